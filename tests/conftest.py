@@ -1,0 +1,32 @@
+"""Shared fixtures: tiny random models; the store in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import tiny_models
+
+from tokenscope_core import LanguageModel, Store
+
+
+@pytest.fixture(params=tiny_models.FAMILIES)
+def any_lm(request: pytest.FixtureRequest) -> LanguageModel:
+    return tiny_models.language_model(request.param)
+
+
+@pytest.fixture
+def lm() -> LanguageModel:
+    return tiny_models.language_model()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "store")
+    yield opened
+    opened.close()

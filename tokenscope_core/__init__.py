@@ -1,0 +1,84 @@
+"""TokenScope's headless library: run a decoder model and see what it knew at every token.
+
+    import tokenscope_core as ts
+
+    lm = ts.load_model()
+    trace = ts.generate(lm, ts.Request(prompt="def fib(n):\\n", max_new_tokens=64))
+    ts.token_frame(trace)
+
+What needs torch is imported when it is first used: opening and tabulating a saved trace does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tokenscope_core.errors import (
+    CapabilityError,
+    ContextLengthError,
+    ModelError,
+    ModelFormatError,
+    ModelNotFoundError,
+    QueueFullError,
+    RecordError,
+    RequestError,
+    TokenScopeError,
+)
+from tokenscope_core.metric_registry import METRICS, Metric
+from tokenscope_core.request import Request, Sampling
+from tokenscope_core.steps import TokenStep
+from tokenscope_core.store import Store
+from tokenscope_core.tables import candidate_frame, token_frame
+from tokenscope_core.trace import ModelIdentity, Trace
+
+if TYPE_CHECKING:
+    from tokenscope_core.decoding import generate, score, stream
+    from tokenscope_core.models import Capabilities, LanguageModel, load_model
+
+_NEEDS_TORCH = {
+    "generate": "decoding",
+    "score": "decoding",
+    "stream": "decoding",
+    "Capabilities": "models",
+    "LanguageModel": "models",
+    "load_model": "models",
+}
+
+__all__ = [
+    "METRICS",
+    "Capabilities",
+    "CapabilityError",
+    "ContextLengthError",
+    "LanguageModel",
+    "Metric",
+    "ModelError",
+    "ModelFormatError",
+    "ModelIdentity",
+    "ModelNotFoundError",
+    "QueueFullError",
+    "RecordError",
+    "Request",
+    "RequestError",
+    "Sampling",
+    "Store",
+    "TokenScopeError",
+    "TokenStep",
+    "Trace",
+    "candidate_frame",
+    "generate",
+    "load_model",
+    "score",
+    "stream",
+    "token_frame",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_NEEDS_TORCH[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

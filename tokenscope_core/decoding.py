@@ -1,0 +1,190 @@
+"""The decode loop: prefill once, then one step a token, every metric recorded on the way.
+
+Four phases: encode the prompt, prefill it in chunks (so that logits for a few rows at a time
+stand in memory), choose a token, step. `rows` is the loop; `stream`, `generate` and `score` are
+three ways to listen to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from tokenscope_core.errors import ContextLengthError
+from tokenscope_core.metrics import Measures, measure, missing
+from tokenscope_core.models import LanguageModel
+from tokenscope_core.request import Request
+from tokenscope_core.sampling import Sampler
+from tokenscope_core.steps import FinishReason, Rows, Source, TokenStep, steps_of
+from tokenscope_core.stopping import StopMatcher
+from tokenscope_core.trace import Trace
+
+# Logits of one prefill chunk hold at most this many numbers (64 MiB in float32).
+_CHUNK_LOGITS = 16 * 1024 * 1024
+_MIN_CHUNK, _MAX_CHUNK = 32, 512
+
+
+def generate(lm: LanguageModel, request: Request) -> Trace:
+    """Run a request to its end.
+
+    Raises:
+        RequestError: the prompt has no tokens.
+        ContextLengthError: prompt and new tokens exceed the model's context.
+    """
+    parts = list(rows(lm, request))
+    return Trace.from_rows(
+        request, lm.identity, lm.vocabulary, parts, parts[-1].finish_reason or "length"
+    )
+
+
+def score(lm: LanguageModel, text: str, *, candidates: int = 20) -> Trace:
+    """Teacher-force a given text: every token of it with the model's distribution before it.
+
+    Raises: as `generate`.
+    """
+    return generate(lm, Request(prompt=text, max_new_tokens=0, candidates=candidates))
+
+
+def stream(lm: LanguageModel, request: Request) -> Iterator[TokenStep]:
+    """Run a request, yielding each position as soon as it is known, prompt included.
+
+    Raises: as `generate`.
+    """
+    position = 0
+    for part in rows(lm, request):
+        yield from steps_of(part, position, lm.vocabulary)
+        position += len(part)
+
+
+def rows(lm: LanguageModel, request: Request) -> Iterator[Rows]:
+    """The loop itself: prompt rows by chunk, then one row a token; the last names the reason.
+
+    Close the iterator to stop early. Raises: as `generate`.
+    """
+    prompt_ids = lm.encode(request.prompt)
+    _require_context(lm, len(prompt_ids), request.max_new_tokens)
+    cache = DynamicCache(config=lm.model.config)
+    logits = yield from _prefill(lm, request, prompt_ids, cache)
+    if request.max_new_tokens:
+        yield from _decode(lm, request, prompt_ids, cache, logits)
+
+
+def _require_context(lm: LanguageModel, prompt_tokens: int, max_new_tokens: int) -> None:
+    if lm.context_length and prompt_tokens + max_new_tokens > lm.context_length:
+        raise ContextLengthError(
+            prompt_tokens=prompt_tokens,
+            max_new_tokens=max_new_tokens,
+            context_length=lm.context_length,
+        )
+
+
+def chunk_length(vocabulary_size: int) -> int:
+    """How many positions one prefill chunk has."""
+    return max(_MIN_CHUNK, min(_MAX_CHUNK, _CHUNK_LOGITS // vocabulary_size))
+
+
+def _prefill(
+    lm: LanguageModel, request: Request, prompt_ids: list[int], cache: DynamicCache
+) -> Generator[Rows, None, torch.Tensor]:
+    """Read the prompt, yielding its rows; returns the logits [1, V] after its last token.
+
+    The logits at a position describe the token after it, so each chunk measures the tokens one
+    place further on.
+    """
+    ids = torch.tensor([prompt_ids], device=lm.device)
+    length = ids.shape[1]
+    width = min(request.candidates, lm.identity.vocabulary_size)
+    only_first = length == 1 and request.max_new_tokens == 0
+    yield _rows(
+        ids[0, :1], "prompt", missing(1, width), finish_reason="length" if only_first else None
+    )
+    step = chunk_length(lm.identity.vocabulary_size)
+    logits = torch.empty(0)
+    for start in range(0, length, step):
+        chunk = ids[:, start : start + step]
+        with torch.inference_mode():
+            logits = lm.model(input_ids=chunk, past_key_values=cache, use_cache=True).logits[0]
+            taken = ids[0, start + 1 : start + 1 + chunk.shape[1]]
+            if not len(taken):
+                break
+            measures = measure(logits[: len(taken)], taken, request.candidates)
+        last = start + step >= length and request.max_new_tokens == 0
+        yield _rows(taken, "prompt", measures, finish_reason="length" if last else None)
+    return logits[-1:]
+
+
+def _decode(
+    lm: LanguageModel,
+    request: Request,
+    prompt_ids: list[int],
+    cache: DynamicCache,
+    logits: torch.Tensor,
+) -> Iterator[Rows]:
+    sampler = Sampler(request.sampling)
+    matcher = StopMatcher(request.stop)
+    start = len(prompt_ids)
+    ids = torch.empty((1, start + request.max_new_tokens), dtype=torch.long, device=lm.device)
+    ids[0, :start] = torch.tensor(prompt_ids)
+    began = time.perf_counter()
+    for position in range(start, start + request.max_new_tokens):
+        with torch.inference_mode():
+            token_id, sampled_logprob = sampler.choose(logits, ids[:, :position], position)
+            ids[0, position] = token_id
+            taken = ids[0, position : position + 1]
+            measures = measure(logits, taken, request.candidates)
+        finish = _finish_reason(lm, matcher, token_id)
+        if finish is None and position + 1 == start + request.max_new_tokens:
+            finish = "length"
+        now = time.perf_counter()
+        yield _rows(
+            taken,
+            "sampled",
+            measures,
+            sampled_logprob=sampled_logprob,
+            elapsed_ms=1000.0 * (now - began),
+            finish_reason=finish,
+        )
+        if finish is not None:
+            return
+        began = time.perf_counter()
+        with torch.inference_mode():
+            out = lm.model(input_ids=taken.unsqueeze(0), past_key_values=cache, use_cache=True)
+            logits = out.logits[:, -1]
+
+
+def _finish_reason(lm: LanguageModel, matcher: StopMatcher, token_id: int) -> FinishReason | None:
+    if token_id in lm.end_ids:
+        return "eos"
+    if token_id not in lm.vocabulary.special_ids and matcher.feed(
+        lm.vocabulary.token_bytes[token_id]
+    ):
+        return "stop"
+    return None
+
+
+def _rows(
+    token_ids: torch.Tensor,
+    source: Source,
+    measures: Measures,
+    *,
+    sampled_logprob: float = float("nan"),
+    elapsed_ms: float = float("nan"),
+    finish_reason: FinishReason | None = None,
+) -> Rows:
+    count = len(token_ids)
+    return Rows(
+        token_ids=token_ids.cpu().numpy().copy(),
+        source=source,
+        metrics={
+            **measures.columns,
+            "sampled_logprob": np.full(count, sampled_logprob),
+            "elapsed_ms": np.full(count, np.float32(elapsed_ms), dtype=np.float64),
+        },
+        candidate_ids=measures.candidate_ids,
+        candidate_logprobs=measures.candidate_logprobs,
+        finish_reason=finish_reason,
+    )

@@ -1,0 +1,72 @@
+"""Everything TokenScope raises on purpose.
+
+TokenScopeError
+├── RequestError            the request cannot be run as asked
+│   └── ContextLengthError  prompt plus new tokens exceed the model's context
+├── ModelError              the model cannot be used
+│   ├── ModelNotFoundError  no such folder, id or network
+│   ├── ModelFormatError    found, but damaged or not a causal language model
+│   └── CapabilityError     the model works, but cannot do this
+├── RecordError             stored bytes are damaged or of an unknown version
+└── QueueFullError          too many requests are waiting already
+"""
+
+from __future__ import annotations
+
+
+class TokenScopeError(Exception):
+    """An error a person can act on: what was asked, what was found, what to do next."""
+
+    def __init__(self, *, asked: str, found: str, action: str) -> None:
+        super().__init__(f"{asked} {found} {action}")
+        self.asked = asked
+        self.found = found
+        self.action = action
+
+
+class RequestError(TokenScopeError):
+    """The request cannot be run as asked."""
+
+
+class ContextLengthError(RequestError):
+    """The prompt and the new tokens together exceed the model's context.
+
+    `prompt_tokens`, `max_new_tokens` and `context_length` are counts of tokens, so that a caller
+    can offer the ways out: fewer new tokens, or only the tail of the prompt.
+    """
+
+    def __init__(self, *, prompt_tokens: int, max_new_tokens: int, context_length: int) -> None:
+        excess = prompt_tokens + max_new_tokens - context_length
+        super().__init__(
+            asked=f"The prompt has {prompt_tokens:,} tokens and {max_new_tokens:,} new ones "
+            "were asked for.",
+            found=f"The model's context holds {context_length:,}: {excess:,} too many.",
+            action="Ask for fewer new tokens, shorten the prompt or keep only its tail.",
+        )
+        self.prompt_tokens = prompt_tokens
+        self.max_new_tokens = max_new_tokens
+        self.context_length = context_length
+
+
+class ModelError(TokenScopeError):
+    """The model cannot be used."""
+
+
+class ModelNotFoundError(ModelError):
+    """No such folder, no such hub id, or no network to ask the hub."""
+
+
+class ModelFormatError(ModelError):
+    """The files are there, but damaged, incomplete or not a causal language model."""
+
+
+class CapabilityError(ModelError):
+    """The model works, but cannot do what was asked of it."""
+
+
+class RecordError(TokenScopeError):
+    """Stored bytes are damaged or were written by an unknown version."""
+
+
+class QueueFullError(TokenScopeError):
+    """Too many requests are waiting already."""

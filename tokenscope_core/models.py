@@ -1,0 +1,172 @@
+"""Loading a causal language model together with everything the engine needs to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from tokenscope_core.errors import ModelFormatError, RequestError
+from tokenscope_core.model_files import ModelFiles, locate
+from tokenscope_core.steps import Vocabulary
+from tokenscope_core.token_bytes import vocabulary_of
+from tokenscope_core.trace import ModelIdentity
+
+_FIM_MARKS = {"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"}
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do beyond predicting the next token."""
+
+    begins_with_special: bool
+    chat_template: bool
+    fill_in_the_middle: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageModel:
+    """A loaded model: weights, tokenizer, identity, and facts read from its configuration.
+
+    `context_length` is None where the model states no bound. `end_ids` are the tokens that end
+    a generation.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    identity: ModelIdentity
+    vocabulary: Vocabulary
+    context_length: int | None
+    end_ids: frozenset[int]
+    capabilities: Capabilities
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs have to be."""
+        return cast(torch.device, self.model.device)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, with the special tokens that this model expects before a prompt.
+
+        Everything in `text` is text: the name of a special token typed by a person is split
+        into ordinary tokens.
+
+        Raises:
+            RequestError: the text has no tokens, and the model has none to begin with.
+        """
+        token_ids = cast(list[int], self.tokenizer(text, split_special_tokens=True)["input_ids"])
+        if not token_ids:
+            raise RequestError(
+                asked="An empty text was given.",
+                found="This model has no token to begin a text with, so it has nothing to read.",
+                action="Type at least one character.",
+            )
+        return token_ids
+
+
+def load_model(
+    model: str | Path | ModelFiles | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+) -> LanguageModel:
+    """Load a causal language model; without arguments the shipped one.
+
+    Args:
+        model: None, a folder, a hub id, or files already located.
+        dtype: precision to run in; None keeps the checkpoint's.
+        device: where to run.
+
+    Raises:
+        ModelNotFoundError: no such folder or hub id, or no network.
+        ModelFormatError: the files are damaged, incomplete or not a causal language model.
+        CapabilityError: the tokenizer does not spell out its bytes.
+    """
+    files = model if isinstance(model, ModelFiles) else locate(model)
+    try:
+        loaded, info = AutoModelForCausalLM.from_pretrained(
+            files.folder,
+            dtype=dtype or "auto",
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            files.folder, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:
+        # transformers raises a different type for every way a folder can be wrong.
+        raise ModelFormatError(
+            asked=f"The model “{files.name}” was to be loaded.",
+            found=f"transformers could not: {_first_line(error)}",
+            action="Take a complete copy of the model, or choose another.",
+        ) from error
+    _refuse_untrained_weights(files, info)
+    loaded = loaded.to(device).eval()
+    return describe(loaded, tokenizer, files)
+
+
+def describe(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, files: ModelFiles
+) -> LanguageModel:
+    """Wrap a model and tokenizer already in memory.
+
+    Raises:
+        CapabilityError: the tokenizer does not spell out its bytes.
+    """
+    config = model.config.get_text_config()
+    vocabulary_size = int(model.get_output_embeddings().weight.shape[0])
+    fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
+    vocabulary = vocabulary_of(tokenizer, vocabulary_size)
+    context_length = getattr(config, "max_position_embeddings", None)
+    names = {token.decode("utf-8", "replace") for token in vocabulary.token_bytes.values()}
+    return LanguageModel(
+        model=model,
+        tokenizer=tokenizer,
+        identity=ModelIdentity(files.name, fingerprint, vocabulary_size),
+        vocabulary=vocabulary,
+        context_length=int(context_length) if context_length else None,
+        end_ids=_end_ids(model, tokenizer),
+        capabilities=Capabilities(
+            begins_with_special=bool(tokenizer("")["input_ids"]),
+            chat_template=bool(getattr(tokenizer, "chat_template", None)),
+            fill_in_the_middle=names >= _FIM_MARKS,
+        ),
+    )
+
+
+def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The generation config's end tokens, as `generate` uses them; else the tokenizer's."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    if configured is None:
+        configured = tokenizer.eos_token_id
+    if configured is None:
+        return frozenset()
+    return frozenset([configured] if isinstance(configured, int) else configured)
+
+
+def _refuse_untrained_weights(files: ModelFiles, info: dict[str, Any]) -> None:
+    missing = sorted(info.get("missing_keys") or []) + sorted(
+        str(key) for key in info.get("mismatched_keys") or []
+    )
+    if missing:
+        raise ModelFormatError(
+            asked=f"The model “{files.name}” was to be loaded.",
+            found=f"{len(missing)} of its weights are not in its files (first: {missing[0]}); "
+            "they would be random.",
+            action="Take a complete copy of the model.",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,125 @@
+"""What a person asks for: a prompt, how to sample, how much to record. Values only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tokenscope_core.errors import RequestError
+
+MAX_CANDIDATES = 200
+
+
+def _require(holds: bool, asked: str, found: str, action: str) -> None:
+    if not holds:
+        raise RequestError(asked=asked, found=found, action=action)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is drawn from the model's distribution.
+
+    `temperature` 0 is greedy: the favourite after the repetition penalty, no randomness. The
+    filters mean what they mean in transformers and are applied in its order: repetition penalty,
+    temperature, top-k, top-p, min-p. `top_k` 0, `top_p` 1, `min_p` 0 and `repetition_penalty` 1
+    switch a filter off. Equal seeds give equal draws.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, holds, range_ in (
+            ("temperature", 0.0 <= self.temperature < math.inf, "0 or more"),
+            ("top_k", self.top_k >= 0, "0 (off) or more"),
+            ("top_p", 0.0 < self.top_p <= 1.0, "above 0, up to 1 (off)"),
+            ("min_p", 0.0 <= self.min_p <= 1.0, "0 (off) to 1"),
+            ("repetition_penalty", 0.0 < self.repetition_penalty < math.inf, "above 0; 1 is off"),
+            ("seed", 0 <= self.seed < 2**63, "0 or more, below 2**63"),
+        ):
+            _require(
+                holds,
+                f"{name} was set to {getattr(self, name)}.",
+                f"It must be {range_}.",
+                "Choose a value in that range.",
+            )
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the favourite is always taken."""
+        return self.temperature == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run: everything that decides its result, apart from the model.
+
+    `candidates` is how many of the most probable tokens are recorded at each position.
+    Generation ends early at an end-of-sequence token or when the generated text contains one of
+    the `stop` strings. With `max_new_tokens` 0 the prompt is only scored.
+
+    Raises:
+        RequestError: a value is out of range, or the prompt is not Unicode text.
+    """
+
+    prompt: str
+    max_new_tokens: int = 64
+    sampling: Sampling = field(default_factory=Sampling)
+    candidates: int = 20
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop", tuple(self.stop))
+        _require(
+            self.max_new_tokens >= 0,
+            f"{self.max_new_tokens} new tokens were asked for.",
+            "The number must be 0 (score only) or more.",
+            "Choose how many tokens to generate.",
+        )
+        _require(
+            1 <= self.candidates <= MAX_CANDIDATES,
+            f"{self.candidates} candidates a position were asked for.",
+            f"Between 1 and {MAX_CANDIDATES} can be recorded.",
+            "Choose a number in that range.",
+        )
+        _require(
+            all(self.stop),
+            "An empty stop string was given.",
+            "Every text contains it, so nothing could be generated.",
+            "Remove it.",
+        )
+        for text in (self.prompt, *self.stop):
+            _require_unicode(text)
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as plain JSON values; `from_json` is its inverse."""
+        return {**asdict(self), "stop": list(self.stop)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Request:
+        """Build a request from `to_json`'s output, validating it like any other."""
+        return cls(
+            **{
+                **values,
+                "sampling": Sampling(**values["sampling"]),
+                "stop": tuple(values["stop"]),
+            }
+        )
+
+
+def _require_unicode(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            asked="The text was to be read as Unicode.",
+            found=f"Character {error.start + 1:,} is half of a surrogate pair "
+            f"(U+{ord(text[error.start]):04X}), which no UTF-8 text can hold.",
+            action="Remove that character or paste the text again.",
+        ) from None

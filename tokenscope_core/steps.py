@@ -1,0 +1,92 @@
+"""Single positions as they come: the tokens of a model, and rows of a record in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Source = Literal["prompt", "sampled", "forced"]
+FinishReason = Literal["length", "eos", "stop", "cancelled"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The tokens a trace mentions: their exact bytes, and which of them are special.
+
+    A special token (end of sequence, fill-in-the-middle marks) has a name but adds no bytes to
+    the text.
+    """
+
+    token_bytes: Mapping[int, bytes]
+    special_ids: frozenset[int] = frozenset()
+
+    def label(self, token_id: int) -> str:
+        """The token as text, with bytes that form no whole character replaced by U+FFFD."""
+        return self.token_bytes[token_id].decode("utf-8", errors="replace")
+
+    def restricted_to(self, token_ids: Iterable[int]) -> Vocabulary:
+        """The same tokens, only those named."""
+        kept = set(token_ids)
+        return Vocabulary(
+            {token_id: self.token_bytes[token_id] for token_id in kept},
+            self.special_ids & kept,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The record of `n` consecutive positions, as the decode loop produces them.
+
+    `metrics` maps each stored metric to a float64 array [n] (NaN where missing);
+    `candidate_ids` is int64 [n, K] (-1 where missing), `candidate_logprobs` float64 [n, K].
+    `finish_reason` is set on a run's last rows only.
+    """
+
+    token_ids: Ints
+    source: Source
+    metrics: Mapping[str, Floats]
+    candidate_ids: Ints
+    candidate_logprobs: Floats
+    finish_reason: FinishReason | None = None
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenStep:
+    """One position, as `stream` yields it; the fields mean what they mean in a trace."""
+
+    position: int
+    token_id: int
+    token_bytes: bytes
+    special: bool
+    source: Source
+    metrics: Mapping[str, float]
+    candidate_ids: Ints
+    candidate_logprobs: Floats
+    finish_reason: FinishReason | None = None
+
+
+def steps_of(rows: Rows, start: int, vocabulary: Vocabulary) -> Iterator[TokenStep]:
+    """The single positions of `rows`, whose first stands at position `start`."""
+    last = len(rows) - 1
+    for i, token_id in enumerate(rows.token_ids.tolist()):
+        yield TokenStep(
+            position=start + i,
+            token_id=token_id,
+            token_bytes=vocabulary.token_bytes[token_id],
+            special=token_id in vocabulary.special_ids,
+            source=rows.source,
+            metrics={name: float(column[i]) for name, column in rows.metrics.items()},
+            candidate_ids=rows.candidate_ids[i],
+            candidate_logprobs=rows.candidate_logprobs[i],
+            finish_reason=rows.finish_reason if i == last else None,
+        )

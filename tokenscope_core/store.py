@@ -1,0 +1,114 @@
+"""Traces and sessions on disk, through diskcache, as bytes only.
+
+Computed traces may be evicted (size limit, least recently used); what a person made may not, so
+the two live in separate caches.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import diskcache
+
+from tokenscope_core.errors import RecordError
+from tokenscope_core.trace import Trace
+
+STORE_VARIABLE = "TOKENSCOPE_STORE"
+DEFAULT_SIZE_LIMIT = 1024**3
+
+
+def default_folder() -> Path:
+    """Where TOKENSCOPE_STORE says, else the user's cache folder."""
+    configured = os.environ.get(STORE_VARIABLE)
+    if configured:
+        return Path(configured).expanduser()
+    cache_home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache_home).expanduser() / "tokenscope"
+
+
+class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
+    """A Disk that neither writes nor reads pickles: a planted one would run code."""
+
+    def put(self, key: Any) -> tuple[Any, bool]:
+        if not isinstance(key, str):
+            raise TypeError(f"store keys are text, not {type(key).__name__}")
+        return key, True
+
+    def get(self, key: Any, raw: bool) -> Any:
+        if not isinstance(key, str):
+            raise RecordError(
+                asked="The store's keys were to be listed.",
+                found="One was not written by this program.",
+                action="Delete the store folder; traces are computed again.",
+            )
+        return key
+
+    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
+        if not isinstance(value, bytes):
+            raise TypeError(f"the store holds bytes, not {type(value).__name__}")
+        return super().store(value, read, key=key)
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
+            raise RecordError(
+                asked="A stored record was to be read.",
+                found="It was not written by this program.",
+                action="Delete it; a trace is computed again.",
+            )
+        return super().fetch(mode, filename, value, read)
+
+
+class Store:
+    """Traces by their key, and sessions by a name, in a folder shared by all processes."""
+
+    def __init__(
+        self, folder: str | Path | None = None, *, size_limit: int = DEFAULT_SIZE_LIMIT
+    ) -> None:
+        root = Path(folder) if folder is not None else default_folder()
+        root.mkdir(parents=True, exist_ok=True)
+        self._traces = diskcache.Cache(
+            str(root / "traces"),
+            disk=_BytesDisk,
+            size_limit=size_limit,
+            eviction_policy="least-recently-used",
+        )
+        self._sessions = diskcache.Cache(
+            str(root / "sessions"), disk=_BytesDisk, eviction_policy="none"
+        )
+
+    def put(self, trace: Trace) -> str:
+        """Keep a trace; returns its key."""
+        self._traces.set(trace.key, trace.to_bytes())
+        return trace.key
+
+    def get(self, key: str) -> Trace | None:
+        """The trace with that key, or None when the store does not hold it.
+
+        Raises:
+            RecordError: it is there, but damaged or of an unknown version.
+        """
+        blob = self._traces.get(key)
+        return None if blob is None else Trace.from_bytes(blob)
+
+    def delete(self, key: str) -> bool:
+        """Forget a trace; False when it was not there."""
+        return bool(self._traces.delete(key))
+
+    def put_session(self, name: str, blob: bytes) -> None:
+        """Keep what a person made; never evicted."""
+        self._sessions.set(name, blob)
+
+    def get_session(self, name: str) -> bytes | None:
+        """What `put_session` kept under that name, or None."""
+        return cast("bytes | None", self._sessions.get(name))
+
+    def delete_session(self, name: str) -> bool:
+        """Forget a session; False when it was not there."""
+        return bool(self._sessions.delete(name))
+
+    def close(self) -> None:
+        """Release the files."""
+        self._traces.close()
+        self._sessions.close()

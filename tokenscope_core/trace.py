@@ -1,0 +1,266 @@
+"""The trace: one immutable, columnar record of what the model knew at every token."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenscope_core.metric_registry import BY_NAME, STORED
+from tokenscope_core.request import Request
+from tokenscope_core.steps import FinishReason, Floats, Ints, Rows, Vocabulary
+
+FINISH_REASONS: tuple[FinishReason, ...] = ("length", "eos", "stop", "cancelled")
+
+# Part of every key: raise it when the meaning of a stored column changes.
+KEY_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model a trace came from.
+
+    `fingerprint` hashes the model's files and the precision it ran in; `vocabulary_size` is the
+    width of its logits, the V of every metric.
+    """
+
+    name: str
+    fingerprint: str
+    vocabulary_size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Everything the model knew at each of T positions, prompt included. Immutable.
+
+    Columns are read-only arrays of length T, named as in `metric_registry`; all log quantities
+    are in nats, all metrics raw unless named `sampled_`, missing values NaN. `byte_start` and
+    `byte_end` are UTF-8 offsets into `text_bytes`; a special token is zero bytes wide.
+    `candidate_ids` and `candidate_logprobs` are [T, K], most probable first, -1 and NaN where
+    nothing precedes the token. `parent` is (parent key, position of the fork) or None.
+    """
+
+    request: Request
+    model: ModelIdentity
+    vocabulary: Vocabulary
+    prompt_length: int
+    finish_reason: FinishReason
+    token_ids: Ints
+    source: NDArray[np.str_]
+    metrics: Mapping[str, Floats]
+    candidate_ids: Ints
+    candidate_logprobs: Floats
+    parent: tuple[str, int] | None = None
+    special: NDArray[np.bool_] = field(init=False)
+    byte_start: Ints = field(init=False)
+    byte_end: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        token_ids = self.token_ids.tolist()
+        special = [token_id in self.vocabulary.special_ids for token_id in token_ids]
+        widths = [
+            0 if is_special else len(self.vocabulary.token_bytes[token_id])
+            for token_id, is_special in zip(token_ids, special, strict=True)
+        ]
+        ends = np.cumsum(widths, dtype=np.int64)
+        object.__setattr__(self, "special", np.array(special, dtype=np.bool_))
+        object.__setattr__(self, "byte_end", ends)
+        object.__setattr__(self, "byte_start", ends - np.array(widths, dtype=np.int64))
+        for array in (
+            self.token_ids, self.source, self.candidate_ids, self.candidate_logprobs,
+            self.special, self.byte_start, self.byte_end, *self.metrics.values(),
+        ):  # fmt: skip
+            array.flags.writeable = False
+
+    @classmethod
+    def from_rows(
+        cls,
+        request: Request,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Iterable[Rows],
+        finish_reason: FinishReason,
+    ) -> Trace:
+        """Join what a run produced, in order, to a trace."""
+        parts = list(rows)
+        token_ids = np.concatenate([part.token_ids for part in parts])
+        candidate_ids = np.concatenate([part.candidate_ids for part in parts])
+        mentioned = set(token_ids.tolist()) | set(np.unique(candidate_ids).tolist()) - {-1}
+        return cls(
+            request=request,
+            model=model,
+            vocabulary=vocabulary.restricted_to(mentioned),
+            prompt_length=sum(len(part) for part in parts if part.source == "prompt"),
+            finish_reason=finish_reason,
+            token_ids=token_ids,
+            source=np.repeat([part.source for part in parts], [len(part) for part in parts]),
+            metrics={
+                name: np.concatenate([part.metrics[name] for part in parts]) for name in STORED
+            },
+            candidate_ids=candidate_ids,
+            candidate_logprobs=np.concatenate([part.candidate_logprobs for part in parts]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trace {self.key[:12]} of {self.model.name}: {self.prompt_length} prompt + "
+            f"{len(self) - self.prompt_length} generated tokens, {self.finish_reason}>"
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Content address: a hash of the recipe, and of the tokens where the recipe was not
+        followed to its end. The same for the cache, a link and an export."""
+        edits = None
+        if self.parent is not None or self.finish_reason == "cancelled":
+            edits = {
+                "parent": list(self.parent) if self.parent else None,
+                "finish_reason": self.finish_reason,
+                "token_ids": self.token_ids.tolist(),
+            }
+        return recipe_key(self.model.fingerprint, self.request, edits)
+
+    @cached_property
+    def text_bytes(self) -> bytes:
+        """The exact bytes of all tokens; the last may end inside a character."""
+        table = self.vocabulary.token_bytes
+        return b"".join(
+            table[token_id]
+            for token_id, special in zip(self.token_ids.tolist(), self.special, strict=True)
+            if not special
+        )
+
+    @property
+    def text(self) -> str:
+        """`text_bytes` as text, with incomplete characters replaced by U+FFFD."""
+        return self.text_bytes.decode("utf-8", errors="replace")
+
+    def column(self, name: str) -> Floats:
+        """Any metric of `metric_registry`, float64 [T], stored or derived.
+
+        Raises:
+            KeyError: no metric has that name.
+        """
+        column: Floats = getattr(self, BY_NAME[name].name)
+        return column
+
+    @property
+    def logprob(self) -> Floats:
+        """ln p(y), nats."""
+        return self.metrics["logprob"]
+
+    @property
+    def entropy(self) -> Floats:
+        """-sum p ln p over the whole vocabulary, nats."""
+        return self.metrics["entropy"]
+
+    @property
+    def varentropy(self) -> Floats:
+        """Variance of surprisal, nats squared."""
+        return self.metrics["varentropy"]
+
+    @property
+    def margin(self) -> Floats:
+        """Difference of the two largest probabilities."""
+        return self.metrics["margin"]
+
+    @property
+    def rank(self) -> Floats:
+        """1 + number of tokens more probable than the one taken."""
+        return self.metrics["rank"]
+
+    @property
+    def sampled_logprob(self) -> Floats:
+        """Log-probability under the processed distribution, nats; sampled tokens only."""
+        return self.metrics["sampled_logprob"]
+
+    @property
+    def elapsed_ms(self) -> Floats:
+        """Wall time of the decode step, milliseconds; generated tokens only."""
+        return self.metrics["elapsed_ms"]
+
+    @property
+    def prob(self) -> Floats:
+        """p(y)."""
+        return np.exp(self.logprob)
+
+    @property
+    def surprisal(self) -> Floats:
+        """-ln p(y), nats."""
+        return -self.logprob
+
+    @property
+    def entropy_norm(self) -> Floats:
+        """Entropy divided by ln of the vocabulary size."""
+        return np.asarray(self.entropy / np.log(self.model.vocabulary_size))
+
+    @property
+    def top_mass(self) -> Floats:
+        """Sum of the candidates' probabilities."""
+        return np.asarray(np.exp(self.candidate_logprobs).sum(axis=1))
+
+    @property
+    def top_entropy(self) -> Floats:
+        """Entropy of the renormalised candidates, nats."""
+        shares = np.exp(self.candidate_logprobs)
+        shares = shares / shares.sum(axis=1, keepdims=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(shares > 0, shares * np.log(shares), 0.0)
+        return np.where(np.isnan(self.top_mass), np.nan, -terms.sum(axis=1))
+
+    @property
+    def min_p_ratio(self) -> Floats:
+        """p(y) divided by the largest probability."""
+        return np.exp(self.logprob - self.candidate_logprobs[:, 0])
+
+    @property
+    def typicality(self) -> Floats:
+        """Surprisal minus entropy, nats, signed."""
+        return self.surprisal - self.entropy
+
+    def perplexity(self, start: int = 0, end: int | None = None) -> float:
+        """exp(mean surprisal) over positions start to end (exclusive) that have a surprisal.
+
+        NaN when none has.
+        """
+        values = self.surprisal[start:end]
+        values = values[~np.isnan(values)]
+        return float(np.exp(values.mean())) if len(values) else float("nan")
+
+    def to_bytes(self) -> bytes:
+        """An Arrow IPC file holding the whole trace; `from_bytes` is its inverse."""
+        from tokenscope_core import trace_format
+
+        return trace_format.encode(self)
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Trace:
+        """Read `to_bytes`'s output, treating it as untrusted.
+
+        Raises:
+            RecordError: the bytes are damaged or of an unknown version.
+        """
+        from tokenscope_core import trace_format
+
+        return trace_format.decode(blob)
+
+
+def recipe_key(fingerprint: str, request: Request, edits: Mapping[str, Any] | None = None) -> str:
+    """The key a complete run of `request` will have, known before it runs (SHA-256, hex)."""
+    recipe = {
+        "version": KEY_VERSION,
+        "model": fingerprint,
+        "request": request.to_json(),
+        "edits": edits,
+    }
+    canonical = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
