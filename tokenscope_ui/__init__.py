@@ -1,0 +1,1 @@
+"""What the pages share: components, charts, session state. Never imported by the core."""

@@ -1,0 +1,144 @@
+"""The token strip: code painted token by token, tinted by a metric, in the page itself.
+
+`mount` draws it. The tokens travel as one block of bytes that the caller builds once and caches;
+an unchanged block costs nothing on a rerun. The selection travels apart from it, through a second
+component of a few bytes, so selecting a token from elsewhere never resends the tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntFlag
+from pathlib import Path
+
+import streamlit as st
+from streamlit.components import v2 as components
+
+__all__ = ["TokenFlag", "mount", "picked"]
+
+_HERE = Path(__file__).parent
+_SCRIPTS = ("glyphs.js", "scale.js", "paint.js", "legend.js", "tooltip.js", "strip.js")
+_TOP_LEVEL = 32
+
+
+class TokenFlag(IntFlag):
+    """What a token is, as one bit each; the payload's `flags` holds their sums."""
+
+    PROMPT = 1
+    FORCED = 2
+    SPECIAL = 4
+    """Zero-width in the text: its label is shown as a chip."""
+    INCOMPLETE = 8
+    """Part of a character: its bytes arrive as hex and are shown as a chip."""
+    WHITESPACE = 16
+
+
+@dataclass(frozen=True)
+class _Pick:
+    """A token picked in the browser, and when, in the browser's milliseconds."""
+
+    index: int | None = None
+    stamp: int = 0
+
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _mix(colour: str, share: float, base: str) -> str:
+    return f"color-mix(in oklab, var(--{colour}) {100 * share:.2f}%, var(--{base}))"
+
+
+def _ramp_css() -> str:
+    """The tint classes t0 to t32: page to warm to hot, or cold to page to hot."""
+    rules = []
+    for level in range(_TOP_LEVEL + 1):
+        reach = 2 * level / _TOP_LEVEL - 1
+        upper = reach > 0
+        sequential = _mix("hot", reach, "warm") if upper else _mix("warm", 1 + reach, "panel")
+        diverging = _mix("hot" if upper else "cold", abs(reach), "panel")
+        rules += [
+            f".t{level} {{ background-color: {sequential}; }}",
+            f"[data-kind=diverging] .t{level} {{ background-color: {diverging}; }}",
+        ]
+    return "\n".join(rules)
+
+
+_strip = components.component(
+    "tokenscope.strip",
+    css=_read("strip.css") + _ramp_css(),
+    js="\n".join(_read(name) for name in _SCRIPTS),
+)
+_selection = components.component("tokenscope.strip_selection", js=_read("selection.js"))
+
+
+def _pick(key: str) -> _Pick:
+    """The browser's last pick; what it sends is checked like any other input."""
+    state = st.session_state.get(key)
+    pick = state.get("pick") if isinstance(state, Mapping) else None
+    if not isinstance(pick, Mapping):
+        return _Pick()
+    index, stamp = pick.get("index"), pick.get("stamp")
+    if type(index) is not int or type(stamp) is not int or index < 0:
+        return _Pick()
+    return _Pick(index, stamp)
+
+
+def picked(key: str) -> int | None:
+    """The token index last picked in the strip mounted as `key`; for use inside `on_select`.
+
+    The index is the browser's: check it against the number of tokens before using it.
+    """
+    return _pick(key).index
+
+
+def _resolve(key: str, selected: int | None, pick: _Pick) -> int | None:
+    """Of the caller's `selected` and the browser's pick, the one that changed last."""
+    memory = f"{key}:selected"
+    previous, stamp = st.session_state.get(memory, (selected, 0))
+    if selected != previous:
+        stamp = pick.stamp
+    st.session_state[memory] = (selected, stamp)
+    return pick.index if pick.stamp > stamp else selected
+
+
+def mount(
+    payload: bytes,
+    *,
+    key: str,
+    selected: int | None = None,
+    on_select: Callable[[], None] | None = None,
+    height: int | None = None,
+) -> int | None:
+    """Draw the tokens of `payload` and return the index of the selected one.
+
+    With `on_select` the caller owns the selection: the callback runs before the script when a
+    token was picked in the browser, stores `picked(key)` where the page keeps its selection, and
+    `selected` is what is shown. Without it the strip owns the selection: the return value is the
+    browser's pick, until `selected` changes.
+
+    Args:
+        payload: UTF-8 JSON as described in the package's README section on the strip. Build it
+            once per trace and metric and cache it: equal bytes are neither resent nor repainted.
+        key: names this strip within the page and in `st.session_state`.
+        selected: index of the token to show as selected, or None.
+        on_select: called without arguments after a pick.
+        height: largest height in pixels, scrolling inside; None grows with the text.
+
+    """
+    header = json.dumps({"strip": key, "height": height}).encode()
+    with st.container(gap=None):
+        _strip(
+            key=key,
+            data=header + b"\n" + payload,
+            on_pick_change=on_select if on_select is not None else lambda: None,
+        )
+        pick = _pick(key)
+        shown = selected if on_select is not None else _resolve(key, selected, pick)
+        _selection(
+            key=f"{key}:selection",
+            data={"strip": key, "index": shown, "stamp": pick.stamp},
+        )
+    return shown

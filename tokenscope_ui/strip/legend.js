@@ -1,0 +1,51 @@
+// The key to the colours: metric, unit, gradient with ticks, and the marks that occur in this text.
+
+function legendBar(scale) {
+  const bar = element("div", "bar");
+  bar.dataset.kind = scale.kind;
+  for (let step = 0; step <= TOP_LEVEL; step += 1) {
+    const value = scale.low + ((scale.high - scale.low) * step) / TOP_LEVEL;
+    bar.append(element("i", tintOf(value, scale)));
+  }
+  return bar;
+}
+
+function legendTicks(scale, values) {
+  const ticks = element("div", "ticks");
+  const above = values.some((value) => Number.isFinite(value) && value > scale.high);
+  const below = values.some((value) => Number.isFinite(value) && value < scale.low);
+  for (const [value, label] of scale.ticks ?? []) {
+    const place = (value - scale.low) / (scale.high - scale.low || 1);
+    const beyond = value >= scale.high && above ? "≥\u2009" : value <= scale.low && below ? "≤\u2009" : "";
+    const tick = element("span", "", beyond + label);
+    tick.style.left = `${place * 100}%`;
+    ticks.append(tick);
+  }
+  return ticks;
+}
+
+function legendKeys({ flags, values, text }) {
+  const has = (bit) => flags.some((flag) => flag & bit);
+  const keys = element("div", "keys");
+  const add = (className, sample, label) => {
+    const key = element("span", "key");
+    key.append(element("span", `token ${className}`, sample), label);
+    keys.append(key);
+  };
+  if (has(FLAG.prompt)) add("prompt", "ab", "prompt");
+  if (has(FLAG.forced)) add("forced", "ab", "forced");
+  if (has(FLAG.special) || text.includes("")) add("special", "<s>", "special");
+  if (has(FLAG.incomplete)) add("incomplete", "F0", "part of a character");
+  if (values.some((value) => !Number.isFinite(value))) add("missing", "ab", "not available");
+  return keys;
+}
+
+function drawLegend(host, payload) {
+  const { scale, values } = payload;
+  const title = element("div", "title", scale.label);
+  if (scale.unit) title.append(element("span", "unit", scale.unit));
+  const gauge = element("div", "gauge");
+  gauge.append(legendBar(scale), legendTicks(scale, values));
+  const note = element("div", "note", scale.note ?? "");
+  host.replaceChildren(title, gauge, note, legendKeys(payload));
+}

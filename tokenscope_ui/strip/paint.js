@@ -1,0 +1,157 @@
+// The painted tokens. A token is one or more pieces (a piece never crosses a line feed), pieces sit
+// in lines, lines in blocks that the browser skips while they are off screen.
+
+const FLAG = { prompt: 1, forced: 2, special: 4, incomplete: 8 };
+const LINES_PER_BLOCK = 24;
+
+function commonPrefix(old, next) {
+  const limit = Math.min(old.text.length, next.text.length);
+  let same = 0;
+  while (same < limit && old.text[same] === next.text[same] && old.flags[same] === next.flags[same]) {
+    same += 1;
+  }
+  // A carriage return is drawn according to what follows it.
+  if (same > 0 && same < next.text.length && next.text[same - 1].endsWith("\r")) same -= 1;
+  return same;
+}
+
+class Painting {
+  constructor(host) {
+    this.host = host;
+    this.clear();
+  }
+
+  clear() {
+    this.host.replaceChildren();
+    this.source = { text: [], flags: [], invisibles: false };
+    this.pieces = [];
+    this.tints = [];
+    this.lines = 0;
+    this.block = null;
+    this.line = null;
+  }
+
+  // Brings the page in step with `payload`, touching only what differs: tokens both have keep their
+  // elements. Returns how many tokens were kept.
+  show(payload) {
+    const sameForm = payload.invisibles === this.source.invisibles;
+    const kept = sameForm ? commonPrefix(this.source, payload) : 0;
+    if (kept === 0) this.clear();
+    else if (kept < this.pieces.length) this.truncate(kept);
+    this.source = payload;
+    const added = document.createDocumentFragment();
+    for (let index = kept; index < payload.text.length; index += 1) this.addToken(index, added);
+    this.host.append(added);
+    this.tint(payload);
+    return kept;
+  }
+
+  truncate(kept) {
+    for (const pieces of this.pieces.splice(kept)) for (const piece of pieces) piece.remove();
+    this.tints.length = kept;
+    const last = this.pieces[kept - 1].at(-1);
+    this.line = last.parentElement;
+    this.block = this.line.parentElement;
+    while (this.line.nextSibling) this.line.nextSibling.remove();
+    while (this.block.nextSibling) this.block.nextSibling.remove();
+    this.lines = this.block.firstLine + this.block.childElementCount - 1;
+    if (last.endsLine) this.line = null;
+  }
+
+  addToken(index, added) {
+    const { text: texts, flags, invisibles } = this.source;
+    const text = texts[index];
+    const pieces = [];
+    this.pieces.push(pieces);
+    if (flags[index] & (FLAG.special | FLAG.incomplete) || text === "") {
+      const piece = this.addPiece(index, pieces, added);
+      piece.textContent = text === "" ? "∅" : escapeHidden(text);
+      return;
+    }
+    const parts = text.split("\n");
+    parts.forEach((part, at) => {
+      const endsLine = at < parts.length - 1;
+      if (part === "" && !endsLine) return;
+      const piece = this.addPiece(index, pieces, added);
+      const beforeNewline = endsLine || (texts[index + 1] ?? "").startsWith("\n");
+      appendVisible(piece, part, invisibles, beforeNewline);
+      // Nothing to see must still be something to click.
+      if (endsLine || !piece.hasChildNodes()) piece.classList.add("thin");
+      if (endsLine) {
+        piece.classList.add("newline");
+        piece.endsLine = true;
+        this.line = null;
+      }
+    });
+  }
+
+  addPiece(index, pieces, added) {
+    const flags = this.source.flags[index];
+    const piece = document.createElement("span");
+    piece.className = "token";
+    if (flags & FLAG.prompt) piece.classList.add("prompt");
+    if (flags & FLAG.forced) piece.classList.add("forced");
+    if (flags & FLAG.special || this.source.text[index] === "") piece.classList.add("special");
+    if (flags & FLAG.incomplete) piece.classList.add("incomplete");
+    piece.dataset.i = index;
+    if (pieces.length === 0) piece.setAttribute("role", "option");
+    pieces.push(piece);
+    this.currentLine(added).append(piece);
+    return piece;
+  }
+
+  currentLine(added) {
+    if (this.line) return this.line;
+    if (!this.block || this.block.childElementCount >= LINES_PER_BLOCK) {
+      this.block = element("div", "block");
+      this.block.firstLine = this.lines + 1;
+      this.block.style.counterReset = `line ${this.lines}`;
+      added.append(this.block);
+    }
+    this.line = element("div", "line");
+    this.block.append(this.line);
+    this.lines += 1;
+    return this.line;
+  }
+
+  tint({ values, scale }) {
+    this.host.dataset.kind = scale.kind;
+    this.pieces.forEach((pieces, index) => {
+      const tint = tintOf(values[index], scale);
+      const before = this.tints[index];
+      if (tint === before) return;
+      this.tints[index] = tint;
+      for (const piece of pieces) {
+        if (before) piece.classList.remove(before);
+        piece.classList.add(tint);
+      }
+    });
+  }
+
+  // The piece whose box is nearest to a point of the viewport, on the visual line through it.
+  pieceAt(x, y) {
+    const within = (nodes) => {
+      let best = null;
+      let distance = Infinity;
+      for (const node of nodes) {
+        const box = node.getBoundingClientRect();
+        const away = Math.max(box.top - y, y - box.bottom, 0);
+        if (away < distance) [best, distance] = [node, away];
+        if (away === 0) break;
+      }
+      return best;
+    };
+    const line = within(within(this.host.children)?.children ?? []);
+    let best = null;
+    let distance = Infinity;
+    for (const piece of line?.children ?? []) {
+      for (const box of piece.getClientRects()) {
+        const rows = Math.max(box.top - y, y - box.bottom, 0);
+        const columns = Math.max(box.left - x, x - box.right, 0);
+        const away = rows * 1e4 + columns;
+        if (away < distance) [best, distance] = [piece, away];
+      }
+    }
+    return best;
+  }
+}

@@ -1,0 +1,256 @@
+// The component: one Strip per mounted element, kept across Streamlit's repeated calls.
+
+const SELECTIONS = Symbol.for("tokenscope.strip.selections");
+const SELECTION_EVENT = "tokenscope:strip-selection";
+const KEY_REPEAT_PAUSE_MS = 80;
+const DRAG_PX = 4;
+
+class Strip {
+  constructor(root) {
+    this.frame = element("section", "strip");
+    this.legend = element("div", "legend");
+    this.code = element("div", "code");
+    this.code.tabIndex = 0;
+    this.code.setAttribute("role", "listbox");
+    this.code.setAttribute("aria-orientation", "horizontal");
+    this.empty = element("div", "empty");
+    this.frame.append(this.legend, this.code, this.empty);
+    root.append(this.frame);
+    this.painting = new Painting(this.code);
+    this.tooltip = new Tooltip(root);
+    this.selected = null;
+    this.hovered = null;
+    // When the browser last picked a token, in ms. A selection from Python that had not yet seen
+    // this pick is out of date and must not undo it.
+    this.stamp = 0;
+    this.listen();
+  }
+
+  listen() {
+    this.onSelection = ({ detail }) => this.receive(detail);
+    document.addEventListener(SELECTION_EVENT, this.onSelection);
+    this.code.addEventListener("pointerover", (event) => this.hover(event));
+    this.code.addEventListener("pointerleave", () => this.clearHover());
+    this.code.addEventListener("scroll", () => this.clearHover(), { passive: true });
+    this.code.addEventListener("pointerdown", (event) => (this.pressed = event));
+    this.code.addEventListener("click", (event) => this.click(event));
+    this.code.addEventListener("keydown", (event) => this.keydown(event));
+    // Whatever the person turns to next must not be overtaken by a pick still waiting here.
+    this.code.addEventListener("focusout", () => this.flush());
+  }
+
+  dispose() {
+    document.removeEventListener(SELECTION_EVENT, this.onSelection);
+    clearTimeout(this.pending);
+  }
+
+  // ---- data from Python
+
+  update(data) {
+    if (data === this.data) return;
+    this.data = data;
+    const message = new TextDecoder().decode(data);
+    const headerEnd = message.indexOf("\n");
+    const { strip, height } = JSON.parse(message.slice(0, headerEnd));
+    this.key = strip;
+    this.frame.style.maxHeight = height ? `${height}px` : "";
+    this.frame.classList.toggle("bounded", Boolean(height));
+    this.show(JSON.parse(message.slice(headerEnd + 1)));
+    const waiting = globalThis[SELECTIONS]?.get(strip);
+    if (waiting) this.receive(waiting);
+  }
+
+  show(payload) {
+    const { code } = this;
+    const atEnd = code.scrollHeight - code.scrollTop - code.clientHeight < 24;
+    this.payload = payload;
+    const kept = this.painting.show(payload);
+    drawLegend(this.legend, payload);
+    const count = payload.text.length;
+    const mixed = payload.flags.some((flag) => !(flag & FLAG.prompt));
+    this.frame.classList.toggle("mark-prompt", mixed || Boolean(payload.running));
+    this.frame.classList.toggle("running", Boolean(payload.running));
+    this.frame.classList.toggle("show-invisibles", Boolean(payload.invisibles));
+    this.frame.classList.toggle("no-tokens", count === 0);
+    this.empty.textContent = payload.running ? "Waiting for the first token" : "No tokens";
+    code.setAttribute("aria-label", `${count} tokens by ${payload.scale.label}`);
+    code.style.setProperty("--gutter", `${Math.max(2, String(this.painting.lines).length)}ch`);
+    if (kept === 0) code.scrollTop = 0;
+    else if (payload.running && atEnd) code.scrollTop = code.scrollHeight;
+    this.paintSelection(this.selected);
+    if (this.hovered !== null && this.hovered.index < kept) this.showTooltip();
+    else this.clearHover();
+  }
+
+  receive({ strip, index, stamp }) {
+    if (strip !== this.key || stamp < this.stamp || index === this.selected) return;
+    clearTimeout(this.pending);
+    this.pending = undefined;
+    this.paintSelection(index);
+    this.reveal();
+  }
+
+  // ---- selection
+
+  paintSelection(index) {
+    const pieces = (at) => (at === null ? [] : (this.painting.pieces[at] ?? []));
+    for (const piece of pieces(this.selected)) piece.classList.remove("selected");
+    pieces(this.selected)[0]?.removeAttribute("aria-selected");
+    if (index !== this.selected) this.caret = undefined;
+    this.selected = index;
+    const [first] = pieces(index);
+    if (!first) {
+      this.code.removeAttribute("aria-activedescendant");
+      return;
+    }
+    for (const piece of pieces(index)) piece.classList.add("selected");
+    first.id = `token-${index}`;
+    first.setAttribute("aria-selected", "true");
+    first.setAttribute("aria-label", this.describe(index));
+    this.code.setAttribute("aria-activedescendant", first.id);
+  }
+
+  describe(index) {
+    const { text, first_position: from, hover = [], reasons } = this.payload;
+    const figures = hover.map(({ label, values }) => `${label} ${values[index] ?? "not available"}`);
+    const parts = [`position ${from + index}`, `token ${visibleText(text[index])}`, ...figures];
+    if (reasons?.[index]) parts.push(reasons[index]);
+    return parts.join(", ");
+  }
+
+  pick(index, { piece, x, wait = false } = {}) {
+    this.stamp = Math.max(Date.now(), this.stamp + 1);
+    this.paintSelection(index);
+    this.caret = { piece: piece ?? this.painting.pieces[index][0], x };
+    this.reveal();
+    clearTimeout(this.pending);
+    this.pending = setTimeout(() => this.flush(), KEY_REPEAT_PAUSE_MS);
+    if (!wait) this.flush();
+  }
+
+  flush() {
+    if (this.pending === undefined) return;
+    clearTimeout(this.pending);
+    this.pending = undefined;
+    this.setStateValue("pick", { index: this.selected, stamp: this.stamp });
+  }
+
+  // Scrolls this strip, never the page.
+  reveal() {
+    const piece = this.caret?.piece ?? this.painting.pieces[this.selected]?.[0];
+    if (!piece) return;
+    const scroll = () => {
+      const [box] = piece.getClientRects();
+      const view = this.code.getBoundingClientRect();
+      const margin = Math.min(box.height, view.height / 4);
+      const above = box.top - margin - view.top;
+      const below = box.bottom + margin - view.bottom;
+      if (above < 0) this.code.scrollTop += above;
+      else if (below > 0) this.code.scrollTop += below;
+    };
+    scroll();
+    // Blocks that were off screen take their true height once shown.
+    requestAnimationFrame(scroll);
+  }
+
+  // ---- pointer
+
+  tokenOf(event) {
+    const piece = event.target.closest?.("[data-i]");
+    return piece ? { piece, index: Number(piece.dataset.i) } : null;
+  }
+
+  hover(event) {
+    if (event.pointerType === "touch") return;
+    const token = this.tokenOf(event);
+    if (!token) return this.clearHover();
+    if (token.piece === this.hovered?.piece) return;
+    const boxes = Array.from(token.piece.getClientRects());
+    const onRow = (box) => event.clientY >= box.top && event.clientY <= box.bottom;
+    this.hovered = { ...token, anchor: boxes.find(onRow) ?? boxes[0] };
+    this.showTooltip();
+  }
+
+  showTooltip() {
+    this.tooltip.show(this.hovered.anchor, this.payload, this.hovered.index);
+  }
+
+  clearHover() {
+    this.hovered = null;
+    this.tooltip.hide();
+  }
+
+  click(event) {
+    const token = this.tokenOf(event);
+    const { clientX: x = event.clientX, clientY: y = event.clientY } = this.pressed ?? {};
+    const dragged = Math.hypot(event.clientX - x, event.clientY - y) > DRAG_PX;
+    if (token && !dragged) this.pick(token.index, { piece: token.piece });
+  }
+
+  // ---- keyboard
+
+  keydown(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const last = this.painting.pieces.length - 1;
+    const at = this.selected;
+    const moves = {
+      ArrowRight: () => this.pickByKey(at === null ? 0 : at + 1, event),
+      ArrowLeft: () => this.pickByKey(at === null ? last : at - 1, event),
+      Home: () => this.pickByKey(0, event),
+      End: () => this.pickByKey(last, event),
+      ArrowDown: () => this.moveRows(1, event),
+      ArrowUp: () => this.moveRows(-1, event),
+      PageDown: () => this.movePages(1, event),
+      PageUp: () => this.movePages(-1, event),
+      Escape: () => {},
+    };
+    const move = moves[event.key];
+    if (!move) return;
+    if (event.key !== "Escape") event.preventDefault();
+    event.stopPropagation();
+    this.clearHover();
+    if (last >= 0) move();
+  }
+
+  pickByKey(index, event, caret = {}) {
+    if (index < 0 || index >= this.painting.pieces.length || index === this.selected) return;
+    this.pick(index, { ...caret, wait: event.repeat });
+  }
+
+  moveRows(direction, event) {
+    this.moveTo(event, (box) => {
+      const row = parseFloat(getComputedStyle(this.code).lineHeight);
+      return (box.top + box.bottom) / 2 + direction * row;
+    });
+  }
+
+  movePages(direction, event) {
+    this.moveTo(event, (box) => {
+      const page = Math.min(this.code.clientHeight, window.innerHeight) * 0.9;
+      return (box.top + box.bottom) / 2 + direction * page;
+    });
+  }
+
+  // Moves to the token nearest to a height, keeping the column where a run of moves began.
+  moveTo(event, heightFrom) {
+    if (this.selected === null) return this.pickByKey(0, event);
+    const pieces = this.painting.pieces[this.selected] ?? this.painting.pieces.at(-1);
+    const [box] = (this.caret?.piece ?? pieces[0]).getClientRects();
+    const x = this.caret?.x ?? (box.left + box.right) / 2;
+    const piece = this.painting.pieceAt(x, heightFrom(box));
+    if (piece) this.pickByKey(Number(piece.dataset.i), event, { piece, x });
+  }
+}
+
+const strips = new WeakMap();
+
+export default function strip({ data, parentElement, setStateValue }) {
+  let shown = strips.get(parentElement);
+  if (!shown) strips.set(parentElement, (shown = new Strip(parentElement)));
+  shown.setStateValue = setStateValue;
+  shown.update(data);
+  return () => {
+    // Streamlit also calls this when newer data overtook the call: only a removed element counts.
+    if (!parentElement.isConnected) shown.dispose();
+  };
+}
