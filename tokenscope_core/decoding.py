@@ -60,7 +60,7 @@ def stream(lm: LanguageModel, request: Request) -> Iterator[TokenStep]:
         position += len(part)
 
 
-def rows(lm: LanguageModel, request: Request) -> Iterator[Rows]:
+def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     """The loop itself: prompt rows by chunk, then one row a token; the last names the reason.
 
     Close the iterator to stop early. Raises: as `generate`.

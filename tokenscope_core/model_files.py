@@ -6,6 +6,7 @@ its numbers, so that a stored trace is found again without loading the weights.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -25,6 +26,8 @@ _HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _HUB_TIMEOUT_S = 10.0
 _WHOLE_FILE_BYTES = 256 * 1024 * 1024
 _SAMPLE_BYTES = 1024 * 1024
+# Reports about a model that lie beside it without deciding anything.
+_REPORTS = {"evaluation.json", "training.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ def locate(model: str | Path | None = None) -> ModelFiles:
             action="Check the spelling, or choose a model from the list.",
         )
     return _checked(name, _hub_folder(name))
+
+
+def needs_network(model: str) -> bool:
+    """Whether locating the model may have to ask the hub: it is neither shipped nor a folder."""
+    return model != SHIPPED_FOLDER.name and not Path(model).expanduser().is_dir()
 
 
 def _hub_folder(name: str) -> Path:
@@ -143,7 +151,8 @@ def _checked(name: str, folder: Path) -> ModelFiles:
         if problem:
             raise refuse(f"{weights.name} {problem}.")
     precision = config.get("dtype") or config.get("torch_dtype") or "float32"
-    return ModelFiles(name, folder, _content_hash(folder), str(precision))
+    files = tuple((path, path.stat().st_mtime_ns) for path in _decisive_files(folder))
+    return ModelFiles(name, folder, _content_hash(files), str(precision))
 
 
 def _read_config(path: Path, refuse: Any) -> dict[str, Any]:
@@ -196,13 +205,22 @@ def _safetensors_problem(path: Path) -> str | None:
     return None
 
 
-def _content_hash(folder: Path) -> str:
+def _decisive_files(folder: Path) -> list[Path]:
+    """The files that decide a model's numbers."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in {".json", ".safetensors", ".model", ".txt"}
+        and path.name not in _REPORTS
+        and path.is_file()
+    ]
+
+
+@functools.lru_cache(maxsize=64)
+def _content_hash(files: tuple[tuple[Path, int], ...]) -> str:
+    """Hash of the files' names and contents; the times only tell when to read them again."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*")):
-        if path.suffix not in {".json", ".safetensors", ".model", ".txt"} or not path.is_file():
-            continue
-        if path.name in {"evaluation.json", "training.json"}:
-            continue
+    for path, _ in files:
         size = path.stat().st_size
         digest.update(f"{path.name}:{size}\n".encode())
         for chunk in _decisive_chunks(path, size):

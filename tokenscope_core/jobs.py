@@ -1,0 +1,241 @@
+"""One run in progress, shared by everyone who asked for the same thing.
+
+A `Job` is written by its worker thread and read by any number of `Ticket`s, one for each
+subscriber. A ticket that stops keeps what was decoded so far; the job itself ends when nobody is
+left who wants it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.request import Request
+from tokenscope_core.steps import FinishReason, Rows, Vocabulary
+from tokenscope_core.trace import ModelIdentity, Trace
+
+Phase = Literal["queued", "loading", "running", "done", "stopped", "failed"]
+ENDED: frozenset[Phase] = frozenset({"done", "stopped", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """What a subscriber sees of a run at one moment.
+
+    `queue_position` counts the runs that come first (queued only). `tokens_per_second` and
+    `seconds_left` are None until at least two tokens have been generated; `seconds_left` is an
+    upper bound, since a run may end early. `trace` is set once the run is done, or stopped after
+    at least one token; `error` once it has failed.
+    """
+
+    job_id: str
+    model: str
+    request: Request
+    phase: Phase
+    queue_position: int | None = None
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+    from_store: bool = False
+    trace: Trace | None = None
+    error: TokenScopeError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.phase in ENDED
+
+
+class Job:
+    """A run of one request on one model. Safe to use from several threads."""
+
+    def __init__(
+        self, job_id: str, model: str, request: Request, *, clock: Callable[[], float]
+    ) -> None:
+        self.job_id = job_id
+        self.model = model
+        self.request = request
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._phase: Phase = "queued"
+        self._rows: list[Rows] = []
+        self._prompt_tokens = 0
+        self._new_tokens = 0
+        self._first_token_at: float | None = None
+        self._last_token_at: float | None = None
+        self._source: tuple[ModelIdentity, Vocabulary] | None = None
+        self._trace: Trace | None = None
+        self._from_store = False
+        self._error: TokenScopeError | None = None
+        self._subscribers: dict[str, float | None] = {}
+
+    # The worker's side.
+
+    def loading(self) -> None:
+        """The worker has taken the job and is getting the model ready."""
+        self._advance("loading")
+
+    def running(self, identity: ModelIdentity, vocabulary: Vocabulary) -> None:
+        """The model is ready; rows will follow."""
+        self._source = identity, vocabulary
+        self._advance("running")
+
+    def append(self, part: Rows) -> None:
+        """Record rows that the decode loop has produced."""
+        with self._lock:
+            self._rows.append(part)
+            if part.source == "prompt":
+                self._prompt_tokens += len(part)
+                return
+            self._new_tokens += len(part)
+            self._last_token_at = self._clock()
+            if self._first_token_at is None:
+                self._first_token_at = self._last_token_at
+
+    def end(self, phase: Phase, trace: Trace | None = None, *, from_store: bool = False) -> None:
+        """Close the job as done or stopped."""
+        with self._lock:
+            self._phase, self._trace, self._from_store = phase, trace, from_store
+            self._rows.clear()
+
+    def fail(self, error: TokenScopeError) -> None:
+        """Close the job with an error to show."""
+        with self._lock:
+            self._phase, self._error = "failed", error
+
+    def _advance(self, phase: Phase) -> None:
+        with self._lock:
+            self._phase = phase
+
+    # The subscribers' side.
+
+    def join(self, subscriber: str) -> None:
+        """Want this run, or want it again."""
+        with self._lock:
+            self._subscribers[subscriber] = None
+
+    def leave(self, subscriber: str) -> None:
+        """No longer want this run."""
+        with self._lock:
+            self._subscribers.pop(subscriber, None)
+
+    def lose(self, subscriber: str) -> None:
+        """The subscriber's connection is gone; it may come back."""
+        with self._lock:
+            if subscriber in self._subscribers:
+                self._subscribers[subscriber] = self._clock()
+
+    def wanted(self, grace_s: float) -> bool:
+        """Whether anyone still waits, counting those lost less than `grace_s` seconds ago."""
+        now = self._clock()
+        with self._lock:
+            return any(
+                lost_at is None or now - lost_at < grace_s for lost_at in self._subscribers.values()
+            )
+
+    def view(self, queue_position: int | None = None) -> JobView:
+        """The state of the run now."""
+        with self._lock:
+            rate = self._rate()
+            left = self.request.max_new_tokens - self._new_tokens
+            return JobView(
+                job_id=self.job_id,
+                model=self.model,
+                request=self.request,
+                phase=self._phase,
+                queue_position=queue_position if self._phase == "queued" else None,
+                prompt_tokens=self._prompt_tokens,
+                new_tokens=self._new_tokens,
+                tokens_per_second=rate,
+                seconds_left=left / rate if rate else None,
+                from_store=self._from_store,
+                trace=self._trace,
+                error=self._error,
+            )
+
+    def _rate(self) -> float | None:
+        if self._first_token_at is None or self._last_token_at is None or self._new_tokens < 2:
+            return None
+        elapsed = self._last_token_at - self._first_token_at
+        return (self._new_tokens - 1) / elapsed if elapsed > 0 else None
+
+    def trace_so_far(self, finish_reason: FinishReason = "cancelled") -> Trace | None:
+        """The rows recorded until now as a trace; None before the first."""
+        with self._lock:
+            if self._trace is not None:
+                return self._trace
+            rows, source = list(self._rows), self._source
+        if not rows or source is None:
+            return None
+        return Trace.from_rows(self.request, *source, rows, finish_reason)
+
+
+class Ticket:
+    """One subscriber's hold on a run."""
+
+    def __init__(
+        self,
+        job: Job,
+        subscriber: str,
+        *,
+        queue_position: Callable[[Job], int | None],
+        keep: Callable[[Trace], object],
+    ) -> None:
+        self._job = job
+        self._subscriber = subscriber
+        self._queue_position = queue_position
+        self._keep = keep
+        self._stopped: JobView | None = None
+        job.join(subscriber)
+
+    @property
+    def job_id(self) -> str:
+        """Names the run; equal requests on the same model have the same."""
+        return self._job.job_id
+
+    def view(self) -> JobView:
+        """The state of the run, as this subscriber sees it."""
+        return self._stopped or self._job.view(self._queue_position(self._job))
+
+    def trace_so_far(self) -> Trace | None:
+        """What has been decoded until now; None before the first token."""
+        view = self.view()
+        return view.trace if view.ended else self._job.trace_so_far()
+
+    def touch(self) -> None:
+        """Say that the subscriber is there, after a connection was lost."""
+        if self._stopped is None:
+            self._job.join(self._subscriber)
+
+    def stop(self) -> JobView:
+        """Stop now. What was decoded is kept; others who want the same run keep running it."""
+        view = self.view()
+        if view.ended:
+            return view
+        trace = self._job.trace_so_far()
+        if trace is not None:
+            self._keep(trace)
+        self._stopped = JobView(
+            job_id=view.job_id,
+            model=view.model,
+            request=view.request,
+            phase="stopped",
+            prompt_tokens=view.prompt_tokens,
+            new_tokens=view.new_tokens,
+            tokens_per_second=view.tokens_per_second,
+            trace=trace,
+        )
+        self._job.leave(self._subscriber)
+        return self._stopped
+
+    def wait(self, timeout_s: float, poll_s: float = 0.01) -> JobView:
+        """Block until the run has ended or the time is over; for scripts and tests."""
+        deadline = time.monotonic() + timeout_s
+        while not (view := self.view()).ended and time.monotonic() < deadline:
+            time.sleep(poll_s)
+        return view
