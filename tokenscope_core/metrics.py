@@ -48,18 +48,21 @@ def measure(logits: torch.Tensor, token_ids: torch.Tensor, candidates: int) -> M
     varentropy = (probs * deviation).nan_to_num_(nan=0.0).sum(dim=-1)
 
     kept = min(max(candidates, 2), vocabulary_size)
-    top = torch.topk(logprobs, kept, dim=-1)
-    top_probs = top.values[:, :2].exp()
+    # Ordered by logit: logprobs are rounded, which would tie tokens the model tells apart.
+    top = torch.topk(logits, kept, dim=-1)
+    top_logprobs = top.values - log_normaliser
+    top_probs = top_logprobs[:, :2].exp()
     runner_up = top_probs[:, 1] if kept > 1 else torch.zeros_like(top_probs[:, 0])
-    taken = logprobs.gather(-1, token_ids.unsqueeze(-1))
-    rank = (logprobs > taken).sum(dim=-1) + 1
+    taken_logits = logits.gather(-1, token_ids.unsqueeze(-1))
+    taken = taken_logits - log_normaliser
+    rank = (logits > taken_logits).sum(dim=-1) + 1
 
     # One transfer for all floats, whatever the device.
     scalars = torch.stack(
         (taken.squeeze(-1), entropy, varentropy, top_probs[:, 0] - runner_up, rank.float()), dim=-1
     )
     width = min(candidates, vocabulary_size)
-    packed = torch.cat((scalars, top.values[:, :width]), dim=-1).cpu().numpy().astype(np.float64)
+    packed = torch.cat((scalars, top_logprobs[:, :width]), dim=-1).cpu().numpy().astype(np.float64)
     return Measures(
         columns={name: packed[:, i] for i, name in enumerate(MEASURED)},
         candidate_ids=top.indices[:, :width].cpu().numpy().astype(np.int64),

@@ -196,17 +196,17 @@ class Trace:
     @property
     def surprisal(self) -> Floats:
         """-ln p(y), nats."""
-        return -self.logprob
+        return 0.0 - self.logprob  # a certain token has surprisal 0.0, not -0.0
 
     @property
     def entropy_norm(self) -> Floats:
-        """Entropy divided by ln of the vocabulary size."""
-        return np.asarray(self.entropy / np.log(self.model.vocabulary_size))
+        """Entropy divided by ln of the vocabulary size; NaN for a vocabulary of one token."""
+        return np.asarray(self.entropy / (np.log(self.model.vocabulary_size) or np.nan))
 
     @property
     def top_mass(self) -> Floats:
-        """Sum of the candidates' probabilities."""
-        return np.asarray(np.exp(self.candidate_logprobs).sum(axis=1))
+        """Sum of the candidates' probabilities, at most 1 in spite of rounding."""
+        return np.minimum(np.exp(self.candidate_logprobs).sum(axis=1), 1.0)
 
     @property
     def top_entropy(self) -> Floats:
@@ -215,7 +215,7 @@ class Trace:
         shares = shares / shares.sum(axis=1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(shares > 0, shares * np.log(shares), 0.0)
-        return np.where(np.isnan(self.top_mass), np.nan, -terms.sum(axis=1))
+        return np.where(np.isnan(self.top_mass), np.nan, 0.0 - terms.sum(axis=1))
 
     @property
     def min_p_ratio(self) -> Floats:

@@ -1,0 +1,54 @@
+"""The formulae of `metric_registry` written out plainly in float64: slow, and nothing shared."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tokenscope_core import LanguageModel
+
+Floats = NDArray[np.float64]
+
+
+def full_pass(lm: LanguageModel, token_ids: NDArray[np.int64]) -> Floats:
+    """Logits [T, V] of one uncached forward pass of the same weights in float64."""
+    precise = copy.deepcopy(lm.model).double()
+    with torch.no_grad():
+        logits: torch.Tensor = precise(torch.tensor([token_ids.tolist()]), use_cache=False).logits
+    return logits[0].numpy()
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """ln p along the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    result: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
+
+
+def metrics_of(logits: Floats, taken: int, candidates: int) -> dict[str, float]:
+    """Every raw metric of one distribution [V], from its definition."""
+    logprobs = log_softmax(np.asarray(logits, dtype=np.float64))
+    support = logprobs[logprobs > -np.inf]
+    probs = np.exp(support)
+    entropy = -sum(probs * support)
+    ordered = sorted(np.exp(logprobs), reverse=True) + [0.0]
+    top = np.array(ordered[: min(candidates, len(logprobs))])
+    shares = top[top > 0] / top.sum()
+    logprob = logprobs[taken]
+    return {
+        "logprob": logprob,
+        "prob": np.exp(logprob),
+        "surprisal": -logprob,
+        "entropy": entropy,
+        "entropy_norm": entropy / np.log(len(logprobs)),
+        "varentropy": sum(probs * (support + entropy) ** 2),
+        "margin": ordered[0] - ordered[1],
+        "rank": 1 + sum(logprobs > logprob),
+        "top_mass": top.sum(),
+        "top_entropy": -sum(shares * np.log(shares)),
+        "min_p_ratio": np.exp(logprob) / ordered[0],
+        "typicality": -logprob - entropy,
+    }
