@@ -46,7 +46,7 @@ def metrics_of(logits: Floats, taken: int, candidates: int) -> dict[str, float]:
         "entropy_norm": entropy / np.log(len(logprobs)),
         "varentropy": sum(probs * (support + entropy) ** 2),
         "margin": ordered[0] - ordered[1],
-        "rank": 1 + sum(logprobs > logprob),
+        "rank": 1 + sum(logits > logits[taken]),  # p rises with the logit
         "top_mass": top.sum(),
         "top_entropy": -sum(shares * np.log(shares)),
         "min_p_ratio": np.exp(logprob) / ordered[0],
