@@ -26,6 +26,8 @@ from tokenscope_core.trace import Trace
 # Logits of one prefill chunk hold at most this many numbers (64 MiB in float32).
 _CHUNK_LOGITS = 16 * 1024 * 1024
 _MIN_CHUNK, _MAX_CHUNK = 32, 512
+# A text cut at a token may be split into a few more tokens when it is encoded again.
+_TAIL_RESERVE = 8
 
 
 def generate(lm: LanguageModel, request: Request) -> Trace:
@@ -66,20 +68,32 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     Close the iterator to stop early. Raises: as `generate`.
     """
     prompt_ids = lm.encode(request.prompt)
-    _require_context(lm, len(prompt_ids), request.max_new_tokens)
+    _require_context(lm, prompt_ids, request.max_new_tokens)
     cache = DynamicCache(config=lm.model.config)
     logits = yield from _prefill(lm, request, prompt_ids, cache)
     if request.max_new_tokens:
         yield from _decode(lm, request, prompt_ids, cache, logits)
 
 
-def _require_context(lm: LanguageModel, prompt_tokens: int, max_new_tokens: int) -> None:
-    if lm.context_length and prompt_tokens + max_new_tokens > lm.context_length:
+def _require_context(lm: LanguageModel, prompt_ids: list[int], max_new_tokens: int) -> None:
+    if lm.context_length and len(prompt_ids) + max_new_tokens > lm.context_length:
         raise ContextLengthError(
-            prompt_tokens=prompt_tokens,
+            prompt_tokens=len(prompt_ids),
             max_new_tokens=max_new_tokens,
             context_length=lm.context_length,
+            tail=_tail(lm, prompt_ids, lm.context_length - max_new_tokens - _TAIL_RESERVE),
         )
+
+
+def _tail(lm: LanguageModel, prompt_ids: list[int], tokens: int) -> str:
+    """The text of the last `tokens` ids, from the first whole line on where there is one."""
+    if tokens <= 0:
+        return ""
+    kept = [i for i in prompt_ids[-tokens:] if i not in lm.vocabulary.special_ids]
+    data = b"".join(lm.vocabulary.token_bytes[i] for i in kept)
+    text = data.decode("utf-8", errors="ignore")
+    _, _, lines = text.partition("\n")
+    return lines or text
 
 
 def chunk_length(vocabulary_size: int) -> int:
@@ -104,15 +118,17 @@ def _prefill(
     )
     step = chunk_length(lm.identity.vocabulary_size)
     logits = torch.empty(0)
-    for start in range(0, length, step):
-        chunk = ids[:, start : start + step]
+    # The last token of a text that is only scored predicts nothing that is recorded.
+    read = length if request.max_new_tokens else length - 1
+    for start in range(0, read, step):
+        chunk = ids[:, start : min(start + step, read)]
         with torch.inference_mode():
             logits = lm.model(input_ids=chunk, past_key_values=cache, use_cache=True).logits[0]
             taken = ids[0, start + 1 : start + 1 + chunk.shape[1]]
-            if not len(taken):
+            if not len(taken):  # the prompt's last token alone: only its logits are wanted
                 break
             measures = measure(logits[: len(taken)], taken, request.candidates)
-        last = start + step >= length and request.max_new_tokens == 0
+        last = start + step >= read and request.max_new_tokens == 0
         yield _rows(taken, "prompt", measures, finish_reason="length" if last else None)
     return logits[-1:]
 

@@ -32,10 +32,13 @@ class ContextLengthError(RequestError):
     """The prompt and the new tokens together exceed the model's context.
 
     `prompt_tokens`, `max_new_tokens` and `context_length` are counts of tokens, so that a caller
-    can offer the ways out: fewer new tokens, or only the tail of the prompt.
+    can offer the ways out: fewer new tokens, or `tail`, the last part of the prompt that leaves
+    room for the new tokens (empty when they alone fill the context).
     """
 
-    def __init__(self, *, prompt_tokens: int, max_new_tokens: int, context_length: int) -> None:
+    def __init__(
+        self, *, prompt_tokens: int, max_new_tokens: int, context_length: int, tail: str
+    ) -> None:
         excess = prompt_tokens + max_new_tokens - context_length
         super().__init__(
             asked=f"The prompt has {prompt_tokens:,} tokens and {max_new_tokens:,} new ones "
@@ -46,6 +49,7 @@ class ContextLengthError(RequestError):
         self.prompt_tokens = prompt_tokens
         self.max_new_tokens = max_new_tokens
         self.context_length = context_length
+        self.tail = tail
 
 
 class ModelError(TokenScopeError):

@@ -1,0 +1,47 @@
+"""Generate or score code and see what the model knew at every token."""
+
+import streamlit as st
+
+from tokenscope_ui import controls, problems, progress, runs, trace_view
+from tokenscope_ui.router import route
+
+POLL_S = 0.2
+
+
+def render() -> None:
+    controls.initialise()
+    controls.side_bar()
+    controls.prompt_box()
+    busy = runs.current().busy
+    st.fragment(result, run_every=POLL_S if busy else None)(polling=busy)
+
+
+def result(*, polling: bool) -> None:
+    view = runs.follow()
+    state = runs.current()
+    if polling != state.busy:
+        # A run began or ended in here: the controls and the polling follow with a full rerun.
+        st.rerun()
+    with st.container():
+        if view is not None and state.busy:
+            progress.show(view, key="decode")
+        if state.problem is not None:
+            problems.show(state.problem)
+        trace = runs.shown_trace(state)
+        if trace is not None:
+            growing = state.ticket is not None and trace is not state.trace
+            trace_view.show(trace, run=runs.run_name(state), running=growing)
+        elif not state.busy:
+            empty()
+
+
+def empty() -> None:
+    with st.container(border=True):
+        st.markdown("**Nothing decoded yet.** Press *Generate* to see this prompt continued.")
+        st.caption(
+            "Every token is then tinted by how surprising it was to the model; click one to see "
+            "its probability, rank and entropy, and what else the model considered."
+        )
+
+
+route(render)

@@ -1,0 +1,46 @@
+"""What the numbers mean: every metric with its definition, unit and source."""
+
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core import METRICS
+from tokenscope_ui import job_notice
+from tokenscope_ui.router import route
+
+
+def render() -> None:
+    job_notice.show()
+    st.title("What the numbers mean")
+    st.markdown(
+        "p is the model’s own distribution over the whole vocabulary V before a token: softmax of "
+        "the logits at temperature 1, no filter. y is the token taken there. Prompt tokens are "
+        "measured exactly like generated ones; the first token of a text has no figures, because "
+        "nothing precedes it. Files hold nats; the screen shows bits unless told otherwise "
+        "(1 bit = ln 2 ≈ 0.693 nats)."
+    )
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "metric": metric.label,
+                    "column": metric.name,
+                    "definition": metric.formula,
+                    "unit": metric.unit,
+                    "distribution": metric.distribution,
+                    "what it says": metric.meaning,
+                    "source": metric.source,
+                }
+                for metric in METRICS
+            ]
+        ),
+        hide_index=True,
+        height="content",
+        column_config={"what it says": st.column_config.TextColumn(width="large")},
+    )
+    st.markdown(
+        "**Perplexity** of a span is exp(mean surprisal in nats) over the tokens of the span that "
+        "have one."
+    )
+
+
+route(render)

@@ -1,0 +1,172 @@
+"""Charts: data frame in, Altair out. No Streamlit, no tensors."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from tokenscope_core.trace import Trace
+from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, probability_text, visible_text
+from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_screen
+
+# Blue and orange of Okabe and Ito's palette, told apart with any colour vision.
+TAKEN, OTHER, TAIL = "#E69F00", "#56B4E9", "#999999"
+_ROW_HEIGHT = 20
+_CODE_FONT = '"Source Code Pro", monospace'
+_LABEL_LENGTH = 24
+
+
+def candidate_table(trace: Trace, position: int, most: int) -> pd.DataFrame:
+    """At most `most` candidates at a position, the token taken, and all other tokens as one row:
+    their probabilities sum to 1.
+
+    Columns: `label` (visible text, unique), `prob`, `kind` (`taken`, `candidate` or `tail`),
+    `shown` (per cent). Empty where no distribution precedes the token.
+    """
+    logprobs = trace.candidate_logprobs[position]
+    rows: list[tuple[str, float, str]] = []
+    taken = int(trace.token_ids[position])
+    for token_id, logprob in zip(
+        trace.candidate_ids[position, :most].tolist(), logprobs[:most].tolist(), strict=True
+    ):
+        if not math.isnan(logprob):
+            kind = "taken" if token_id == taken else "candidate"
+            rows.append((_label(trace, token_id), math.exp(logprob), kind))
+    if rows and all(kind != "taken" for _, _, kind in rows):
+        rows.append((_label(trace, taken), float(trace.prob[position]), "taken"))
+    if rows:
+        tail = max(0.0, 1.0 - sum(prob for _, prob, _ in rows))
+        left = trace.model.vocabulary_size - len(rows)
+        rows.append((f"all {left:,} others", tail, "tail"))
+    table = pd.DataFrame(rows, columns=["label", "prob", "kind"])
+    table["label"] = _unique(table["label"].tolist())
+    table["shown"] = [probability_text(prob) for prob in table["prob"]]
+    return table
+
+
+def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
+    """Horizontal bars of `candidate_table`, on a fixed scale from 0 to 1."""
+    base = alt.Chart(table).encode(
+        y=alt.Y(
+            "label:N",
+            sort=table["label"].tolist(),
+            title=None,
+            axis=alt.Axis(
+                labelFont=_CODE_FONT,
+                labelLimit=170,
+                labelFontSize=12,
+                labelOverlap=False,
+                ticks=False,
+                domain=False,
+            ),
+        )
+    )
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(
+        x=alt.X("prob:Q", title="probability (raw)", scale=alt.Scale(domain=[0, 1.12])).axis(
+            format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True
+        ),
+        color=alt.Color(
+            "kind:N",
+            scale=alt.Scale(domain=["taken", "candidate", "tail"], range=[TAKEN, OTHER, TAIL]),
+            legend=alt.Legend(title=None, orient="top"),
+        ),
+        tooltip=[
+            alt.Tooltip("label:N", title="token"),
+            alt.Tooltip("shown:N", title="probability"),
+            alt.Tooltip("kind:N", title="which"),
+        ],
+    )
+    texts = base.mark_text(align="left", dx=4, fontSize=11).encode(
+        x=alt.X("prob:Q"), text="shown:N", color=alt.value("#808080")
+    )
+    chart: alt.LayerChart = bars + texts
+    return chart.properties(height=alt.Step(_ROW_HEIGHT))
+
+
+def position_table(trace: Trace, metric: str, unit: LogUnit = "bits") -> pd.DataFrame:
+    """One row a position that has a value: `position`, `value` (as tinted), `shown`, `token`,
+    `source`."""
+    stored = trace.column(metric)
+    values = tint_values(metric, stored, unit)
+    screen = to_screen(metric, stored, unit)
+    known = np.flatnonzero(np.isfinite(values))
+    table = trace.vocabulary.token_bytes
+    return pd.DataFrame(
+        {
+            "position": known,
+            "value": values[known],
+            "shown": [metric_text(metric, v, unit) for v in screen[known].tolist()],
+            "token": [visible_text(table[i]) for i in trace.token_ids[known].tolist()],
+            "source": np.where(trace.source[known] == "prompt", "prompt", "generated"),
+        }
+    )
+
+
+def position_chart(
+    table: pd.DataFrame, scale: Scale, *, selected: int | None, height: int = 230
+) -> alt.LayerChart:
+    """A metric over position; clicking a bar selects its token (parameter `pick`)."""
+    pick = alt.selection_point(name="pick", fields=["position"], on="click", nearest=True)
+    title = f"{scale.label} ({scale.unit})" if scale.unit else scale.label
+    last = int(table["position"].max()) if len(table) else 1
+    low = min(scale.low, 0.0) if len(table) == 0 else min(scale.low, float(table["value"].min()))
+    high = scale.high if len(table) == 0 else max(scale.high, float(table["value"].max()))
+    base = alt.Chart(table).encode(
+        x=alt.X("position:Q", title="position", scale=alt.Scale(domain=[0, max(last, 1)])).axis(
+            tickMinStep=1, format=",d", grid=False
+        )
+    )
+    labels = dict(scale.ticks)
+    axis = alt.Axis(values=[value for value, _ in scale.ticks], grid=True)
+    if scale.label == "rank":
+        lookup = " : ".join(f"datum.value == {v} ? '{t}'" for v, t in labels.items()) + " : ''"
+        axis = alt.Axis(values=list(labels), labelExpr=lookup, grid=True)
+    points = (
+        base.mark_circle(size=28, opacity=0.9)
+        .encode(
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(domain=[low, high]), axis=axis),
+            color=alt.Color(
+                "source:N",
+                scale=alt.Scale(domain=["prompt", "generated"], range=[TAIL, OTHER]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            tooltip=[
+                alt.Tooltip("position:Q", format=",d"),
+                alt.Tooltip("token:N"),
+                alt.Tooltip("shown:N", title=scale.label),
+                alt.Tooltip("source:N"),
+            ],
+        )
+        .add_params(pick)
+    )
+    line = base.mark_line(strokeWidth=1, opacity=0.45, color=TAIL).encode(y="value:Q")
+    mark = (
+        alt.Chart(pd.DataFrame({"position": [] if selected is None else [selected]}))
+        .mark_rule(color=TAKEN, strokeWidth=2)
+        .encode(x="position:Q")
+    )
+    chart: alt.LayerChart = mark + line + points
+    return chart.properties(height=height)
+
+
+def scale_for(trace: Trace, metric: str, *, relative: bool, unit: LogUnit) -> Scale:
+    """The scale the strip and the chart share."""
+    return scale_of(metric, trace.column(metric), relative=relative, unit=unit)
+
+
+def _label(trace: Trace, token_id: int) -> str:
+    text = visible_text(trace.vocabulary.token_bytes[token_id]) or NOT_AVAILABLE
+    return text if len(text) <= _LABEL_LENGTH else text[: _LABEL_LENGTH - 1] + "…"
+
+
+def _unique(labels: list[str]) -> list[str]:
+    """Two tokens may look alike; an axis would merge them."""
+    seen: dict[str, int] = {}
+    out = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return out

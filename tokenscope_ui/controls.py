@@ -1,0 +1,228 @@
+"""The controls that make a request: model and sampling in the side bar, prompt on the page."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+from tokenscope_core import Request, RequestError, Sampling, TokenScopeError
+from tokenscope_core.model_files import available
+from tokenscope_core.request import MAX_CANDIDATES
+from tokenscope_ui import prompt_checks, runs
+from tokenscope_ui.examples import EXAMPLES
+
+Mode = Literal["Generate", "Score code"]
+
+_DEFAULTS: dict[str, object] = {
+    "mode": "Generate",
+    "prompt": EXAMPLES[0].prompt,
+    "max_new_tokens": 64,
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "seed": 0,
+    "candidates": 20,
+    "stop": "",
+}
+
+
+def initialise() -> None:
+    """Give every control its value before it is drawn: from the address, else the default."""
+    request = runs.restore()
+    if request is not None:
+        fill(request)
+    for name, value in _DEFAULTS.items():
+        st.session_state.setdefault(name, value)
+
+
+def fill(request: Request) -> None:
+    """Set the controls to a request."""
+    sampling = request.sampling
+    st.session_state.update(
+        mode="Generate" if request.max_new_tokens else "Score code",
+        prompt=request.prompt,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        repetition_penalty=sampling.repetition_penalty,
+        seed=sampling.seed,
+        candidates=request.candidates,
+        stop="\n".join(text.encode("unicode_escape").decode() for text in request.stop),
+    )
+    if request.max_new_tokens:
+        st.session_state["max_new_tokens"] = request.max_new_tokens
+
+
+def side_bar() -> None:
+    """Model, length and sampling."""
+    with st.sidebar:
+        names = available()
+        st.selectbox(
+            "Model",
+            names,
+            key="model",
+            accept_new_options=True,
+            persist_state="session",
+            help="The shipped model, a folder listed in TOKENSCOPE_MODELS, or type a folder or "
+            "a Hugging Face id and press Enter.",
+        )
+        st.number_input(
+            "New tokens", min_value=0, step=16, key="max_new_tokens", persist_state="session",
+            help="Generation ends here at the latest, or at an end-of-sequence token.",
+        )  # fmt: skip
+        st.slider(
+            "Temperature", 0.0, 2.0, step=0.05, key="temperature", persist_state="session",
+            help="0 always takes the favourite (greedy). Metrics stay those of the raw model.",
+        )  # fmt: skip
+        st.slider(
+            "Top-p", 0.05, 1.0, step=0.05, key="top_p", persist_state="session",
+            disabled=_greedy(), help="Draw from the smallest set holding this much probability.",
+        )  # fmt: skip
+        with st.expander("More sampling"):
+            _more_sampling()
+
+
+def _greedy() -> bool:
+    return bool(st.session_state.get("temperature", 0.0) == 0.0)
+
+
+def _more_sampling() -> None:
+    st.number_input(
+        "Top-k", min_value=0, key="top_k", persist_state="session", disabled=_greedy(),
+        help="Draw from this many favourites; 0 is off.",
+    )  # fmt: skip
+    st.slider(
+        "Min-p", 0.0, 1.0, step=0.01, key="min_p", persist_state="session", disabled=_greedy(),
+        help="Drop tokens less likely than this share of the favourite; 0 is off.",
+    )  # fmt: skip
+    st.slider(
+        "Repetition penalty", 0.5, 2.0, step=0.05, key="repetition_penalty",
+        persist_state="session", help="Above 1, tokens already present become less likely.",
+    )  # fmt: skip
+    st.number_input(
+        "Seed", min_value=0, key="seed", persist_state="session", disabled=_greedy(),
+        help="Equal seeds give equal draws.",
+    )  # fmt: skip
+    st.number_input(
+        "Candidates recorded", 1, MAX_CANDIDATES, key="candidates", persist_state="session",
+        help="How many alternatives are kept at every position.",
+    )  # fmt: skip
+    st.text_area(
+        "Stop strings", key="stop", persist_state="session", height=68,
+        help="One a line; \\n, \\t and \\u1234 mean what they mean in Python. Generation ends "
+        "when its text contains one.",
+    )  # fmt: skip
+
+
+def prompt_box() -> None:
+    """Mode, examples, the prompt itself and the button that runs it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            "Mode", ("Generate", "Score code"), key="mode", required=True,
+            label_visibility="collapsed", persist_state="session",
+        )  # fmt: skip
+        with st.popover("Examples", icon=":material/lightbulb:"):
+            for example in EXAMPLES:
+                st.button(
+                    example.name,
+                    key=f"example {example.name}",
+                    help=f"Look at {example.look_at}.",
+                    on_click=_take_example,
+                    args=(example.prompt,),
+                    width="stretch",
+                )
+            if "prompt_before_example" in st.session_state:
+                st.button(
+                    "Back to my text", icon=":material/undo:", on_click=_undo_example,
+                    width="stretch",
+                )  # fmt: skip
+    generating = st.session_state["mode"] == "Generate"
+    st.text_area(
+        "Prompt" if generating else "Code to score",
+        key="prompt",
+        height=170,
+        persist_state="session",
+        placeholder="Type or paste Python here, or choose an example.",
+    )
+    for hint in prompt_checks.hints(st.session_state["prompt"]):
+        st.caption(f":material/info: {hint}")
+    st.button(
+        "Generate" if generating else "Score",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=submit,
+        disabled=runs.current().busy,
+    )
+
+
+def _take_example(prompt: str) -> None:
+    if st.session_state["prompt"] not in {example.prompt for example in EXAMPLES}:
+        st.session_state["prompt_before_example"] = st.session_state["prompt"]
+    st.session_state["prompt"] = prompt
+
+
+def _undo_example() -> None:
+    st.session_state["prompt"] = st.session_state.pop("prompt_before_example")
+
+
+def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> None:
+    """Run what the controls say; a given prompt or length takes the place of theirs."""
+    state = st.session_state
+    generating = state["mode"] == "Generate"
+    text = state["prompt"] if prompt is None else prompt
+    length = state["max_new_tokens"] if max_new_tokens is None else max_new_tokens
+    refused = prompt_checks.refusal(text, generating=generating, max_new_tokens=length)
+    if refused is not None:
+        runs.refuse(refused)
+        return
+    try:
+        request = _request(text, length if generating else 0)
+    except TokenScopeError as error:
+        runs.refuse(error)
+        return
+    runs.start(state["model"] or available()[0], request)
+
+
+def _request(prompt: str, max_new_tokens: int) -> Request:
+    state = st.session_state
+    sampling = Sampling(
+        temperature=state["temperature"],
+        top_k=state["top_k"],
+        top_p=state["top_p"],
+        min_p=state["min_p"],
+        repetition_penalty=state["repetition_penalty"],
+        seed=state["seed"],
+    )
+    return Request(
+        prompt=prompt,
+        max_new_tokens=max_new_tokens,
+        # What a run does not depend on is not part of it: equal runs are then found again.
+        sampling=_relevant(sampling) if max_new_tokens else Sampling(),
+        candidates=state["candidates"],
+        stop=_stop_strings(state["stop"]) if max_new_tokens else (),
+    )
+
+
+def _relevant(sampling: Sampling) -> Sampling:
+    if not sampling.greedy:
+        return sampling
+    return Sampling(repetition_penalty=sampling.repetition_penalty)
+
+
+def _stop_strings(lines: str) -> tuple[str, ...]:
+    try:
+        return tuple(
+            line.encode("latin-1", "backslashreplace").decode("unicode_escape")
+            for line in lines.splitlines()
+            if line
+        )
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            asked="The stop strings were to be read.",
+            found=f"One has a backslash that Python would not accept ({error.reason}).",
+            action="Write \\\\ for a backslash.",
+        ) from None

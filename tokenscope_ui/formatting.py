@@ -1,0 +1,80 @@
+"""Numbers and token bytes as people read them. Plain text only: nothing here makes markup."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_ui.scales import LogUnit, screen_unit
+
+NOT_AVAILABLE = "not available"
+# Names of the control characters in ISO 646 (ASCII).
+_CONTROLS = (
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI "
+    "DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
+)
+_CONTROL_NAMES = {**dict(enumerate(_CONTROLS.split())), 0x7F: "DEL"}
+_GLYPHS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
+
+
+def visible_text(data: bytes) -> str:
+    """Token bytes with nothing left to guess: spaces as ·, line ends as ↵, controls by name,
+    invisible and reordering characters as their code point, incomplete characters as hex."""
+    out: list[str] = []
+    for character in data.decode("utf-8", errors="surrogateescape"):
+        code = ord(character)
+        if 0xDC80 <= code <= 0xDCFF:
+            out.append(f"⟨{code - 0xDC00:02X}⟩")
+        elif character in _GLYPHS:
+            out.append(_GLYPHS[character])
+        elif code in _CONTROL_NAMES:
+            out.append(f"⟨{_CONTROL_NAMES[code]}⟩")
+        elif unicodedata.category(character) in {"Cf", "Cc", "Zl", "Zp", "Co", "Cn"}:
+            out.append(f"⟨U+{code:04X}⟩")
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:
+    """A stored value with its unit, as a screen shows it; `value` already in screen units."""
+    if math.isnan(value):
+        return NOT_AVAILABLE
+    metric = BY_NAME[name]
+    if metric.unit == "probability":
+        return probability_text(value)
+    if metric.unit == "rank":
+        return f"{int(value):,}"
+    if metric.unit == "ms":
+        return f"{value:.1f} ms"
+    suffix = screen_unit(metric, unit)
+    # Rounding may leave a minus sign before a zero, which would be a claim about its sign.
+    number = f"{value:.3f}" if float(f"{value:.3f}") else "0.000"
+    return f"{number} {suffix}".rstrip().replace("-", "−")
+
+
+def probability_text(value: float) -> str:
+    """A probability in per cent, with enough digits to tell small ones from zero."""
+    if math.isnan(value):
+        return NOT_AVAILABLE
+    percent = 100 * value
+    if percent >= 99.995 and value < 1:
+        return ">99.99 %"
+    if percent >= 1:
+        return f"{percent:.2f} %"
+    return f"{percent:.2g} %" if percent >= 1e-4 else f"{value:.1e}"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as a person would say it."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
+
+
+def count_text(number: int, noun: str) -> str:
+    """`1 token`, `2 tokens`, `1,024 tokens`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

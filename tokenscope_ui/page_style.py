@@ -1,0 +1,24 @@
+"""The few things the theme cannot say: a code font in the prompt, less space around the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+_STYLE = """
+<style>
+  .st-key-prompt textarea, .st-key-stop textarea {
+    font-family: "Source Code Pro", monospace; font-size: 0.84rem; tab-size: 4;
+  }
+  [data-testid="stMainBlockContainer"] { padding: 3.75rem 2rem 3rem; }
+  [class*="st-key-jump"] button {
+    justify-content: flex-start; padding: 0.1rem 0.4rem; min-height: 0;
+  }
+  .st-key-figures [data-testid="stMetricValue"] { font-size: 1.15rem; }
+  .st-key-problem { background: color-mix(in srgb, var(--st-red-color) 6%, transparent); }
+</style>
+"""
+
+
+def apply() -> None:
+    """Add the style to the page."""
+    st.html(_STYLE)

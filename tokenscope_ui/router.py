@@ -1,0 +1,48 @@
+"""The pages, and the one way to reach them.
+
+Streamlit runs a file of `pages/` on its own when a deep link is the first thing a fresh server
+sees. Each page file therefore ends in `route`, which goes through the router unless the router
+is what called it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from tokenscope_ui import page_style
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = "pages/decode.py"
+METRICS_PAGE = "pages/metrics.py"
+ICON = Path(__file__).resolve().parent / "assets" / "icon.svg"
+
+_routed: contextvars.ContextVar[bool] = contextvars.ContextVar("routed", default=False)
+
+
+def run_app() -> None:
+    """Configure the page, draw the navigation and run the page asked for."""
+    st.set_page_config(page_title="TokenScope", page_icon=str(ICON), layout="wide")
+    page_style.apply()
+    page = st.navigation(
+        [
+            st.Page(ROOT / HOME, title="Decode", icon=":material/stylus_note:", default=True),
+            st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
+        ]
+    )
+    token = _routed.set(True)
+    try:
+        page.run()
+    finally:
+        _routed.reset(token)
+
+
+def route(render: Callable[[], None]) -> None:
+    """Draw a page, going through the router where Streamlit has not."""
+    if _routed.get():
+        render()
+    else:
+        run_app()

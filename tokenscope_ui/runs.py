@@ -1,0 +1,155 @@
+"""The run a browser session looks at: started, followed, stopped, and found again by its link.
+
+The address holds `run`: the id of a run in progress or the key of a finished trace. It is the one
+place that says what is shown, so reload, the back button and a copied address all work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import streamlit as st
+
+from tokenscope_core import RecordError, Request, TokenScopeError, Trace
+from tokenscope_core.jobs import JobView, Ticket
+from tokenscope_ui.server import service, subscriber
+
+RUN_PARAMETER = "run"
+_STATE = "run_state"
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What this session shows. `trace` stays while a new run fails: nothing on screen is lost.
+
+    `address` is the `run` parameter this state belongs to; `selected` a position in the trace.
+    """
+
+    address: str | None = None
+    ticket: Ticket | None = None
+    trace: Trace | None = None
+    outcome: JobView | None = None
+    problem: TokenScopeError | None = None
+    selected: int | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is in progress."""
+        return self.ticket is not None
+
+
+def current() -> RunState:
+    """The state of this session."""
+    return cast(RunState, st.session_state.get(_STATE) or RunState())
+
+
+def _set(state: RunState) -> RunState:
+    st.session_state[_STATE] = state
+    if state.address is not None and st.query_params.get(RUN_PARAMETER) != state.address:
+        st.query_params[RUN_PARAMETER] = state.address
+    return state
+
+
+def start(model: str, request: Request) -> None:
+    """Submit a run, replacing one in progress; problems become part of the state."""
+    state = current()
+    if state.ticket is not None:
+        state.ticket.stop()
+    try:
+        ticket = service().submit(model, request, subscriber())
+    except TokenScopeError as error:
+        _set(replace(state, ticket=None, problem=error))
+        return
+    _set(replace(state, address=ticket.job_id, ticket=ticket, problem=None, selected=None))
+    follow()
+
+
+def stop() -> None:
+    """Stop the run in progress, keeping what was decoded."""
+    state = current()
+    if state.ticket is not None:
+        state.ticket.stop()
+        follow()
+
+
+def refuse(problem: TokenScopeError) -> None:
+    """Show why a request was not run."""
+    _set(replace(current(), problem=problem))
+
+
+def select(position: int | None) -> None:
+    """Select a token of the shown trace; positions outside it are ignored."""
+    state = current()
+    trace = shown_trace(state)
+    inside = position is None or (trace is not None and 0 <= position < len(trace))
+    if inside:
+        _set(replace(state, selected=position))
+
+
+def shown_trace(state: RunState) -> Trace | None:
+    """The trace on screen: of the run in progress once it has tokens, else the last finished."""
+    growing = state.ticket.trace_so_far() if state.ticket is not None else None
+    return growing or state.trace
+
+
+def run_name(state: RunState) -> str:
+    """Names what is shown: the same while a run grows and once it has ended."""
+    if state.ticket is not None:
+        return state.ticket.job_id
+    return state.outcome.job_id if state.outcome is not None else state.address or ""
+
+
+def follow() -> JobView | None:
+    """Look at the run in progress; takes over its result once it has ended."""
+    state = current()
+    if state.ticket is None:
+        return None
+    state.ticket.touch()
+    view = state.ticket.view()
+    if not view.ended:
+        return view
+    trace = view.trace or state.trace
+    address = view.trace.key if view.trace is not None else state.address
+    if view.trace is None:
+        address = state.trace.key if state.trace is not None else None
+        st.query_params.pop(RUN_PARAMETER, None)
+    _set(
+        replace(state, address=address, ticket=None, trace=trace, outcome=view, problem=view.error)
+    )
+    return view
+
+
+def restore() -> Request | None:
+    """Show what the address names, where that is not what is shown already.
+
+    Returns the request of a newly shown run, for the controls to be filled with.
+    """
+    address = st.query_params.get(RUN_PARAMETER)
+    state = current()
+    if address is None or address == state.address:
+        return None
+    ticket = service().attach(address, subscriber())
+    if ticket is not None:
+        request = ticket.view().request
+        _set(replace(state, address=address, ticket=ticket, problem=None, selected=None))
+        follow()
+        return request
+    try:
+        trace = service().store.get(address)
+    except RecordError as error:
+        _set(replace(state, address=address, problem=error))
+        return None
+    if trace is None:
+        _set(replace(state, address=address, problem=_unknown(address)))
+        return None
+    _set(RunState(address=address, trace=trace))
+    return trace.request
+
+
+def _unknown(address: str) -> TokenScopeError:
+    return TokenScopeError(
+        asked=f"The address names the run “{address[:12]}”.",
+        found="This server does not hold it: it was made elsewhere, or was evicted from the store.",
+        action="Generate it again from its prompt.",
+    )

@@ -1,0 +1,131 @@
+"""How a metric is put on a screen: its unit there, its fixed range, and which end is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, Metric
+from tokenscope_core.steps import Floats
+
+LogUnit = Literal["bits", "nats"]
+Kind = Literal["sequential", "diverging"]
+
+# Fixed ranges, log quantities in bits: the same tint means the same number in every trace.
+_RANGE_BITS: dict[str, tuple[float, float]] = {
+    "surprisal": (0, 12),
+    "logprob": (-12, 0),
+    "entropy": (0, 10),
+    "varentropy": (0, 20),
+    "top_entropy": (0, 4),
+    "typicality": (-8, 8),
+    "sampled_logprob": (-12, 0),
+    "rank": (0, 3),
+    "elapsed_ms": (0, 100),
+}
+# Low values of these are the unsure ones, so low is the strong tint.
+_REVERSED = {"prob", "logprob", "sampled_logprob", "margin", "top_mass", "min_p_ratio"}
+_DIVERGING = {"typicality"}
+
+# What the strip offers, the most useful first.
+STRIP_METRICS = (
+    "surprisal", "entropy", "prob", "margin", "rank", "typicality", "varentropy",
+    "entropy_norm", "min_p_ratio", "top_mass", "top_entropy", "sampled_logprob", "elapsed_ms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The range values are tinted over, in screen units, with labelled ticks."""
+
+    label: str
+    unit: str
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+    kind: Kind
+    reverse: bool
+    note: str
+
+
+def screen_unit(metric: Metric, unit: LogUnit = "bits") -> str:
+    """The unit a metric is shown in; empty for bare numbers."""
+    match metric.unit:
+        case "nats":
+            return unit
+        case "nats²":
+            return f"{unit}²"
+        case "ms":
+            return "ms"
+        case _:
+            return ""
+
+
+def to_screen(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
+    """Stored values (nats) in the unit of the screen."""
+    divisor = {"nats": NATS_PER_BIT, "nats²": NATS_PER_BIT**2}.get(BY_NAME[name].unit, 1.0)
+    return values / divisor if unit == "bits" else values
+
+
+def tint_values(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
+    """What the tint is proportional to: the screen value, of a rank its decimal logarithm."""
+    return np.log10(values) if name == "rank" else to_screen(name, values, unit)
+
+
+def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits") -> Scale:
+    """The scale of a metric: fixed, or stretched over the given stored values."""
+    metric = BY_NAME[name]
+    low, high = _fixed_range(name, unit)
+    if relative:
+        low, high = _stretched(name, tint_values(name, values, unit), (low, high))
+    return Scale(
+        label=metric.label,
+        unit=screen_unit(metric, unit),
+        low=low,
+        high=high,
+        ticks=_rank_ticks(low, high) if name == "rank" else _ticks(low, high),
+        kind="diverging" if name in _DIVERGING else "sequential",
+        reverse=name in _REVERSED,
+        note="relative to this trace" if relative else "absolute",
+    )
+
+
+def _fixed_range(name: str, unit: LogUnit) -> tuple[float, float]:
+    low, high = _RANGE_BITS.get(name, (0.0, 1.0))
+    if unit == "nats" and BY_NAME[name].unit in {"nats", "nats²"}:
+        # Round numbers rather than converted ones: a scale is for reading.
+        return (low * 2 / 3, high * 2 / 3) if BY_NAME[name].unit == "nats" else (low / 2, high / 2)
+    return low, high
+
+
+def _stretched(name: str, values: Floats, fixed: tuple[float, float]) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return fixed
+    low, high = float(known.min()), float(known.max())
+    if name in _DIVERGING:
+        reach = max(abs(low), abs(high))
+        low, high = -reach, reach
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _ticks(low: float, high: float, count: int = 5) -> tuple[tuple[float, str], ...]:
+    values = np.linspace(low, high, count)
+    digits = 0 if high - low >= 8 and float(low).is_integer() else 2 if high - low <= 2 else 1
+    return tuple((float(v), _trim(f"{v:.{digits}f}")) for v in values)
+
+
+def _rank_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    powers: Sequence[float] = [p for p in range(7) if low <= p <= high]
+    if len(powers) < 2:
+        powers = [low, high]
+    return tuple((float(p), f"{round(10**p):,}") for p in powers)
+
+
+def _trim(number: str) -> str:
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return "0" if number in {"-0", ""} else number.replace("-", "−")

@@ -1,0 +1,111 @@
+"""A trace as the block of bytes that the token strip paints."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+
+from tokenscope_core.metric_registry import missing_reason
+from tokenscope_core.steps import Floats
+from tokenscope_core.trace import Trace
+from tokenscope_ui.formatting import metric_text
+from tokenscope_ui.scales import LogUnit, scale_of, tint_values, to_screen
+from tokenscope_ui.strip import TokenFlag
+
+HOVER_METRICS = ("prob", "surprisal", "entropy", "rank", "margin")
+_VALUE_DIGITS = 3
+
+
+@functools.lru_cache(maxsize=64)
+def strip_payload(
+    trace: Trace, metric: str, *, run: str, relative: bool, unit: LogUnit, invisibles: bool
+) -> bytes:
+    """The payload of a finished trace. Cached, since equal bytes are not sent again."""
+    return build_payload(
+        trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
+    )
+
+
+def build_payload(
+    trace: Trace,
+    metric: str,
+    *,
+    run: str,
+    relative: bool = False,
+    unit: LogUnit = "bits",
+    invisibles: bool = False,
+    running: bool = False,
+) -> bytes:
+    """The payload of a trace, finished or growing; `run` stays the same while it grows."""
+    texts, flags = _tokens(trace)
+    stored = trace.column(metric)
+    scale = scale_of(metric, stored, relative=relative, unit=unit)
+    payload = {
+        "key": run,
+        "text": texts,
+        "flags": flags,
+        "values": _numbers(tint_values(metric, stored, unit)),
+        "reasons": {
+            str(position): missing_reason(
+                metric, position=position, source=str(trace.source[position])
+            )
+            for position, value in enumerate(stored.tolist())
+            if math.isnan(value)
+        },
+        "scale": {
+            "label": scale.label,
+            "unit": scale.unit,
+            "low": scale.low,
+            "high": scale.high,
+            "ticks": scale.ticks,
+            "kind": scale.kind,
+            "note": scale.note,
+            "reverse": scale.reverse,
+        },
+        "hover": [_hover(trace, name, unit) for name in HOVER_METRICS],
+        "invisibles": invisibles,
+        "first_position": 0,
+        "running": running,
+    }
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+
+
+def _tokens(trace: Trace) -> tuple[list[str], list[int]]:
+    texts: list[str] = []
+    flags: list[int] = []
+    for token_id, source, special in zip(
+        trace.token_ids.tolist(), trace.source.tolist(), trace.special.tolist(), strict=True
+    ):
+        data = trace.vocabulary.token_bytes[token_id]
+        flag = TokenFlag(0)
+        if source == "prompt":
+            flag |= TokenFlag.PROMPT
+        elif source == "forced":
+            flag |= TokenFlag.FORCED
+        if special:
+            flag |= TokenFlag.SPECIAL
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = data.hex(" ").upper()
+            flag |= TokenFlag.INCOMPLETE
+        if text.isspace():
+            flag |= TokenFlag.WHITESPACE
+        texts.append(text)
+        flags.append(int(flag))
+    return texts, flags
+
+
+def _hover(trace: Trace, name: str, unit: LogUnit) -> dict[str, object]:
+    values = to_screen(name, trace.column(name), unit).tolist()
+    return {
+        "label": "probability" if name == "prob" else name,
+        "values": [None if math.isnan(v) else metric_text(name, v, unit) for v in values],
+    }
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    return [
+        round(value, _VALUE_DIGITS) if math.isfinite(value) else None for value in values.tolist()
+    ]

@@ -1,0 +1,166 @@
+"""Beside the strip: the selected token's figures and candidates, or the whole trace in brief."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core import METRICS, Trace
+from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
+from tokenscope_ui import runs
+from tokenscope_ui.charts import candidate_chart, candidate_table
+from tokenscope_ui.formatting import count_text, metric_text, visible_text
+from tokenscope_ui.scales import LogUnit, to_screen
+
+_MOST_SURPRISING = 6
+_FEW_CANDIDATES = 10
+_HEADLINE = ("prob", "surprisal", "entropy", "rank")
+_FINISH = {
+    "length": "reached the number of new tokens",
+    "eos": "the model ended the text",
+    "stop": "a stop string came up",
+    "cancelled": "stopped by you",
+}
+
+
+def show(trace: Trace, selected: int | None, unit: LogUnit) -> None:
+    """Draw the panel."""
+    if selected is None:
+        _summary(trace, unit)
+    else:
+        _token(trace, selected, unit)
+
+
+def _token(trace: Trace, position: int, unit: LogUnit) -> None:
+    token_id = int(trace.token_ids[position])
+    data = trace.vocabulary.token_bytes[token_id]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="left"):
+        st.button(
+            "", icon=":material/chevron_left:", key="previous token", help="Previous token",
+            on_click=runs.select, args=(position - 1,), disabled=position == 0,
+        )  # fmt: skip
+        st.button(
+            "", icon=":material/chevron_right:", key="next token", help="Next token",
+            on_click=runs.select, args=(position + 1,), disabled=position + 1 >= len(trace),
+        )  # fmt: skip
+        st.button(
+            "", icon=":material/close:", key="no token", help="Back to the whole trace",
+            on_click=runs.select, args=(None,),
+        )  # fmt: skip
+        st.text(f"Token {position:,} of {len(trace):,}", width="content")
+    st.code(visible_text(data), language=None, wrap_lines=True)
+    source = str(trace.source[position])
+    where = (
+        "special token, no bytes in the text"
+        if trace.special[position]
+        else f"bytes {trace.byte_start[position]:,} to {trace.byte_end[position]:,}"
+    )
+    st.caption(f"{source} · id {token_id:,} · {where}")
+    if np.isnan(trace.logprob[position]):
+        reason = missing_reason("logprob", position=position, source=source)
+        st.info(f"No figures here: {reason}.", icon=":material/info:")
+    else:
+        _figures(trace, position, unit)
+        _candidates(trace, position)
+    st.markdown("**All metrics**")
+    st.dataframe(
+        _metric_table(trace, position, unit),
+        hide_index=True,
+        column_config={"meaning": st.column_config.TextColumn(width="large")},
+        height="content",
+    )
+
+
+def _figures(trace: Trace, position: int, unit: LogUnit) -> None:
+    with st.container(horizontal=True, key="figures"):
+        for name in _HEADLINE:
+            value = float(to_screen(name, trace.column(name)[position : position + 1], unit)[0])
+            st.metric(
+                BY_NAME[name].label, metric_text(name, value, unit), help=BY_NAME[name].meaning
+            )
+
+
+def _candidates(trace: Trace, position: int) -> None:
+    recorded = trace.candidate_ids.shape[1]
+    most = recorded
+    if recorded > _FEW_CANDIDATES and not st.toggle(
+        f"All {recorded} recorded candidates", key="all candidates", persist_state="session"
+    ):
+        most = _FEW_CANDIDATES
+    table = candidate_table(trace, position, most)
+    st.altair_chart(candidate_chart(table), key="candidates")
+    st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
+
+
+def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
+    rows = []
+    for metric in METRICS:
+        stored = trace.column(metric.name)[position : position + 1]
+        value = float(to_screen(metric.name, stored, unit)[0])
+        shown = metric_text(metric.name, value, unit)
+        meaning = metric.meaning
+        if math.isnan(value):
+            source = str(trace.source[position])
+            reason = missing_reason(metric.name, position=position, source=source)
+            meaning = f"Not available: {reason}."
+        rows.append({"metric": metric.label, "value": shown, "meaning": meaning})
+    return pd.DataFrame(rows)
+
+
+def _summary(trace: Trace, unit: LogUnit) -> None:
+    st.markdown("**The whole trace**")
+    spans = [("prompt", 0, trace.prompt_length), ("generated", trace.prompt_length, len(trace))]
+    st.dataframe(
+        pd.DataFrame([_span_row(trace, *span, unit) for span in spans if span[2] > span[1]]),
+        hide_index=True,
+    )
+    if len(trace) > trace.prompt_length:
+        st.caption(f"Ended: {_FINISH[trace.finish_reason]}.")
+    start = trace.prompt_length if len(trace) > trace.prompt_length else 0
+    surprisal = trace.surprisal[start:]
+    order = np.argsort(-np.nan_to_num(surprisal, nan=-np.inf), kind="stable")
+    known = [int(i) + start for i in order[:_MOST_SURPRISING] if np.isfinite(surprisal[i])]
+    if known:
+        st.markdown("**Most surprising tokens**")
+        for position in known:
+            _jump_button(trace, position, unit)
+    st.caption(
+        "Click a token, or click into the code and walk with the arrow keys, to see its figures "
+        "and what else the model considered."
+    )
+
+
+def _span_row(trace: Trace, name: str, start: int, end: int, unit: LogUnit) -> dict[str, object]:
+    mean = float(np.log(trace.perplexity(start, end)))
+    shown = mean / NATS_PER_BIT if unit == "bits" else mean
+    return {
+        "span": name,
+        "tokens": f"{end - start:,}",
+        "mean surprisal": metric_text("surprisal", shown, unit),
+        "perplexity": "not available" if math.isnan(mean) else f"{math.exp(mean):.2f}",
+    }
+
+
+def _jump_button(trace: Trace, position: int, unit: LogUnit) -> None:
+    data = trace.vocabulary.token_bytes[int(trace.token_ids[position])]
+    value = float(to_screen("surprisal", trace.surprisal[position : position + 1], unit)[0])
+    # Backticks are the only thing that could end the code span.
+    name = visible_text(data).replace("`", "ˋ")
+    st.button(
+        f"`{name}` {metric_text('surprisal', value, unit)}",
+        key=f"jump {position}",
+        help=f"Select the token at position {position:,}",
+        on_click=runs.select,
+        args=(position,),
+        type="tertiary",
+    )
+
+
+def tokens_text(trace: Trace) -> str:
+    """How long a trace is, in words."""
+    generated = len(trace) - trace.prompt_length
+    text = count_text(trace.prompt_length, "prompt token")
+    return f"{text} + {count_text(generated, 'new token')}" if generated else text

@@ -1,0 +1,88 @@
+"""A trace on the page: tool bar, token strip, detail panel, and the metric over position."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import streamlit as st
+
+from tokenscope_core import Trace
+from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_ui import runs, token_detail
+from tokenscope_ui.charts import position_chart, position_table, scale_for
+from tokenscope_ui.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui.strip import mount, picked
+from tokenscope_ui.strip_payload import build_payload, strip_payload
+
+STRIP_KEY = "strip"
+_STRIP_HEIGHT = 560
+
+
+def show(trace: Trace, *, run: str, running: bool) -> None:
+    """Draw a trace, finished or growing. `run` names it while it grows."""
+    metric, relative, unit, invisibles = _tool_bar()
+    selected = runs.current().selected
+    if selected is not None and selected >= len(trace):
+        selected = None
+    left, right = st.columns([0.64, 0.36], gap="medium")
+    if running:
+        payload = build_payload(
+            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
+            running=True,
+        )  # fmt: skip
+    else:
+        payload = strip_payload(
+            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
+        )
+    with left:
+        mount(payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT)
+        if not running:
+            _position_chart(trace, metric, relative, unit, selected)
+    with right:
+        if running:
+            st.caption("Figures for every token as soon as the run has ended or is stopped.")
+        else:
+            token_detail.show(trace, selected, unit)
+
+
+def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        metric = st.selectbox(
+            "Tint by", STRIP_METRICS, key="metric", width=220, persist_state="session",
+            format_func=lambda name: BY_NAME[name].label,
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Scale", ("absolute", "relative"), default="absolute", key="scale", required=True,
+            persist_state="session",
+            help="Absolute: the same tint is the same number in every trace. "
+            "Relative: stretched over this trace.",
+        )  # fmt: skip
+        unit = st.segmented_control(
+            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
+            persist_state="session", help="Of log quantities on screen; files always say nats.",
+        )  # fmt: skip
+        invisibles = st.toggle("Show white space", key="invisibles", persist_state="session")
+    return str(metric), scale == "relative", cast(LogUnit, unit), invisibles
+
+
+def _take_pick() -> None:
+    runs.select(picked(STRIP_KEY))
+
+
+def _position_chart(
+    trace: Trace, metric: str, relative: bool, unit: LogUnit, selected: int | None
+) -> None:
+    table = position_table(trace, metric, unit)
+    if not len(table):
+        st.caption(f"No token of this trace has a value for {BY_NAME[metric].label}.")
+        return
+    chart = position_chart(
+        table, scale_for(trace, metric, relative=relative, unit=unit), selected=selected
+    )
+    st.altair_chart(chart, key="position chart", on_select=_take_chart_pick, selection_mode="pick")
+
+
+def _take_chart_pick() -> None:
+    points = st.session_state["position chart"].selection.get("pick") or []
+    if points:
+        runs.select(int(points[0]["position"]))
