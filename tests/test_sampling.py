@@ -1,0 +1,230 @@
+"""Draws follow the processed distribution, repeat exactly, and depend on nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+import tokenscope_core as ts
+from tokenscope_core.sampling import Sampler, gumbel_noise
+
+NOTHING = torch.empty((1, 0), dtype=torch.long)
+LOGITS = torch.tensor([[2.0, 1.0, 0.5, 0.0, -1.0, -3.0]])
+
+
+def processed(
+    sampling: ts.Sampling, logits: torch.Tensor, previous_ids: torch.Tensor = NOTHING
+) -> np.ndarray:
+    """Scores [V] by transformers' own processors, in the order `generate` applies them."""
+    chain = LogitsProcessorList()
+    if sampling.repetition_penalty != 1.0:
+        chain.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+    chain.append(TemperatureLogitsWarper(sampling.temperature))
+    if sampling.top_k:
+        chain.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1.0:
+        chain.append(TopPLogitsWarper(sampling.top_p))
+    if sampling.min_p:
+        chain.append(MinPLogitsWarper(sampling.min_p))
+    scores: np.ndarray = chain(previous_ids, logits.clone())[0].double().numpy()
+    return scores
+
+
+def assert_same_law(
+    sampling: ts.Sampling, logits: torch.Tensor, previous_ids: torch.Tensor = NOTHING
+) -> None:
+    support = Sampler(sampling).support(logits, previous_ids)
+    expected = oracles.log_softmax(processed(sampling, logits, previous_ids))
+    got = np.full(logits.shape[1], -np.inf)
+    got[support.token_ids] = support.logprobs
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        ts.Sampling(temperature=1.0),
+        ts.Sampling(temperature=0.5),
+        ts.Sampling(temperature=2.0, top_k=4),
+        ts.Sampling(temperature=1.0, top_p=0.85),
+        ts.Sampling(temperature=1.0, min_p=0.1),
+        ts.Sampling(temperature=1.3, top_k=5, top_p=0.9, min_p=0.05, repetition_penalty=1.4),
+    ],
+)
+def test_draws_follow_the_processed_distribution(sampling: ts.Sampling) -> None:
+    """Pearson's chi-square at the 0.1 % level over 4,000 positions."""
+    previous_ids = torch.tensor([[1, 3]])
+    sampler, n = Sampler(sampling), 4000
+    drawn = [sampler.choose(LOGITS, previous_ids, position)[0] for position in range(n)]
+    expected = n * np.exp(oracles.log_softmax(processed(sampling, LOGITS, previous_ids)))
+    counts = np.bincount(drawn, minlength=6)
+    possible = expected > 0
+    assert (counts[~possible] == 0).all(), "a token outside the kept set was drawn"
+    statistic = ((counts - expected)[possible] ** 2 / expected[possible]).sum()
+    critical = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52}
+    assert statistic < critical[possible.sum() - 1]
+
+
+def test_draws_over_seeds_follow_the_distribution_too() -> None:
+    n = 4000
+    drawn = [Sampler(ts.Sampling(1.0, seed=s)).choose(LOGITS, NOTHING, 7)[0] for s in range(n)]
+    expected = n * np.exp(oracles.log_softmax(LOGITS[0].double().numpy()))
+    counts = np.bincount(drawn, minlength=6)
+    assert ((counts - expected) ** 2 / expected).sum() < 20.52
+
+
+def test_the_noise_is_standard_gumbel() -> None:
+    noise = gumbel_noise(3, 11, np.arange(200_000))
+    assert noise.mean() == pytest.approx(0.5772156649, abs=0.01)
+    assert noise.var() == pytest.approx(np.pi**2 / 6, abs=0.03)
+    assert np.isfinite(noise).all()
+
+
+def test_noise_of_neighbouring_seeds_and_positions_is_unrelated() -> None:
+    ids = np.arange(20_000)
+    streams = [gumbel_noise(*key, ids) for key in ((0, 0), (0, 1), (1, 0), (1, 1), (2**62, 0))]
+    assert np.abs(np.corrcoef(streams) - np.eye(5)).max() < 0.03
+
+
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    position=st.integers(0, 2**20),
+    ids=st.lists(st.integers(0, 3000), min_size=1, max_size=20),
+)
+def test_noise_depends_on_seed_position_and_token_alone(
+    seed: int, position: int, ids: list[int]
+) -> None:
+    alone = [gumbel_noise(seed, position, np.array([i]))[0] for i in ids]
+    among_all = gumbel_noise(seed, position, np.arange(4000))[ids]
+    assert alone == gumbel_noise(seed, position, np.array(ids)).tolist() == among_all.tolist()
+
+
+def test_a_token_that_no_filter_removes_is_drawn_with_or_without_the_filter() -> None:
+    """The noise belongs to the token: dropping losers cannot change the winner."""
+    torch.manual_seed(2)
+    logits = torch.randn(1, 500) * 3
+    for position in range(200):
+        free, _ = Sampler(ts.Sampling(1.0)).choose(logits, NOTHING, position)
+        filtered = Sampler(ts.Sampling(1.0, top_k=100))
+        if free in filtered.support(logits, NOTHING).token_ids:
+            assert filtered.choose(logits, NOTHING, position)[0] == free
+
+
+@given(
+    logits=arrays(np.float32, (1, 40), elements=st.floats(-20, 20, width=16)),
+    temperature=st.sampled_from([0.3, 1.0, 1.7]),
+    top_k=st.integers(0, 45),
+    min_p=st.sampled_from([0.0, 0.02, 0.3, 1.0]),
+    penalty=st.sampled_from([1.0, 0.7, 1.5]),
+)
+@example(np.zeros((1, 40), np.float32), 1.0, 3, 0.0, 1.0)
+def test_top_k_and_min_p_keep_what_transformers_keeps(
+    logits: np.ndarray, temperature: float, top_k: int, min_p: float, penalty: float
+) -> None:
+    sampling = ts.Sampling(temperature, top_k=top_k, min_p=min_p, repetition_penalty=penalty)
+    previous_ids = torch.tensor([[0, 5, 5, 39]])
+    scores = processed(ts.Sampling(temperature, repetition_penalty=penalty),
+                       torch.from_numpy(logits), previous_ids)  # fmt: skip
+    if min_p:  # where rounding decides, either answer is right
+        assume((np.abs(scores - scores.max() - np.log(min_p)) > 1e-5).all() or min_p == 1.0)
+    assert_same_law(sampling, torch.from_numpy(logits), previous_ids)
+
+
+@given(
+    seed=st.integers(0, 2**20),
+    spread=st.sampled_from([0.1, 1.0, 4.0]),
+    top_p=st.floats(0.01, 0.999),
+    top_k=st.sampled_from([0, 1, 7, 300, 5000]),
+    size=st.sampled_from([1, 5, 300, 2000]),
+)
+def test_top_p_keeps_what_transformers_keeps(
+    seed: int, spread: float, top_p: float, top_k: int, size: int
+) -> None:
+    logits = spread * torch.randn(1, size, generator=torch.Generator().manual_seed(seed))
+    scores = processed(ts.Sampling(0.8, top_k=min(top_k, size)), logits)
+    mass = np.cumsum(np.exp(-np.sort(-oracles.log_softmax(scores))))
+    assume((np.abs(mass - top_p) > 1e-5).all())  # where rounding decides, either is right
+    assert_same_law(ts.Sampling(0.8, top_k=min(top_k, size), top_p=top_p), logits)
+
+
+def test_top_p_keeps_the_token_that_crosses_the_threshold() -> None:
+    logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
+    kept = Sampler(ts.Sampling(1.0, top_p=0.6)).support(logits, NOTHING)
+    assert sorted(kept.token_ids) == [0, 1]
+    assert np.exp(kept.logprobs) == pytest.approx([0.625, 0.375])
+
+
+def test_top_p_looks_as_far_as_it_must() -> None:
+    flat = torch.zeros(1, 5000) + torch.linspace(0, 1e-3, 5000)
+    kept = Sampler(ts.Sampling(1.0, top_p=0.9)).support(flat, NOTHING)
+    assert len(kept.token_ids) == pytest.approx(4500, abs=2)
+
+
+def test_tokens_tied_with_the_last_of_top_k_are_kept() -> None:
+    logits = torch.tensor([[3.0, 1.0, 1.0, 1.0, 0.0]])
+    kept = Sampler(ts.Sampling(1.0, top_k=2)).support(logits, NOTHING)
+    assert sorted(kept.token_ids) == [0, 1, 2, 3]
+
+
+def test_an_impossible_token_is_never_drawn() -> None:
+    logits = torch.tensor([[-np.inf, 0.0, -np.inf, 0.0]])
+    drawn = {Sampler(ts.Sampling(5.0)).choose(logits, NOTHING, i)[0] for i in range(100)}
+    assert drawn == {1, 3}
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 1e-3, 1e6])
+def test_extreme_temperatures_draw_without_overflow(temperature: float) -> None:
+    sampler = Sampler(ts.Sampling(temperature))
+    drawn = [sampler.choose(LOGITS, NOTHING, i) for i in range(60)]
+    assert np.isfinite([logprob for _, logprob in drawn]).all()
+    assert len({token for token, _ in drawn}) == (1 if temperature < 1 else 6)
+
+
+def test_the_recorded_probability_is_that_of_the_processed_distribution(
+    any_lm: ts.LanguageModel,
+) -> None:
+    sampling = ts.Sampling(0.8, top_k=30, top_p=0.9, repetition_penalty=1.2, seed=4)
+    trace = ts.generate(any_lm, ts.Request("def f(x):", max_new_tokens=25, sampling=sampling))
+    logits = oracles.full_pass(any_lm, trace.token_ids)
+    for position in range(trace.prompt_length, len(trace)):
+        previous = torch.tensor([trace.token_ids[:position].tolist()])
+        scores = processed(sampling, torch.from_numpy(logits[[position - 1]]), previous)
+        expected = oracles.log_softmax(scores)[trace.token_ids[position]]
+        assert trace.sampled_logprob[position] == pytest.approx(expected, abs=5e-4)
+        assert trace.sampled_logprob[position] != trace.logprob[position]
+
+
+def test_equal_seeds_repeat_a_run_and_others_do_not(lm: ts.LanguageModel) -> None:
+    def run(seed: int) -> ts.Trace:
+        sampling = ts.Sampling(temperature=1.0, seed=seed)
+        return ts.generate(lm, ts.Request("x = ", max_new_tokens=20, sampling=sampling))
+
+    first, again, other = run(1), run(1), run(2)
+    assert first.token_ids.tolist() == again.token_ids.tolist()
+    np.testing.assert_array_equal(first.logprob, again.logprob)
+    assert first.key == again.key != other.key
+    assert first.token_ids.tolist() != other.token_ids.tolist()
+
+
+def test_greedy_ignores_filters_and_seed(lm: ts.LanguageModel) -> None:
+    filtered = ts.Sampling(temperature=0.0, top_k=3, top_p=0.1, min_p=0.5, seed=7)
+    runs = [
+        ts.generate(lm, ts.Request("x = ", max_new_tokens=20, sampling=sampling))
+        for sampling in (ts.Sampling(), filtered)
+    ]
+    assert runs[0].token_ids.tolist() == runs[1].token_ids.tolist()
+    start = runs[0].prompt_length
+    assert (runs[1].sampled_logprob[start:] == 0).all(), "the favourite is a certainty"
