@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tokenscope_core.errors import RequestError
 
 MAX_CANDIDATES = 200
+# Dividing logits by less overflows float32.
+MIN_TEMPERATURE = 1e-6
 
 
 def _require(holds: bool, asked: str, found: str, action: str) -> None:
     if not holds:
         raise RequestError(asked=asked, found=found, action=action)
+
+
+def _set_number(owner: Any, name: str, convert: Callable[[Any], float]) -> None:
+    """Store a field as exactly int or float: equal requests must have equal JSON."""
+    value = getattr(owner, name)
+    try:
+        if isinstance(value, (bool, str)):
+            raise TypeError
+        object.__setattr__(owner, name, convert(value) + 0)  # -0.0 becomes 0.0
+    except (TypeError, ValueError, OverflowError):
+        kind = "a whole number" if convert is operator.index else "a number"
+        raise RequestError(
+            asked=f"{name} was set to {value!r}.",
+            found=f"It must be {kind}.",
+            action="Choose another value.",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,9 @@ class Sampling:
     filters mean what they mean in transformers and are applied in its order: repetition penalty,
     temperature, top-k, top-p, min-p. `top_k` 0, `top_p` 1, `min_p` 0 and `repetition_penalty` 1
     switch a filter off. Equal seeds give equal draws.
+
+    Raises:
+        RequestError: a value is not a number or out of range.
     """
 
     temperature: float = 0.0
@@ -35,8 +57,13 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+            _set_number(self, name, float)
+        for name in ("top_k", "seed"):
+            _set_number(self, name, operator.index)
+        warm = MIN_TEMPERATURE <= self.temperature < math.inf
         for name, holds, range_ in (
-            ("temperature", 0.0 <= self.temperature < math.inf, "0 or more"),
+            ("temperature", self.greedy or warm, f"0 (greedy), or {MIN_TEMPERATURE:f} or more"),
             ("top_k", self.top_k >= 0, "0 (off) or more"),
             ("top_p", 0.0 < self.top_p <= 1.0, "above 0, up to 1 (off)"),
             ("min_p", 0.0 <= self.min_p <= 1.0, "0 (off) to 1"),
@@ -75,6 +102,14 @@ class Request:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("max_new_tokens", "candidates"):
+            _set_number(self, name, operator.index)
+        _require(
+            not isinstance(self.stop, str),
+            f"The stop strings were given as one text, {self.stop!r}.",
+            "They must be a sequence of texts.",
+            "Put it in brackets.",
+        )
         object.__setattr__(self, "stop", tuple(self.stop))
         _require(
             self.max_new_tokens >= 0,
@@ -114,6 +149,12 @@ class Request:
 
 
 def _require_unicode(text: str) -> None:
+    _require(
+        isinstance(text, str),
+        f"{text!r} was given as a text.",
+        f"It is of type {type(text).__name__}.",
+        "Give a str.",
+    )
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
