@@ -140,9 +140,12 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of its own for each test."""
+    """One browser profile, so that Streamlit's scripts are fetched and compiled once.
+
+    Every page is a Streamlit session of its own all the same.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context
     context.close()
@@ -169,4 +172,6 @@ def open_app(context: BrowserContext, app_server: Callable[[Path], AppServer]) -
         return page
 
     yield open_page
+    for page in context.pages:
+        page.close()
     assert not problems, "\n".join(problems)

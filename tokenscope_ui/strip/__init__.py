@@ -10,29 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import IntFlag
 from pathlib import Path
 
 import streamlit as st
 from streamlit.components import v2 as components
 
-__all__ = ["TokenFlag", "mount", "picked"]
+from tokenscope_ui.strip.payload import HoverField, Payload, Scale, TokenFlag, encode
+
+__all__ = ["HoverField", "Payload", "Scale", "TokenFlag", "encode", "mount", "picked"]
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("glyphs.js", "scale.js", "paint.js", "legend.js", "tooltip.js", "strip.js")
 _TOP_LEVEL = 32
-
-
-class TokenFlag(IntFlag):
-    """What a token is, as one bit each; the payload's `flags` holds their sums."""
-
-    PROMPT = 1
-    FORCED = 2
-    SPECIAL = 4
-    """Zero-width in the text: its label is shown as a chip."""
-    INCOMPLETE = 8
-    """Part of a character: its bytes arrive as hex and are shown as a chip."""
-    WHITESPACE = 16
 
 
 @dataclass(frozen=True)
@@ -120,8 +109,8 @@ def mount(
     browser's pick, until `selected` changes.
 
     Args:
-        payload: UTF-8 JSON as described in the package's README section on the strip. Build it
-            once per trace and metric and cache it: equal bytes are neither resent nor repainted.
+        payload: from `encode`, cached: equal bytes are neither resent nor repainted. Bytes that
+            differ repaint only what differs: appended tokens, other values, another scale.
         key: names this strip within the page and in `st.session_state`.
         selected: index of the token to show as selected, or None.
         on_select: called without arguments after a pick.

@@ -23,6 +23,9 @@ class Strip {
     // When the browser last picked a token, in ms. A selection from Python that had not yet seen
     // this pick is out of date and must not undo it.
     this.stamp = 0;
+    // Whether growing text scrolls along: until the person scrolls back or picks a token.
+    this.following = true;
+    this.lastTop = 0;
     this.listen();
   }
 
@@ -31,7 +34,7 @@ class Strip {
     document.addEventListener(SELECTION_EVENT, this.onSelection);
     this.code.addEventListener("pointerover", (event) => this.hover(event));
     this.code.addEventListener("pointerleave", () => this.clearHover());
-    this.code.addEventListener("scroll", () => this.clearHover(), { passive: true });
+    this.code.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.code.addEventListener("pointerdown", (event) => (this.pressed = event));
     this.code.addEventListener("click", (event) => this.click(event));
     this.code.addEventListener("keydown", (event) => this.keydown(event));
@@ -62,7 +65,7 @@ class Strip {
 
   show(payload) {
     const { code } = this;
-    const atEnd = code.scrollHeight - code.scrollTop - code.clientHeight < 24;
+    const growing = payload.running || this.payload?.running;
     this.payload = payload;
     const kept = this.painting.show(payload);
     drawLegend(this.legend, payload);
@@ -75,8 +78,10 @@ class Strip {
     this.empty.textContent = payload.running ? "Waiting for the first token" : "No tokens";
     code.setAttribute("aria-label", `${count} tokens by ${payload.scale.label}`);
     code.style.setProperty("--gutter", `${Math.max(2, String(this.painting.lines).length)}ch`);
-    if (kept === 0) code.scrollTop = 0;
-    else if (payload.running && atEnd) code.scrollTop = code.scrollHeight;
+    if (kept === 0) {
+      code.scrollTop = 0;
+      this.following = true;
+    } else if (growing && this.following) code.scrollTop = code.scrollHeight;
     this.paintSelection(this.selected);
     if (this.hovered !== null && this.hovered.index < kept) this.showTooltip();
     else this.clearHover();
@@ -120,6 +125,7 @@ class Strip {
 
   pick(index, { piece, x, wait = false } = {}) {
     this.stamp = Math.max(Date.now(), this.stamp + 1);
+    this.following = false;
     this.paintSelection(index);
     this.caret = { piece: piece ?? this.painting.pieces[index][0], x };
     this.reveal();
@@ -165,14 +171,25 @@ class Strip {
     const token = this.tokenOf(event);
     if (!token) return this.clearHover();
     if (token.piece === this.hovered?.piece) return;
-    const boxes = Array.from(token.piece.getClientRects());
-    const onRow = (box) => event.clientY >= box.top && event.clientY <= box.bottom;
-    this.hovered = { ...token, anchor: boxes.find(onRow) ?? boxes[0] };
+    this.hovered = { ...token, y: event.clientY };
     this.showTooltip();
   }
 
   showTooltip() {
-    this.tooltip.show(this.hovered.anchor, this.payload, this.hovered.index);
+    const { piece, index, y } = this.hovered;
+    // A token wrapped over several rows has a box for each.
+    const boxes = Array.from(piece.getClientRects());
+    const anchor = boxes.find((box) => y >= box.top && y <= box.bottom) ?? boxes[0];
+    this.tooltip.show(anchor, this.payload, index);
+  }
+
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.code;
+    if (scrollTop < this.lastTop) this.following = false;
+    if (scrollHeight - scrollTop - clientHeight < 4) this.following = true;
+    this.lastTop = scrollTop;
+    if (this.hovered?.piece.matches(":hover")) this.showTooltip();
+    else this.clearHover();
   }
 
   clearHover() {

@@ -4,22 +4,47 @@ tokens: how many; text: code or hostile; invisibles, two, slow, stream: 1 to swi
 """
 
 import itertools
-import json
 import math
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 
 from tokenscope_ui import strip
-from tokenscope_ui.strip import TokenFlag
+from tokenscope_ui.strip import Scale, TokenFlag
 
-METRICS: dict[str, dict[str, Any]] = {
-    "surprisal": {"unit": "bits", "low": 0, "high": 12, "kind": "sequential", "reverse": False},
-    "probability": {"unit": "", "low": 0, "high": 1, "kind": "sequential", "reverse": True},
-    "typicality": {"unit": "bits", "low": -6, "high": 6, "kind": "diverging", "reverse": False},
+
+def make_scale(
+    label: str,
+    unit: str,
+    low: float,
+    high: float,
+    *,
+    kind: Literal["sequential", "diverging"] = "sequential",
+    reverse: bool = False,
+) -> Scale:
+    ticks = [low + (high - low) * step / 4 for step in range(5)]
+    return {
+        "label": label,
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "ticks": [(tick, f"{tick:g}") for tick in ticks],
+        "kind": kind,
+        "reverse": reverse,
+        "note": "absolute",
+    }
+
+
+METRICS: dict[str, Scale] = {
+    scale["label"]: scale
+    for scale in (
+        make_scale("surprisal", "bits", 0, 12),
+        make_scale("probability", "", 0, 1, reverse=True),
+        make_scale("typicality", "bits", -6, 6, kind="diverging"),
+    )
 }
 HOSTILE_LINES = [
     ["# hostile\n", "</script><img src=x onerror=alert(1)>", "\n"],
@@ -31,6 +56,7 @@ HOSTILE_LINES = [
     ["", "<|endoftext|>", "\ud800", "𝒳", "漢字", "\u2028", "end", "\ufeff", "w" * 400, "\n"],
 ]
 HOSTILE = list(itertools.chain.from_iterable(HOSTILE_LINES))
+PROMPT_TOKENS = 40
 SAMPLE = '''\
 import math
 
@@ -72,7 +98,7 @@ def code_tokens(count: int) -> list[str]:
 def flags_of(tokens: Sequence[str]) -> list[int]:
     flags = []
     for index, token in enumerate(tokens):
-        flag = TokenFlag.PROMPT if index < min(40, len(tokens) // 3) else TokenFlag(0)
+        flag = TokenFlag.PROMPT if index < PROMPT_TOKENS else TokenFlag(0)
         if index == 60:
             flag |= TokenFlag.FORCED
         if token == "<|endoftext|>":
@@ -105,22 +131,14 @@ def payload(
         "probability": probability,
         "typicality": [None if bit is None else bit - 3 for bit in bits],
     }
-    scale = METRICS[metric]
-    low, high = scale["low"], scale["high"]
-    ticks = [low + (high - low) * step / 4 for step in range(5)]
-    return json.dumps(
+    return strip.encode(
         {
             "key": name,
             "text": tokens,
             "flags": flags_of(tokens),
             "values": values[metric],
             "reasons": {0: "nothing precedes the first token"},
-            "scale": {
-                "label": metric,
-                "ticks": [[tick, f"{tick:g}"] for tick in ticks],
-                "note": "absolute",
-                **scale,
-            },
+            "scale": METRICS[metric],
             "hover": [
                 {
                     "label": "probability",
@@ -135,7 +153,7 @@ def payload(
             "first_position": 0,
             "running": running,
         }
-    ).encode()
+    )
 
 
 def option(name: str, default: str) -> str:
@@ -186,4 +204,5 @@ def main() -> None:
         st.markdown(f"other `{other}`")
 
 
-main()
+if __name__ == "__main__":
+    main()
