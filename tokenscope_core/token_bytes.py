@@ -18,6 +18,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from tokenscope_core.errors import CapabilityError
 from tokenscope_core.steps import Vocabulary
 
+_BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 _FALLBACK_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SENTENCEPIECE_SPACE = "\u2581"
 
@@ -53,8 +54,7 @@ def _decoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], bytes]:
     parts = _flatten(description.get("decoder") or {})
     kinds = {part.get("type") for part in parts}
     if "ByteLevel" in kinds:
-        byte_of = {character: byte for byte, character in bytes_to_unicode().items()}
-        return lambda token: bytes(byte_of[character] for character in token)
+        return _byte_level_bytes
     if "ByteFallback" in kinds or "Metaspace" in kinds:
         return _sentencepiece_bytes
     raise CapabilityError(
@@ -69,6 +69,13 @@ def _flatten(decoder: dict[str, Any]) -> list[dict[str, Any]]:
     if decoder.get("type") == "Sequence":
         return [part for inner in decoder["decoders"] for part in _flatten(inner)]
     return [decoder]
+
+
+def _byte_level_bytes(token: str) -> bytes:
+    try:
+        return bytes(_BYTE_OF[character] for character in token)
+    except KeyError:  # not in the byte alphabet: the decoder takes such a token as its own text
+        return token.encode("utf-8")
 
 
 def _sentencepiece_bytes(token: str) -> bytes:
