@@ -197,7 +197,7 @@ def _rows(
         source=source,
         metrics={
             **measures.columns,
-            "sampled_logprob": np.full(count, sampled_logprob),
+            "sampled_logprob": np.full(count, np.float32(sampled_logprob), dtype=np.float64),
             "elapsed_ms": np.full(count, np.float32(elapsed_ms), dtype=np.float64),
         },
         candidate_ids=measures.candidate_ids,
