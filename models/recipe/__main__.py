@@ -53,8 +53,12 @@ def _run_folder(arguments: argparse.Namespace) -> Path:
 
 def _export(arguments: argparse.Namespace) -> None:
     checkpoint = _run_folder(arguments) / "checkpoint.pt"
-    model = export.load_checkpoint(checkpoint, settings.load(arguments.size))
-    export.export(model, settings.BUILD / "tokenizer", arguments.to)
+    export.export(
+        export.load_checkpoint(checkpoint),
+        settings.BUILD / "tokenizer",
+        settings.BUILD / "corpus" / "corpus.json",
+        arguments.to,
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SETTINGS_FILE = Path(__file__).with_name("settings.toml")
 BUILD = Path(__file__).parents[1] / "build"
@@ -68,6 +69,16 @@ class Settings:
     size: Size
 
 
+def from_dict(values: dict[str, Any]) -> Settings:
+    """The inverse of `dataclasses.asdict`, as a checkpoint keeps its settings."""
+    return Settings(
+        Corpus(**values["corpus"]),
+        Tokenizer(**values["tokenizer"]),
+        Packing(**values["packing"]),
+        Size(**values["size"]),
+    )
+
+
 def load(size: str = "small", path: Path = SETTINGS_FILE) -> Settings:
     """Read the settings and choose a size; raises `ValueError` naming the sizes there are."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -75,9 +86,4 @@ def load(size: str = "small", path: Path = SETTINGS_FILE) -> Settings:
         raise ValueError(
             f"size {size!r} is not in {path.name}: choose from {sorted(table['sizes'])}"
         )
-    return Settings(
-        Corpus(**table["corpus"]),
-        Tokenizer(**table["tokenizer"]),
-        Packing(**table["packing"]),
-        Size(**table["sizes"][size]),
-    )
+    return from_dict({**table, "size": table["sizes"][size]})

@@ -21,6 +21,9 @@ from .packing import NOT_A_TARGET
 from .schedule import learning_rate_factor
 from .settings import Settings
 
+STABLE = "stable.pt"
+"""The state before the learning rate falls: the one to train on from, with more minutes."""
+
 _LOG_EVERY = 10
 _CHECKPOINT_SECONDS = 240.0
 
@@ -82,8 +85,8 @@ class Run:
         """Where the run's whole state is kept."""
         return self.folder / "checkpoint.pt"
 
-    def save(self) -> None:
-        """Write the checkpoint; a crash while writing leaves the previous one."""
+    def save(self, name: str = "checkpoint.pt") -> None:
+        """Write the run's state; a crash while writing leaves the previous file."""
         state = {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -91,9 +94,9 @@ class Run:
             "seconds": self.seconds,
             "settings": asdict(self.settings),
         }
-        partial = self.checkpoint.with_suffix(".partial")
+        partial = self.folder / f"{name}.partial"
         torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        partial.replace(self.folder / name)
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one."""
@@ -156,6 +159,7 @@ def train(
     size = settings.size
     started = time.monotonic() - run.seconds
     saved = time.monotonic()
+    previous = 0.0
     losses: list[float] = []
     with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
         for stored in batches(rows, size.batch_rows, settings.packing.seed, run.step):
@@ -166,6 +170,9 @@ def train(
                 run.step, run.seconds / budget, size.warmup_steps, size.decay_share
             )
             run.set_learning_rates(factor)
+            if factor < 1.0 == previous:
+                run.save(STABLE)
+            previous = factor
             losses.append(run.update(stored, forward))
             run.step += 1
             if run.step % _LOG_EVERY == 0:
