@@ -34,7 +34,7 @@ def metrics_of(logits: Floats, taken: int, candidates: int) -> dict[str, float]:
     support = logprobs[logprobs > -np.inf]
     probs = np.exp(support)
     entropy = -sum(probs * support)
-    ordered = sorted(np.exp(logprobs), reverse=True) + [0.0]
+    ordered = [*sorted(np.exp(logprobs), reverse=True), 0.0]
     top = np.array(ordered[: min(candidates, len(logprobs))])
     shares = top[top > 0] / top.sum()
     logprob = logprobs[taken]

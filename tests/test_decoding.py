@@ -31,7 +31,8 @@ def generated_by_transformers(
         repetition_penalty=repetition_penalty,
         pad_token_id=0,
     )
-    return output[0].tolist()
+    token_ids: list[int] = output[0].tolist()
+    return token_ids
 
 
 def without_end(lm: ts.LanguageModel) -> ts.LanguageModel:
@@ -279,4 +280,3 @@ def test_half_precision_models_are_traced() -> None:
     trace = ts.generate(lm, ts.Request(PROMPT, max_new_tokens=10))
     assert not np.isnan(trace.entropy[1:]).any()
     assert trace.token_ids.tolist() == generated_by_transformers(lm, 10)
-

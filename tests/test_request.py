@@ -77,9 +77,8 @@ def test_a_request_survives_json(
 
 def test_equal_requests_have_equal_keys_however_their_numbers_are_written() -> None:
     plain = ts.Request("x", max_new_tokens=5, sampling=ts.Sampling(0.0, top_p=1.0))
-    same = ts.Request(
-        "x", max_new_tokens=np.int64(5), stop=[], sampling=ts.Sampling(-0.0, top_p=1)  # type: ignore[arg-type]
-    )
+    new_tokens: Any = np.int64(5)
+    same = ts.Request("x", max_new_tokens=new_tokens, sampling=ts.Sampling(-0.0, top_p=1))
     assert plain == same
     assert recipe_key("m", plain) == recipe_key("m", same)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_it_stops_at_the_first_piece_that_completes_a_stop_string(
     data = text.encode()
     edges = sorted({0, len(data), *(c for c in cuts if c < len(data))})
     matcher = StopMatcher(stop)
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         complete = any(s.encode() in data[:end] for s in stop)
         assert matcher.feed(data[start:end]) == complete
         if complete:

@@ -119,3 +119,16 @@ def test_a_scored_text_reads_back_exactly(text: str) -> None:
     for (start, end), token_id, special in zip(spans, trace.token_ids, trace.special, strict=True):
         assert data[start:end] == (b"" if special else table[token_id])
     assert np.array_equal(trace.byte_end[:-1], trace.byte_start[1:])
+
+
+def test_the_dummy_prefix_of_sentencepiece_is_not_part_of_the_text() -> None:
+    tokenizer = byte_fallback_tokenizer(dummy_prefix=True)
+    vocabulary = vocabulary_of(tokenizer, len(tokenizer))
+    for text in ("def", " def", "é", "  x"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert b"".join(vocabulary.pieces(ids)) == text.encode()
+    assert vocabulary.pieces([1, *tokenizer("de", add_special_tokens=False)["input_ids"]]) == [
+        b"",
+        b"de",
+    ]
+    assert not vocabulary_of(tiny_models.tokenizer(), 290).dummy_prefix

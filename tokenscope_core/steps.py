@@ -21,11 +21,13 @@ class Vocabulary:
     """The tokens a trace mentions: their exact bytes, and which of them are special.
 
     A special token (end of sequence, fill-in-the-middle marks) has a name but adds no bytes to
-    the text.
+    the text. With `dummy_prefix` the tokenizer begins every text with a space that is not in it
+    (SentencePiece).
     """
 
     token_bytes: Mapping[int, bytes]
     special_ids: frozenset[int] = frozenset()
+    dummy_prefix: bool = False
 
     def label(self, token_id: int) -> str:
         """The token as text, with bytes that form no whole character replaced by U+FFFD."""
@@ -37,7 +39,19 @@ class Vocabulary:
         return Vocabulary(
             {token_id: self.token_bytes[token_id] for token_id in kept},
             self.special_ids & kept,
+            self.dummy_prefix,
         )
+
+    def pieces(self, token_ids: Iterable[int]) -> list[bytes]:
+        """The bytes that each token of a whole text adds to it."""
+        pieces = [
+            b"" if token_id in self.special_ids else self.token_bytes[token_id]
+            for token_id in token_ids
+        ]
+        if self.dummy_prefix:
+            first = next((i for i, piece in enumerate(pieces) if piece), 0)
+            pieces[first : first + 1] = [p.removeprefix(b" ") for p in pieces[first : first + 1]]
+        return pieces
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,7 +45,9 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> V
         if token_id not in table:
             table[token_id] = f"<unused id {token_id}>".encode()
             special.add(token_id)
-    return Vocabulary(table, frozenset(special))
+    probe = tokenizer("a", add_special_tokens=False)["input_ids"]
+    dummy_prefix = b"".join(table[token_id] for token_id in probe) == b" a"
+    return Vocabulary(table, frozenset(special), dummy_prefix)
 
 
 def _decoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], bytes]:

@@ -64,10 +64,7 @@ class Trace:
     def __post_init__(self) -> None:
         token_ids = self.token_ids.tolist()
         special = [token_id in self.vocabulary.special_ids for token_id in token_ids]
-        widths = [
-            0 if is_special else len(self.vocabulary.token_bytes[token_id])
-            for token_id, is_special in zip(token_ids, special, strict=True)
-        ]
+        widths = [len(piece) for piece in self.vocabulary.pieces(token_ids)]
         ends = np.cumsum(widths, dtype=np.int64)
         object.__setattr__(self, "special", np.array(special, dtype=np.bool_))
         object.__setattr__(self, "byte_end", ends)
@@ -132,12 +129,7 @@ class Trace:
     @cached_property
     def text_bytes(self) -> bytes:
         """The exact bytes of all tokens; the last may end inside a character."""
-        table = self.vocabulary.token_bytes
-        return b"".join(
-            table[token_id]
-            for token_id, special in zip(self.token_ids.tolist(), self.special, strict=True)
-            if not special
-        )
+        return b"".join(self.vocabulary.pieces(self.token_ids.tolist()))
 
     @property
     def text(self) -> str:

@@ -1,11 +1,13 @@
 """A trace as an Arrow IPC file: one record batch, what is not columnar in the schema metadata.
 
 pandas (`read_feather`), R, DuckDB and Polars open it as it is. Reading treats the bytes as
-untrusted: nothing is executed, and every inconsistency is a `RecordError`.
+untrusted: nothing is executed, and every inconsistency is a `RecordError`. A checksum in the
+metadata tells a damaged record from a sound one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any, cast
 
@@ -20,33 +22,59 @@ from tokenscope_core.trace import FINISH_REASONS, ModelIdentity, Trace
 
 FORMAT_VERSION = 1
 _METADATA_KEY = b"tokenscope"
-_SOURCES = ("prompt", "sampled", "forced")
+_CHECKSUM_KEY = b"tokenscope.sha256"
+
+
+def _schema(candidates: int) -> pa.Schema:
+    return pa.schema(
+        [
+            ("position", pa.int32()),
+            ("token_id", pa.int32()),
+            ("token_bytes", pa.binary()),
+            ("byte_start", pa.int64()),
+            ("byte_end", pa.int64()),
+            ("source", pa.string()),
+            ("special", pa.bool_()),
+            *((name, pa.float32()) for name in STORED),
+            ("candidate_ids", pa.list_(pa.int32(), candidates)),
+            ("candidate_logprobs", pa.list_(pa.float32(), candidates)),
+            ("candidate_bytes", pa.list_(pa.binary(), candidates)),
+        ]
+    )
 
 
 def encode(trace: Trace) -> bytes:
     """Write a trace; log quantities as float32 nats, missing values as null."""
     length, width = trace.candidate_ids.shape
     table = trace.vocabulary.token_bytes
-    columns: dict[str, pa.Array] = {
-        "position": pa.array(np.arange(length, dtype=np.int32)),
-        "token_id": pa.array(trace.token_ids.astype(np.int32)),
-        "token_bytes": pa.array([table[i] for i in trace.token_ids.tolist()], pa.binary()),
-        "byte_start": pa.array(trace.byte_start),
-        "byte_end": pa.array(trace.byte_end),
-        "source": pa.array(trace.source.tolist(), pa.string()),
-        "special": pa.array(trace.special),
-    }
-    for name in STORED:
-        values = trace.metrics[name].astype(np.float32)
-        columns[name] = pa.array(values, from_pandas=True)
     ids = trace.candidate_ids.ravel()
-    columns["candidate_ids"] = _fixed_lists(pa.array(ids.astype(np.int32), mask=ids < 0), width)
     logprobs = trace.candidate_logprobs.ravel().astype(np.float32)
-    columns["candidate_logprobs"] = _fixed_lists(pa.array(logprobs, from_pandas=True), width)
-    columns["candidate_bytes"] = _fixed_lists(
-        pa.array([table.get(i) for i in ids.tolist()], pa.binary()), width
+    columns = [
+        pa.array(np.arange(length, dtype=np.int32)),
+        pa.array(trace.token_ids.astype(np.int32)),
+        pa.array([table[i] for i in trace.token_ids.tolist()], pa.binary()),
+        pa.array(trace.byte_start),
+        pa.array(trace.byte_end),
+        pa.array(trace.source.tolist(), pa.string()),
+        pa.array(trace.special),
+        *(pa.array(trace.metrics[name].astype(np.float32), from_pandas=True) for name in STORED),
+        _fixed_lists(pa.array(ids.astype(np.int32), mask=ids < 0), width),
+        _fixed_lists(pa.array(logprobs, from_pandas=True), width),
+        _fixed_lists(pa.array([table.get(i) for i in ids.tolist()], pa.binary()), width),
+    ]
+    batch = pa.record_batch(columns, schema=_schema(width))
+    metadata = json.dumps(_metadata(trace)).encode("utf-8")
+    batch = batch.replace_schema_metadata(
+        {_METADATA_KEY: metadata, _CHECKSUM_KEY: _checksum(batch, metadata)}
     )
-    metadata = {
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return cast(bytes, sink.getvalue().to_pybytes())
+
+
+def _metadata(trace: Trace) -> dict[str, Any]:
+    return {
         "version": FORMAT_VERSION,
         "request": trace.request.to_json(),
         "model": {
@@ -58,18 +86,19 @@ def encode(trace: Trace) -> bytes:
         "finish_reason": trace.finish_reason,
         "parent": list(trace.parent) if trace.parent else None,
         "special_ids": sorted(trace.vocabulary.special_ids),
+        "dummy_prefix": trace.vocabulary.dummy_prefix,
     }
-    batch = pa.record_batch(columns).replace_schema_metadata(
-        {_METADATA_KEY: json.dumps(metadata).encode("utf-8")}
-    )
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return cast(bytes, sink.getvalue().to_pybytes())
 
 
 def _fixed_lists(values: pa.Array, width: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, width)
+
+
+def _checksum(batch: pa.RecordBatch, metadata: bytes) -> bytes:
+    """SHA-256 of the columns as Arrow lays them out and of the metadata, in hexadecimal."""
+    digest = hashlib.sha256(memoryview(batch.serialize()))
+    digest.update(metadata)
+    return digest.hexdigest().encode("ascii")
 
 
 def decode(blob: bytes) -> Trace:
@@ -88,8 +117,10 @@ def decode(blob: bytes) -> Trace:
         )
     try:
         return _trace_of(batch, metadata)
-    except (KeyError, TypeError, ValueError, AttributeError, RequestError, pa.ArrowException) as e:
-        raise _damaged(f"its columns do not fit together ({e})") from e
+    except (
+        LookupError, TypeError, ValueError, AttributeError, RequestError, pa.ArrowException
+    ) as error:  # fmt: skip
+        raise _damaged(f"its parts do not fit together ({error})") from error
 
 
 def _open(blob: bytes) -> tuple[pa.RecordBatch, dict[str, Any]]:
@@ -99,11 +130,14 @@ def _open(blob: bytes) -> tuple[pa.RecordBatch, dict[str, Any]]:
                 raise _damaged(f"it holds {reader.num_record_batches} record batches, not one")
             batch = reader.get_batch(0)
         batch.validate(full=True)
-        metadata = json.loads((batch.schema.metadata or {})[_METADATA_KEY])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        described = batch.schema.metadata or {}
+        metadata = json.loads(described[_METADATA_KEY])
+    except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError) as error:
         raise _damaged(f"it is not a complete Arrow file of this kind ({error})") from error
     if not isinstance(metadata, dict):
         raise _damaged("its description is not an object")
+    if described.get(_CHECKSUM_KEY) != _checksum(batch, described[_METADATA_KEY]):
+        raise _damaged("its checksum does not match")
     return batch, metadata
 
 
@@ -116,51 +150,80 @@ def _damaged(what: str) -> RecordError:
 
 
 def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
-    special_ids = frozenset(int(i) for i in metadata["special_ids"])
     candidates = batch.column("candidate_ids")
     width = candidates.type.list_size
+    if not batch.schema.equals(_schema(width)):
+        raise ValueError("its columns have other names or types")
     candidate_ids = _ints(candidates.flatten().fill_null(-1))
     token_ids = _ints(batch.column("token_id"))
-    all_ids = np.concatenate([token_ids, candidate_ids])
-    all_bytes = [
-        *batch.column("token_bytes").to_pylist(),
-        *batch.column("candidate_bytes").flatten().to_pylist(),
-    ]
-    unique, first = np.unique(all_ids, return_index=True)
-    token_bytes = {
-        token_id: all_bytes[index]
-        for token_id, index in zip(unique.tolist(), first.tolist(), strict=True)
-        if token_id >= 0
-    }
-    if any(not isinstance(value, bytes) for value in token_bytes.values()):
-        raise ValueError("a token has no bytes")
     parent = metadata["parent"]
     trace = Trace(
         request=Request.from_json(metadata["request"]),
-        model=ModelIdentity(**metadata["model"]),
-        vocabulary=Vocabulary(token_bytes, special_ids),
-        prompt_length=int(metadata["prompt_length"]),
+        model=_identity(metadata["model"]),
+        vocabulary=Vocabulary(
+            _token_bytes(batch, np.concatenate([token_ids, candidate_ids])),
+            frozenset(_whole(i) for i in metadata["special_ids"]),
+            bool(metadata["dummy_prefix"]),
+        ),
+        prompt_length=_whole(metadata["prompt_length"]),
         finish_reason=metadata["finish_reason"],
         token_ids=token_ids,
         source=np.array(batch.column("source").to_pylist(), dtype=np.str_),
         metrics={name: _floats(batch.column(name)) for name in STORED},
         candidate_ids=candidate_ids.reshape(-1, width),
         candidate_logprobs=_floats(batch.column("candidate_logprobs").flatten()).reshape(-1, width),
-        parent=(str(parent[0]), int(parent[1])) if parent else None,
+        parent=(_text(parent[0]), _whole(parent[1])) if parent else None,
     )
     _require_consistent(trace, _ints(batch.column("byte_end")))
     return trace
 
 
+def _token_bytes(batch: pa.RecordBatch, token_ids: Ints) -> dict[int, bytes]:
+    """The bytes of every token named in the batch; `token_ids` lists tokens, then candidates."""
+    columns = batch.column("token_bytes"), batch.column("candidate_bytes").flatten()
+    all_bytes = [data for column in columns for data in column.to_pylist()]
+    unique, first = np.unique(token_ids, return_index=True)
+    table = {
+        token_id: all_bytes[index]
+        for token_id, index in zip(unique.tolist(), first.tolist(), strict=True)
+        if token_id >= 0
+    }
+    if any(data is None for data in table.values()):
+        raise ValueError("a token has no bytes")
+    return table
+
+
+def _identity(values: dict[str, Any]) -> ModelIdentity:
+    size = _whole(values["vocabulary_size"])
+    if size < 1:
+        raise ValueError("the vocabulary is empty")
+    return ModelIdentity(_text(values["name"]), _text(values["fingerprint"]), size)
+
+
 def _require_consistent(trace: Trace, byte_end: Ints) -> None:
-    if not 0 <= trace.prompt_length <= len(trace):
+    prompt, generated = trace.source[: trace.prompt_length], trace.source[trace.prompt_length :]
+    if not 0 <= trace.prompt_length <= len(trace) or not len(trace):
         raise ValueError("the prompt is longer than the trace")
+    if not (prompt == "prompt").all() or not np.isin(generated, ("sampled", "forced")).all():
+        raise ValueError("token sources do not match the prompt's length")
     if trace.finish_reason not in FINISH_REASONS:
         raise ValueError(f"unknown finish reason {trace.finish_reason!r}")
-    if not np.isin(trace.source, _SOURCES).all():
-        raise ValueError("unknown token source")
     if not np.array_equal(trace.byte_end, byte_end):
         raise ValueError("byte offsets do not match the tokens")
+    if trace.parent and not 0 <= trace.parent[1] < len(trace):
+        raise ValueError("the fork lies outside the trace")
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise TypeError(f"{value!r} is not a whole number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
 
 
 def _floats(column: pa.Array) -> Floats:

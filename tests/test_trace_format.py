@@ -1,0 +1,262 @@
+"""A saved trace comes back bit for bit, or is refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import tiny_models
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tokenscope_core as ts
+from tokenscope_core.trace import recipe_key
+
+AWKWARD = st.text(max_size=30) | st.sampled_from(
+    [
+        "",
+        "👩‍👩‍👧",
+        "\r\n\tx",
+        "\u202eabc\u202c",
+        "a\0b",
+        "\u200b",
+        "</script><img src=x>",
+        "\x1b[31m",
+    ]
+)
+ATTRIBUTES = ("token_ids", "source", "special", "byte_start", "byte_end", "candidate_ids",
+              "candidate_logprobs")  # fmt: skip
+
+
+def assert_equal(a: ts.Trace, b: ts.Trace) -> None:
+    assert a.key == b.key
+    assert a.request == b.request
+    assert a.model == b.model
+    assert a.vocabulary == b.vocabulary
+    assert (a.prompt_length, a.finish_reason, a.parent) == (
+        b.prompt_length, b.finish_reason, b.parent
+    )  # fmt: skip
+    assert a.text_bytes == b.text_bytes
+    for name in ATTRIBUTES:
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    for metric in ts.METRICS:
+        np.testing.assert_array_equal(a.column(metric.name), b.column(metric.name), metric.name)
+
+
+@cache
+def example() -> ts.Trace:
+    sampling = ts.Sampling(temperature=1.0, top_p=0.9, seed=2)
+    request = ts.Request("def f(é):\n", max_new_tokens=6, sampling=sampling, candidates=4)
+    return ts.generate(tiny_models.language_model(), request)
+
+
+@cache
+def blob() -> bytes:
+    return example().to_bytes()
+
+
+def rewritten(
+    change: Callable[[dict[str, Any]], Any] = lambda metadata: None,
+    columns: Callable[[pa.RecordBatch], pa.RecordBatch] = lambda batch: batch,
+) -> bytes:
+    """The example, altered by someone who knows the format: its checksum is right."""
+    with pa.ipc.open_file(blob()) as reader:
+        batch = reader.get_batch(0)
+    metadata = json.loads(batch.schema.metadata[b"tokenscope"])
+    batch = columns(batch)
+    described = json.dumps(change(metadata) or metadata).encode()
+    checksum = hashlib.sha256(batch.serialize().to_pybytes() + described).hexdigest()
+    batch = batch.replace_schema_metadata({"tokenscope": described, "tokenscope.sha256": checksum})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def test_a_generated_trace_comes_back_equal(any_lm: ts.LanguageModel) -> None:
+    sampling = ts.Sampling(temperature=0.9, top_k=50, seed=8)
+    trace = ts.generate(any_lm, ts.Request("x = 1\n", max_new_tokens=20, sampling=sampling))
+    assert_equal(ts.Trace.from_bytes(trace.to_bytes()), trace)
+
+
+@given(text=AWKWARD, stop=st.lists(st.text(min_size=1, max_size=3), max_size=2))
+def test_any_text_comes_back_equal(text: str, stop: list[str]) -> None:
+    request = ts.Request(text, max_new_tokens=2, candidates=3, stop=tuple(stop))
+    trace = ts.generate(tiny_models.language_model(), request)
+    again = ts.Trace.from_bytes(trace.to_bytes())
+    assert_equal(again, trace)
+    assert again.text.startswith(text)
+
+
+def test_a_fork_and_a_stopped_run_come_back_equal() -> None:
+    cancelled = dataclasses.replace(example(), finish_reason="cancelled")
+    forked = dataclasses.replace(example(), parent=("0" * 64, 5))
+    for trace in (cancelled, forked):
+        assert_equal(ts.Trace.from_bytes(trace.to_bytes()), trace)
+
+
+def test_saving_is_deterministic() -> None:
+    assert ts.Trace.from_bytes(blob()).to_bytes() == blob()
+
+
+@given(data=st.data())
+def test_a_flipped_bit_is_noticed(data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(blob()) - 1))
+    bit = data.draw(st.integers(0, 7))
+    damaged = bytearray(blob())
+    damaged[place] ^= 1 << bit
+    try:
+        trace = ts.Trace.from_bytes(bytes(damaged))
+    except ts.RecordError:
+        return
+    assert_equal(trace, example())  # padding, which carries nothing
+
+
+@given(length=st.integers(0, 6000))
+def test_a_cut_record_is_refused(length: int) -> None:
+    with pytest.raises(ts.RecordError):
+        ts.Trace.from_bytes(blob()[: min(length, len(blob()) - 1)])
+
+
+@given(noise=st.binary(max_size=200))
+def test_other_bytes_are_refused(noise: bytes) -> None:
+    for data in (noise, blob()[:8] + noise, noise + blob()[-200:]):
+        with pytest.raises(ts.RecordError):
+            ts.Trace.from_bytes(data)
+
+
+def test_the_altered_record_is_otherwise_sound() -> None:
+    assert_equal(ts.Trace.from_bytes(rewritten()), example())
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, [1], 10**30])
+def test_an_unknown_version_is_named(version: Any) -> None:
+    with pytest.raises(ts.RecordError, match="format version"):
+        ts.Trace.from_bytes(rewritten(lambda m: m.update(version=version)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("prompt_length", -1), ("prompt_length", 10**9), ("prompt_length", 10**40),
+        ("prompt_length", 1.5), ("prompt_length", 2), ("prompt_length", float("inf")),
+        ("finish_reason", "tired"), ("finish_reason", ["length"]), ("finish_reason", None),
+        ("parent", ["key"]), ("parent", [1, 2]), ("parent", ["key", -1]), ("parent", "key"),
+        ("parent", ["key", 10**6]),
+        ("special_ids", [None]), ("special_ids", 3), ("special_ids", [1e400]),
+        ("model", None), ("model.name", 7), ("model.fingerprint", None),
+        ("model.vocabulary_size", 0), ("model.vocabulary_size", "many"),
+        ("model.vocabulary_size", -5),
+        ("request", []), ("request.prompt", 5), ("request.candidates", 10**6),
+        ("request.sampling", []), ("request.sampling.temperature", float("nan")),
+        ("request.sampling.colour", "red"), ("request.max_new_tokens", "all"),
+        ("request.stop", None), ("request.prompt", "\ud800"),
+    ],
+)  # fmt: skip
+def test_an_absurd_description_is_refused(path: str, value: Any) -> None:
+    def change(metadata: dict[str, Any]) -> None:
+        *parents, last = path.split(".")
+        for name in parents:
+            metadata = metadata[name]
+        metadata[last] = value
+
+    with pytest.raises(ts.RecordError):
+        ts.Trace.from_bytes(rewritten(change))
+
+
+@pytest.mark.parametrize("description", [[1], 3, "text", {"version": 1}])
+def test_a_description_of_another_kind_is_refused(description: Any) -> None:
+    with pytest.raises(ts.RecordError):
+        ts.Trace.from_bytes(rewritten(lambda metadata: description))
+
+
+def test_a_description_nested_without_end_is_refused() -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.open_file(blob()) as reader:
+        batch = reader.get_batch(0).replace_schema_metadata({"tokenscope": "[" * 200_000})
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    with pytest.raises(ts.RecordError):
+        ts.Trace.from_bytes(sink.getvalue().to_pybytes())
+
+
+def _replace(name: str, values: list[Any], kind: Any) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    def change(batch: pa.RecordBatch) -> pa.RecordBatch:
+        index = batch.schema.get_field_index(name)
+        padded = (values * len(batch))[: len(batch)]
+        return batch.set_column(index, pa.field(name, kind), pa.array(padded, kind))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        _replace("token_id", [-1], pa.int32()),
+        _replace("token_id", [None], pa.int32()),
+        _replace("token_id", [1.5], pa.float64()),
+        _replace("token_bytes", [None], pa.binary()),
+        _replace("token_bytes", [b"longer than before"], pa.binary()),
+        _replace("source", ["sampled"], pa.string()),
+        _replace("source", [None], pa.string()),
+        _replace("byte_end", [3], pa.int64()),
+        _replace("logprob", ["low"], pa.string()),
+        lambda batch: batch.drop_columns(["entropy"]),
+        lambda batch: batch.rename_columns(["x" + name for name in batch.schema.names]),
+        lambda batch: batch.slice(0, 3),
+        lambda batch: batch.slice(0, 0),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(
+    columns: Callable[[pa.RecordBatch], pa.RecordBatch],
+) -> None:
+    with pytest.raises(ts.RecordError):
+        ts.Trace.from_bytes(rewritten(columns=columns))
+
+
+def test_a_saved_trace_opens_in_pandas() -> None:
+    frame = pd.read_feather(io.BytesIO(blob()))
+    trace = example()
+    assert frame["token_id"].tolist() == trace.token_ids.tolist()
+    assert b"".join(frame["token_bytes"][~frame["special"]]) == trace.text_bytes
+    np.testing.assert_array_equal(frame["entropy"].astype(float), trace.entropy)
+    np.testing.assert_array_equal(
+        np.stack(frame["candidate_ids"].to_list()[1:]), trace.candidate_ids[1:]
+    )
+
+
+def test_the_key_of_a_complete_run_is_known_before_it_runs() -> None:
+    trace = example()
+    assert trace.key == recipe_key(trace.model.fingerprint, trace.request)
+
+
+def test_arrays_cannot_be_written_to() -> None:
+    for trace in (example(), ts.Trace.from_bytes(blob())):
+        for name in (*ATTRIBUTES, *trace.metrics):
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(trace, name)[0] = getattr(trace, name)[1]
+
+
+def test_opening_and_tabulating_need_neither_torch_nor_transformers() -> None:
+    program = """
+import sys
+import tokenscope_core as ts
+trace = ts.Trace.from_bytes(sys.stdin.buffer.read())
+print(len(ts.token_frame(trace)), len(ts.candidate_frame(trace)), trace.text)
+heavy = {"torch", "transformers", "tokenizers", "streamlit"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", program], input=blob(), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.startswith(f"{len(example())} ".encode())
