@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import corpus, evaluation, export, packing, settings, tokenizer, train
+from . import card, corpus, evaluation, export, packing, settings, tokenizer, train
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
@@ -53,12 +53,11 @@ def _run_folder(arguments: argparse.Namespace) -> Path:
 
 def _export(arguments: argparse.Namespace) -> None:
     checkpoint = _run_folder(arguments) / "checkpoint.pt"
-    export.export(
-        export.load_checkpoint(checkpoint),
-        settings.BUILD / "tokenizer",
-        settings.BUILD / "corpus" / "corpus.json",
-        arguments.to,
-    )
+    export.export(export.load_checkpoint(checkpoint), settings.BUILD, arguments.to)
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    card.write(arguments.model, arguments.hardware)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -110,11 +109,15 @@ def _parser() -> argparse.ArgumentParser:
     exporting.add_argument("--to", type=Path, default=settings.SHIPPED, help="target folder")
     evaluating = steps.add_parser("evaluate", help="the model card's figures")
     evaluating.set_defaults(action=_evaluate)
-    evaluating.add_argument("--model", type=Path, default=settings.SHIPPED, help="model folder")
     evaluating.add_argument("--humaneval", type=Path, help="HumanEval.jsonl.gz, scored as well")
     evaluating.add_argument("--files", type=int, help="read only so many held-out files")
     evaluating.add_argument("--functions", type=int, default=evaluation.FUNCTIONS)
     evaluating.add_argument("--write", action="store_true", help="keep evaluation.json")
+    carding = steps.add_parser("card", help="write the model card from the recorded figures")
+    carding.set_defaults(action=_card)
+    carding.add_argument("--hardware", default="two CPU cores", help="what trained it, in words")
+    for step in (evaluating, carding):
+        step.add_argument("--model", type=Path, default=settings.SHIPPED, help="model folder")
     for step in (training, exporting):
         step.add_argument("--size", default="small", help="a name under [sizes] in settings.toml")
         step.add_argument("--run", type=Path, help="folder of the run's checkpoint and log")

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
@@ -50,13 +51,16 @@ def load_checkpoint(checkpoint: Path) -> Trained:
     return Trained(model.float().eval(), chosen, state["step"], state["seconds"])
 
 
-def export(trained: Trained, tokenizer_folder: Path, corpus_report: Path, target: Path) -> None:
+def export(trained: Trained, build: Path, target: Path) -> None:
     """Replace the model in `target`, keeping its card and its evaluation until they are redone.
+
+    `build` is the folder with the tokenizer, the corpus report and the rows it was made from.
 
     Everything is written beside it first and moved into place, so that a reader sees the old
     model or the new one. The tokenizer is copied byte for byte. Raises `ValueError` if `target`
     has another tokenizer: token ids already recorded elsewhere would change their meaning.
     """
+    tokenizer_folder = build / "tokenizer"
     existing = target / "tokenizer.json"
     wanted = tokenizer_folder / "tokenizer.json"
     if existing.exists() and existing.read_bytes() != wanted.read_bytes():
@@ -80,9 +84,10 @@ def export(trained: Trained, tokenizer_folder: Path, corpus_report: Path, target
     for name in _KEPT:
         if (target / name).exists():
             shutil.copy(target / name, staging / name)
-    corpus = json.loads(corpus_report.read_text(encoding="utf-8"))
-    record = json.dumps({**trained.record(), "corpus": corpus}, indent=2) + "\n"
-    (staging / TRAINING_FILE).write_text(record, encoding="utf-8")
+    record = trained.record()
+    record["corpus_tokens"] = int(np.load(build / "rows.npy", mmap_mode="r").size)
+    record["corpus"] = json.loads((build / "corpus" / "corpus.json").read_text(encoding="utf-8"))
+    (staging / TRAINING_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for path in staging.iterdir():
         path.chmod(0o644)
     previous = target.with_name(f".{target.name}-previous")

@@ -12,6 +12,8 @@ from transformers import LlamaForCausalLM
 from . import tokenizer as vocabulary
 from .bits import surprisals
 
+NAMES = 40
+
 CONTEXTS = (
     ("def", "(values):\n    return sum(values) / len(values)\n\n\nresult ="),
     ("class", ":\n    def __init__(self, size):\n        self.size = size\n\n\nmade ="),
@@ -30,7 +32,7 @@ def made_up_names(count: int, seed: int) -> list[str]:
 
 
 def induction(
-    model: LlamaForCausalLM, tokenizer: Tokenizer, start_id: int, count: int = 40, seed: int = 3
+    model: LlamaForCausalLM, tokenizer: Tokenizer, start_id: int, count: int = NAMES, seed: int = 3
 ) -> dict[str, float]:
     """Mean surprisal (nats a token) of a made-up name where it is defined and where it is used.
 
