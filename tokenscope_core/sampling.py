@@ -97,24 +97,26 @@ class Sampler:
 
     def _scores(self, logits: torch.Tensor, previous_ids: torch.Tensor) -> torch.Tensor:
         """Scores [V], float32, after the penalty and the temperature."""
-        if not self._processors:
-            return logits[0].float()
-        return self._processors(previous_ids, logits.float())[0]
+        scores = logits.float()
+        if self._processors:
+            scores = self._processors(previous_ids, scores)
+        return scores[0]
 
     def _kept(self, scores: torch.Tensor, highest: Floats) -> int:
         """How many of the highest scores, in falling order, pass the filters; at least one."""
         sampling = self._sampling
         kept = len(highest)
         if 0 < sampling.top_k < kept:
-            kept = np.count_nonzero(highest >= highest[sampling.top_k - 1])
+            kept = int(np.count_nonzero(highest >= highest[sampling.top_k - 1]))
         if sampling.top_p < 1.0:
             weights = np.exp(highest[:kept] - highest[0])
             everything = weights.sum() if sampling.top_k else _mass(scores, highest[0])
             before = np.cumsum(weights) - weights
             # The token that crosses the threshold has less than top_p before it: it is kept.
-            kept = np.count_nonzero(before < sampling.top_p * everything)
+            kept = int(np.count_nonzero(before < sampling.top_p * everything))
         if sampling.min_p > 0.0:
-            kept = np.count_nonzero(highest[:kept] >= highest[0] + math.log(sampling.min_p))
+            lowest = highest[0] + math.log(sampling.min_p)
+            kept = int(np.count_nonzero(highest[:kept] >= lowest))
         return max(kept, 1)
 
 

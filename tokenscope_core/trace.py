@@ -198,7 +198,7 @@ class Trace:
     @property
     def top_mass(self) -> Floats:
         """Sum of the candidates' probabilities, at most 1 in spite of rounding."""
-        return np.minimum(np.exp(self.candidate_logprobs).sum(axis=1), 1.0)
+        return np.asarray(np.exp(self.candidate_logprobs).sum(axis=1).clip(max=1.0))
 
     @property
     def top_entropy(self) -> Floats:
