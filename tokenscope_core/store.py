@@ -7,6 +7,9 @@ the two live in separate caches.
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,36 +54,58 @@ class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
         return super().store(value, read, key=key)
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
+        blob = None
+        if mode in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
+            blob = super().fetch(mode, filename, value, read)
+        if not isinstance(blob, bytes):
             raise RecordError(
                 asked="A stored record was to be read.",
                 found="It was not written by this program.",
                 action="Delete it; a trace is computed again.",
             )
-        return super().fetch(mode, filename, value, read)
+        return blob
+
+
+@contextmanager
+def _named_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, diskcache.Timeout, OSError) as error:
+        raise RecordError(
+            asked=f"The store in {folder} was to be used.",
+            found=f"It cannot be ({type(error).__name__}: {error}).",
+            action="Check its free space and permissions, or move the folder away; traces are "
+            "computed again.",
+        ) from error
 
 
 class Store:
-    """Traces by their key, and sessions by a name, in a folder shared by all processes."""
+    """Traces by their key, and sessions by a name, in a folder shared by all processes.
+
+    Raises:
+        RecordError: here and in every method, where the folder cannot be read or written.
+    """
 
     def __init__(
         self, folder: str | Path | None = None, *, size_limit: int = DEFAULT_SIZE_LIMIT
     ) -> None:
-        root = Path(folder) if folder is not None else default_folder()
-        root.mkdir(parents=True, exist_ok=True)
-        self._traces = diskcache.Cache(
-            str(root / "traces"),
-            disk=_BytesDisk,
-            size_limit=size_limit,
-            eviction_policy="least-recently-used",
-        )
-        self._sessions = diskcache.Cache(
-            str(root / "sessions"), disk=_BytesDisk, eviction_policy="none"
-        )
+        self.folder = Path(folder) if folder is not None else default_folder()
+        with _named_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._traces = diskcache.Cache(
+                str(self.folder / "traces"),
+                disk=_BytesDisk,
+                size_limit=size_limit,
+                eviction_policy="least-recently-used",
+            )
+            self._sessions = diskcache.Cache(
+                str(self.folder / "sessions"), disk=_BytesDisk, eviction_policy="none"
+            )
 
     def put(self, trace: Trace) -> str:
         """Keep a trace; returns its key."""
-        self._traces.set(trace.key, trace.to_bytes())
+        with _named_errors(self.folder):
+            self._traces.set(trace.key, trace.to_bytes())
         return trace.key
 
     def get(self, key: str) -> Trace | None:
@@ -89,24 +114,29 @@ class Store:
         Raises:
             RecordError: it is there, but damaged or of an unknown version.
         """
-        blob = self._traces.get(key)
+        with _named_errors(self.folder):
+            blob = self._traces.get(key)
         return None if blob is None else Trace.from_bytes(blob)
 
     def delete(self, key: str) -> bool:
         """Forget a trace; False when it was not there."""
-        return bool(self._traces.delete(key))
+        with _named_errors(self.folder):
+            return bool(self._traces.delete(key))
 
     def put_session(self, name: str, blob: bytes) -> None:
         """Keep what a person made; never evicted."""
-        self._sessions.set(name, blob)
+        with _named_errors(self.folder):
+            self._sessions.set(name, blob)
 
     def get_session(self, name: str) -> bytes | None:
         """What `put_session` kept under that name, or None."""
-        return cast("bytes | None", self._sessions.get(name))
+        with _named_errors(self.folder):
+            return cast("bytes | None", self._sessions.get(name))
 
     def delete_session(self, name: str) -> bool:
         """Forget a session; False when it was not there."""
-        return bool(self._sessions.delete(name))
+        with _named_errors(self.folder):
+            return bool(self._sessions.delete(name))
 
     def close(self) -> None:
         """Release the files."""

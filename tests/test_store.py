@@ -1,0 +1,176 @@
+"""Traces and sessions on disk: bytes only, evicted or kept, never run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import diskcache
+import pytest
+
+import tokenscope_core as ts
+from tokenscope_core.store import STORE_VARIABLE, default_folder
+
+
+class Payload:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.witness,))
+
+
+def plant(folder: Path, key: object, value: object, cache: str = "traces") -> None:
+    """Write a row as another program with diskcache's own Disk would."""
+    with diskcache.Cache(str(folder / cache), disk=diskcache.Disk) as other:
+        other[key] = value
+
+
+@pytest.fixture
+def trace(lm: ts.LanguageModel) -> ts.Trace:
+    return ts.generate(lm, ts.Request("def f(x):\n", max_new_tokens=4))
+
+
+def test_a_trace_is_found_by_its_key(store: ts.Store, trace: ts.Trace) -> None:
+    assert store.get(trace.key) is None
+    assert store.put(trace) == trace.key
+    found = store.get(trace.key)
+    assert found is not None
+    assert found.to_bytes() == trace.to_bytes()
+
+
+def test_a_deleted_trace_is_gone(store: ts.Store, trace: ts.Trace) -> None:
+    store.put(trace)
+    assert store.delete(trace.key)
+    assert store.get(trace.key) is None
+    assert not store.delete(trace.key)
+
+
+def test_everything_survives_reopening(tmp_path: Path, trace: ts.Trace) -> None:
+    first = ts.Store(tmp_path)
+    first.put(trace)
+    first.put_session("mine", b"tree")
+    first.close()
+    second = ts.Store(tmp_path)
+    assert second.get(trace.key) is not None
+    assert second.get_session("mine") == b"tree"
+    second.close()
+
+
+def test_two_open_stores_share_a_folder(tmp_path: Path, trace: ts.Trace) -> None:
+    first, second = ts.Store(tmp_path), ts.Store(tmp_path)
+    first.put(trace)
+    assert second.get(trace.key) is not None
+    first.close()
+    second.close()
+
+
+def test_sessions_are_kept_replaced_and_deleted(store: ts.Store) -> None:
+    assert store.get_session("a") is None
+    store.put_session("a", b"1")
+    store.put_session("a", b"2")
+    assert store.get_session("a") == b"2"
+    assert store.delete_session("a")
+    assert store.get_session("a") is None
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_planted_pickle_is_refused_and_never_run(tmp_path: Path, big: bool) -> None:
+    witness = tmp_path / "it ran"
+    value = [Payload(witness), b"x" * 100_000] if big else Payload(witness)
+    plant(tmp_path, "key", value)
+    store = ts.Store(tmp_path)
+    with pytest.raises(ts.RecordError, match="not written by this program"):
+        store.get("key")
+    assert not witness.exists()
+    assert store.delete("key")
+    assert store.get("key") is None
+    store.close()
+
+
+@pytest.mark.parametrize("value", ["text", "x" * 100_000, 7, 1.5])
+@pytest.mark.parametrize("cache", ["traces", "sessions"])
+def test_a_planted_value_of_another_type_is_refused(
+    tmp_path: Path, value: object, cache: str
+) -> None:
+    plant(tmp_path, "key", value, cache)
+    store = ts.Store(tmp_path)
+    with pytest.raises(ts.RecordError):
+        store.get("key") if cache == "traces" else store.get_session("key")
+    store.close()
+
+
+def test_a_planted_key_does_not_disturb_the_others(tmp_path: Path, trace: ts.Trace) -> None:
+    witness = tmp_path / "it ran"
+    plant(tmp_path, (Payload(witness),), b"value")
+    store = ts.Store(tmp_path)
+    store.put(trace)
+    assert store.get(trace.key) is not None
+    assert not witness.exists()
+    store.close()
+
+
+@pytest.mark.parametrize("damage", [b"", b"ARROW1", b"\0" * 1000])
+def test_a_damaged_record_is_named_and_can_be_replaced(
+    tmp_path: Path, trace: ts.Trace, damage: bytes
+) -> None:
+    plant(tmp_path, trace.key, damage)
+    store = ts.Store(tmp_path)
+    with pytest.raises(ts.RecordError):
+        store.get(trace.key)
+    store.put(trace)
+    assert store.get(trace.key) is not None
+    store.close()
+
+
+def test_a_record_whose_file_is_gone_is_a_miss(tmp_path: Path, lm: ts.LanguageModel) -> None:
+    trace = ts.score(lm, "x = 1\n" * 60)  # large enough for a file of its own
+    store = ts.Store(tmp_path)
+    store.put(trace)
+    files = list((tmp_path / "traces").glob("*/*/*.val"))
+    assert files
+    for file in files:
+        file.unlink()
+    assert store.get(trace.key) is None
+    store.close()
+
+
+def test_old_traces_make_room_but_sessions_stay(tmp_path: Path, trace: ts.Trace) -> None:
+    store = ts.Store(tmp_path, size_limit=200_000)
+    for i in range(20):
+        store.put_session(f"session {i}", b"s" * 20_000)
+    requests = [dataclasses.replace(trace.request, stop=(f"{i}",)) for i in range(60)]
+    traces = [dataclasses.replace(trace, request=request) for request in requests]
+    for each in traces:
+        store.put(each)
+    kept = [store.get(each.key) is not None for each in traces]
+    assert kept[-1]
+    assert not kept[0]
+    assert all(store.get_session(f"session {i}") == b"s" * 20_000 for i in range(20))
+    store.close()
+
+
+def test_only_bytes_go_in(store: ts.Store) -> None:
+    for value in ("text", 3, None, ["list"]):
+        with pytest.raises(TypeError):
+            store.put_session("name", value)  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "traces").mkdir()
+    (tmp_path / "traces" / "cache.db").write_bytes(b"not a database " * 100)
+    with pytest.raises(ts.RecordError, match="store"):
+        ts.Store(tmp_path)
+
+
+def test_the_folder_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "here"))
+    assert default_folder() == tmp_path / "here"
+    monkeypatch.delenv(STORE_VARIABLE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_folder() == tmp_path / "cache" / "tokenscope"
