@@ -60,10 +60,11 @@ def fill(request: Request) -> None:
 def side_bar() -> None:
     """Model, length and sampling."""
     with st.sidebar:
-        names = available()
+        # A typed model stays in the list while it is chosen.
+        typed = [st.session_state["model"]] if st.session_state.get("model") else []
         st.selectbox(
             "Model",
-            names,
+            list(dict.fromkeys([*available(), *typed])),
             key="model",
             accept_new_options=True,
             persist_state="session",
