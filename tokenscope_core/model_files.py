@@ -21,9 +21,11 @@ from tokenscope_core.errors import ModelFormatError, ModelNotFoundError
 SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models" / "tokenscope-py"
 MODELS_VARIABLE = "TOKENSCOPE_MODELS"
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+_SHOWN_NAME = 200
 _HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _HUB_TIMEOUT_S = 10.0
+_FLOATING = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 _WHOLE_FILE_BYTES = 256 * 1024 * 1024
 _SAMPLE_BYTES = 1024 * 1024
 # Reports about a model that lie beside it without deciding anything.
@@ -34,7 +36,8 @@ _REPORTS = {"evaluation.json", "training.json"}
 class ModelFiles:
     """A model on disk: what people call it, where it lies, what its files hash to.
 
-    `precision` is the dtype its configuration names, which is the one it runs in by default.
+    `precision` is the dtype it runs in by default: the one its configuration names, or else that
+    of its weights.
     """
 
     name: str
@@ -75,12 +78,12 @@ def locate(model: str | Path | None = None) -> ModelFiles:
     if model is None or str(model) == SHIPPED_FOLDER.name:
         return _checked(SHIPPED_FOLDER.name, SHIPPED_FOLDER)
     name = str(model).strip()
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return _checked(folder.name or name, folder.resolve())
+    folder = _folder(name)
+    if folder is not None:
+        return _checked(folder.name, folder)
     if isinstance(model, Path) or not _HUB_ID.fullmatch(name):
         raise ModelNotFoundError(
-            asked=f"The model “{name}” was asked for.",
+            asked=f"The model “{name[:_SHOWN_NAME]}” was asked for.",
             found="There is no such folder, and it is not a hub id such as “org/name”.",
             action="Check the spelling, or choose a model from the list.",
         )
@@ -89,7 +92,16 @@ def locate(model: str | Path | None = None) -> ModelFiles:
 
 def needs_network(model: str) -> bool:
     """Whether locating the model may have to ask the hub: it is neither shipped nor a folder."""
-    return model != SHIPPED_FOLDER.name and not Path(model).expanduser().is_dir()
+    return model != SHIPPED_FOLDER.name and _folder(model.strip()) is None
+
+
+def _folder(name: str) -> Path | None:
+    """The folder of that name, in full; None where there is none or can be none."""
+    try:
+        folder = Path(name).expanduser().resolve()
+        return folder if name and folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long, no such user's home, a NUL
+        return None
 
 
 def _hub_folder(name: str) -> Path:
@@ -137,7 +149,8 @@ def _checked(name: str, folder: Path) -> ModelFiles:
             action="Restore it, or choose another model.",
         )
     config = _read_config(folder / "config.json", refuse)
-    architectures = config.get("architectures") or []
+    named = config.get("architectures")
+    architectures = [str(a) for a in named] if isinstance(named, list) else []
     if not any(a.endswith(("ForCausalLM", "LMHeadModel")) for a in architectures):
         raise refuse(
             f"It is not a causal language model: its config.json names "
@@ -146,13 +159,15 @@ def _checked(name: str, folder: Path) -> ModelFiles:
         )
     if not (folder / "tokenizer.json").is_file() and not list(folder.glob("*.model")):
         raise refuse("It has no tokenizer.json and no SentencePiece model.")
+    precision = config.get("dtype") or config.get("torch_dtype")
     for weights in _weight_files(folder, refuse):
-        problem = _safetensors_problem(weights)
-        if problem:
-            raise refuse(f"{weights.name} {problem}.")
-    precision = config.get("dtype") or config.get("torch_dtype") or "float32"
+        try:
+            stored = _stored_precision(weights)
+        except ValueError as error:
+            raise refuse(f"{weights.name} {error}.") from error
+        precision = precision or stored
     files = tuple((path, path.stat().st_mtime_ns) for path in _decisive_files(folder))
-    return ModelFiles(name, folder, _content_hash(files), str(precision))
+    return ModelFiles(name, folder, _content_hash(files), str(precision or "float32"))
 
 
 def _read_config(path: Path, refuse: Any) -> dict[str, Any]:
@@ -172,10 +187,9 @@ def _weight_files(folder: Path, refuse: Any) -> list[Path]:
     if index.is_file():
         try:
             weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-            names = sorted(set(weight_map.values()))
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+            files = [folder / name for name in sorted(set(weight_map.values()))]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise refuse(f"{index.name} cannot be read ({error}).") from error
-        files = [folder / name for name in names]
     else:
         files = [folder / "model.safetensors"]
     absent = [file.name for file in files if not file.is_file()]
@@ -187,22 +201,27 @@ def _weight_files(folder: Path, refuse: Any) -> list[Path]:
     return files
 
 
-def _safetensors_problem(path: Path) -> str | None:
-    """What is wrong with the file's layout, from its header and size alone."""
+def _stored_precision(path: Path) -> str | None:
+    """The dtype of the first floating-point tensor, after checking the file's layout.
+
+    Raises:
+        ValueError: what is wrong with it, from its header and size alone.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
         if size < 8 or header_size > size - 8:
-            return f"is cut short at {size:,} bytes"
+            raise ValueError(f"is cut short at {size:,} bytes")
         try:
             header = json.loads(file.read(header_size))
-            ends = [t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return "has a damaged header"
-    expected = 8 + header_size + max(ends, default=0)
-    if size != expected:
-        return f"has {size:,} bytes where its header promises {expected:,}"
-    return None
+            tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+            end = max((tensor["data_offsets"][1] for tensor in tensors), default=0)
+            floating = [t["dtype"] for t in tensors if t["dtype"] in _FLOATING]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise ValueError("has a damaged header") from None
+    if size != 8 + header_size + end:
+        raise ValueError(f"has {size:,} bytes where its header promises {8 + header_size + end:,}")
+    return _FLOATING[floating[0]] if floating else None
 
 
 def _decisive_files(folder: Path) -> list[Path]:

@@ -99,6 +99,7 @@ def load_model(
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
         )
         tokenizer = AutoTokenizer.from_pretrained(
             files.folder, trust_remote_code=False, local_files_only=True
@@ -107,7 +108,7 @@ def load_model(
         # transformers raises a different type for every way a folder can be wrong.
         raise ModelFormatError(
             asked=f"The model “{files.name}” was to be loaded.",
-            found=f"transformers could not: {_first_line(error)}",
+            found=f"transformers could not load it: {_summary(error)}",
             action="Take a complete copy of the model, or choose another.",
         ) from error
     _refuse_untrained_weights(files, info)
@@ -155,18 +156,22 @@ def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> froz
 
 
 def _refuse_untrained_weights(files: ModelFiles, info: dict[str, Any]) -> None:
-    missing = sorted(info.get("missing_keys") or []) + sorted(
-        str(key) for key in info.get("mismatched_keys") or []
-    )
-    if missing:
-        raise ModelFormatError(
-            asked=f"The model “{files.name}” was to be loaded.",
-            found=f"{len(missing)} of its weights are not in its files (first: {missing[0]}); "
-            "they would be random.",
-            action="Take a complete copy of the model.",
-        )
+    missing = sorted(info.get("missing_keys") or [])
+    mismatched = sorted(key for key, *_ in info.get("mismatched_keys") or [])
+    for names, problem in (
+        (missing, "not in its files"),
+        (mismatched, "of another shape in its files"),
+    ):
+        if names:
+            raise ModelFormatError(
+                asked=f"The model “{files.name}” was to be loaded.",
+                found=f"{len(names)} of its weights are {problem} (first: {names[0]}); "
+                "they would be random.",
+                action="Take a complete copy of the model.",
+            )
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _summary(error: Exception) -> str:
+    """The type and the first two lines of an error, as one sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ": ".join([type(error).__name__, " ".join(lines[:2])]).rstrip(" .:") + "."

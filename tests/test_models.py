@@ -1,0 +1,275 @@
+"""Model folders: what opens, what is refused and how, and what the fingerprint means."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tiny_models
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM
+
+import tokenscope_core as ts
+from tokenscope_core.model_files import (
+    MODELS_VARIABLE,
+    SHIPPED_FOLDER,
+    available,
+    locate,
+    needs_network,
+)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "tiny"
+    tiny_models.model("llama").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Path:
+    """A copy of the model to be damaged."""
+    return Path(shutil.copytree(saved, tmp_path / "tiny"))
+
+
+def edit_config(folder: Path, **values: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def assert_says_what_to_do(error: ts.TokenScopeError, name: str) -> None:
+    assert name in error.asked
+    assert error.found.endswith(".")
+    assert error.action
+    assert "Traceback" not in str(error)
+
+
+def test_a_saved_model_loads_and_repeats_its_numbers(saved: Path) -> None:
+    loaded = ts.load_model(saved)
+    request = ts.Request("def f(x):\n", max_new_tokens=6)
+    from_disk = ts.generate(loaded, request)
+    in_memory = ts.generate(tiny_models.language_model(), request)
+    assert from_disk.token_ids.tolist() == in_memory.token_ids.tolist()
+    assert loaded.identity.name == "tiny"
+    assert loaded.context_length == tiny_models.CONTEXT
+    assert loaded.end_ids == {0}
+    assert loaded.capabilities == ts.Capabilities(
+        begins_with_special=True, chat_template=False, fill_in_the_middle=False
+    )
+
+
+def _remove(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).unlink()
+
+
+def _cut(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _grow(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def _only_bin(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+
+
+def _masked(folder: Path) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    BertForMaskedLM(BertConfig(vocab_size=30, intermediate_size=8, **sizes)).save_pretrained(folder)
+
+
+def _index(content: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "model.safetensors.index.json").write_text(content)
+
+
+def _write(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (_remove("config.json"), "no config.json"),
+        (_write("config.json", b"{"), "cannot be read"),
+        (_write("config.json", b"[]"), "not an object"),
+        (_write("config.json", b"\xff\xfe"), "cannot be read"),
+        (_masked, "not a causal language model.*BertForMaskedLM"),
+        (lambda folder: edit_config(folder, architectures=None), "no architecture"),
+        (lambda folder: edit_config(folder, architectures="LlamaForCausalLM"), "architecture"),
+        (lambda folder: edit_config(folder, architectures=[None, 3]), "names None, 3"),
+        (_cut, "promises"),
+        (_grow, "promises"),
+        (_write("model.safetensors", b""), "cut short"),
+        (_write("model.safetensors", b"\xff" * 64), "cut short"),
+        (_write("model.safetensors", (2).to_bytes(8, "little") + b"[]"), "damaged header"),
+        (_only_bin, "only weights in the safetensors format"),
+        (_remove("model.safetensors"), "lacks model.safetensors"),
+        (_remove("tokenizer.json"), "no tokenizer.json"),
+        (_index("{}"), "index.json cannot be read"),
+        (_index('{"weight_map": {"a": 3}}'), "index.json cannot be read"),
+        (_index('{"weight_map": {"a": "part-1.safetensors"}}'), "lacks part-1.safetensors"),
+    ],
+)
+def test_a_damaged_folder_is_refused_before_anything_is_loaded(
+    folder: Path, damage: Callable[[Path], object], found: str
+) -> None:
+    damage(folder)
+    began = time.perf_counter()
+    with pytest.raises(ts.ModelFormatError, match=found) as caught:
+        locate(folder)
+    assert time.perf_counter() - began < 1.0
+    assert_says_what_to_do(caught.value, "tiny")
+
+
+def _drop_weight(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, path, {"format": "pt"})
+
+
+def _wrong_shape(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    weights["model.layers.1.mlp.up_proj.weight"] = torch.zeros(3, 3)
+    save_file(weights, path, {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (_drop_weight, "would be random"),
+        (_wrong_shape, "up_proj.*of another shape|of another shape.*up_proj"),
+        (lambda folder: edit_config(folder, model_type="no-such-kind"), "could not"),
+        (lambda folder: edit_config(folder, hidden_size="wide"), "could not"),
+        (_write("tokenizer.json", b"{}"), "could not"),
+    ],
+)
+def test_what_only_loading_finds_is_refused_by_name(
+    folder: Path, damage: Callable[[Path], object], found: str
+) -> None:
+    damage(folder)
+    with pytest.raises(ts.ModelFormatError, match=found) as caught:
+        ts.load_model(folder)
+    assert_says_what_to_do(caught.value, "tiny")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/no/such/folder", "no/such/model", "no-such-model", "what is this?", "", "   ", "a" * 5000,
+        "~nobody-at-all/models", "a\0b", "../..//x y", "https://example.com/model",
+    ],
+)  # fmt: skip
+def test_a_model_that_is_nowhere_is_not_found_quickly(name: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(ts.ModelNotFoundError) as caught:
+        locate(name)
+    assert time.perf_counter() - began < 5.0
+    assert_says_what_to_do(caught.value, name.strip()[:100])
+
+
+def test_a_path_is_never_taken_for_a_hub_id() -> None:
+    with pytest.raises(ts.ModelNotFoundError, match="no such folder"):
+        locate(Path("org/name"))
+
+
+def test_only_hub_ids_need_the_network(folder: Path) -> None:
+    assert needs_network("org/name")
+    assert not needs_network(str(folder))
+    assert not needs_network(SHIPPED_FOLDER.name)
+
+
+def test_without_network_a_hub_id_says_so() -> None:
+    with pytest.raises(ts.ModelNotFoundError, match="hub access is switched off"):
+        ts.load_model("org/name")
+
+
+def test_no_code_from_a_model_folder_is_run(folder: Path) -> None:
+    witness = folder / "it ran"
+    (folder / "modeling.py").write_text(f"open({str(witness)!r}, 'w')\n")
+    edit_config(
+        folder,
+        model_type="custom",
+        auto_map={"AutoConfig": "modeling.C", "AutoModelForCausalLM": "modeling.M"},
+    )
+    with pytest.raises(ts.ModelFormatError):
+        ts.load_model(folder)
+    assert not witness.exists()
+
+
+def test_a_fingerprint_is_of_the_content_not_the_place(saved: Path, folder: Path) -> None:
+    elsewhere = folder.rename(folder.with_name("another name"))
+    (elsewhere / "README.md").write_text("notes")
+    assert locate(elsewhere).fingerprint_in() == locate(saved).fingerprint_in()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_changed_byte_changes_the_fingerprint(folder: Path, name: str) -> None:
+    before = locate(folder).fingerprint_in()
+    path = folder / name
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"\n") if name.endswith("json") else len(data) - 3
+    data[place] = ord(" ") if name.endswith("json") else data[place] ^ 1
+    path.write_bytes(data)
+    assert locate(folder).fingerprint_in() != before
+
+
+def test_the_fingerprint_is_known_before_loading(saved: Path) -> None:
+    assert ts.load_model(saved).identity.fingerprint == locate(saved).fingerprint_in()
+
+
+def test_precision_is_part_of_the_fingerprint(saved: Path) -> None:
+    half = ts.load_model(saved, dtype=torch.bfloat16)
+    assert half.identity.fingerprint == locate(saved).fingerprint_in("bfloat16")
+    assert half.identity.fingerprint != locate(saved).fingerprint_in()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_half_precision_checkpoint_keeps_its_precision(tmp_path: Path, named: bool) -> None:
+    folder = tmp_path / "half"
+    tiny_models.model("llama").bfloat16().save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    if not named:
+        edit_config(folder, dtype=None, torch_dtype=None)
+    loaded = ts.load_model(folder)
+    assert loaded.model.dtype == torch.bfloat16
+    assert locate(folder).precision == "bfloat16"
+    assert loaded.identity.fingerprint == locate(folder).fingerprint_in()
+
+
+def test_weights_in_several_files_load(tmp_path: Path, saved: Path) -> None:
+    folder = tmp_path / "parts"
+    tiny_models.model("llama").save_pretrained(folder, max_shard_size="20KB")
+    tiny_models.tokenizer().save_pretrained(folder)
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    assert ts.score(ts.load_model(folder), "x = 1").text == "x = 1"
+    next(folder.glob("*2-of*.safetensors")).unlink()
+    with pytest.raises(ts.ModelFormatError, match="lacks"):
+        ts.load_model(folder)
+
+
+def test_models_in_listed_folders_are_available(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.delenv(MODELS_VARIABLE, raising=False)
+    assert available() == (SHIPPED_FOLDER.name,)
+    monkeypatch.setenv(
+        MODELS_VARIABLE, os.pathsep.join([str(tmp_path), str(tmp_path / "missing"), ""])
+    )
+    assert available() == (SHIPPED_FOLDER.name, str(folder))
+    monkeypatch.setenv(MODELS_VARIABLE, str(folder))
+    assert available() == (SHIPPED_FOLDER.name, str(folder))
+    assert locate(available()[1]).name == "tiny"
