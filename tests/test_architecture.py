@@ -1,0 +1,161 @@
+"""The shape of the house: imports point one way, and the public surface is the documented one."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import tokenscope_core as ts
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
+VALUES = (
+    "errors", "metric_registry", "model_files", "request", "steps", "stopping", "store", "tables",
+    "trace", "trace_format", "jobs", "service",
+)  # fmt: skip
+# DESIGN section 4, as far as it is built.
+DOCUMENTED = (
+    "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
+    "candidate_frame", "Trace", "Store", "TokenScopeError", "TokenStep",
+)  # fmt: skip
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the program by its dotted name; pages by their file."""
+    files = [ROOT / "app.py"]
+    for folder in ("tokenscope_core", "tokenscope_ui", "pages"):
+        files += sorted((ROOT / folder).rglob("*.py"))
+    names = [file.relative_to(ROOT).with_suffix("").parts for file in files if file.is_file()]
+    return {
+        ".".join(parts[:-1] if parts[-1] == "__init__" else parts): ROOT.joinpath(*parts)
+        for parts in names
+    }
+
+
+def imported(name: str, path: Path, *, run_time_only: bool) -> set[str]:
+    """What a module imports, as dotted names.
+
+    With `run_time_only` leaves out what is imported for annotations or inside functions.
+    """
+    file = path.with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    skipped = (ast.FunctionDef, ast.AsyncFunctionDef) if run_time_only else ()
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, skipped):
+            continue
+        if run_time_only and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+        waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def _dependencies(names: set[str]) -> set[str]:
+    """Without the packages that were only named on the way to one of their modules."""
+    return {n for n in names if not any(other.startswith(f"{n}.") for other in names)}
+
+
+def test_imports_form_a_directed_acyclic_graph() -> None:
+    known = modules()
+    graph = {
+        name: _dependencies(imported(name, path, run_time_only=True) & known.keys() - {name})
+        for name, path in known.items()
+    }
+    assert len(graph) > 15
+    assert any(graph.values())
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports form a cycle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("tokenscope_core", ("streamlit", "tokenscope_ui", "pages", "app", "altair")),
+        ("tokenscope_ui", ("pages", "app", "torch", "transformers")),
+        ("pages", ("torch", "transformers")),
+        ("app", ("torch", "transformers")),
+    ],
+)
+def test_layers_do_not_reach_up_or_past_each_other(
+    package: str, forbidden: tuple[str, ...]
+) -> None:
+    checked = 0
+    for name, path in modules().items():
+        if name.split(".")[0] != package:
+            continue
+        checked += 1
+        roots = {target.split(".")[0] for target in imported(name, path, run_time_only=False)}
+        assert not roots & set(forbidden), name
+    assert checked
+
+
+def test_no_core_module_imports_the_package_that_re_exports_it() -> None:
+    for name, path in modules().items():
+        if name.startswith("tokenscope_core."):
+            targets = imported(name, path, run_time_only=False)
+            submodules = {t for t in targets if t.startswith("tokenscope_core.")}
+            public = {f"tokenscope_core.{public}" for public in ts.__all__}
+            assert not submodules & public, name
+
+
+def test_values_open_without_torch_transformers_or_streamlit() -> None:
+    names = ", ".join(f"tokenscope_core.{name}" for name in VALUES)
+    program = f"import sys, {names}; sys.exit(', '.join({set(HEAVY)!r} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_all_is_the_public_surface() -> None:
+    assert dir(ts) == sorted(set(ts.__all__))
+    for name in ts.__all__:
+        assert getattr(ts, name) is not None
+    bound = {
+        name
+        for name, value in vars(ts).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert bound - {"annotations", "TYPE_CHECKING", "Any"} <= set(ts.__all__)
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_documented_names_are_there(name: str) -> None:
+    assert name in ts.__all__
+    documentation = getattr(ts, name).__doc__
+    assert documentation
+    assert documentation.strip()
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = ts.nothing_like_it  # type: ignore[attr-defined]
+
+
+def test_every_public_error_says_what_was_asked_found_and_to_do() -> None:
+    errors = importlib.import_module("tokenscope_core.errors")
+    kinds = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert len(kinds) > 5
+    for kind in kinds:
+        assert issubclass(kind, ts.TokenScopeError)
+        assert kind.__name__ in ts.__all__
+        assert kind.__name__ in (errors.__doc__ or ""), "the tree in the docstring is complete"
