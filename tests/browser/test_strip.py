@@ -22,19 +22,23 @@ def open_demo(open_app: Open) -> Open:
 
     def open_page(query: str = "", color_scheme: str = "light") -> Page:
         page = open_app(DEMO, f"?{query}", color_scheme=color_scheme)
-        expect(page.locator(".strip").first).to_be_visible(timeout=30_000)
+        expect(strip_of(page)).to_be_visible(timeout=30_000)
         return page
 
     return open_page
 
 
-def token(page: Page, index: int, strip: int = 0) -> Locator:
-    return page.locator(".strip").nth(strip).locator(f"[data-i='{index}']").first
+def strip_of(page: Page, key: str = "strip") -> Locator:
+    return page.locator(f".st-key-{key} .strip")
 
 
-def selected(page: Page, strip: int = 0) -> list[int]:
+def token(page: Page, index: int, key: str = "strip") -> Locator:
+    return strip_of(page, key).locator(f"[data-i='{index}']").first
+
+
+def selected(page: Page, key: str = "strip") -> list[int]:
     """Indices of the tokens that look selected; a token of several pieces counts once."""
-    pieces = page.locator(".strip").nth(strip).locator(".selected").all()
+    pieces = strip_of(page, key).locator(".selected").all()
     return sorted({int(piece.get_attribute("data-i") or -1) for piece in pieces})
 
 
@@ -79,6 +83,14 @@ class TestPainting:
     ) -> None:
         page = open_demo(f"tokens=240&invisibles={invisibles}")
         assert shown_text(page) == "".join(demo.code_tokens(240)).removesuffix("\n")
+
+    def test_lines_are_numbered_as_in_an_editor(self, open_demo: Open) -> None:
+        page = open_demo("tokens=2000")
+        numbers = page.locator(".strip .line").evaluate_all(
+            "lines => lines.map(line => getComputedStyle(line, '::before').content)"
+        )
+        count = len("".join(demo.code_tokens(2000)).splitlines())
+        assert numbers == [f'"{number}"' for number in range(1, count + 1)]
 
     def test_columns_line_up_as_in_an_editor(self, open_demo: Open) -> None:
         page = open_demo("tokens=240&invisibles=1")
@@ -286,9 +298,9 @@ class TestSelection:
         page = open_demo("two=1&height=260")
         token(page, 20).click()
         expect_chosen(page, 20)
-        token(page, 33, strip=1).click()
+        token(page, 33, key="other").click()
         expect(page.get_by_text("other 33")).to_be_visible()
-        assert (selected(page), selected(page, strip=1)) == ([20], [33])
+        assert (selected(page), selected(page, key="other")) == ([20], [33])
         expect_chosen(page, 20)
 
     def test_invisibles_switch_keeps_selection(self, open_demo: Open) -> None:

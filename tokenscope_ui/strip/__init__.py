@@ -20,7 +20,15 @@ from tokenscope_ui.strip.payload import HoverField, Payload, Scale, TokenFlag, e
 __all__ = ["HoverField", "Payload", "Scale", "TokenFlag", "encode", "mount", "picked"]
 
 _HERE = Path(__file__).parent
-_SCRIPTS = ("glyphs.js", "scale.js", "paint.js", "legend.js", "tooltip.js", "strip.js")
+_SCRIPTS = (
+    "glyphs.js",
+    "scale.js",
+    "paint.js",
+    "legend.js",
+    "tooltip.js",
+    "keyboard.js",
+    "strip.js",
+)
 _TOP_LEVEL = 32
 
 

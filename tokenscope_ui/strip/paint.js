@@ -54,7 +54,7 @@ class Painting {
     this.block = this.line.parentElement;
     while (this.line.nextSibling) this.line.nextSibling.remove();
     while (this.block.nextSibling) this.block.nextSibling.remove();
-    this.lines = this.block.firstLine + this.block.childElementCount - 1;
+    this.lines = Number(this.line.dataset.number);
     if (last.endsLine) this.line = null;
   }
 
@@ -104,13 +104,12 @@ class Painting {
     if (this.line) return this.line;
     if (!this.block || this.block.childElementCount >= LINES_PER_BLOCK) {
       this.block = element("div", "block");
-      this.block.firstLine = this.lines + 1;
-      this.block.style.counterReset = `line ${this.lines}`;
       added.append(this.block);
     }
-    this.line = element("div", "line");
-    this.block.append(this.line);
     this.lines += 1;
+    this.line = element("div", "line");
+    this.line.dataset.number = this.lines;
+    this.block.append(this.line);
     return this.line;
   }
 

@@ -23,6 +23,8 @@ class Strip {
     // When the browser last picked a token, in ms. A selection from Python that had not yet seen
     // this pick is out of date and must not undo it.
     this.stamp = 0;
+    // The newest pick Python is known to have seen, perhaps of an earlier mount of this strip.
+    this.seen = 0;
     // Whether growing text scrolls along: until the person scrolls back or picks a token.
     this.following = true;
     this.lastTop = 0;
@@ -37,7 +39,7 @@ class Strip {
     this.code.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.code.addEventListener("pointerdown", (event) => (this.pressed = event));
     this.code.addEventListener("click", (event) => this.click(event));
-    this.code.addEventListener("keydown", (event) => this.keydown(event));
+    this.code.addEventListener("keydown", (event) => moveByKey(this, event));
     // Whatever the person turns to next must not be overtaken by a pick still waiting here.
     this.code.addEventListener("focusout", () => this.flush());
   }
@@ -88,7 +90,9 @@ class Strip {
   }
 
   receive({ strip, index, stamp }) {
-    if (strip !== this.key || stamp < this.stamp || index === this.selected) return;
+    if (strip !== this.key) return;
+    this.seen = Math.max(this.seen, stamp);
+    if (stamp < this.stamp || index === this.selected) return;
     clearTimeout(this.pending);
     this.pending = undefined;
     this.paintSelection(index);
@@ -124,7 +128,7 @@ class Strip {
   }
 
   pick(index, { piece, x, wait = false } = {}) {
-    this.stamp = Math.max(Date.now(), this.stamp + 1);
+    this.stamp = Math.max(Date.now(), this.stamp + 1, this.seen + 1);
     this.following = false;
     this.paintSelection(index);
     this.caret = { piece: piece ?? this.painting.pieces[index][0], x };
@@ -202,60 +206,6 @@ class Strip {
     const { clientX: x = event.clientX, clientY: y = event.clientY } = this.pressed ?? {};
     const dragged = Math.hypot(event.clientX - x, event.clientY - y) > DRAG_PX;
     if (token && !dragged) this.pick(token.index, { piece: token.piece });
-  }
-
-  // ---- keyboard
-
-  keydown(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const last = this.painting.pieces.length - 1;
-    const at = this.selected;
-    const moves = {
-      ArrowRight: () => this.pickByKey(at === null ? 0 : at + 1, event),
-      ArrowLeft: () => this.pickByKey(at === null ? last : at - 1, event),
-      Home: () => this.pickByKey(0, event),
-      End: () => this.pickByKey(last, event),
-      ArrowDown: () => this.moveRows(1, event),
-      ArrowUp: () => this.moveRows(-1, event),
-      PageDown: () => this.movePages(1, event),
-      PageUp: () => this.movePages(-1, event),
-      Escape: () => {},
-    };
-    const move = moves[event.key];
-    if (!move) return;
-    if (event.key !== "Escape") event.preventDefault();
-    event.stopPropagation();
-    this.clearHover();
-    if (last >= 0) move();
-  }
-
-  pickByKey(index, event, caret = {}) {
-    if (index < 0 || index >= this.painting.pieces.length || index === this.selected) return;
-    this.pick(index, { ...caret, wait: event.repeat });
-  }
-
-  moveRows(direction, event) {
-    this.moveTo(event, (box) => {
-      const row = parseFloat(getComputedStyle(this.code).lineHeight);
-      return (box.top + box.bottom) / 2 + direction * row;
-    });
-  }
-
-  movePages(direction, event) {
-    this.moveTo(event, (box) => {
-      const page = Math.min(this.code.clientHeight, window.innerHeight) * 0.9;
-      return (box.top + box.bottom) / 2 + direction * page;
-    });
-  }
-
-  // Moves to the token nearest to a height, keeping the column where a run of moves began.
-  moveTo(event, heightFrom) {
-    if (this.selected === null) return this.pickByKey(0, event);
-    const pieces = this.painting.pieces[this.selected] ?? this.painting.pieces.at(-1);
-    const [box] = (this.caret?.piece ?? pieces[0]).getClientRects();
-    const x = this.caret?.x ?? (box.left + box.right) / 2;
-    const piece = this.painting.pieceAt(x, heightFrom(box));
-    if (piece) this.pickByKey(Number(piece.dataset.i), event, { piece, x });
   }
 }
 

@@ -165,12 +165,16 @@ def take_pick() -> None:
     st.session_state.picks = st.session_state.get("picks", 0) + 1
 
 
+def take_wanted() -> None:
+    st.session_state.selected = st.session_state.wanted
+
+
 @st.fragment(run_every=0.2)
 def streaming() -> None:
     st.session_state.grown = min(st.session_state.get("grown", 0) + 7, 280)
     running = st.session_state.grown < 280
     shown = payload("code", st.session_state.grown, "surprisal", False, running)
-    chosen = strip.mount(shown, key="stream", height=260)
+    chosen = strip.mount(shown, key="strip", height=260)
     st.markdown(f"grown `{st.session_state.grown}` chosen `{chosen}`")
 
 
@@ -185,7 +189,9 @@ def main() -> None:
     metric = st.sidebar.selectbox("Metric", list(METRICS))
     invisibles = st.sidebar.toggle("Invisibles", option("invisibles", "0") == "1")
     st.session_state.setdefault("selected", None)
-    st.sidebar.number_input("Select token", min_value=0, value=None, key="selected")
+    st.sidebar.number_input(
+        "Select token", min_value=0, value=None, key="wanted", on_change=take_wanted
+    )
     time.sleep(float(option("slow", "0")))
     shown = payload(option("text", "code"), count, metric, invisibles, False)
     chosen = strip.mount(
