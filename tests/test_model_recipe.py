@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -265,3 +266,24 @@ def test_batches_after_a_resume_are_those_that_were_left():
     rest = training.batches(rows, 4, seed=1, start=7)
     assert all(torch.equal(next(rest), batch) for batch in batches[7:])
     assert sorted(torch.cat(batches[:5]).flatten().tolist()) == list(range(40))
+
+
+def test_copying_rows_ask_only_for_what_stands_earlier_in_the_row():
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        row = packing.copying_row(generator, 256, 400)
+        ids = (row & (packing.NOT_A_TARGET - 1)).tolist()
+        pairs = list(pairwise(ids))
+        for place in range(1, 256):
+            if row[place] < packing.NOT_A_TARGET:
+                assert pairs[place - 1] in pairs[: place - 1]
+        assert (row < packing.NOT_A_TARGET).mean() > 0.1
+
+
+def test_copying_ends_after_its_steps():
+    chosen = settings.load("small").packing
+    stored = torch.full((8, 64), 7)
+    early = training.with_copying(stored, 0, chosen, 400)
+    assert early.shape == stored.shape
+    assert (early != stored).any(dim=1).sum() == round(8 * chosen.copying_share)
+    assert training.with_copying(stored, chosen.copying_steps, chosen, 400) is stored

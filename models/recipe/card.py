@@ -82,6 +82,8 @@ def _training(training: dict[str, Any]) -> dict[str, str]:
         **{name: f"{value:g}" for name, value in size.items() if isinstance(value, int | float)},
         "head_dim": f"{size['hidden_size'] // size['heads']}",
         "decay_share": f"{size['decay_share']:.0%}",
+        "copying_steps": f"{packing['copying_steps']:,}",
+        "copying_share": f"{packing['copying_share']:.0%}",
         "context": f"{packing['context']:,}",
         "vocab_size": f"{chosen['tokenizer']['vocab_size']:,}",
         "near_duplicate": f"{chosen['corpus']['near_duplicate']:g}",

@@ -148,6 +148,31 @@ def pack(segments: Iterable[Segment], context: int, end_id: int, pad_id: int) ->
             yield _row(members, context, end_id, pad_id)
 
 
+def copying_row(generator: np.random.Generator, context: int, vocab_size: int) -> Ids:
+    """A row [context] of random "names", each used again and again, to practise copying.
+
+    Only what can be known is asked for: a name's tokens after its first, from its second use on.
+    Such rows make induction heads (arXiv:2209.11895) appear early in a short training.
+    """
+    first = len(vocabulary.SPECIAL)
+    names = [
+        generator.integers(first, vocab_size, generator.integers(2, 13))
+        for _ in range(generator.integers(4, 40))
+    ]
+    parts: list[NDArray[np.int64]] = [np.array([NOT_A_TARGET])]
+    used: set[int] = set()
+    length = 1
+    while length < context:
+        which = int(generator.integers(len(names)))
+        unknown = slice(0, 1) if which in used else slice(None)
+        part = names[which].copy()
+        part[unknown] |= NOT_A_TARGET
+        used.add(which)
+        parts.append(part)
+        length += len(part)
+    return np.concatenate(parts)[:context].astype(np.uint16)
+
+
 def _row(members: Sequence[Segment], context: int, end_id: int, pad_id: int) -> Ids:
     row = np.full(context, pad_id | NOT_A_TARGET, dtype=np.uint16)
     place, closed = 0, False

@@ -32,10 +32,12 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class Packing:
-    """Row length in tokens and the share of documents in fill-in-the-middle order."""
+    """Row length in tokens, share of documents in fill-in-the-middle order, copying exercises."""
 
     context: int
     fim_rate: float
+    copying_share: float
+    copying_steps: int
     seed: int
 
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
 from . import model as architecture
-from .packing import NOT_A_TARGET
+from .packing import NOT_A_TARGET, copying_row
 from .schedule import learning_rate_factor
-from .settings import Settings
+from .settings import Packing, Settings
 
 STABLE = "stable.pt"
 """The state before the learning rate falls: the one to train on from, with more minutes."""
@@ -55,6 +55,16 @@ def batches(rows: NDArray[np.uint16], size: int, seed: int, start: int) -> Itera
             chosen = np.sort(order[place * size : (place + 1) * size])
             yield torch.from_numpy(rows[chosen].astype(np.int64))
             step += 1
+
+
+def with_copying(stored: Tensor, step: int, packing: Packing, vocab_size: int) -> Tensor:
+    """The batch of an early step with its last rows replaced by copying exercises."""
+    count = round(len(stored) * packing.copying_share)
+    if step >= packing.copying_steps or not count:
+        return stored
+    generator = np.random.default_rng((packing.seed, step))
+    exercises = [copying_row(generator, stored.shape[1], vocab_size) for _ in range(count)]
+    return torch.cat([stored[:-count], torch.from_numpy(np.stack(exercises).astype(np.int64))])
 
 
 def inputs_and_labels(stored: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,7 +183,8 @@ def train(
             if factor < 1.0 == previous:
                 run.save(STABLE)
             previous = factor
-            losses.append(run.update(stored, forward))
+            batch = with_copying(stored, run.step, settings.packing, vocab_size)
+            losses.append(run.update(batch, forward))
             run.step += 1
             if run.step % _LOG_EVERY == 0:
                 entry = {
