@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 
 import streamlit as st
@@ -9,10 +10,15 @@ import streamlit as st
 from tokenscope_core import Store
 from tokenscope_core.service import GenerationService
 
+# A decode step takes and gives back the interpreter lock some hundred times. At Python's default of
+# 5 ms a page that is being drawn makes every one of them wait that long.
+_SWITCH_INTERVAL_S = 0.0005
+
 
 @st.cache_resource(show_spinner=False)
 def service() -> GenerationService:
     """The one service of this server, over the one store."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     return GenerationService(Store())
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 
 from tokenscope_core.metric_registry import missing_reason
 from tokenscope_core.steps import Floats
 from tokenscope_core.trace import Trace
+from tokenscope_ui import strip
 from tokenscope_ui.formatting import metric_text
-from tokenscope_ui.scales import LogUnit, scale_of, tint_values, to_screen
+from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 from tokenscope_ui.strip import TokenFlag
 
 HOVER_METRICS = ("prob", "surprisal", "entropy", "rank", "margin")
@@ -40,35 +40,38 @@ def build_payload(
     """The payload of a trace, finished or growing; `run` stays the same while it grows."""
     texts, flags = _tokens(trace)
     stored = trace.column(metric)
-    scale = scale_of(metric, stored, relative=relative, unit=unit)
-    payload = {
-        "key": run,
-        "text": texts,
-        "flags": flags,
-        "values": _numbers(tint_values(metric, stored, unit)),
-        "reasons": {
-            str(position): missing_reason(
-                metric, position=position, source=str(trace.source[position])
-            )
-            for position, value in enumerate(stored.tolist())
-            if math.isnan(value)
-        },
-        "scale": {
-            "label": scale.label,
-            "unit": scale.unit,
-            "low": scale.low,
-            "high": scale.high,
-            "ticks": scale.ticks,
-            "kind": scale.kind,
-            "note": scale.note,
-            "reverse": scale.reverse,
-        },
-        "hover": [_hover(trace, name, unit) for name in HOVER_METRICS],
-        "invisibles": invisibles,
-        "first_position": 0,
-        "running": running,
+    reasons = {
+        position: missing_reason(metric, position=position, source=str(trace.source[position]))
+        for position, value in enumerate(stored.tolist())
+        if math.isnan(value)
     }
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return strip.encode(
+        {
+            "key": run,
+            "text": texts,
+            "flags": flags,
+            "values": _numbers(tint_values(metric, stored, unit)),
+            "reasons": reasons,
+            "scale": _strip_scale(scale_of(metric, stored, relative=relative, unit=unit)),
+            "hover": [_hover(trace, name, unit) for name in HOVER_METRICS],
+            "invisibles": invisibles,
+            "first_position": 0,
+            "running": running,
+        }
+    )
+
+
+def _strip_scale(scale: Scale) -> strip.Scale:
+    return {
+        "label": scale.label,
+        "unit": scale.unit,
+        "low": scale.low,
+        "high": scale.high,
+        "ticks": scale.ticks,
+        "kind": scale.kind,
+        "reverse": scale.reverse,
+        "note": scale.note,
+    }
 
 
 def _tokens(trace: Trace) -> tuple[list[str], list[int]]:
@@ -97,7 +100,7 @@ def _tokens(trace: Trace) -> tuple[list[str], list[int]]:
     return texts, flags
 
 
-def _hover(trace: Trace, name: str, unit: LogUnit) -> dict[str, object]:
+def _hover(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:
     values = to_screen(name, trace.column(name), unit).tolist()
     return {
         "label": "probability" if name == "prob" else name,

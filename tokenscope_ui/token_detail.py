@@ -50,7 +50,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
             "", icon=":material/close:", key="no token", help="Back to the whole trace",
             on_click=runs.select, args=(None,),
         )  # fmt: skip
-        st.text(f"Token {position:,} of {len(trace):,}", width="content")
+        st.text(f"Position {position:,} of 0 to {len(trace) - 1:,}", width="content")
     st.code(visible_text(data), language=None, wrap_lines=True)
     source = str(trace.source[position])
     where = (

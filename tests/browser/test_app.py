@@ -1,0 +1,141 @@
+"""The whole app in a real browser, on the shipped model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app.py"
+LOAD_MS = 90_000
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOKENSCOPE_STORE", str(tmp_path_factory.mktemp("store")))
+        yield
+
+
+@pytest.fixture
+def open_decode(open_app: Open) -> Open:
+    def open_page(address: str = "", color_scheme: str = "light") -> Page:
+        page = open_app(APP, address, color_scheme=color_scheme)
+        expect(button(page, "Generate")).to_be_enabled(timeout=LOAD_MS)
+        return page
+
+    return open_page
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_test_id("stBaseButton-primary").filter(has_text=name)
+
+
+def tokens(page: Page) -> Locator:
+    return page.locator(".strip [data-i]")
+
+
+def write_prompt(page: Page, text: str) -> None:
+    box = page.get_by_label("Prompt", exact=True)
+    box.fill(text)
+    box.press("Control+Enter")
+
+
+def set_new_tokens(page: Page, count: int) -> None:
+    field = page.get_by_label("New tokens")
+    field.fill(str(count))
+    field.press("Enter")
+
+
+def generate(page: Page) -> None:
+    button(page, "Generate").click()
+    expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
+
+
+def figure(page: Page, label: str) -> str:
+    metric = page.get_by_test_id("stMetric").filter(has_text=label)
+    return metric.get_by_test_id("stMetricValue").inner_text()
+
+
+def test_generating_a_token_and_reading_its_figures(open_decode: Open) -> None:
+    page = open_decode()
+    generate(page)
+    expect(tokens(page).first).to_be_visible()
+    tokens(page).nth(3).click()
+    expect(page.get_by_text(re.compile(r"^Position 3 "))).to_be_visible()
+    assert re.fullmatch(r"[>\d.e−-]+ %|[\d.e-]+", figure(page, "probability"))
+    assert re.fullmatch(r"[\d.]+ bits", figure(page, "surprisal"))
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text(re.compile(r"^Position 4 "))).to_be_visible()
+
+
+def test_stop_ends_a_long_run_and_keeps_its_tokens(open_decode: Open) -> None:
+    page = open_decode()
+    write_prompt(page, "import random\n\n\nclass Stopped:\n")
+    set_new_tokens(page, 900)
+    page.get_by_label("Temperature").focus()
+    for _ in range(16):
+        page.keyboard.press("ArrowRight")
+    button(page, "Generate").click()
+    expect(page.get_by_text(re.compile(r"tokens/s"))).to_be_visible(timeout=LOAD_MS)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("stopped by you")).to_be_visible(timeout=15_000)
+    assert tokens(page).count() > 10
+    expect(button(page, "Generate")).to_be_enabled()
+
+
+def test_a_reload_shows_the_same_trace(open_decode: Open) -> None:
+    page = open_decode()
+    write_prompt(page, "def reloaded(x):\n")
+    generate(page)
+    before = page.locator(".strip").first.inner_text()
+    page.reload()
+    expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
+    assert page.locator(".strip").first.inner_text() == before
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("def reloaded(x):\n")
+
+
+def test_a_run_goes_on_while_another_page_is_open(open_decode: Open) -> None:
+    page = open_decode()
+    write_prompt(page, "def elsewhere(x):\n")
+    set_new_tokens(page, 200)
+    button(page, "Generate").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible(timeout=LOAD_MS)
+    page.get_by_role("link", name="Metrics").click()
+    expect(page.get_by_role("heading", name="What the numbers mean")).to_be_visible()
+    page.get_by_role("link", name="Open it").click()
+    expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
+
+
+def test_markup_in_a_prompt_is_shown_as_text(open_decode: Open) -> None:
+    page = open_decode()
+    hostile = "# </script><img src=x onerror=\"document.title='owned'\">\n"
+    write_prompt(page, hostile)
+    generate(page)
+    assert "</script><img src=x" in page.locator(".strip").first.inner_text().replace("\n", "")
+    assert page.locator(".strip img").count() == 0
+    assert page.title() != "owned"
+
+
+def test_a_deep_link_to_a_page_keeps_the_navigation(open_app: Open) -> None:
+    page = open_app(APP, "metrics")
+    expect(page.get_by_role("heading", name="What the numbers mean")).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_role("link", name="Decode")).to_be_visible()
+
+
+def test_choosing_a_point_of_the_chart_selects_its_token(open_decode: Open) -> None:
+    page = open_decode()
+    generate(page)
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    box = chart.bounding_box()
+    assert box is not None
+    chart.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
+    expect(page.get_by_text(re.compile(r"^Position \d+ "))).to_be_visible(timeout=15_000)
+    expect(page.locator(".strip .selected").first).to_be_visible()
