@@ -13,7 +13,14 @@ import pytest
 import tiny_models
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertLMHeadModel,
+    MambaConfig,
+    MambaForCausalLM,
+    PreTrainedModel,
+)
 
 import tokenscope_core as ts
 from tokenscope_core.model_files import (
@@ -163,6 +170,42 @@ def test_what_only_loading_finds_is_refused_by_name(
     with pytest.raises(ts.ModelFormatError, match=found) as caught:
         ts.load_model(folder)
     assert_says_what_to_do(caught.value, "tiny")
+
+
+def _recurrent() -> PreTrainedModel:
+    return MambaForCausalLM(
+        MambaConfig(vocab_size=300, hidden_size=16, num_hidden_layers=1, initializer_range=0.3)
+    )
+
+
+def _bidirectional() -> PreTrainedModel:
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 16}
+    return BertLMHeadModel(
+        BertConfig(vocab_size=300, hidden_size=16, initializer_range=0.5, **sizes)
+    )
+
+
+@pytest.mark.parametrize("build", [_recurrent, _bidirectional])
+def test_a_model_whose_cache_would_give_wrong_numbers_is_refused(
+    build: Callable[[], PreTrainedModel], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    build().save_pretrained(tmp_path / "tiny")
+    tiny_models.tokenizer().save_pretrained(tmp_path / "tiny")
+    with pytest.raises(ts.CapabilityError, match="key-value cache") as caught:
+        ts.load_model(tmp_path / "tiny")
+    assert_says_what_to_do(caught.value, "tiny")
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_decoders_of_every_family_and_precision_load(
+    family: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    tiny_models.model(family).save_pretrained(tmp_path)
+    tiny_models.tokenizer().save_pretrained(tmp_path)
+    trace = ts.score(ts.load_model(tmp_path, dtype=dtype), "x = 1\n")
+    assert (trace.surprisal[1:] > 0).all()
 
 
 @pytest.mark.parametrize(

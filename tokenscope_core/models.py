@@ -10,16 +10,18 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from tokenscope_core.errors import ModelFormatError, RequestError
+from tokenscope_core.errors import CapabilityError, ModelFormatError, RequestError
 from tokenscope_core.model_files import ModelFiles, locate
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
 
+_PROBE = "def f(x):\n    return x\n"
 _FIM_MARKS = {"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"}
 
 
@@ -88,7 +90,8 @@ def load_model(
     Raises:
         ModelNotFoundError: no such folder or hub id, or no network.
         ModelFormatError: the files are damaged, incomplete or not a causal language model.
-        CapabilityError: the tokenizer does not spell out its bytes.
+        CapabilityError: the tokenizer does not spell out its bytes, or the model cannot be read
+            in parts through a key-value cache.
     """
     files = model if isinstance(model, ModelFiles) else locate(model)
     try:
@@ -112,8 +115,9 @@ def load_model(
             action="Take a complete copy of the model, or choose another.",
         ) from error
     _refuse_untrained_weights(files, info)
-    loaded = loaded.to(device).eval()
-    return describe(loaded, tokenizer, files)
+    lm = describe(loaded.to(device).eval(), tokenizer, files)
+    _require_cache(lm)
+    return lm
 
 
 def describe(
@@ -169,6 +173,34 @@ def _refuse_untrained_weights(files: ModelFiles, info: dict[str, Any]) -> None:
                 "they would be random.",
                 action="Take a complete copy of the model.",
             )
+
+
+def _require_cache(lm: LanguageModel) -> None:
+    """Read a few tokens at once and in parts, and refuse a model that tells them apart.
+
+    Recurrent models ignore the cache they are given and bidirectional ones look ahead; neither
+    raises anything, and every number of theirs would be wrong.
+    """
+    ids = torch.tensor([(lm.encode(_PROBE) * 6)[:6]], device=lm.device)
+    cache = DynamicCache(config=lm.model.config)
+    found = "Read in parts through a key-value cache, it gives other numbers than read at once."
+    try:
+        with torch.inference_mode():
+            whole = lm.model(input_ids=ids).logits[0].float()
+            parts = [
+                lm.model(input_ids=part, past_key_values=cache, use_cache=True).logits[0].float()
+                for part in torch.split(ids, [3, 2, 1], dim=1)
+            ]
+        # bfloat16 moves single logits by tenths, but never all of them by a tenth of their spread.
+        if (torch.cat(parts) - whole).std() < 0.1 * whole.std():
+            return
+    except (ValueError, TypeError, RuntimeError, AttributeError, LookupError) as error:
+        found = f"It cannot be read in parts through a key-value cache: {_summary(error)}"
+    raise CapabilityError(
+        asked=f"The model “{lm.identity.name}” was to be loaded.",
+        found=found,
+        action="Choose a decoder with attention, such as a Llama, Qwen, Gemma or GPT.",
+    )
 
 
 def _summary(error: Exception) -> str:
