@@ -1,0 +1,129 @@
+"""TokenScope at a shell: `python -m tokenscope_core --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tokenscope_core.errors import RequestError, TokenScopeError
+from tokenscope_core.request import Request, Sampling
+from tokenscope_core.tables import candidate_frame, token_frame
+from tokenscope_core.trace import Trace
+
+_SHOWN = ["position", "token", "source", "prob", "surprisal", "entropy", "margin", "rank"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status: 0, or 2 when the request cannot be carried out."""
+    options = _parser().parse_args(arguments)
+    try:
+        trace = options.verb(options)
+        _write(trace, options)
+    except (TokenScopeError, OSError) as error:
+        print(f"tokenscope: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> Trace:
+    from tokenscope_core import generate, load_model
+
+    request = Request(
+        prompt=_text(options.prompt),
+        max_new_tokens=options.max_new_tokens,
+        sampling=Sampling(
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            min_p=options.min_p,
+            repetition_penalty=options.repetition_penalty,
+            seed=options.seed,
+        ),
+        candidates=options.candidates,
+        stop=tuple(options.stop),
+    )
+    return generate(load_model(options.model), request)
+
+
+def _score(options: argparse.Namespace) -> Trace:
+    from tokenscope_core import load_model, score
+
+    return score(load_model(options.model), _text(options.text), candidates=options.candidates)
+
+
+def _show(options: argparse.Namespace) -> Trace:
+    return Trace.from_bytes(Path(options.trace).read_bytes())
+
+
+def _text(argument: str) -> str:
+    """The argument itself, a file's text after `@`, or standard input for `-`."""
+    if argument != "-" and not argument.startswith("@"):
+        return argument
+    raw = sys.stdin.buffer.read() if argument == "-" else Path(argument[1:]).read_bytes()
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            asked=f"{argument} was to be read as UTF-8.",
+            found=f"Byte {error.start:,} is not.",
+            action="Convert the file to UTF-8.",
+        ) from None
+
+
+def _write(trace: Trace, options: argparse.Namespace) -> None:
+    if options.out:
+        Path(options.out).write_bytes(trace.to_bytes())
+    frame = candidate_frame(trace) if options.table == "candidates" else token_frame(trace)
+    if options.csv:
+        frame.drop(columns="token_bytes").to_csv(sys.stdout, index=False)
+        return
+    shown = frame if options.table == "candidates" else frame[_SHOWN]
+    shown = shown.drop(columns="token_bytes", errors="ignore")
+    shown = shown.assign(token=[repr(token)[1:-1] for token in shown["token"]])
+    with pd.option_context("display.max_rows", None, "display.width", 200):
+        print(shown.to_string(index=False, na_rep="–", float_format="{:.4f}".format))
+    print(f"{trace!r}, perplexity {trace.perplexity():.3f}; log quantities in nats")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tokenscope_core",
+        description="Run a decoder language model and see what it knew at every token.",
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    generate = verbs.add_parser("generate", help="continue a prompt")
+    generate.add_argument("prompt", help="the prompt; @FILE reads a file, - standard input")
+    generate.add_argument("--max-new-tokens", type=int, default=64)
+    defaults = Sampling()
+    for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+        generate.add_argument(
+            f"--{name.replace('_', '-')}", type=float, default=getattr(defaults, name)
+        )
+    for name in ("top_k", "seed"):
+        generate.add_argument(
+            f"--{name.replace('_', '-')}", type=int, default=getattr(defaults, name)
+        )
+    generate.add_argument("--stop", action="append", default=[], help="stop string; repeatable")
+    generate.set_defaults(verb=_generate)
+    score = verbs.add_parser("score", help="teacher-force a given text")
+    score.add_argument("text", help="the text; @FILE reads a file, - standard input")
+    score.set_defaults(verb=_score)
+    show = verbs.add_parser("show", help="tabulate a saved trace")
+    show.add_argument("trace", help="a file written with --out")
+    show.set_defaults(verb=_show)
+    for verb in (generate, score):
+        verb.add_argument("--model", help="folder or hub id; default: the shipped model")
+        verb.add_argument("--candidates", type=int, default=20)
+    for verb in (generate, score, show):
+        verb.add_argument("--out", help="also save the trace to this file (Arrow)")
+        verb.add_argument("--table", choices=("tokens", "candidates"), default="tokens")
+        verb.add_argument("--csv", action="store_true", help="every column, as CSV")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
