@@ -19,6 +19,7 @@ def render() -> None:
 def result(*, polling: bool) -> None:
     view = runs.follow()
     state = runs.current()
+    runs.publish()
     if polling != state.busy:
         # A run began or ended in here: the controls and the polling follow with a full rerun.
         st.rerun()

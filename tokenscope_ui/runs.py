@@ -17,6 +17,7 @@ from tokenscope_ui.server import service, subscriber
 
 RUN_PARAMETER = "run"
 _STATE = "run_state"
+_SEEN = "run_address_seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,18 @@ def current() -> RunState:
     return cast(RunState, st.session_state.get(_STATE) or RunState())
 
 
-def _set(state: RunState) -> RunState:
+def _set(state: RunState) -> None:
     st.session_state[_STATE] = state
-    if state.address is not None and st.query_params.get(RUN_PARAMETER) != state.address:
-        st.query_params[RUN_PARAMETER] = state.address
-    return state
+
+
+def publish() -> None:
+    """Make the address name what is shown; for the page that shows it."""
+    address = current().address
+    st.session_state[_SEEN] = address
+    if address is None:
+        st.query_params.pop(RUN_PARAMETER, None)
+    elif st.query_params.get(RUN_PARAMETER) != address:
+        st.query_params[RUN_PARAMETER] = address
 
 
 def start(model: str, request: Request) -> None:
@@ -110,25 +118,29 @@ def follow() -> JobView | None:
     if not view.ended:
         return view
     trace = view.trace or state.trace
-    address = view.trace.key if view.trace is not None else state.address
-    if view.trace is None:
-        address = state.trace.key if state.trace is not None else None
-        st.query_params.pop(RUN_PARAMETER, None)
     _set(
-        replace(state, address=address, ticket=None, trace=trace, outcome=view, problem=view.error)
+        replace(
+            state,
+            address=trace.key if trace is not None else None,
+            ticket=None,
+            trace=trace,
+            outcome=view,
+            problem=view.error,
+        )
     )
     return view
 
 
 def restore() -> Request | None:
-    """Show what the address names, where that is not what is shown already.
+    """Show what the address names, where a person has changed it: a link, a reload, going back.
 
     Returns the request of a newly shown run, for the controls to be filled with.
     """
     address = st.query_params.get(RUN_PARAMETER)
-    state = current()
-    if address is None or address == state.address:
+    if address is None or address == st.session_state.get(_SEEN):
         return None
+    st.session_state[_SEEN] = address
+    state = current()
     ticket = service().attach(address, subscriber())
     if ticket is not None:
         request = ticket.view().request

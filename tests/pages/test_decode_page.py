@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -187,10 +188,8 @@ def test_a_selected_token_shows_its_figures(app: App) -> None:
 
 def test_the_first_token_says_why_it_has_no_figures(app: App) -> None:
     app.open().generate()
-    app.jump()
-    for _ in range(app.state.selected):
-        next(b for b in app.test.button if b.key == "previous token").click()
-        app.run()
+    app.test.session_state["run_state"] = replace(app.state, selected=0)
+    app.run()
     assert "nothing precedes the first token" in app.texts
     assert not app.test.metric
 
@@ -240,3 +239,25 @@ def test_the_metrics_page_lists_every_metric_and_follows_a_run(app: App) -> None
     app.test.switch_page("pages/decode.py")
     app.run()
     assert app.state.trace is not None
+
+
+def test_coming_back_from_another_page_restores_the_address(app: App) -> None:
+    app.open().generate()
+    app.test.switch_page("pages/metrics.py")
+    app.run()
+    app.test.query_params.clear()
+    app.test.switch_page("pages/decode.py")
+    app.run()
+    assert app.test.query_params["run"] == app.state.trace.key
+
+
+def test_going_back_in_the_browser_shows_the_earlier_trace(app: App) -> None:
+    app.open().generate()
+    first = app.state.trace
+    app.test.session_state["prompt"] = "y = 2\n"
+    app.run().generate()
+    assert app.state.trace.key != first.key
+    app.test.query_params["run"] = first.key
+    app.run()
+    assert app.state.trace.key == first.key
+    assert app.test.text_area(key="prompt").value == first.request.prompt
