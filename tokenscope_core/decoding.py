@@ -15,7 +15,7 @@ import torch
 from transformers import DynamicCache
 
 from tokenscope_core.errors import ContextLengthError
-from tokenscope_core.metrics import Measures, measure, missing
+from tokenscope_core.metrics import Distributions, Measures, measure, missing
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.request import Request
 from tokenscope_core.sampling import Sampler
@@ -148,10 +148,13 @@ def _decode(
     began = time.perf_counter()
     for position in range(start, start + request.max_new_tokens):
         with torch.inference_mode():
-            token_id, sampled_logprob = sampler.choose(logits, ids[:, :position], position)
-            ids[0, position] = token_id
-            taken = ids[0, position : position + 1]
-            measures = measure(logits, taken, request.candidates)
+            distribution = Distributions(logits, request.candidates)
+            if sampler.takes_favourite:
+                token_id, sampled_logprob = distribution.favourite(), 0.0
+            else:
+                token_id, sampled_logprob = sampler.choose(logits, ids[:, :position], position)
+            taken = ids[0, position : position + 1].fill_(token_id)
+            measures = distribution.measure(taken)
         finish = _finish_reason(lm, matcher, token_id)
         if finish is None and position + 1 == start + request.max_new_tokens:
             finish = "length"

@@ -1,7 +1,10 @@
-"""The metrics of one batch of distributions, fused: few passes over the vocabulary.
+"""The metrics of a batch of distributions, fused: few passes over the vocabulary.
 
-Definitions and sources are in `metric_registry`. Everything is computed in float32 from the
-logits, whatever precision the model runs in: bfloat16 carries about three digits.
+Definitions and sources are in `metric_registry`. Everything is computed in float32 or better
+from the logits, whatever precision the model runs in: bfloat16 carries about three digits.
+
+With z = logit - largest logit, the sums S = Σ e^z, Σ z e^z and Σ z² e^z over the vocabulary are
+all that is needed of it: ln p = z - ln S, entropy = ln S - E[z], varentropy = E[z²] - E[z]².
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from tokenscope_core.errors import ModelError
 from tokenscope_core.steps import Floats, Ints
 
 MEASURED = ("logprob", "entropy", "varentropy", "margin", "rank")
+
+# e^z is 0 in float32 long before; a finite z keeps z e^z at 0 where a logit is -inf.
+_LOWEST = -1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +29,7 @@ class Measures:
 
     `columns` maps each name of `MEASURED` to float64 [n]; `candidate_ids` int64 [n, K] and
     `candidate_logprobs` float64 [n, K] hold the K most probable tokens, most probable first.
+    All numbers are exact in float32, which is how they are stored.
     """
 
     columns: dict[str, Floats]
@@ -29,45 +37,82 @@ class Measures:
     candidate_logprobs: Floats
 
 
+class Distributions:
+    """n next-token distributions, ready to choose from and to measure."""
+
+    def __init__(self, logits: torch.Tensor, candidates: int) -> None:
+        """Find the most probable tokens.
+
+        Args:
+            logits: [n, V], any float dtype; raw model output.
+            candidates: K, how many of the most probable tokens to keep (at most V are kept).
+        """
+        self.logits = logits.float()
+        vocabulary_size = logits.shape[-1]
+        self._width = min(candidates, vocabulary_size)
+        # Ordered by logit: logprobs are rounded, which would tie tokens the model tells apart.
+        self._top = torch.topk(self.logits, min(max(candidates, 2), vocabulary_size), dim=-1)
+
+    def favourite(self) -> int:
+        """The most probable token of the first distribution; of several the one with lowest id,
+        as `argmax` has it."""
+        highest = self._top.values[0, :2].tolist()
+        if highest[0] > highest[-1]:
+            return int(self._top.indices[0, 0])
+        return int(self.logits[0].argmax())
+
+    def measure(self, token_ids: torch.Tensor) -> Measures:
+        """Measure the distributions and the tokens taken from them, int64 [n].
+
+        Raises:
+            ModelError: the logits are not numbers.
+        """
+        top, kept = self._top, self._top.values.shape[-1]
+        shifted = self.logits - top.values[:, :1]
+        taken = self.logits.gather(-1, token_ids.unsqueeze(-1))
+        # One transfer, whatever the device; ids below 2**24 are exact in float32.
+        packed = torch.cat((taken, *_sums(shifted), top.values, top.indices.float()), dim=-1)
+        host = packed.cpu().numpy().astype(np.float64)
+        if np.isnan(host).any():
+            host[:, 1:4] = torch.cat(_sums(shifted.clamp(min=_LOWEST)), dim=-1).cpu().numpy()
+            _require_numbers(host)
+
+        taken_logits, highest = host[:, :1], host[:, 4 : 4 + kept]
+        total, first, second = host[:, 1], host[:, 2], host[:, 3]
+        log_total, mean = np.log(total), first / total
+        normaliser = (highest[:, 0] + log_total)[:, None]
+        top_logprobs = highest - normaliser
+        probs = np.exp(top_logprobs[:, :2])
+        return Measures(
+            columns={
+                "logprob": _rounded((taken_logits - normaliser)[:, 0]),
+                "entropy": _rounded(log_total - mean),
+                "varentropy": _rounded(np.maximum(second / total - mean * mean, 0.0)),
+                "margin": _rounded(probs[:, 0] - probs[:, 1] if kept > 1 else probs[:, 0]),
+                "rank": self._rank(taken, taken_logits, highest),
+            },
+            candidate_ids=host[:, 4 + kept : 4 + kept + self._width].astype(np.int64),
+            candidate_logprobs=_rounded(top_logprobs[:, : self._width]),
+        )
+
+    def _rank(self, taken: torch.Tensor, taken_logits: Floats, highest: Floats) -> Floats:
+        """1 + the number of higher logits; the whole vocabulary is read only where the token
+        taken lies below all that were kept."""
+        rank = 1.0 + (highest > taken_logits).sum(axis=1)
+        below = np.flatnonzero(taken_logits[:, 0] < highest[:, -1])
+        if len(below):
+            rows = torch.from_numpy(below).to(taken.device)
+            higher = (self.logits[rows] > taken[rows]).sum(dim=-1)
+            rank[below] = 1.0 + higher.cpu().numpy()
+        return np.asarray(rank)
+
+
 def measure(logits: torch.Tensor, token_ids: torch.Tensor, candidates: int) -> Measures:
-    """Measure distributions and the tokens taken from them.
+    """Measure distributions [n, V] and the tokens taken from them, int64 [n].
 
-    Args:
-        logits: [n, V], any float dtype; raw model output.
-        token_ids: int64 [n], the token taken at each position.
-        candidates: K, how many of the most probable tokens to keep (at most V are kept).
+    Args and raises: as `Distributions`.
     """
-    logits = logits.float()
-    vocabulary_size = logits.shape[-1]
-    log_normaliser = torch.logsumexp(logits, dim=-1, keepdim=True)
-    logprobs = logits - log_normaliser
-    probs = logprobs.exp()
-    entropy = torch.special.entr(probs).sum(dim=-1)
-    deviation = (logprobs + entropy.unsqueeze(-1)).square_()
-    # A token of probability 0 has logprob -inf and contributes nothing: 0 * inf is not 0.
-    varentropy = (probs * deviation).nan_to_num_(nan=0.0).sum(dim=-1)
-
-    kept = min(max(candidates, 2), vocabulary_size)
-    # Ordered by logit: logprobs are rounded, which would tie tokens the model tells apart.
-    top = torch.topk(logits, kept, dim=-1)
-    top_logprobs = top.values - log_normaliser
-    top_probs = top_logprobs[:, :2].exp()
-    runner_up = top_probs[:, 1] if kept > 1 else torch.zeros_like(top_probs[:, 0])
-    taken_logits = logits.gather(-1, token_ids.unsqueeze(-1))
-    taken = taken_logits - log_normaliser
-    rank = (logits > taken_logits).sum(dim=-1) + 1
-
-    # One transfer for all floats, whatever the device.
-    scalars = torch.stack(
-        (taken.squeeze(-1), entropy, varentropy, top_probs[:, 0] - runner_up, rank.float()), dim=-1
-    )
-    width = min(candidates, vocabulary_size)
-    packed = torch.cat((scalars, top_logprobs[:, :width]), dim=-1).cpu().numpy().astype(np.float64)
-    return Measures(
-        columns={name: packed[:, i] for i, name in enumerate(MEASURED)},
-        candidate_ids=top.indices[:, :width].cpu().numpy().astype(np.int64),
-        candidate_logprobs=packed[:, len(MEASURED) :],
-    )
+    return Distributions(logits, candidates).measure(token_ids)
 
 
 def missing(count: int, candidates: int) -> Measures:
@@ -77,3 +122,24 @@ def missing(count: int, candidates: int) -> Measures:
         candidate_ids=np.full((count, candidates), -1, dtype=np.int64),
         candidate_logprobs=np.full((count, candidates), np.nan),
     )
+
+
+def _sums(shifted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Σ e^z, Σ z e^z and Σ z² e^z over the last axis, each [n, 1]."""
+    weights = shifted.exp()
+    total = weights.sum(dim=-1, keepdim=True)
+    first = weights.mul_(shifted).sum(dim=-1, keepdim=True)
+    return total, first, weights.mul_(shifted).sum(dim=-1, keepdim=True)
+
+
+def _rounded(values: Floats) -> Floats:
+    return values.astype(np.float32).astype(np.float64)
+
+
+def _require_numbers(host: Floats) -> None:
+    if np.isnan(host).any():
+        raise ModelError(
+            asked="The next token's probabilities were to be computed.",
+            found="The model's output is not a number (NaN).",
+            action="Load it in float32: half precision overflows in some models.",
+        )

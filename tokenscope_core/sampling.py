@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from transformers.generation.logits_process import (
-    LogitsProcessorList,
+    LogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
 )
@@ -59,6 +59,11 @@ class Sampler:
         self._sampling = sampling
         self._processors = _processors(sampling)
 
+    @property
+    def takes_favourite(self) -> bool:
+        """Whether the choice is simply the raw favourite: greedy, with nothing processed."""
+        return self._sampling.greedy and not self._processors
+
     def choose(
         self, logits: torch.Tensor, previous_ids: torch.Tensor, position: int
     ) -> tuple[int, float]:
@@ -98,8 +103,8 @@ class Sampler:
     def _scores(self, logits: torch.Tensor, previous_ids: torch.Tensor) -> torch.Tensor:
         """Scores [V], float32, after the penalty and the temperature."""
         scores = logits.float()
-        if self._processors:
-            scores = self._processors(previous_ids, scores)
+        for processor in self._processors:
+            scores = processor(previous_ids, scores)
         return scores[0]
 
     def _kept(self, scores: torch.Tensor, highest: Floats) -> int:
@@ -135,9 +140,12 @@ def _normalised(token_ids: Ints, scores: Floats) -> Support:
     return Support(token_ids, shifted - math.log(np.exp(shifted).sum()))
 
 
-def _processors(sampling: Sampling) -> LogitsProcessorList:
-    """transformers' processors for what changes scores, in the order `generate` applies them."""
-    chain = LogitsProcessorList()
+def _processors(sampling: Sampling) -> list[LogitsProcessor]:
+    """transformers' processors for what changes scores, in the order `generate` applies them.
+
+    Not a LogitsProcessorList, which inspects every processor's signature at every token.
+    """
+    chain: list[LogitsProcessor] = []
     if sampling.repetition_penalty != 1.0:
         chain.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
     if sampling.temperature not in (0.0, 1.0):

@@ -35,14 +35,17 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
             trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
         )
     with left:
-        mount(payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT)
-        if not running:
-            _position_chart(trace, metric, relative, unit, selected)
+        mount(
+            payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT
+        )
+    if running:
+        right.caption("Figures for every token as soon as the run has ended or is stopped.")
+        return
+    # What a person clicked for is drawn first, the chart of the whole trace after it.
     with right:
-        if running:
-            st.caption("Figures for every token as soon as the run has ended or is stopped.")
-        else:
-            token_detail.show(trace, selected, unit)
+        token_detail.show(trace, selected, unit)
+    with left:
+        _position_chart(trace, metric, relative, unit, selected)
 
 
 def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
