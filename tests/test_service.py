@@ -16,6 +16,7 @@ from tokenscope_core import (
     ModelNotFoundError,
     QueueFullError,
     Request,
+    RequestError,
     Sampling,
     Store,
 )
@@ -252,3 +253,18 @@ def test_a_damaged_record_is_computed_again(start: Start, store: Store, model: s
     view = start().submit(model, request(), "tab").wait(WAIT_S)
     assert view.phase == "done"
     assert not view.from_store
+
+
+def test_an_operator_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKENSCOPE_GRACE_S", "1.5")
+    monkeypatch.setenv("TOKENSCOPE_WAITING_PER_MODEL", "3")
+    assert Limits.from_environment() == Limits(waiting_per_model=3, grace_s=1.5)
+
+
+@pytest.mark.parametrize("text", ["", "many", "0", "-1"])
+def test_a_limit_that_is_no_number_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_LOADED_MODELS", text)
+    with pytest.raises(RequestError, match="TOKENSCOPE_LOADED_MODELS"):
+        Limits.from_environment()

@@ -18,7 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.errors import QueueFullError, RecordError, TokenScopeError
+from tokenscope_core.errors import QueueFullError, RecordError, RequestError, TokenScopeError
 from tokenscope_core.jobs import Job, JobView, Ticket
 from tokenscope_core.model_files import ModelFiles, locate, needs_network
 from tokenscope_core.request import Request
@@ -32,13 +32,41 @@ _LOG = logging.getLogger(__name__)
 _REMEMBERED_JOBS = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """What one server takes on. `grace_s`: how long a run outlives its last lost subscriber."""
 
     waiting_per_model: int = 16
     loaded_models: int = 2
     grace_s: float = 60.0
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """The limits an operator set as TOKENSCOPE_WAITING_PER_MODEL and so on, else the defaults.
+
+        Raises:
+            RequestError: a value is not a positive number.
+        """
+        return cls(
+            waiting_per_model=int(_positive("TOKENSCOPE_WAITING_PER_MODEL", cls.waiting_per_model)),
+            loaded_models=int(_positive("TOKENSCOPE_LOADED_MODELS", cls.loaded_models)),
+            grace_s=_positive("TOKENSCOPE_GRACE_S", cls.grace_s),
+        )
+
+
+def _positive(variable: str, default: float) -> float:
+    text = os.environ.get(variable, str(default))
+    try:
+        value = type(default)(text)
+    except ValueError:
+        value = 0
+    if value <= 0:
+        raise RequestError(
+            asked=f"{variable} was set to “{text}”.",
+            found=f"It must be a positive {'whole ' if isinstance(default, int) else ''}number.",
+            action=f"Set it to one, or unset it for {default}.",
+        )
+    return value
 
 
 class GenerationService:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -109,6 +110,8 @@ def _stretched(name: str, values: Floats, fixed: tuple[float, float]) -> tuple[f
     if name in _DIVERGING:
         reach = max(abs(low), abs(high))
         low, high = -reach, reach
+    # Outward to what the strip's values are rounded to, so that none of them lies beyond.
+    low, high = math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
     return (low, high) if high > low else (low, low + 1.0)
 
 

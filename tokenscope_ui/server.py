@@ -8,7 +8,7 @@ import uuid
 import streamlit as st
 
 from tokenscope_core import Store
-from tokenscope_core.service import GenerationService
+from tokenscope_core.service import GenerationService, Limits
 
 # A decode step takes and gives back the interpreter lock some hundred times. At Python's default of
 # 5 ms a page that is being drawn makes every one of them wait that long.
@@ -19,7 +19,7 @@ _SWITCH_INTERVAL_S = 0.0005
 def service() -> GenerationService:
     """The one service of this server, over the one store."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    return GenerationService(Store())
+    return GenerationService(Store(), limits=Limits.from_environment())
 
 
 def _lost(subscriber: str) -> None:

@@ -22,7 +22,7 @@ _FINISH = {
     "length": "reached the number of new tokens",
     "eos": "the model ended the text",
     "stop": "a stop string came up",
-    "cancelled": "stopped by you",
+    "cancelled": "stopped before its end",
 }
 
 

@@ -35,9 +35,7 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
             trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
         )
     with left:
-        mount(
-            payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT
-        )
+        mount(payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT)
     if running:
         right.caption("Figures for every token as soon as the run has ended or is stopped.")
         return

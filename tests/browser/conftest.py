@@ -160,7 +160,8 @@ def open_app(context: BrowserContext, app_server: Callable[[Path], AppServer]) -
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Streamlit finds its own base path by asking for these below the page's path first.
+        if message.type == "error" and "/_stcore/" not in message.location["url"]:
             problems.append(f"console: {message.text}")
 
     def open_page(script: Path, address: str = "", color_scheme: str = "light") -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ Open = Callable[..., Page]
 def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOKENSCOPE_STORE", str(tmp_path_factory.mktemp("store")))
+        patch.setenv("TOKENSCOPE_GRACE_S", "2")
         yield
 
 
@@ -48,7 +50,7 @@ def write_prompt(page: Page, text: str) -> None:
 
 
 def set_new_tokens(page: Page, count: int) -> None:
-    field = page.get_by_label("New tokens")
+    field = page.get_by_role("spinbutton", name="New tokens")
     field.fill(str(count))
     field.press("Enter")
 
@@ -80,13 +82,13 @@ def test_stop_ends_a_long_run_and_keeps_its_tokens(open_decode: Open) -> None:
     page = open_decode()
     write_prompt(page, "import random\n\n\nclass Stopped:\n")
     set_new_tokens(page, 900)
-    page.get_by_label("Temperature").focus()
+    page.get_by_role("slider", name="Temperature").focus()
     for _ in range(16):
         page.keyboard.press("ArrowRight")
     button(page, "Generate").click()
     expect(page.get_by_text(re.compile(r"tokens/s"))).to_be_visible(timeout=LOAD_MS)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped by you")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=15_000)
     assert tokens(page).count() > 10
     expect(button(page, "Generate")).to_be_enabled()
 
@@ -139,3 +141,18 @@ def test_choosing_a_point_of_the_chart_selects_its_token(open_decode: Open) -> N
     chart.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
     expect(page.get_by_text(re.compile(r"^Position \d+ "))).to_be_visible(timeout=15_000)
     expect(page.locator(".strip .selected").first).to_be_visible()
+
+
+def test_a_run_whose_tab_was_closed_ends(open_decode: Open) -> None:
+    page = open_decode()
+    write_prompt(page, "class Abandoned:\n")
+    set_new_tokens(page, 1000)
+    button(page, "Generate").click()
+    expect(page.get_by_text(re.compile(r"tokens/s"))).to_be_visible(timeout=LOAD_MS)
+    address = page.url.partition("?")[2]
+    page.close()
+    time.sleep(4)
+    again = open_decode(f"?{address}")
+    expect(again.get_by_text("stopped before its end")).to_be_visible()
+    expect(tokens(again).first).to_be_visible()
+    assert 10 < tokens(again).count() < 900

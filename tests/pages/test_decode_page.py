@@ -134,7 +134,7 @@ def test_stop_keeps_the_tokens_so_far(app: App) -> None:
     app.until(lambda: app.state.ticket.view().new_tokens > 0)
     app.press("Stop")
     assert app.state.trace.finish_reason == "cancelled"
-    assert "stopped by you" in app.texts
+    assert "stopped before its end" in app.texts
     assert "Stop" not in app.buttons
 
 
