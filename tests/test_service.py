@@ -15,10 +15,12 @@ from tokenscope_core import (
     LanguageModel,
     ModelNotFoundError,
     QueueFullError,
+    RecordError,
     Request,
     RequestError,
     Sampling,
     Store,
+    Trace,
 )
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.service import GenerationService, Limits
@@ -268,3 +270,15 @@ def test_a_limit_that_is_no_number_is_refused_by_name(
     monkeypatch.setenv("TOKENSCOPE_LOADED_MODELS", text)
     with pytest.raises(RequestError, match="TOKENSCOPE_LOADED_MODELS"):
         Limits.from_environment()
+
+
+def test_a_trace_that_cannot_be_stored_is_shown_all_the_same(
+    start: Start, store: Store, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_trace: Trace) -> str:
+        raise RecordError(asked="a", found="The disk is full.", action="b")
+
+    monkeypatch.setattr(store, "put", full)
+    view = start().submit(model, request(), "tab").wait(WAIT_S)
+    assert view.phase == "done"
+    assert view.trace is not None

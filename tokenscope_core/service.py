@@ -121,6 +121,13 @@ class GenerationService:
             for job in self._jobs.values():
                 job.lose(subscriber)
 
+    def keep(self, trace: Trace) -> None:
+        """Put a trace into the store; where that is impossible the trace itself is not lost."""
+        try:
+            self.store.put(trace)
+        except RecordError as error:
+            _LOG.warning("Not kept: %s", error)
+
     def loaded_models(self) -> tuple[str, ...]:
         """The models in memory, least recently used first."""
         with self._changed:
@@ -173,7 +180,7 @@ class GenerationService:
         return job
 
     def _ticket(self, job: Job, subscriber: str) -> Ticket:
-        return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.store.put)
+        return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.keep)
 
     def _queue_position(self, job: Job) -> int | None:
         with self._changed:
@@ -260,7 +267,7 @@ class _Worker:
                 if part.finish_reason is not None:
                     trace = job.trace_so_far(part.finish_reason)
                     assert trace is not None
-                    self._service.store.put(trace)
+                    self._service.keep(trace)
                     job.end("done", trace)
                 elif self.closing or not job.wanted(grace_s):
                     job.end("stopped", job.trace_so_far())

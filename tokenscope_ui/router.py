@@ -13,6 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from tokenscope_core import TokenScopeError
 from tokenscope_ui import page_style
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +43,13 @@ def run_app() -> None:
 
 def route(render: Callable[[], None]) -> None:
     """Draw a page, going through the router where Streamlit has not."""
-    if _routed.get():
-        render()
-    else:
+    if not _routed.get():
         run_app()
+        return
+    try:
+        render()
+    except TokenScopeError as error:
+        # Nothing a page can do about it, such as a store folder that cannot be written.
+        with st.container(border=True):
+            st.markdown(":red[:material/error:] **TokenScope cannot work like this**")
+            st.text(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import streamlit as st
 import tiny_models
 from streamlit.testing.v1 import AppTest
 
+from tokenscope_core import RecordError
 from tokenscope_ui import runs
 from tokenscope_ui.server import service
 
@@ -92,5 +94,6 @@ def app(tiny_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("TOKENSCOPE_MODELS", str(Path(tiny_folder).parent))
     st.cache_resource.clear()
     yield App(tiny_folder)
-    service().close()
+    with contextlib.suppress(RecordError):
+        service().close()
     st.cache_resource.clear()

@@ -261,3 +261,12 @@ def test_going_back_in_the_browser_shows_the_earlier_trace(app: App) -> None:
     app.run()
     assert app.state.trace.key == first.key
     assert app.test.text_area(key="prompt").value == first.request.prompt
+
+
+def test_a_store_that_cannot_be_used_is_explained(
+    app: App, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "file"))
+    app.open().press("Generate")
+    assert "The store in" in app.texts
