@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 import tokenscope_core as ts
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, STORED, missing_reason
-from tokenscope_core.metrics import Measures, measure
+from tokenscope_core.metrics import Distributions, Measures, measure
 from tokenscope_core.steps import Rows, Vocabulary
 
 TEXT = "def add(a, b):\n    return a + b  # é\n"
@@ -137,6 +137,46 @@ def test_half_precision_logits_are_measured_in_float32() -> None:
         np.testing.assert_array_equal(coarse.columns[name], exact.columns[name], err_msg=name)
     expected = oracles.metrics_of(logits[0].double().numpy(), 0, 10)
     assert coarse.columns["entropy"][0] == pytest.approx(expected["entropy"], abs=1e-5)
+
+
+@pytest.mark.parametrize("spread", [0.01, 1.0, 5.0, 20.0])
+def test_a_large_vocabulary_is_summed_without_losing_digits(spread: float) -> None:
+    torch.manual_seed(3)
+    logits = spread * torch.randn(1, 50_000) - 40.0
+    columns = measure(logits, torch.tensor([17]), 20).columns
+    expected = oracles.metrics_of(logits[0].double().numpy(), 17, 20)
+    for name, column in columns.items():
+        assert column[0] == pytest.approx(expected[name], abs=1e-5, rel=1e-5), name
+
+
+def test_many_distributions_at_once_are_measured_as_one_by_one() -> None:
+    torch.manual_seed(4)
+    logits, taken = 3 * torch.randn(40, 9000), torch.randint(0, 9000, (40,))
+    together = measure(logits, taken, 5)
+    for row in range(40):
+        alone = measure(logits[row : row + 1], taken[row : row + 1], 5)
+        np.testing.assert_array_equal(together.candidate_ids[row], alone.candidate_ids[0])
+        for name, column in together.columns.items():
+            assert column[row] == pytest.approx(alone.columns[name][0], abs=1e-6), name
+
+
+def test_a_masked_vocabulary_beside_an_ordinary_one_is_measured() -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, -math.inf, 0.0]])
+    columns = measure(logits, torch.tensor([2, 0]), 2).columns
+    assert columns["entropy"] == pytest.approx([0.8323957, math.log(2)], abs=1e-6)
+    assert columns["varentropy"][1] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("broken", [[math.nan, 0.0], [math.inf, 0.0], [-math.inf, -math.inf]])
+def test_a_model_that_gives_no_numbers_is_named(broken: list[float]) -> None:
+    with pytest.raises(ts.ModelError, match="not a number"):
+        measure_one(broken)
+
+
+def test_the_favourite_of_tied_tokens_is_the_first_as_for_argmax() -> None:
+    logits = torch.zeros(1, 1000)
+    logits[0, [700, 300, 900]] = 5.0
+    assert Distributions(logits, 20).favourite() == 300 == int(logits.argmax())
 
 
 @pytest.mark.parametrize("candidates", [1, 2, 3, 200])

@@ -21,6 +21,8 @@ MEASURED = ("logprob", "entropy", "varentropy", "margin", "rank")
 
 # e^z is 0 in float32 long before; a finite z keeps z e^z at 0 where a logit is -inf.
 _LOWEST = -1000.0
+# Half a megabyte of float32.
+_BLOCK_NUMBERS = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,13 +70,12 @@ class Distributions:
             ModelError: the logits are not numbers.
         """
         top, kept = self._top, self._top.values.shape[-1]
-        shifted = self.logits - top.values[:, :1]
         taken = self.logits.gather(-1, token_ids.unsqueeze(-1))
         # One transfer, whatever the device; ids below 2**24 are exact in float32.
-        packed = torch.cat((taken, *_sums(shifted), top.values, top.indices.float()), dim=-1)
+        packed = torch.cat((taken, self._sums(), top.values, top.indices.float()), dim=-1)
         host = packed.cpu().numpy().astype(np.float64)
         if np.isnan(host).any():
-            host[:, 1:4] = torch.cat(_sums(shifted.clamp(min=_LOWEST)), dim=-1).cpu().numpy()
+            host[:, 1:4] = self._sums(lowest=_LOWEST).cpu().numpy()
             _require_numbers(host)
 
         taken_logits, highest = host[:, :1], host[:, 4 : 4 + kept]
@@ -95,6 +96,11 @@ class Distributions:
             candidate_logprobs=_rounded(top_logprobs[:, : self._width]),
         )
 
+    def _sums(self, lowest: float | None = None) -> torch.Tensor:
+        """Σ e^z, Σ z e^z and Σ z² e^z over the vocabulary, [n, 3]; z at least `lowest`."""
+        blocks = zip(self._blocks(self.logits), self._blocks(self._top.values), strict=True)
+        return torch.cat([_block_sums(b - top[:, :1], lowest) for b, top in blocks])
+
     def _rank(self, taken: torch.Tensor, taken_logits: Floats, highest: Floats) -> Floats:
         """1 + the number of higher logits; the whole vocabulary is read only where the token
         taken lies below all that were kept."""
@@ -102,9 +108,16 @@ class Distributions:
         below = np.flatnonzero(taken_logits[:, 0] < highest[:, -1])
         if len(below):
             rows = torch.from_numpy(below).to(taken.device)
-            higher = (self.logits[rows] > taken[rows]).sum(dim=-1)
-            rank[below] = 1.0 + higher.cpu().numpy()
+            counts = [_count_higher(self.logits[r], taken[r]) for r in self._blocks(rows)]
+            rank[below] = 1.0 + torch.cat(counts).cpu().numpy()
         return np.asarray(rank)
+
+    def _blocks(self, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Rows in blocks over which several passes stay in a processor's cache."""
+        length = max(1, _BLOCK_NUMBERS // self.logits.shape[-1])
+        if len(rows) <= length or rows.device.type != "cpu":
+            return (rows,)
+        return torch.split(rows, length)
 
 
 def measure(logits: torch.Tensor, token_ids: torch.Tensor, candidates: int) -> Measures:
@@ -124,12 +137,19 @@ def missing(count: int, candidates: int) -> Measures:
     )
 
 
-def _sums(shifted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Σ e^z, Σ z e^z and Σ z² e^z over the last axis, each [n, 1]."""
+def _block_sums(shifted: torch.Tensor, lowest: float | None) -> torch.Tensor:
+    if lowest is not None:
+        shifted.clamp_(min=lowest)
     weights = shifted.exp()
     total = weights.sum(dim=-1, keepdim=True)
     first = weights.mul_(shifted).sum(dim=-1, keepdim=True)
-    return total, first, weights.mul_(shifted).sum(dim=-1, keepdim=True)
+    second = weights.mul_(shifted).sum(dim=-1, keepdim=True)
+    return torch.cat((total, first, second), dim=-1)
+
+
+def _count_higher(logits: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+    # Compared into floats: summing booleans is four times slower on a CPU.
+    return torch.gt(logits, taken, out=torch.empty_like(logits)).sum(dim=-1)
 
 
 def _rounded(values: Floats) -> Floats:

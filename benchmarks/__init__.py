@@ -1,0 +1,1 @@
+"""What tracing costs, as ratios measured in one run. See README.md."""

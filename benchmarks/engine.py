@@ -1,0 +1,134 @@
+"""Print what tracing costs: `python -m benchmarks.engine [--quick] [--threads N]`."""
+
+from __future__ import annotations
+
+import os
+
+# Before torch is imported: OpenMP threads that wait must sleep on a shared machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import argparse
+import platform
+from collections.abc import Sequence
+
+import torch
+import transformers
+
+from benchmarks import generation, scoring
+from benchmarks.cache_hit import cache_hit
+from benchmarks.shapes import SHAPES, parameters, random_model, shipped_model
+from tokenscope_core import LanguageModel
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(options.threads)
+    transformers.utils.logging.set_verbosity_error()
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, {options.threads} torch threads, "
+        f"torch {torch.__version__}, transformers {transformers.__version__}\n"
+    )
+    small = random_model(SHAPES["10M"])
+    models = [small]
+    if (shipped := shipped_model()) is not None:
+        models.append(shipped)
+    if not options.quick:
+        models.append(random_model(SHAPES["135M"]))
+    if "generation" in options.only:
+        _generation(models, quick=options.quick)
+    if "scoring" in options.only:
+        _scoring(models, quick=options.quick)
+    if "cache" in options.only:
+        _cache(small, quick=options.quick)
+
+
+def _generation(models: Sequence[LanguageModel], *, quick: bool) -> None:
+    new_tokens, pairs = (48, 5) if quick else (128, 15)
+    print(f"Generation of {new_tokens} tokens with everything recorded, over model.generate")
+    _header("model", "weights", "V", "sampling", "CPU", "wall", "target", "ms/token")
+    for lm in models:
+        for name, sampling in generation.SAMPLINGS.items():
+            cost = generation.generation_cost(lm, sampling, new_tokens=new_tokens, pairs=pairs)
+            _row(
+                lm.identity.name,
+                parameters(lm),
+                lm.identity.vocabulary_size,
+                name,
+                f"{cost.cpu_ratio:.3f}",
+                f"{cost.wall_ratio:.3f}",
+                f"{generation.TARGETS[name]:.2f}",
+                f"{cost.baseline_cpu_ms / new_tokens:.2f} -> "
+                f"{cost.candidate_cpu_ms / new_tokens:.2f}",
+            )
+    print()
+
+
+def _scoring(models: Sequence[LanguageModel], *, quick: bool) -> None:
+    print("Scoring a text, over a bare prefill")
+    _header("model", "V", "tokens", "CPU", "wall", "target")
+    for lm in models:
+        for tokens in (512,) if quick else (1024, 2048):
+            if lm.context_length and tokens <= lm.context_length:
+                cost = scoring.scoring_cost(lm, tokens, pairs=3 if quick else 5)
+                _row(
+                    lm.identity.name,
+                    lm.identity.vocabulary_size,
+                    len(lm.encode(scoring.text_of(lm, tokens))),
+                    f"{cost.cpu_ratio:.3f}",
+                    f"{cost.wall_ratio:.3f}",
+                    f"{scoring.TARGET:.2f}",
+                )
+    print("\nPeak memory, rise in MB in a fresh process")
+    _header("model", "tokens", "prefill", "score", "all logits at once")
+    for shape, tokens in [("10M", 512)] if quick else [("135M", 1024), ("135M", 2048)]:
+        rises = [
+            scoring.peak_increase_mb(what, shape, tokens)
+            for what in ("prefill", "score", "unchunked")
+        ]
+        _row(f"random {shape}", tokens, *(f"{rise:,.0f}" for rise in rises))
+    print()
+
+
+def _cache(lm: LanguageModel, *, quick: bool) -> None:
+    print("A stored trace asked for again, in a fresh process")
+    _header("tokens", "import ms", "first ms", "median ms", "torch imported")
+    for new_tokens in (100,) if quick else (100, 1000):
+        hit = cache_hit(lm, new_tokens=new_tokens)
+        _row(
+            hit.tokens,
+            f"{hit.import_ms:.0f}",
+            f"{hit.first_ms:.2f}",
+            f"{hit.median_ms:.2f}",
+            ", ".join(hit.heavy) or "no",
+        )
+    print()
+
+
+def _header(*names: object) -> None:
+    print("| " + " | ".join(map(str, names)) + " |")
+    print("|" + " --- |" * len(names))
+
+
+def _row(*cells: object) -> None:
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small models, few runs: a minute")
+    parser.add_argument(
+        "--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="torch threads"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=("generation", "scoring", "cache"),
+        default=("generation", "scoring", "cache"),
+        help="which tables to print",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
