@@ -1,0 +1,150 @@
+"""What screens show of a trace: units, scales, visible text, charts' tables."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import tiny_models
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenscope_core import METRICS, Request, Trace, generate
+from tokenscope_ui.charts import candidate_table, position_table
+from tokenscope_ui.formatting import (
+    duration_text,
+    metric_text,
+    probability_text,
+    visible_text,
+)
+from tokenscope_ui.prompt_checks import hints, refusal
+from tokenscope_ui.scales import STRIP_METRICS, scale_of, screen_unit, tint_values, to_screen
+from tokenscope_ui.strip import TokenFlag
+from tokenscope_ui.strip_payload import build_payload
+
+LN2 = math.log(2)
+
+
+@pytest.fixture(scope="module")
+def trace() -> Trace:
+    lm = tiny_models.language_model()
+    return generate(lm, Request("x = 'é👋'\r\n\tdef", max_new_tokens=24, candidates=12))
+
+
+def test_log_quantities_are_shown_in_bits_and_variances_in_bits_squared() -> None:
+    assert to_screen("surprisal", np.array([LN2]))[0] == pytest.approx(1.0)
+    assert to_screen("varentropy", np.array([LN2**2]))[0] == pytest.approx(1.0)
+    assert to_screen("prob", np.array([0.25]))[0] == 0.25
+    assert to_screen("surprisal", np.array([2.0]), "nats")[0] == 2.0
+
+
+def test_every_metric_of_the_strip_is_defined_and_has_a_scale(trace: Trace) -> None:
+    assert set(STRIP_METRICS) <= {metric.name for metric in METRICS}
+    for name in STRIP_METRICS:
+        for unit in ("bits", "nats"):
+            scale = scale_of(name, trace.column(name), unit=unit)  # type: ignore[arg-type]
+            assert scale.low < scale.high
+            assert [t for t, _ in scale.ticks] == sorted(t for t, _ in scale.ticks)
+
+
+def test_an_absolute_scale_does_not_depend_on_the_trace(trace: Trace) -> None:
+    for name in STRIP_METRICS:
+        assert scale_of(name, trace.column(name)) == scale_of(name, np.array([np.nan]))
+
+
+def test_a_relative_scale_holds_every_value_of_the_trace(trace: Trace) -> None:
+    for name in STRIP_METRICS:
+        scale = scale_of(name, trace.column(name), relative=True)
+        values = tint_values(name, trace.column(name))
+        known = values[np.isfinite(values)]
+        assert (known >= scale.low).all()
+        assert (known <= scale.high).all()
+        assert scale.note == "relative to this trace"
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b" a\t\n", "·a→↵"),
+        (b"\x00\x1b\x7f", "⟨NUL⟩⟨ESC⟩⟨DEL⟩"),
+        ("é👋".encode(), "é👋"),
+        ("👋".encode()[:2], "⟨F0⟩⟨9F⟩"),
+        ("\u202ea\u200b".encode(), "⟨U+202E⟩a⟨U+200B⟩"),
+    ],
+)
+def test_token_bytes_are_shown_with_nothing_left_to_guess(data: bytes, shown: str) -> None:
+    assert visible_text(data) == shown
+
+
+@given(st.binary(max_size=12))
+def test_visible_text_never_hides_anything(data: bytes) -> None:
+    shown = visible_text(data)
+    assert bool(shown) == bool(data)
+    assert not any(ord(character) < 0x20 for character in shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1.0, "100.00 %"), (0.999999, ">99.99 %"), (0.5, "50.00 %"), (0.0012, "0.12 %"),
+     (1e-9, "1.0e-09"), (math.nan, "not available")],
+)  # fmt: skip
+def test_probabilities_never_round_to_certainty_or_nothing(value: float, shown: str) -> None:
+    assert probability_text(value) == shown
+
+
+def test_a_missing_metric_is_said_to_be_missing() -> None:
+    assert metric_text("entropy", math.nan) == "not available"
+    assert metric_text("rank", 1200.0) == "1,200"
+    assert metric_text("typicality", -1.5) == "−1.500 bits"
+    assert metric_text("typicality", -0.0001) == "0.000 bits"
+    assert screen_unit(METRICS[0], "nats") == "nats"
+    assert duration_text(0.2) == "under 1 s"
+
+
+def test_candidates_and_all_other_tokens_hold_the_whole_probability(trace: Trace) -> None:
+    for position in range(1, len(trace)):
+        for most in (1, 5, 12):
+            table = candidate_table(trace, position, most)
+            assert table["prob"].sum() == pytest.approx(1.0, abs=1e-5)
+            assert (table["kind"] == "taken").sum() == 1
+            assert table["label"].is_unique
+            assert table["kind"].iloc[-1] == "tail"
+
+
+def test_the_first_token_has_no_candidates(trace: Trace) -> None:
+    assert candidate_table(trace, 0, 10).empty
+
+
+def test_the_position_table_leaves_out_what_is_missing(trace: Trace) -> None:
+    assert position_table(trace, "surprisal")["position"].tolist() == list(range(1, len(trace)))
+    drawn = position_table(trace, "sampled_logprob")
+    assert drawn["position"].tolist() == list(range(trace.prompt_length, len(trace)))
+
+
+def test_the_strip_gets_each_token_with_its_value_or_the_reason(trace: Trace) -> None:
+    payload = json.loads(build_payload(trace, "sampled_logprob", run="r"))
+    flags = [TokenFlag(flag) for flag in payload["flags"]]
+    assert len(flags) == len(payload["values"]) == len(trace)
+    assert flags[0] == TokenFlag.SPECIAL | TokenFlag.PROMPT
+    for position in range(len(trace)):
+        assert (TokenFlag.PROMPT in flags[position]) == (position < trace.prompt_length)
+        assert (payload["values"][position] is None) == (str(position) in payload["reasons"])
+    texts = [
+        text
+        for text, flag in zip(payload["text"], flags, strict=True)
+        if TokenFlag.SPECIAL not in flag and TokenFlag.PROMPT in flag
+    ]
+    parts = [
+        bytes.fromhex(text) if TokenFlag.INCOMPLETE in flag else text.encode()
+        for text, flag in zip(texts, flags[1:], strict=False)
+    ]
+    assert b"".join(parts) == trace.request.prompt.encode()
+
+
+def test_a_prompt_that_can_run_is_not_refused() -> None:
+    assert refusal("x", generating=True, max_new_tokens=1) is None
+    assert refusal("x", generating=False, max_new_tokens=0) is None
+    assert refusal("", generating=False, max_new_tokens=5) is not None
+    assert list(hints("def f():\n\treturn 1\r\n")) == []
