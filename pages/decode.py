@@ -24,16 +24,21 @@ def result(*, polling: bool) -> None:
         # A run began or ended in here: the controls and the polling follow with a full rerun.
         st.rerun()
     with st.container():
+        # Fixed places, so that the strip stays where it is when a run ends and is not rebuilt.
+        status, notice, body = st.empty(), st.empty(), st.container()
         if view is not None and state.busy:
-            progress.show(view, key="decode")
+            with status.container():
+                progress.show(view, key="decode")
         if state.problem is not None:
-            problems.show(state.problem)
+            with notice.container():
+                problems.show(state.problem)
         trace = runs.shown_trace(state)
-        if trace is not None:
-            growing = state.ticket is not None and trace is not state.trace
-            trace_view.show(trace, run=runs.run_name(state), running=growing)
-        elif not state.busy:
-            empty()
+        with body:
+            if trace is not None:
+                growing = state.ticket is not None and trace is not state.trace
+                trace_view.show(trace, run=runs.run_name(state), running=growing)
+            elif not state.busy:
+                empty()
 
 
 def empty() -> None:
