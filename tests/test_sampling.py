@@ -185,6 +185,16 @@ def test_an_impossible_token_is_never_drawn() -> None:
     assert drawn == {1, 3}
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "sampling", [ts.Sampling(1.0), ts.Sampling(1.0, top_k=2), ts.Sampling(1.0, top_p=0.5)]
+)
+def test_nothing_is_drawn_from_what_is_not_a_number(sampling: ts.Sampling, broken: float) -> None:
+    logits = torch.tensor([[0.0, broken, 1.0]])
+    with pytest.raises(ts.ModelError, match="not a number"):
+        Sampler(sampling).choose(logits, NOTHING, 0)
+
+
 @pytest.mark.parametrize("temperature", [1e-6, 1e-3, 1e6])
 def test_extreme_temperatures_draw_without_overflow(temperature: float) -> None:
     sampler = Sampler(ts.Sampling(temperature))

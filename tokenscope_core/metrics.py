@@ -76,7 +76,8 @@ class Distributions:
         host = packed.cpu().numpy().astype(np.float64)
         if np.isnan(host).any():
             host[:, 1:4] = self._sums(lowest=_LOWEST).cpu().numpy()
-            _require_numbers(host)
+            if np.isnan(host).any():
+                raise no_numbers()
 
         taken_logits, highest = host[:, :1], host[:, 4 : 4 + kept]
         total, first, second = host[:, 1], host[:, 2], host[:, 3]
@@ -156,10 +157,10 @@ def _rounded(values: Floats) -> Floats:
     return values.astype(np.float32).astype(np.float64)
 
 
-def _require_numbers(host: Floats) -> None:
-    if np.isnan(host).any():
-        raise ModelError(
-            asked="The next token's probabilities were to be computed.",
-            found="The model's output is not a number (NaN).",
-            action="Load it in float32: half precision overflows in some models.",
-        )
+def no_numbers() -> ModelError:
+    """The error for logits that no probabilities can be computed from."""
+    return ModelError(
+        asked="The next token's probabilities were to be computed.",
+        found="The model's output is not a number (NaN or infinite).",
+        action="Load it in float32: half precision overflows in some models.",
+    )
