@@ -18,7 +18,7 @@ def render() -> None:
         "nothing precedes it. Files hold nats; the screen shows bits unless told otherwise "
         "(1 bit = ln 2 ≈ 0.693 nats)."
     )
-    st.dataframe(
+    st.table(
         pd.DataFrame(
             [
                 {
@@ -34,8 +34,6 @@ def render() -> None:
             ]
         ),
         hide_index=True,
-        height="content",
-        column_config={"what it says": st.column_config.TextColumn(width="large")},
     )
     st.markdown(
         "**Perplexity** of a span is exp(mean surprisal in nats) over the tokens of the span that "

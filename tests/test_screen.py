@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_the_position_table_leaves_out_what_is_missing(trace: Trace) -> None:
 
 
 def test_the_strip_gets_each_token_with_its_value_or_the_reason(trace: Trace) -> None:
-    payload = json.loads(build_payload(trace, "sampled_logprob", run="r"))
+    payload = json.loads(build_payload(trace, "sampled_logprob", run="r", invisibles=True))
     flags = [TokenFlag(flag) for flag in payload["flags"]]
     assert len(flags) == len(payload["values"]) == len(trace)
     assert flags[0] == TokenFlag.SPECIAL | TokenFlag.PROMPT
@@ -141,6 +142,38 @@ def test_the_strip_gets_each_token_with_its_value_or_the_reason(trace: Trace) ->
         for text, flag in zip(texts, flags[1:], strict=False)
     ]
     assert b"".join(parts) == trace.request.prompt.encode()
+
+
+def test_characters_split_over_tokens_are_shown_whole_unless_bytes_are_asked_for() -> None:
+    lm = tiny_models.language_model()
+    split = generate(lm, Request("'👋' + 'ü世'", max_new_tokens=0))
+    payload = json.loads(build_payload(split, "surprisal", run="r"))
+    flags = [TokenFlag(flag) for flag in payload["flags"]]
+    hidden = TokenFlag.SPECIAL | TokenFlag.CONTINUES
+    shown = [t for t, flag in zip(payload["text"], flags, strict=True) if not flag & hidden]
+    assert "".join(shown) == "'👋' + 'ü世'"
+    assert not any(TokenFlag.INCOMPLETE in flag for flag in flags)
+    assert any(TokenFlag.CONTINUES in flag for flag in flags)
+    raw = json.loads(build_payload(split, "surprisal", run="r", invisibles=True))
+    assert any(TokenFlag.INCOMPLETE in TokenFlag(flag) for flag in raw["flags"])
+
+
+def test_bytes_that_form_no_character_stay_visible() -> None:
+    lm = tiny_models.language_model()
+    whole = generate(lm, Request("👋", max_new_tokens=0))
+    pieces = [lm.vocabulary.token_bytes[i] for i in whole.token_ids[1:].tolist()]
+    assert len(pieces) > 1
+    cut = replace(
+        whole,
+        token_ids=whole.token_ids[:-1].copy(),
+        source=whole.source[:-1].copy(),
+        metrics={name: column[:-1].copy() for name, column in whole.metrics.items()},
+        candidate_ids=whole.candidate_ids[:-1].copy(),
+        candidate_logprobs=whole.candidate_logprobs[:-1].copy(),
+        prompt_length=whole.prompt_length - 1,
+    )
+    payload = json.loads(build_payload(cut, "surprisal", run="r"))
+    assert payload["text"][1] == pieces[0].hex(" ").upper()
 
 
 def test_a_prompt_that_can_run_is_not_refused() -> None:

@@ -38,7 +38,7 @@ def build_payload(
     running: bool = False,
 ) -> bytes:
     """The payload of a trace, finished or growing; `run` stays the same while it grows."""
-    texts, flags = _tokens(trace)
+    texts, flags = _tokens(trace, show_bytes=invisibles)
     stored = trace.column(metric)
     reasons = {
         position: missing_reason(metric, position=position, source=str(trace.source[position]))
@@ -74,13 +74,13 @@ def _strip_scale(scale: Scale) -> strip.Scale:
     }
 
 
-def _tokens(trace: Trace) -> tuple[list[str], list[int]]:
+def _tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
     texts: list[str] = []
     flags: list[int] = []
-    for token_id, source, special in zip(
-        trace.token_ids.tolist(), trace.source.tolist(), trace.special.tolist(), strict=True
+    pieces = [trace.vocabulary.token_bytes[token_id] for token_id in trace.token_ids.tolist()]
+    for data, source, special in zip(
+        pieces, trace.source.tolist(), trace.special.tolist(), strict=True
     ):
-        data = trace.vocabulary.token_bytes[token_id]
         flag = TokenFlag(0)
         if source == "prompt":
             flag |= TokenFlag.PROMPT
@@ -97,7 +97,39 @@ def _tokens(trace: Trace) -> tuple[list[str], list[int]]:
             flag |= TokenFlag.WHITESPACE
         texts.append(text)
         flags.append(int(flag))
+    if not show_bytes:
+        _join_characters(pieces, texts, flags)
     return texts, flags
+
+
+def _join_characters(pieces: list[bytes], texts: list[str], flags: list[int]) -> None:
+    """Show a character that several tokens make up together on the first of them."""
+    start = 0
+    while start < len(pieces):
+        end, character = _character_from(pieces, flags, start)
+        if character:
+            texts[start] = character
+            for index in range(start, end):
+                flags[index] &= ~TokenFlag.INCOMPLETE
+                flags[index] |= 0 if index == start else TokenFlag.CONTINUES
+        start = end
+
+
+def _character_from(pieces: list[bytes], flags: list[int], start: int) -> tuple[int, str]:
+    """The fewest incomplete tokens from `start` on that are text together: their end and text.
+
+    Without such tokens the end is the next token and the text empty.
+    """
+    data = b""
+    for end in range(start, len(pieces)):
+        if not flags[end] & TokenFlag.INCOMPLETE:
+            break
+        data += pieces[end]
+        try:
+            return end + 1, data.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return start + 1, ""
 
 
 def _hover(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:

@@ -66,11 +66,9 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
         _figures(trace, position, unit)
         _candidates(trace, position)
     st.markdown("**All metrics**")
-    st.dataframe(
+    st.table(
         _metric_table(trace, position, unit),
         hide_index=True,
-        column_config={"meaning": st.column_config.TextColumn(width="large")},
-        height="content",
     )
 
 
@@ -113,7 +111,7 @@ def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
 def _summary(trace: Trace, unit: LogUnit) -> None:
     st.markdown("**The whole trace**")
     spans = [("prompt", 0, trace.prompt_length), ("generated", trace.prompt_length, len(trace))]
-    st.dataframe(
+    st.table(
         pd.DataFrame([_span_row(trace, *span, unit) for span in spans if span[2] > span[1]]),
         hide_index=True,
     )

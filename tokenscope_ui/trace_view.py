@@ -62,7 +62,9 @@ def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
             "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
             persist_state="session", help="Of log quantities on screen; files always say nats.",
         )  # fmt: skip
-        invisibles = st.toggle("Show white space", key="invisibles", persist_state="session")
+        invisibles = st.toggle(
+            "Show white space and bytes", key="invisibles", persist_state="session"
+        )
     return str(metric), scale == "relative", cast(LogUnit, unit), invisibles
 
 

@@ -36,6 +36,7 @@ function legendKeys({ flags, values, text }) {
   if (has(FLAG.forced)) add("forced", "ab", "forced");
   if (has(FLAG.special) || text.includes("")) add("special", "<s>", "special");
   if (has(FLAG.incomplete)) add("incomplete", "F0", "part of a character");
+  if (has(FLAG.continues)) add("thin continues t16", "\u00a0", "rest of a character");
   if (values.some((value) => !Number.isFinite(value))) add("missing", "ab", "not available");
   return keys;
 }

@@ -1,7 +1,7 @@
 // The painted tokens. A token is one or more pieces (a piece never crosses a line feed), pieces sit
 // in lines, lines in blocks that the browser skips while they are off screen.
 
-const FLAG = { prompt: 1, forced: 2, special: 4, incomplete: 8 };
+const FLAG = { prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32 };
 const LINES_PER_BLOCK = 24;
 
 function commonPrefix(old, next) {
@@ -63,6 +63,10 @@ class Painting {
     const text = texts[index];
     const pieces = [];
     this.pieces.push(pieces);
+    if (flags[index] & FLAG.continues) {
+      this.addPiece(index, pieces, added).classList.add("thin", "continues");
+      return;
+    }
     if (flags[index] & (FLAG.special | FLAG.incomplete) || text === "") {
       const piece = this.addPiece(index, pieces, added);
       piece.textContent = text === "" ? "∅" : escapeHidden(text);

@@ -18,6 +18,9 @@ class TokenFlag(IntFlag):
     INCOMPLETE = 8
     """Part of a character; its `text` is its bytes in hex such as "F0 9F", shown as a chip."""
     WHITESPACE = 16
+    CONTINUES = 32
+    """The character was shown on an earlier token: only a narrow mark is drawn, and `text` (its
+    bytes in hex) is for the tooltip."""
 
 
 class Scale(TypedDict):
