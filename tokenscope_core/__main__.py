@@ -45,6 +45,7 @@ def _generate(options: argparse.Namespace) -> Trace:
         ),
         candidates=options.candidates,
         stop=tuple(options.stop),
+        suffix=None if options.suffix is None else _text(options.suffix),
     )
     return generate(load_model(options.model), request)
 
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name.replace('_', '-')}", type=int, default=getattr(defaults, name)
         )
     generate.add_argument("--stop", action="append", default=[], help="stop string; repeatable")
+    generate.add_argument("--suffix", help="the code after a gap to be filled; likewise")
     generate.set_defaults(verb=_generate)
     score = verbs.add_parser("score", help="teacher-force a given text")
     score.add_argument("text", help="the text; @FILE reads a file, - standard input")

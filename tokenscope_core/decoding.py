@@ -17,6 +17,7 @@ from transformers import DynamicCache
 from tokenscope_core.errors import ContextLengthError
 from tokenscope_core.metrics import Distributions, Measures, measure, missing
 from tokenscope_core.models import LanguageModel
+from tokenscope_core.prompts import prompt_ids
 from tokenscope_core.request import Request
 from tokenscope_core.sampling import Sampler
 from tokenscope_core.steps import FinishReason, Rows, Source, TokenStep, steps_of
@@ -67,29 +68,31 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
 
     Close the iterator to stop early. Raises: as `generate`.
     """
-    prompt_ids = lm.encode(request.prompt)
-    _require_context(lm, prompt_ids, request.max_new_tokens)
+    ids = prompt_ids(lm, request)
+    _require_context(lm, request, ids)
     cache = DynamicCache(config=lm.model.config)
-    logits = yield from _prefill(lm, request, prompt_ids, cache)
+    logits = yield from _prefill(lm, request, ids, cache)
     if request.max_new_tokens:
-        yield from _decode(lm, request, prompt_ids, cache, logits)
+        yield from _decode(lm, request, ids, cache, logits)
 
 
-def _require_context(lm: LanguageModel, prompt_ids: list[int], max_new_tokens: int) -> None:
-    if lm.context_length and len(prompt_ids) + max_new_tokens > lm.context_length:
+def _require_context(lm: LanguageModel, request: Request, ids: list[int]) -> None:
+    if lm.context_length and len(ids) + request.max_new_tokens > lm.context_length:
+        room = lm.context_length - request.max_new_tokens - _TAIL_RESERVE
         raise ContextLengthError(
-            prompt_tokens=len(prompt_ids),
-            max_new_tokens=max_new_tokens,
+            prompt_tokens=len(ids),
+            max_new_tokens=request.max_new_tokens,
             context_length=lm.context_length,
-            tail=_tail(lm, prompt_ids, lm.context_length - max_new_tokens - _TAIL_RESERVE),
+            # The tail of a gap's layout would be the suffix alone.
+            tail=_tail(lm, ids, room) if request.suffix is None else "",
         )
 
 
-def _tail(lm: LanguageModel, prompt_ids: list[int], tokens: int) -> str:
+def _tail(lm: LanguageModel, ids: list[int], tokens: int) -> str:
     """The text of the last `tokens` ids, from the first whole line on where there is one."""
     if tokens <= 0:
         return ""
-    kept = [i for i in prompt_ids[-tokens:] if i not in lm.vocabulary.special_ids]
+    kept = [i for i in ids[-tokens:] if i not in lm.vocabulary.special_ids]
     data = b"".join(lm.vocabulary.token_bytes[i] for i in kept)
     text = data.decode("utf-8", errors="ignore")
     _, _, lines = text.partition("\n")
@@ -102,14 +105,14 @@ def chunk_length(vocabulary_size: int) -> int:
 
 
 def _prefill(
-    lm: LanguageModel, request: Request, prompt_ids: list[int], cache: DynamicCache
+    lm: LanguageModel, request: Request, prompt: list[int], cache: DynamicCache
 ) -> Generator[Rows, None, torch.Tensor]:
     """Read the prompt, yielding its rows; returns the logits [1, V] after its last token.
 
     The logits at a position describe the token after it, so each chunk measures the tokens one
     place further on.
     """
-    ids = torch.tensor([prompt_ids], device=lm.device)
+    ids = torch.tensor([prompt], device=lm.device)
     length = ids.shape[1]
     width = min(request.candidates, lm.identity.vocabulary_size)
     only_first = length == 1 and request.max_new_tokens == 0
@@ -136,15 +139,15 @@ def _prefill(
 def _decode(
     lm: LanguageModel,
     request: Request,
-    prompt_ids: list[int],
+    prompt: list[int],
     cache: DynamicCache,
     logits: torch.Tensor,
 ) -> Iterator[Rows]:
     sampler = Sampler(request.sampling)
     matcher = StopMatcher(request.stop)
-    start = len(prompt_ids)
+    start = len(prompt)
     ids = torch.empty((1, start + request.max_new_tokens), dtype=torch.long, device=lm.device)
-    ids[0, :start] = torch.tensor(prompt_ids)
+    ids[0, :start] = torch.tensor(prompt)
     began = time.perf_counter()
     for position in range(start, start + request.max_new_tokens):
         with torch.inference_mode():

@@ -17,12 +17,12 @@ from transformers import (
 
 from tokenscope_core.errors import CapabilityError, ModelFormatError, RequestError
 from tokenscope_core.model_files import ModelFiles, locate
+from tokenscope_core.prompts import fill_in_the_middle_marks
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
 
 _PROBE = "def f(x):\n    return x\n"
-_FIM_MARKS = {"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,6 @@ def describe(
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
     vocabulary = vocabulary_of(tokenizer, vocabulary_size)
     context_length = getattr(config, "max_position_embeddings", None)
-    names = {token.decode("utf-8", "replace") for token in vocabulary.token_bytes.values()}
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,
@@ -144,7 +143,7 @@ def describe(
         capabilities=Capabilities(
             begins_with_special=bool(tokenizer("")["input_ids"]),
             chat_template=bool(getattr(tokenizer, "chat_template", None)),
-            fill_in_the_middle=names >= _FIM_MARKS,
+            fill_in_the_middle=fill_in_the_middle_marks(tokenizer) is not None,
         ),
     )
 

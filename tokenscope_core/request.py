@@ -89,10 +89,12 @@ class Request:
 
     `candidates` is how many of the most probable tokens are recorded at each position.
     Generation ends early at an end-of-sequence token or when the generated text contains one of
-    the `stop` strings. With `max_new_tokens` 0 the prompt is only scored.
+    the `stop` strings. With `max_new_tokens` 0 the prompt is only scored. With a `suffix` the gap
+    between prompt and suffix is filled; the text then reads prompt, suffix, middle, as the model
+    did.
 
     Raises:
-        RequestError: a value is out of range, or the prompt is not Unicode text.
+        RequestError: a value is out of range, or a text is not Unicode.
     """
 
     prompt: str
@@ -100,6 +102,7 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     candidates: int = 20
     stop: tuple[str, ...] = ()
+    suffix: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "candidates"):
@@ -129,7 +132,7 @@ class Request:
             "Every text contains it, so nothing could be generated.",
             "Remove it.",
         )
-        for text in (self.prompt, *self.stop):
+        for text in (self.prompt, *self.stop, self.suffix or ""):
             _require_unicode(text)
 
     def to_json(self) -> dict[str, Any]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import streamlit as st
 
 from tokenscope_core import Request, RequestError, Sampling, TokenScopeError
 from tokenscope_core.model_files import available
 from tokenscope_core.request import MAX_CANDIDATES
 from tokenscope_ui import prompt_checks, runs
-from tokenscope_ui.examples import EXAMPLES
+from tokenscope_ui.examples import EXAMPLES, Example
 
-Mode = Literal["Generate", "Score code"]
+GENERATE, FILL, SCORE = "Generate", "Fill a gap", "Score code"
+_TEXT_LABEL = {GENERATE: "Prompt", FILL: "Code before the gap", SCORE: "Code to score"}
+_RUN_LABEL = {GENERATE: "Generate", FILL: "Fill", SCORE: "Score"}
+
+_KEPT = "text_before_example"
 
 _DEFAULTS: dict[str, object] = {
-    "mode": "Generate",
+    "mode": GENERATE,
     "prompt": EXAMPLES[0].prompt,
+    "suffix": "",
     "max_new_tokens": 64,
     "temperature": 0.0,
     "top_p": 1.0,
@@ -42,8 +45,9 @@ def fill(request: Request) -> None:
     """Set the controls to a request."""
     sampling = request.sampling
     st.session_state.update(
-        mode="Generate" if request.max_new_tokens else "Score code",
+        mode=_mode_of(request),
         prompt=request.prompt,
+        suffix=request.suffix or "",
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
@@ -55,6 +59,12 @@ def fill(request: Request) -> None:
     )
     if request.max_new_tokens:
         st.session_state["max_new_tokens"] = request.max_new_tokens
+
+
+def _mode_of(request: Request) -> str:
+    if request.suffix is not None:
+        return FILL
+    return GENERATE if request.max_new_tokens else SCORE
 
 
 def side_bar() -> None:
@@ -123,7 +133,7 @@ def prompt_box() -> None:
     """Mode, examples, the prompt itself and the button that runs it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.segmented_control(
-            "Mode", ("Generate", "Score code"), key="mode", required=True,
+            "Mode", (GENERATE, FILL, SCORE), key="mode", required=True,
             label_visibility="collapsed", persist_state="session",
         )  # fmt: skip
         with st.popover("Examples", icon=":material/lightbulb:"):
@@ -133,26 +143,36 @@ def prompt_box() -> None:
                     key=f"example {example.name}",
                     help=f"Look at {example.look_at}.",
                     on_click=_take_example,
-                    args=(example.prompt,),
+                    args=(example,),
                     width="stretch",
                 )
-            if "prompt_before_example" in st.session_state:
+            if _KEPT in st.session_state:
                 st.button(
                     "Back to my text", icon=":material/undo:", on_click=_undo_example,
                     width="stretch",
                 )  # fmt: skip
-    generating = st.session_state["mode"] == "Generate"
+    mode = st.session_state["mode"]
     st.text_area(
-        "Prompt" if generating else "Code to score",
+        _TEXT_LABEL[mode],
         key="prompt",
-        height=170,
+        height=110 if mode == FILL else 170,
         persist_state="session",
         placeholder="Type or paste Python here, or choose an example.",
     )
-    for hint in prompt_checks.hints(st.session_state["prompt"]):
+    if mode == FILL:
+        st.text_area(
+            "Code after the gap",
+            key="suffix",
+            height=110,
+            persist_state="session",
+            help="The model reads the code before the gap, then the code after it, and then "
+            "writes what belongs between; the strip shows them in that order.",
+        )
+    suffix = st.session_state["suffix"] if mode == FILL else ""
+    for hint in prompt_checks.hints(st.session_state["prompt"] + suffix):
         st.caption(f":material/info: {hint}")
     st.button(
-        "Generate" if generating else "Score",
+        _RUN_LABEL[mode],
         type="primary",
         icon=":material/play_arrow:",
         on_click=submit,
@@ -160,20 +180,26 @@ def prompt_box() -> None:
     )
 
 
-def _take_example(prompt: str) -> None:
-    if st.session_state["prompt"] not in {example.prompt for example in EXAMPLES}:
-        st.session_state["prompt_before_example"] = st.session_state["prompt"]
-    st.session_state["prompt"] = prompt
+def _take_example(example: Example) -> None:
+    state = st.session_state
+    if state["prompt"] not in {known.prompt for known in EXAMPLES}:
+        state[_KEPT] = {name: state[name] for name in ("mode", "prompt", "suffix")}
+    state["prompt"] = example.prompt
+    state["suffix"] = example.suffix or ""
+    if example.suffix is not None:
+        state["mode"] = FILL
+    elif state["mode"] == FILL:
+        state["mode"] = GENERATE
 
 
 def _undo_example() -> None:
-    st.session_state["prompt"] = st.session_state.pop("prompt_before_example")
+    st.session_state.update(st.session_state.pop(_KEPT))
 
 
 def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> None:
     """Run what the controls say; a given prompt or length takes the place of theirs."""
     state = st.session_state
-    generating = state["mode"] == "Generate"
+    generating = state["mode"] != SCORE
     text = state["prompt"] if prompt is None else prompt
     length = state["max_new_tokens"] if max_new_tokens is None else max_new_tokens
     refused = prompt_checks.refusal(text, generating=generating, max_new_tokens=length)
@@ -181,14 +207,15 @@ def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> N
         runs.refuse(refused)
         return
     try:
-        request = _request(text, length if generating else 0)
+        suffix = state["suffix"] if state["mode"] == FILL else None
+        request = _request(text, suffix, length if generating else 0)
     except TokenScopeError as error:
         runs.refuse(error)
         return
     runs.start(state["model"] or available()[0], request)
 
 
-def _request(prompt: str, max_new_tokens: int) -> Request:
+def _request(prompt: str, suffix: str | None, max_new_tokens: int) -> Request:
     state = st.session_state
     sampling = Sampling(
         temperature=state["temperature"],
@@ -200,6 +227,7 @@ def _request(prompt: str, max_new_tokens: int) -> Request:
     )
     return Request(
         prompt=prompt,
+        suffix=suffix,
         max_new_tokens=max_new_tokens,
         # What a run does not depend on is not part of it: equal runs are then found again.
         sampling=_relevant(sampling) if max_new_tokens else Sampling(),

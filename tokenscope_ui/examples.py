@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt, and what to look at in its trace."""
+    """A prompt, and what to look at in its trace; with a suffix, a gap to be filled."""
 
     name: str
     look_at: str
     prompt: str
+    suffix: str | None = None
 
 
 EXAMPLES: tuple[Example, ...] = (
@@ -34,6 +35,12 @@ EXAMPLES: tuple[Example, ...] = (
         "Docstring",
         "prose is far less certain than the code around it",
         'def mean(values):\n    """',
+    ),
+    Example(
+        "Fill a gap",
+        "the name that the code after the gap demands",
+        "def mean(values):\n    total = ",
+        "\n    return total / len(values)\n",
     ),
     Example(
         "Non-ASCII",
