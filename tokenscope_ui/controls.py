@@ -7,7 +7,7 @@ import streamlit as st
 from tokenscope_core import Request, RequestError, Sampling, TokenScopeError
 from tokenscope_core.model_files import available
 from tokenscope_core.request import MAX_CANDIDATES
-from tokenscope_ui import prompt_checks, runs
+from tokenscope_ui import model_card, prompt_checks, runs
 from tokenscope_ui.examples import EXAMPLES, Example
 
 GENERATE, FILL, SCORE = "Generate", "Fill a gap", "Score code"
@@ -26,7 +26,7 @@ _DEFAULTS: dict[str, object] = {
     "top_k": 0,
     "min_p": 0.0,
     "repetition_penalty": 1.0,
-    "seed": 0,
+    "seed": "0",
     "candidates": 20,
     "stop": "",
 }
@@ -53,7 +53,7 @@ def fill(request: Request) -> None:
         top_k=sampling.top_k,
         min_p=sampling.min_p,
         repetition_penalty=sampling.repetition_penalty,
-        seed=sampling.seed,
+        seed=str(sampling.seed),
         candidates=request.candidates,
         stop="\n".join(text.encode("unicode_escape").decode() for text in request.stop),
     )
@@ -81,24 +81,30 @@ def side_bar() -> None:
             help="The shipped model, a folder listed in TOKENSCOPE_MODELS, or type a folder or "
             "a Hugging Face id and press Enter.",
         )
+        model_card.show(st.session_state["model"] or available()[0])
         st.number_input(
             "New tokens", min_value=0, step=16, key="max_new_tokens", persist_state="session",
+            disabled=st.session_state["mode"] == SCORE,
             help="Generation ends here at the latest, or at an end-of-sequence token.",
         )  # fmt: skip
+        # A link may hold values beyond what one would offer; the range then reaches out to them.
         st.slider(
-            "Temperature", 0.0, 2.0, step=0.05, key="temperature", persist_state="session",
+            "Temperature", 0.0, max(2.0, st.session_state["temperature"]), step=0.05,
+            key="temperature", persist_state="session",
+            disabled=st.session_state["mode"] == SCORE,
             help="0 always takes the favourite (greedy). Metrics stay those of the raw model.",
         )  # fmt: skip
         st.slider(
-            "Top-p", 0.05, 1.0, step=0.05, key="top_p", persist_state="session",
-            disabled=_greedy(), help="Draw from the smallest set holding this much probability.",
+            "Top-p", min(0.05, st.session_state["top_p"]), 1.0, step=0.05, key="top_p",
+            persist_state="session", disabled=_greedy(),
+            help="Draw from the smallest set holding this much probability.",
         )  # fmt: skip
         with st.expander("More sampling"):
             _more_sampling()
 
 
 def _greedy() -> bool:
-    return bool(st.session_state.get("temperature", 0.0) == 0.0)
+    return bool(st.session_state["temperature"] == 0.0 or st.session_state["mode"] == SCORE)
 
 
 def _more_sampling() -> None:
@@ -111,12 +117,14 @@ def _more_sampling() -> None:
         help="Drop tokens less likely than this share of the favourite; 0 is off.",
     )  # fmt: skip
     st.slider(
-        "Repetition penalty", 0.5, 2.0, step=0.05, key="repetition_penalty",
+        "Repetition penalty", min(0.5, st.session_state["repetition_penalty"]),
+        max(2.0, st.session_state["repetition_penalty"]), step=0.05, key="repetition_penalty",
         persist_state="session", help="Above 1, tokens already present become less likely.",
     )  # fmt: skip
-    st.number_input(
-        "Seed", min_value=0, key="seed", persist_state="session", disabled=_greedy(),
-        help="Equal seeds give equal draws.",
+    # As text: a browser's numbers cannot hold every seed.
+    st.text_input(
+        "Seed", key="seed", persist_state="session", disabled=_greedy(),
+        help="A whole number. Equal seeds give equal draws.",
     )  # fmt: skip
     st.number_input(
         "Candidates recorded", 1, MAX_CANDIDATES, key="candidates", persist_state="session",
@@ -223,7 +231,7 @@ def _request(prompt: str, suffix: str | None, max_new_tokens: int) -> Request:
         top_p=state["top_p"],
         min_p=state["min_p"],
         repetition_penalty=state["repetition_penalty"],
-        seed=state["seed"],
+        seed=_seed(state["seed"]),
     )
     return Request(
         prompt=prompt,
@@ -234,6 +242,17 @@ def _request(prompt: str, suffix: str | None, max_new_tokens: int) -> Request:
         candidates=state["candidates"],
         stop=_stop_strings(state["stop"]) if max_new_tokens else (),
     )
+
+
+def _seed(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise RequestError(
+            asked=f"The seed was set to “{text}”.",
+            found="It is not a whole number.",
+            action="Set it to one, such as 0.",
+        ) from None
 
 
 def _relevant(sampling: Sampling) -> Sampling:

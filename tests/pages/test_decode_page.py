@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tokenscope_core import Request, Store
+from tokenscope_core import Request, Sampling, Store
 from tokenscope_core.errors import RecordError
 from tokenscope_ui.examples import EXAMPLES
 from tokenscope_ui.server import service
@@ -230,7 +230,7 @@ def test_stop_strings_are_read_with_escapes(app: App) -> None:
 
 def test_settings_that_greedy_ignores_do_not_make_another_run(app: App) -> None:
     app.open().generate()
-    app.test.session_state["seed"] = 7
+    app.test.session_state["seed"] = "7"
     app.run().press("Generate")
     assert app.state.outcome.from_store
 
@@ -277,3 +277,23 @@ def test_a_store_that_cannot_be_used_is_explained(
     monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "file"))
     app.open().press("Generate")
     assert "The store in" in app.texts
+
+
+def test_an_address_with_unusual_settings_opens(app: App, tiny_folder: str) -> None:
+    sampling = Sampling(
+        temperature=9.5, top_p=0.001, min_p=0.33, repetition_penalty=0.01, seed=2**62, top_k=10**6
+    )
+    request = Request("y = 2\n", max_new_tokens=3, sampling=sampling, candidates=200)
+    trace = service().submit(tiny_folder, request, "someone").wait(60.0).trace
+    assert trace is not None
+    app.open(run=trace.key).press("Generate")
+    assert app.state.outcome.from_store
+    assert app.state.trace.key == trace.key
+
+
+def test_a_seed_that_is_no_number_is_refused(app: App) -> None:
+    app.open()
+    app.test.session_state["temperature"] = 1.0
+    app.test.session_state["seed"] = "lucky"
+    app.run().press("Generate")
+    assert "The seed was set to “lucky”" in app.texts
