@@ -44,16 +44,18 @@ def main() -> None:
 
 
 def _generation(models: Sequence[LanguageModel], *, quick: bool) -> None:
-    new_tokens, pairs = (48, 5) if quick else (128, 15)
-    print(f"Generation of {new_tokens} tokens with everything recorded, over model.generate")
-    _header("model", "weights", "V", "sampling", "CPU", "wall", "target", "ms/token")
+    print("Generation with everything recorded (20 candidates), over model.generate")
+    _header("model", "weights", "V", "new", "sampling", "CPU", "wall", "target", "ms/token")
     for lm in models:
+        large = lm.model.num_parameters() > 50_000_000
+        new_tokens, pairs = (48, 7) if quick else (32, 9) if large else (128, 15)
         for name, sampling in generation.SAMPLINGS.items():
             cost = generation.generation_cost(lm, sampling, new_tokens=new_tokens, pairs=pairs)
             _row(
                 lm.identity.name,
                 parameters(lm),
                 lm.identity.vocabulary_size,
+                new_tokens,
                 name,
                 f"{cost.cpu_ratio:.3f}",
                 f"{cost.wall_ratio:.3f}",
