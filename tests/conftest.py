@@ -11,8 +11,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import tiny_models
+from hypothesis import HealthCheck, settings
 
 from tokenscope_core import LanguageModel, Store
+
+# A busy machine may be slow; that is not what these tests are about.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(params=tiny_models.FAMILIES)
