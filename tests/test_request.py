@@ -39,6 +39,7 @@ def test_sampling_out_of_range_is_refused(values: dict[str, Any]) -> None:
         {"candidates": 0}, {"candidates": 201}, {"candidates": math.nan},
         {"stop": ("",)}, {"stop": ("ok", "")}, {"stop": "end"}, {"stop": (3,)},
         {"prompt": 3}, {"prompt": b"x"}, {"prompt": None},
+        {"suffix": 0}, {"suffix": ["x"]}, {"suffix": "\udc00"},
     ],
 )  # fmt: skip
 def test_a_request_out_of_range_is_refused(values: dict[str, Any]) -> None:
@@ -90,6 +91,7 @@ def test_equal_requests_have_equal_keys_however_their_numbers_are_written() -> N
         ts.Request("x", max_new_tokens=65),
         ts.Request("x", candidates=21),
         ts.Request("x", stop=("a",)),
+        ts.Request("x", suffix=""),
         ts.Request("x", sampling=ts.Sampling(1.0)),
         ts.Request("x", sampling=ts.Sampling(seed=1)),
     ],

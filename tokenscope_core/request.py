@@ -132,8 +132,10 @@ class Request:
             "Every text contains it, so nothing could be generated.",
             "Remove it.",
         )
-        for text in (self.prompt, *self.stop, self.suffix or ""):
+        for text in (self.prompt, *self.stop):
             _require_unicode(text)
+        if self.suffix is not None:
+            _require_unicode(self.suffix)
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain JSON values; `from_json` is its inverse."""
