@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 def full_pass(lm: LanguageModel, token_ids: NDArray[np.int64]) -> Floats:
     """Logits [T, V] of one uncached forward pass of the same weights in float64."""
     precise = copy.deepcopy(lm.model).double()
+    precise.set_experts_implementation("eager")  # the fused one knows no float64
     with torch.no_grad():
         logits: torch.Tensor = precise(torch.tensor([token_ids.tolist()]), use_cache=False).logits
     return logits[0].numpy()

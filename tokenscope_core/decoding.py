@@ -12,12 +12,12 @@ from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
 from tokenscope_core.errors import ContextLengthError
 from tokenscope_core.metrics import Distributions, Measures, measure, missing
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prompts import prompt_ids
+from tokenscope_core.reading import Reader
 from tokenscope_core.request import Request
 from tokenscope_core.sampling import Sampler
 from tokenscope_core.steps import FinishReason, Rows, Source, TokenStep, steps_of
@@ -70,10 +70,10 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     """
     ids = prompt_ids(lm, request)
     _require_context(lm, request, ids)
-    cache = DynamicCache(config=lm.model.config)
-    logits = yield from _prefill(lm, request, ids, cache)
+    reader = Reader(lm.model, lm.capabilities.cache)
+    logits = yield from _prefill(lm, request, ids, reader)
     if request.max_new_tokens:
-        yield from _decode(lm, request, ids, cache, logits)
+        yield from _decode(lm, request, ids, reader, logits)
 
 
 def _require_context(lm: LanguageModel, request: Request, ids: list[int]) -> None:
@@ -105,7 +105,7 @@ def chunk_length(vocabulary_size: int) -> int:
 
 
 def _prefill(
-    lm: LanguageModel, request: Request, prompt: list[int], cache: DynamicCache
+    lm: LanguageModel, request: Request, prompt: list[int], reader: Reader
 ) -> Generator[Rows, None, torch.Tensor]:
     """Read the prompt, yielding its rows; returns the logits [1, V] after its last token.
 
@@ -125,8 +125,8 @@ def _prefill(
     read = length if request.max_new_tokens else length - 1
     for start in range(0, read, step):
         chunk = ids[:, start : min(start + step, read)]
+        logits = reader.read(chunk)
         with torch.inference_mode():
-            logits = lm.model(input_ids=chunk, past_key_values=cache, use_cache=True).logits[0]
             taken = ids[0, start + 1 : start + 1 + chunk.shape[1]]
             if not len(taken):  # the prompt's last token alone: only its logits are wanted
                 break
@@ -140,7 +140,7 @@ def _decode(
     lm: LanguageModel,
     request: Request,
     prompt: list[int],
-    cache: DynamicCache,
+    reader: Reader,
     logits: torch.Tensor,
 ) -> Iterator[Rows]:
     sampler = Sampler(request.sampling)
@@ -173,9 +173,7 @@ def _decode(
         if finish is not None:
             return
         began = time.perf_counter()
-        with torch.inference_mode():
-            out = lm.model(input_ids=taken.unsqueeze(0), past_key_values=cache, use_cache=True)
-            logits = out.logits[:, -1]
+        logits = reader.read(taken.unsqueeze(0))
 
 
 def _finish_reason(lm: LanguageModel, matcher: StopMatcher, token_id: int) -> FinishReason | None:

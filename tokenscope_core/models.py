@@ -10,28 +10,29 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from tokenscope_core.errors import CapabilityError, ModelFormatError, RequestError
+from tokenscope_core.errors import ModelFormatError, RequestError, summary_of
 from tokenscope_core.model_files import ModelFiles, locate
 from tokenscope_core.prompts import fill_in_the_middle_marks
+from tokenscope_core.reading import CacheUse, find_cache_use
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
 
-_PROBE = "def f(x):\n    return x\n"
+_CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model can do beyond predicting the next token."""
+    """What a model can do beyond predicting the next token, and how it has to be read."""
 
     begins_with_special: bool
     chat_template: bool
     fill_in_the_middle: bool
+    cache: CacheUse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +91,7 @@ def load_model(
     Raises:
         ModelNotFoundError: no such folder or hub id, or no network.
         ModelFormatError: the files are damaged, incomplete or not a causal language model.
-        CapabilityError: the tokenizer does not spell out its bytes, or the model cannot be read
-            in parts through a key-value cache.
+        CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
     files = model if isinstance(model, ModelFiles) else locate(model)
     try:
@@ -111,13 +111,11 @@ def load_model(
         # transformers raises a different type for every way a folder can be wrong.
         raise ModelFormatError(
             asked=f"The model “{files.name}” was to be loaded.",
-            found=f"transformers could not load it: {_summary(error)}",
+            found=f"transformers could not load it: {summary_of(error)}",
             action="Take a complete copy of the model, or choose another.",
         ) from error
     _refuse_untrained_weights(files, info)
-    lm = describe(loaded.to(device).eval(), tokenizer, files)
-    _require_cache(lm)
-    return lm
+    return describe(loaded.to(device).eval(), tokenizer, files)
 
 
 def describe(
@@ -126,24 +124,25 @@ def describe(
     """Wrap a model and tokenizer already in memory.
 
     Raises:
-        CapabilityError: the tokenizer does not spell out its bytes.
+        CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
     config = model.config.get_text_config()
     vocabulary_size = int(model.get_output_embeddings().weight.shape[0])
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
     vocabulary = vocabulary_of(tokenizer, vocabulary_size)
-    context_length = getattr(config, "max_position_embeddings", None)
+    context_length = next(filter(None, (getattr(config, n, None) for n in _CONTEXT_NAMES)), None)
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,
         identity=ModelIdentity(files.name, fingerprint, vocabulary_size),
         vocabulary=vocabulary,
-        context_length=int(context_length) if context_length else None,
+        context_length=context_length,
         end_ids=_end_ids(model, tokenizer),
         capabilities=Capabilities(
             begins_with_special=bool(tokenizer("")["input_ids"]),
             chat_template=bool(getattr(tokenizer, "chat_template", None)),
             fill_in_the_middle=fill_in_the_middle_marks(tokenizer) is not None,
+            cache=find_cache_use(model, vocabulary_size, files.name),
         ),
     )
 
@@ -172,37 +171,3 @@ def _refuse_untrained_weights(files: ModelFiles, info: dict[str, Any]) -> None:
                 "they would be random.",
                 action="Take a complete copy of the model.",
             )
-
-
-def _require_cache(lm: LanguageModel) -> None:
-    """Read a few tokens at once and in parts, and refuse a model that tells them apart.
-
-    Recurrent models ignore the cache they are given and bidirectional ones look ahead; neither
-    raises anything, and every number of theirs would be wrong.
-    """
-    ids = torch.tensor([(lm.encode(_PROBE) * 6)[:6]], device=lm.device)
-    cache = DynamicCache(config=lm.model.config)
-    found = "Read in parts through a key-value cache, it gives other numbers than read at once."
-    try:
-        with torch.inference_mode():
-            whole = lm.model(input_ids=ids).logits[0].float()
-            parts = [
-                lm.model(input_ids=part, past_key_values=cache, use_cache=True).logits[0].float()
-                for part in torch.split(ids, [3, 2, 1], dim=1)
-            ]
-        # bfloat16 moves single logits by tenths, but never all of them by a tenth of their spread.
-        if (torch.cat(parts) - whole).std() < 0.1 * whole.std():
-            return
-    except (ValueError, TypeError, RuntimeError, AttributeError, LookupError) as error:
-        found = f"It cannot be read in parts through a key-value cache: {_summary(error)}"
-    raise CapabilityError(
-        asked=f"The model “{lm.identity.name}” was to be loaded.",
-        found=found,
-        action="Choose a decoder with attention, such as a Llama, Qwen, Gemma or GPT.",
-    )
-
-
-def _summary(error: Exception) -> str:
-    """The type and the first two lines of an error, as one sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return ": ".join([type(error).__name__, " ".join(lines[:2])]).rstrip(" .:") + "."
