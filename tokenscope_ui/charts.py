@@ -59,6 +59,8 @@ def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
                 labelLimit=170,
                 labelFontSize=12,
                 labelOverlap=False,
+                labelFlush=False,
+                labelBound=False,
                 ticks=False,
                 domain=False,
             ),
@@ -115,9 +117,9 @@ def position_chart(
     low = min(scale.low, 0.0) if len(table) == 0 else min(scale.low, float(table["value"].min()))
     high = scale.high if len(table) == 0 else max(scale.high, float(table["value"].max()))
     base = alt.Chart(table).encode(
-        x=alt.X("position:Q", title="position", scale=alt.Scale(domain=[0, max(last, 1)])).axis(
-            tickMinStep=1, format=",d", grid=False
-        )
+        x=alt.X(
+            "position:Q", title="position", scale=alt.Scale(domain=[0, max(last, 1)], nice=False)
+        ).axis(tickMinStep=1, format=",d", grid=False)
     )
     labels = dict(scale.ticks)
     axis = alt.Axis(values=[value for value, _ in scale.ticks], grid=True)
