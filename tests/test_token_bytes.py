@@ -1,35 +1,66 @@
-"""The exact bytes of every token, for both families of tokenizers."""
+"""The exact bytes of every token, for every family of tokenizers."""
 
 from __future__ import annotations
+
+import unicodedata
+from typing import Literal
 
 import numpy as np
 import pytest
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+)
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 import tokenscope_core as ts
+from tokenscope_core.models import describe
 from tokenscope_core.token_bytes import vocabulary_of
 
-AWKWARD = st.text() | st.sampled_from(
-    ["\r\n\r\n", "\t\tx", "👩‍👩‍👧", "\u202eabc", "a\0b", "\u200b", "  \n ", "ﬁ", "e\u0301"]
+PIECES = (
+    "def", "имя_переменной", "変数", "naïve", " ", "  ", "\t", "\r\n", "\n", "👩‍👩‍👧", "🇨🇭",
+    "\u200b", "\u200d", "\u202e", "\u2066", "\ufeff", "ﬁ", "e\u0301", "Å", "①", "½", "a\0b",
+    "a", "(", ".",
+)  # fmt: skip
+CODE = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+AWKWARD = (
+    CODE
+    | st.text()
+    | st.sampled_from(
+        ["\r\n\r\n", "\t\tx", "👩‍👩‍👧", "\u202eabc", "a\0b", "\u200b", "  \n ", "ﬁ", "e\u0301"]
+    )
 )
+
+
+FALLBACK_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)] + ["▁", "▁d", "d", "e", "f", "▁de"]
+
+
+def byte_fallback_backend() -> Tokenizer:
+    """SentencePiece's BPE as a `tokenizers` model, spaces not dealt with yet."""
+    vocabulary = {"<unk>": 0, "</s>": 1} | {name: i for i, name in enumerate(FALLBACK_TOKENS, 2)}
+    merges = [("▁", "d"), ("▁d", "e")]
+    return Tokenizer(
+        models.BPE(vocab=vocabulary, merges=merges, byte_fallback=True, unk_token="<unk>")
+    )
+
+
+def fast(backend: Tokenizer, **settings: object) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="</s>", unk_token="<unk>", **settings
+    )
 
 
 def byte_fallback_tokenizer(*, dummy_prefix: bool) -> PreTrainedTokenizerFast:
     """As Llama 2 (with the dummy prefix) and Gemma (without) write it."""
-    names = [f"<0x{byte:02X}>" for byte in range(256)] + ["▁", "▁d", "d", "e", "f", "▁de"]
-    vocabulary = {"<unk>": 0, "</s>": 1} | {name: i for i, name in enumerate(names, 2)}
-    backend = Tokenizer(
-        models.BPE(
-            vocab=vocabulary,
-            merges=[("▁", "d"), ("▁d", "e")],
-            byte_fallback=True,
-            unk_token="<unk>",
-        )
-    )
+    backend = byte_fallback_backend()
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     if dummy_prefix:
         backend.normalizer = normalizers.Sequence(
@@ -39,7 +70,48 @@ def byte_fallback_tokenizer(*, dummy_prefix: bool) -> PreTrainedTokenizerFast:
     else:
         backend.normalizer = normalizers.Replace(" ", "▁")
     backend.decoder = decoders.Sequence(steps)
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", unk_token="<unk>")
+    return fast(backend)
+
+
+def metaspace_tokenizer(prepend_scheme: str) -> PreTrainedTokenizerFast:
+    """As tokenizers newer than Llama 2's write it: spaces are dealt with after normalising."""
+    backend = byte_fallback_backend()
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=prepend_scheme)
+    backend.decoder = decoders.Sequence(
+        [
+            decoders.ByteFallback(),
+            decoders.Metaspace(prepend_scheme=prepend_scheme),
+            decoders.Fuse(),
+        ]
+    )
+    return fast(backend)
+
+
+def byte_level_tokenizer(
+    *, normalizer: normalizers.Normalizer | None = None, prefix_space: bool = False
+) -> PreTrainedTokenizerFast:
+    backend = Tokenizer.from_str(tiny_models.tokenizer().backend_tokenizer.to_str())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix_space)
+    if normalizer is not None:
+        backend.normalizer = normalizer
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|endoftext|>")
+
+
+def word_piece_tokenizer(**decoder: object) -> PreTrainedTokenizerFast:
+    names = ["[UNK]", "def", "add", "##s", "##up", ".", "(", ")", ",", "n't", "do"]
+    vocabulary = {name: i for i, name in enumerate(names)}
+    backend = Tokenizer(models.WordPiece(vocab=vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece(**decoder)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+
+
+def text_read(tokenizer: PreTrainedTokenizerFast, text: str) -> str:
+    """What a trace says was read, dummy prefix left out."""
+    vocabulary = vocabulary_of(tokenizer, len(tokenizer))
+    ids = tokenizer(text, split_special_tokens=True, add_special_tokens=False)["input_ids"]
+    return b"".join(vocabulary.pieces(ids)).decode("utf-8")
 
 
 def joined(tokenizer: PreTrainedTokenizerFast, text: str) -> bytes:
@@ -94,11 +166,138 @@ def test_rows_of_the_logits_without_a_token_are_named_and_special() -> None:
     assert {0, 290, 291} == vocabulary.special_ids
 
 
-def test_other_tokenizers_are_refused_by_name() -> None:
-    backend = Tokenizer(models.WordPiece(vocab={"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
-    backend.decoder = decoders.WordPiece()
-    with pytest.raises(ts.CapabilityError, match="WordPiece"):
-        vocabulary_of(PreTrainedTokenizerFast(tokenizer_object=backend), 2)
+@given(text=CODE)
+@pytest.mark.parametrize("prepend_scheme", ["always", "first", "never"])
+def test_metaspace_tokens_spell_the_text(prepend_scheme: str, text: str) -> None:
+    read = text_read(metaspace_tokenizer(prepend_scheme), text)
+    if prepend_scheme == "never":
+        assert read == text
+    else:
+        # Here " x" and "x" are the same tokens: nobody can tell what was typed.
+        assert read == text.removeprefix(" ")
+
+
+@given(text=CODE)
+def test_the_dummy_prefix_is_no_part_of_any_text(text: str) -> None:
+    assert text_read(byte_fallback_tokenizer(dummy_prefix=True), text) == text
+
+
+@given(text=CODE)
+def test_a_space_that_a_byte_level_tokenizer_adds_was_read(text: str) -> None:
+    read = text_read(byte_level_tokenizer(prefix_space=True), text)
+    assert read == (text if not text or text.startswith(" ") else f" {text}")
+
+
+@given(text=CODE)
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_the_text_of_a_normalising_tokenizer_is_what_was_read(
+    form: Literal["NFC", "NFKC"], text: str
+) -> None:
+    tokenizer = byte_level_tokenizer(normalizer=getattr(normalizers, form)())
+    assert text_read(tokenizer, text) == unicodedata.normalize(form, text)
+
+
+def test_a_trace_tells_what_was_typed_from_what_was_read() -> None:
+    tokenizer = byte_level_tokenizer(normalizer=normalizers.NFKC())
+    lm = describe(tiny_models.model("llama"), tokenizer, tiny_models.files("normalising"))
+    typed = "ﬁ = ①  # e\u0301\r\n"
+    trace = ts.score(lm, typed)
+    assert trace.request.prompt == typed
+    assert trace.text == unicodedata.normalize("NFKC", typed)
+    assert trace.byte_end[-1] == len(trace.text.encode())
+
+
+def test_words_are_spelled_with_the_spaces_that_part_them() -> None:
+    tokenizer = word_piece_tokenizer(cleanup=False)
+    assert text_read(tokenizer, "def  ADDs\n(adds).") == "def adds ( adds ) ."
+    assert text_read(word_piece_tokenizer(), "def adds (adds).") == "def adds ( adds )."
+
+
+def test_an_unknown_word_adds_no_bytes_and_is_marked() -> None:
+    tokenizer = word_piece_tokenizer()
+    vocabulary = vocabulary_of(tokenizer, len(tokenizer))
+    ids = tokenizer("def 変数 add", add_special_tokens=False)["input_ids"]
+    assert vocabulary.pieces(ids) == [b"def", b"", b"", b" add"]
+    assert vocabulary.label(ids[1]) == "[UNK]"
+    assert ids[1] in vocabulary.special_ids
+
+
+def test_clean_up_changes_no_bytes() -> None:
+    text = "print ( x ) . n't , ok !"
+    backend = tiny_models.tokenizer().backend_tokenizer
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<|endoftext|>", clean_up_tokenization_spaces=True
+    )
+    assert text_read(tokenizer, text) == text
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize("special", [True, False])
+@pytest.mark.parametrize("content", ["<tool>", "ü", "日本", "    "])
+def test_added_tokens_are_their_own_text(content: str, special: bool, normalized: bool) -> None:
+    """Also where the byte alphabet has the same letters, which transformers decodes to mojibake."""
+    tokenizer = byte_level_tokenizer()
+    tokenizer.add_tokens([AddedToken(content, special=special, normalized=normalized)])
+    vocabulary = vocabulary_of(tokenizer, len(tokenizer))
+    ids = tokenizer(f"x{content}y", add_special_tokens=False)["input_ids"]
+    added = tokenizer.convert_tokens_to_ids(content)
+    assert ids.count(added) == 1
+    assert vocabulary.token_bytes[added] == content.encode()
+    assert (added in vocabulary.special_ids) == special
+    middle = "" if special else content
+    assert b"".join(vocabulary.pieces(ids)).decode() == f"x{middle}y"
+
+
+def test_white_space_that_an_added_token_takes_in_was_not_read() -> None:
+    tokenizer = byte_level_tokenizer()
+    tokenizer.add_tokens([AddedToken("<tool>", lstrip=True, rstrip=True, normalized=False)])
+    assert text_read(tokenizer, "x  <tool>\n y") == "x<tool>y"
+
+
+def test_a_token_added_to_sentencepiece_keeps_its_mark() -> None:
+    tokenizer = byte_fallback_tokenizer(dummy_prefix=False)
+    tokenizer.add_tokens([AddedToken("<0x41>x", normalized=False), AddedToken("é", special=False)])
+    assert text_read(tokenizer, "de<0x41>x é") == "de<0x41>x é"
+
+
+@pytest.mark.parametrize(
+    ("decoder", "found"),
+    [
+        (decoders.BPEDecoder("</w>"), "BPEDecoder"),
+        (decoders.CTC(), "CTC"),
+        (decoders.Sequence([decoders.Fuse(), decoders.Strip("x", 1, 1)]), "Strip"),
+        (decoders.Replace(Regex("d+"), "x"), "Replace"),
+    ],
+)
+def test_decoders_that_look_at_several_tokens_are_refused_by_name(
+    decoder: decoders.Decoder, found: str
+) -> None:
+    backend = byte_fallback_backend()
+    backend.decoder = decoder
+    with pytest.raises(ts.CapabilityError, match=found):
+        vocabulary_of(fast(backend), 300)
+
+
+def test_a_decoder_that_says_something_else_in_the_end_is_refused() -> None:
+    backend = byte_fallback_backend()
+    backend.decoder = decoders.Sequence(
+        [decoders.ByteFallback(), decoders.Fuse(), decoders.Replace("return", "x")]
+    )
+    with pytest.raises(ts.CapabilityError, match="does not decode token by token"):
+        vocabulary_of(fast(backend), 300)
+
+
+def test_an_added_token_that_is_also_a_letter_of_the_byte_alphabet_is_refused() -> None:
+    """Nothing tells whether its id stands for the letter or for the byte."""
+    tokenizer = byte_level_tokenizer()
+    tokenizer.add_tokens([AddedToken("Ġ", special=False)])
+    with pytest.raises(ts.CapabilityError, match="does not decode token by token"):
+        vocabulary_of(tokenizer, 290)
+
+
+def test_a_tokenizer_without_a_fast_backend_is_refused() -> None:
+    with pytest.raises(ts.CapabilityError, match=r"ByT5Tokenizer.*no description"):
+        vocabulary_of(ByT5Tokenizer(), 300)
 
 
 def test_a_tokenizer_without_a_decoder_is_refused() -> None:

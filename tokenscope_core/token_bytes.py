@@ -1,8 +1,9 @@
 """The exact bytes each token stands for, read from the tokenizer's own description.
 
-Two families write bytes into their vocabulary in a reversible way: byte-level BPE, which spells
-every byte as one printable character (GPT-2), and SentencePiece with byte fallback, which spells
-a space as U+2581 and a lone byte as `<0xNN>`.
+Byte-level BPE spells every byte as one printable character (GPT-2); SentencePiece spells a space as
+U+2581 and, with byte fallback, a lone byte as `<0xNN>`; WordPiece marks what continues a word. The
+steps are those of the tokenizer's own decoder, taken token by token; a decoder whose steps look at
+several tokens, or that in the end says something else, is refused.
 """
 
 from __future__ import annotations
@@ -20,14 +21,21 @@ from tokenscope_core.steps import Vocabulary
 
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 _FALLBACK_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-_SENTENCEPIECE_SPACE = "\u2581"
+# What WordPiece's decoder does to a token when it cleans up.
+_CLEAN_UP = (
+    (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"),
+    (" 'm", "'m"), (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+)  # fmt: skip
+_PROBES = ("a", "def add(a, b):\n    return a  # é 👋", "日本\r\n")
+_SPACED_PROBES = (" a b\tc.", "  x = 1")
 
 
 def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> Vocabulary:
     """The bytes of every token id below `vocabulary_size`, the width of the logits.
 
     Rows of the logits that the tokenizer has no token for (padding of the matrix) are special
-    tokens named after their id.
+    tokens named after their id. Joined bytes are the text that the model read, which is not
+    always what was typed: some tokenizers normalise Unicode, drop white space or know few words.
 
     Raises:
         CapabilityError: the tokenizer does not spell out its bytes.
@@ -45,25 +53,66 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> V
         if token_id not in table:
             table[token_id] = f"<unused id {token_id}>".encode()
             special.add(token_id)
-    probe = tokenizer("a", add_special_tokens=False)["input_ids"]
-    dummy_prefix = b"".join(table[token_id] for token_id in probe) == b" a"
-    return Vocabulary(table, frozenset(special), dummy_prefix)
+    plain = Vocabulary(table, frozenset(special))
+    dummy_prefix = any(
+        read == b" " + decoded
+        for read, decoded in (_read_back(tokenizer, plain, text) for text in _PROBES)
+    )
+    vocabulary = Vocabulary(table, frozenset(special), dummy_prefix)
+    for text in (*_PROBES, *_SPACED_PROBES):
+        read, decoded = _read_back(tokenizer, vocabulary, text)
+        # Some decoders drop a first space that is no dummy but was typed.
+        if decoded not in (read, read.removeprefix(b" ")):
+            raise _refusal(tokenizer, "does not decode token by token")
+    return vocabulary
+
+
+def _read_back(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, text: str
+) -> tuple[bytes, bytes]:
+    """The bytes of a text's tokens, and what the tokenizer itself makes of them."""
+    ids = [
+        token_id
+        for token_id in tokenizer(text, add_special_tokens=False)["input_ids"]
+        if token_id not in vocabulary.special_ids
+    ]
+    decoded = tokenizer.backend_tokenizer.decode(ids, skip_special_tokens=False)
+    return b"".join(vocabulary.pieces(ids)), decoded.encode("utf-8")
 
 
 def _decoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], bytes]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    description = json.loads(backend.to_str()) if backend is not None else {}
-    parts = _flatten(description.get("decoder") or {})
-    kinds = {part.get("type") for part in parts}
-    if "ByteLevel" in kinds:
+    if backend is None:
+        raise _refusal(tokenizer, "has no description of how it decodes")
+    steps = _flatten(json.loads(backend.to_str()).get("decoder") or {})
+    kinds = {step.get("type") for step in steps}
+    if kinds <= {"ByteLevel", "Fuse"} and "ByteLevel" in kinds:
         return _byte_level_bytes
-    if "ByteFallback" in kinds or "Metaspace" in kinds:
-        return _sentencepiece_bytes
-    raise CapabilityError(
+    rewrites: list[Callable[[str], str]] = []
+    for step in steps:
+        match step:
+            case {"type": "Fuse" | "ByteFallback"}:
+                pass
+            case {"type": "Strip", "content": " ", "start": 0 | 1, "stop": 0} if "Fuse" in kinds:
+                pass  # of the whole text: `Vocabulary.pieces` does it
+            case {"type": "Metaspace", "replacement": str(mark)}:
+                rewrites.append(_replacement(mark, " "))
+            case {"type": "Replace", "pattern": {"String": str(mark)}, "content": str(content)}:
+                rewrites.append(_replacement(mark, content))
+            case {"type": "WordPiece", "prefix": str(prefix), "cleanup": bool(clean_up)}:
+                rewrites.append(_word_piece(prefix, clean_up))
+            case _:
+                kind = step.get("type") or "rules of its own"
+                raise _refusal(tokenizer, f"decodes by {kind}")
+    return _rewritten_bytes(rewrites, byte_fallback="ByteFallback" in kinds)
+
+
+def _refusal(tokenizer: PreTrainedTokenizerBase, problem: str) -> CapabilityError:
+    return CapabilityError(
         asked="The exact bytes of each token are needed.",
-        found=f"This tokenizer ({type(tokenizer).__name__}) decodes by "
-        f"{', '.join(sorted(k for k in kinds if k)) or 'rules of its own'}.",
-        action="Use a model with a byte-level BPE or a SentencePiece byte-fallback tokenizer.",
+        found=f"This tokenizer ({type(tokenizer).__name__}) {problem}.",
+        action="Use a model with a byte-level BPE, a SentencePiece or a WordPiece tokenizer that "
+        "has a tokenizer.json.",
     )
 
 
@@ -80,8 +129,31 @@ def _byte_level_bytes(token: str) -> bytes:
         return token.encode("utf-8")
 
 
-def _sentencepiece_bytes(token: str) -> bytes:
-    match = _FALLBACK_BYTE.fullmatch(token)
-    if match:
-        return bytes([int(match[1], 16)])
-    return token.replace(_SENTENCEPIECE_SPACE, " ").encode("utf-8")
+def _rewritten_bytes(
+    rewrites: list[Callable[[str], str]], *, byte_fallback: bool
+) -> Callable[[str], bytes]:
+    def to_bytes(token: str) -> bytes:
+        match = _FALLBACK_BYTE.fullmatch(token) if byte_fallback else None
+        if match:
+            return bytes([int(match[1], 16)])
+        for rewrite in rewrites:
+            token = rewrite(token)
+        return token.encode("utf-8")
+
+    return to_bytes
+
+
+def _replacement(mark: str, content: str) -> Callable[[str], str]:
+    return lambda token: token.replace(mark, content)
+
+
+def _word_piece(prefix: str, clean_up: bool) -> Callable[[str], str]:
+    """What a token adds after another one; the space before the first is no part of the text."""
+
+    def spell(token: str) -> str:
+        token = token.removeprefix(prefix) if token.startswith(prefix) else f" {token}"
+        for written, meant in _CLEAN_UP if clean_up else ():
+            token = token.replace(written, meant)
+        return token
+
+    return spell
