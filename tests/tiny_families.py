@@ -158,5 +158,5 @@ RECURRENT: dict[str, tuple[str, dict[str, Any]]] = {
 FAMILIES = ATTENTION | RECURRENT
 
 # How far transformers' own cache reproduces one full pass, where not in any chunks.
-STEPS_ONLY = {"mamba", "falcon_mamba", "jamba"}
-NO_CACHE = {"xlstm", "bamba", "nemotron_h", "recurrent_gemma", "minimax"}
+STEPS_ONLY = {"mamba", "falcon_mamba", "jamba", "minimax"}
+NO_CACHE = {"xlstm", "nemotron_h", "recurrent_gemma"}

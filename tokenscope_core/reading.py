@@ -38,7 +38,10 @@ class Reader:
         self._use = cache_use
         self._cache: dict[str, Any] = {}
         self._ids = torch.empty((1, 0), dtype=torch.long, device=model.device)
-        self._takes_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._cached_tokens = 0
+        accepted = inspect.signature(model.forward).parameters
+        self._takes_rows = "logits_to_keep" in accepted
+        self._takes_positions = "position_ids" in accepted
 
     @property
     def holds_cache(self) -> bool:
@@ -54,15 +57,21 @@ class Reader:
         count = token_ids.shape[1]
         if self._use == "steps" and count == 1 and self.holds_cache:
             return self._forward(token_ids)
-        self._cache = {}
+        self._cache, self._cached_tokens = {}, 0
         # The whole text is read, but logits of the new tokens alone stand in memory.
         rows = {"logits_to_keep": count} if self._takes_rows else {}
         return self._forward(self._ids, **rows)[-count:]
 
-    def _forward(self, token_ids: torch.Tensor, **rows: int) -> torch.Tensor:
+    def _forward(self, token_ids: torch.Tensor, **settings: Any) -> torch.Tensor:
         cached = self._use != "none"
-        out = self._model(input_ids=token_ids, use_cache=cached, **self._cache, **rows)
+        start, count = self._cached_tokens, token_ids.shape[1]
+        if self._takes_positions:
+            # As `generate` does; Bamba would count from 0 in every chunk.
+            positions = torch.arange(start, start + count, device=token_ids.device)
+            settings["position_ids"] = positions.unsqueeze(0)
+        out = self._model(input_ids=token_ids, use_cache=cached, **self._cache, **settings)
         if cached:
+            self._cached_tokens += count
             caches = ((name, getattr(out, name, None)) for name in _CACHE_NAMES)
             self._cache = next(({name: c} for name, c in caches if c is not None), {})
         logits: torch.Tensor = out.logits[0]
