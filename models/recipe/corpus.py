@@ -54,8 +54,8 @@ def split(
 ) -> tuple[list[int], list[int]]:
     """Indices (training, held-out). Held-out files that resemble any other file go to training.
 
-    So no held-out file has a near-copy that the model was trained on, and the held-out figures
-    are on the hard side: they leave out what has a sibling.
+    This keeps whole-file siblings apart as far as `together` knows them; a file whose lines are
+    spread over several others is not noticed.
     """
     resembling = {index for pair in together for index in pair}
     heldout = [
