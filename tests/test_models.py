@@ -198,6 +198,16 @@ def test_a_model_that_looks_ahead_is_refused(tmp_path: Path) -> None:
     assert_says_what_to_do(caught.value, "tiny")
 
 
+def test_a_model_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
+    model = tiny_models.model("llama")
+    with torch.no_grad():
+        model.lm_head.weight[7, 3] = float("nan")
+    model.save_pretrained(tmp_path)
+    tiny_models.tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ts.ModelError, match="not a number"):
+        ts.load_model(tmp_path)
+
+
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_decoders_of_every_family_and_precision_load(

@@ -49,6 +49,14 @@ def test_metrics_do_not_inherit_the_precision(family: str, precision: torch.dtyp
 
 
 @pytest.mark.parametrize("precision", HALF)
+@pytest.mark.parametrize("family", ["llama", "mixtral", "mamba", "jamba", "falcon_h1", "minimax"])
+def test_rounding_does_not_hide_what_a_cache_forgets(family: str, precision: torch.dtype) -> None:
+    """Nor is it taken for that: each family is read in half precision as in full."""
+    expected = tiny_models.language_model(family).capabilities.cache
+    assert half(family, precision).capabilities.cache == expected
+
+
+@pytest.mark.parametrize("precision", HALF)
 def test_a_draw_is_from_the_distribution_in_full_precision(precision: torch.dtype) -> None:
     lm = half("llama", precision)
     sampling = ts.Sampling(temperature=0.7, seed=3)

@@ -140,6 +140,10 @@ RECURRENT: dict[str, tuple[str, dict[str, Any]]] = {
         "mamba_num_heads": 8, "mamba_head_dim": 8, "ssm_state_size": 8, "n_groups": 1,
         "chunk_size": 16, "layers_block_type": ["mamba", "attention"],
     }),
+    "zamba2": ("zamba2", _LLAMA | {
+        "num_key_value_heads": 4, "mamba_d_state": 8, "mamba_ngroups": 1, "n_mamba_heads": 8,
+        "num_mem_blocks": 1, "chunk_size": 16, "layers_block_type": ["mamba", "hybrid"],
+    }),
     "recurrent_gemma": ("recurrent_gemma", _LLAMA | {
         "num_key_value_heads": 1, "lru_width": 32, "attention_window_size": 8,
         "num_hidden_layers": 3, "block_types": ["recurrent", "recurrent", "attention"],
@@ -148,6 +152,7 @@ RECURRENT: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3_next": ("qwen3_next", _HEADS_OF_8 | _EXPERTS | _DELTA_NET | {
         "num_experts": 4, "shared_expert_intermediate_size": 32,
     }),
+    "olmo_hybrid": ("olmo_hybrid", _GROUPED | _DELTA_NET),
     "qwen3_5": ("qwen3_5_text", _HEADS_OF_8 | _DELTA_NET),
     "minimax": ("minimax", _HEADS_OF_8 | {
         "num_local_experts": 2, "num_experts_per_tok": 1, "block_size": 16,
@@ -159,4 +164,4 @@ FAMILIES = ATTENTION | RECURRENT
 
 # How far transformers' own cache reproduces one full pass, where not in any chunks.
 STEPS_ONLY = {"mamba", "falcon_mamba", "jamba", "minimax"}
-NO_CACHE = {"xlstm", "nemotron_h", "recurrent_gemma"}
+NO_CACHE = {"xlstm", "zamba2", "nemotron_h", "recurrent_gemma"}
