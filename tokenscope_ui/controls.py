@@ -8,7 +8,7 @@ from tokenscope_core import Request, RequestError, Sampling, TokenScopeError
 from tokenscope_core.model_files import available
 from tokenscope_core.request import MAX_CANDIDATES
 from tokenscope_ui import model_card, prompt_checks, runs
-from tokenscope_ui.examples import EXAMPLES, Example
+from tokenscope_ui.examples import EXAMPLES
 
 GENERATE, FILL, SCORE = "Generate", "Fill a gap", "Score code"
 _TEXT_LABEL = {GENERATE: "Prompt", FILL: "Code before the gap", SCORE: "Code to score"}
@@ -21,8 +21,8 @@ _DEFAULTS: dict[str, object] = {
     "prompt": EXAMPLES[0].prompt,
     "suffix": "",
     "max_new_tokens": 64,
-    "temperature": 0.0,
-    "top_p": 1.0,
+    "temperature": 0.8,
+    "top_p": 0.95,
     "top_k": 0,
     "min_p": 0.0,
     "repetition_penalty": 1.0,
@@ -151,7 +151,7 @@ def prompt_box() -> None:
                     key=f"example {example.name}",
                     help=f"Look at {example.look_at}.",
                     on_click=_take_example,
-                    args=(example,),
+                    args=(example.prompt,),
                     width="stretch",
                 )
             if _KEPT in st.session_state:
@@ -188,20 +188,14 @@ def prompt_box() -> None:
     )
 
 
-def _take_example(example: Example) -> None:
-    state = st.session_state
-    if state["prompt"] not in {known.prompt for known in EXAMPLES}:
-        state[_KEPT] = {name: state[name] for name in ("mode", "prompt", "suffix")}
-    state["prompt"] = example.prompt
-    state["suffix"] = example.suffix or ""
-    if example.suffix is not None:
-        state["mode"] = FILL
-    elif state["mode"] == FILL:
-        state["mode"] = GENERATE
+def _take_example(prompt: str) -> None:
+    if st.session_state["prompt"] not in {example.prompt for example in EXAMPLES}:
+        st.session_state[_KEPT] = st.session_state["prompt"]
+    st.session_state["prompt"] = prompt
 
 
 def _undo_example() -> None:
-    st.session_state.update(st.session_state.pop(_KEPT))
+    st.session_state["prompt"] = st.session_state.pop(_KEPT)
 
 
 def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> None:

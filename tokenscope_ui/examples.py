@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt, and what to look at in its trace; with a suffix, a gap to be filled."""
+    """A prompt, and what to look at in its trace."""
 
     name: str
     look_at: str
     prompt: str
-    suffix: str | None = None
 
 
 EXAMPLES: tuple[Example, ...] = (
+    Example(
+        "Error handling",
+        "keywords against the choice of exception",
+        "def read_config(path):\n    try:\n        with open(path) as f:\n",
+    ),
     Example(
         "Copying names",
         "the parameter names: surprising where they are defined, cheap where they return",
@@ -27,20 +31,9 @@ EXAMPLES: tuple[Example, ...] = (
         "def count_words(text):\n    counts = {}\n    for word in text.split():\n",
     ),
     Example(
-        "Error handling",
-        "keywords against the choice of exception",
-        "def read_config(path):\n    try:\n        with open(path) as f:\n",
-    ),
-    Example(
         "Docstring",
         "prose is far less certain than the code around it",
         'def mean(values):\n    """',
-    ),
-    Example(
-        "Fill a gap",
-        "the name that the code after the gap demands",
-        "def mean(values):\n    total = ",
-        "\n    return total / len(values)\n",
     ),
     Example(
         "Non-ASCII",
