@@ -12,7 +12,7 @@ from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
 from tokenscope_ui import runs
 from tokenscope_ui.charts import candidate_chart, candidate_table
-from tokenscope_ui.formatting import count_text, metric_text, visible_text
+from tokenscope_ui.formatting import metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
 
 _MOST_SURPRISING = 6
@@ -155,10 +155,3 @@ def _jump_button(trace: Trace, position: int, unit: LogUnit) -> None:
         args=(position,),
         type="tertiary",
     )
-
-
-def tokens_text(trace: Trace) -> str:
-    """How long a trace is, in words."""
-    generated = len(trace) - trace.prompt_length
-    text = count_text(trace.prompt_length, "prompt token")
-    return f"{text} + {count_text(generated, 'new token')}" if generated else text
