@@ -20,7 +20,7 @@ from tokenscope_ui.formatting import (
     probability_text,
     visible_text,
 )
-from tokenscope_ui.prompt_checks import hints, refusal
+from tokenscope_ui.prompt_checks import hints, reading_note, refusal
 from tokenscope_ui.scales import STRIP_METRICS, scale_of, screen_unit, tint_values, to_screen
 from tokenscope_ui.strip import TokenFlag
 from tokenscope_ui.strip_payload import build_payload
@@ -181,3 +181,9 @@ def test_a_prompt_that_can_run_is_not_refused() -> None:
     assert refusal("x", generating=False, max_new_tokens=0) is None
     assert refusal("", generating=False, max_new_tokens=5) is not None
     assert list(hints("def f():\n\treturn 1\r\n")) == []
+
+
+def test_a_text_read_differently_from_how_it_was_typed_is_pointed_out(trace: Trace) -> None:
+    assert reading_note(trace) is None
+    composed = replace(trace, request=replace(trace.request, prompt="x = 'e\u0301👋'"))
+    assert "as typed" in (reading_note(composed) or "")

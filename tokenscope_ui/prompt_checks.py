@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from tokenscope_core import RequestError
+from tokenscope_core import RequestError, Trace
 
 
 def refusal(text: str, *, generating: bool, max_new_tokens: int) -> RequestError | None:
@@ -41,3 +41,17 @@ def hints(text: str) -> Iterator[str]:
             f"The prompt holds control or invisible characters ({listed}"
             f"{' and others' if len(odd) > 4 else ''}). They are kept, and shown by name."
         )
+
+
+def reading_note(trace: Trace) -> str | None:
+    """A sentence where the model read another text than was typed, because its tokenizer
+    normalises Unicode or white space; else None."""
+    typed = (trace.request.prompt + (trace.request.suffix or "")).encode("utf-8")
+    read = trace.text_bytes
+    # A run stopped while it read the prompt has only part of it.
+    if read.startswith(typed) or typed.startswith(read):
+        return None
+    return (
+        "This model’s tokenizer does not keep every character as typed. The strip shows what the "
+        "model read; byte offsets count in that."
+    )
