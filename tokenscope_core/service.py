@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
 
 _LOG = logging.getLogger(__name__)
-_REMEMBERED_JOBS = 256
+# Ended runs that a reload can still find by their id; their traces stay in memory.
+_REMEMBERED_JOBS = 32
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ HOVER_METRICS = ("prob", "surprisal", "entropy", "rank", "margin")
 _VALUE_DIGITS = 3
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def strip_payload(
     trace: Trace, metric: str, *, run: str, relative: bool, unit: LogUnit, invisibles: bool
 ) -> bytes:
