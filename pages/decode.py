@@ -43,7 +43,7 @@ def result(*, polling: bool) -> None:
 
 def empty() -> None:
     with st.container(border=True):
-        st.markdown("**Nothing decoded yet.** Press *Generate* to see this prompt continued.")
+        st.markdown(f"**Nothing decoded yet.** {controls.invitation()}")
         st.caption(
             "Every token is then tinted by how surprising it was to the model; click one to see "
             "its probability, rank and entropy, and what else the model considered."

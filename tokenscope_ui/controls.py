@@ -14,6 +14,11 @@ GENERATE, FILL, SCORE = "Generate", "Fill a gap", "Score code"
 _TEXT_LABEL = {GENERATE: "Prompt", FILL: "Code before the gap", SCORE: "Code to score"}
 _RUN_LABEL = {GENERATE: "Generate", FILL: "Fill", SCORE: "Score"}
 
+_INVITATION = {
+    GENERATE: "Press *Generate* to see this prompt continued.",
+    FILL: "Press *Fill* to see what the model writes between the two.",
+    SCORE: "Press *Score* to see how the model would have read this code.",
+}
 _KEPT = "text_before_example"
 
 _DEFAULTS: dict[str, object] = {
@@ -135,6 +140,11 @@ def _more_sampling() -> None:
         help="One a line; \\n, \\t and \\u1234 mean what they mean in Python. Generation ends "
         "when its text contains one.",
     )  # fmt: skip
+
+
+def invitation() -> str:
+    """What to do first, in the chosen mode."""
+    return _INVITATION[st.session_state["mode"]]
 
 
 def prompt_box() -> None:
