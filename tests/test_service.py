@@ -282,3 +282,17 @@ def test_a_trace_that_cannot_be_stored_is_shown_all_the_same(
     view = start().submit(model, request(), "tab").wait(WAIT_S)
     assert view.phase == "done"
     assert view.trace is not None
+
+
+def test_what_a_closed_tab_left_behind_is_kept(start: Start, store: Store, model: str) -> None:
+    clock = Clock()
+    service = start(clock=clock)
+    ticket = service.submit(model, request(400, temperature=1.0), "tab")
+    while not ticket.view().new_tokens:
+        assert not ticket.view().ended
+    service.lose("tab")
+    clock.now += 100.0
+    view = ticket.wait(WAIT_S)
+    assert view.phase == "stopped"
+    assert view.trace is not None
+    assert store.get(view.trace.key) is not None

@@ -271,7 +271,10 @@ class _Worker:
                     self._service.keep(trace)
                     job.end("done", trace)
                 elif self.closing or not job.wanted(grace_s):
-                    job.end("stopped", job.trace_so_far())
+                    stopped = job.trace_so_far()
+                    if stopped is not None:
+                        self._service.keep(stopped)
+                    job.end("stopped", stopped)
                     return
 
 

@@ -110,12 +110,15 @@ def position_table(trace: Trace, metric: str, unit: LogUnit = "bits") -> pd.Data
 def position_chart(
     table: pd.DataFrame, scale: Scale, *, selected: int | None, height: int = 230
 ) -> alt.LayerChart:
-    """A metric over position; clicking a bar selects its token (parameter `pick`)."""
+    """A metric over position; clicking near a point selects its token (parameter `pick`).
+
+    `table` is a `position_table` with at least one row.
+    """
     pick = alt.selection_point(name="pick", fields=["position"], on="click", nearest=True)
     title = f"{scale.label} ({scale.unit})" if scale.unit else scale.label
-    last = int(table["position"].max()) if len(table) else 1
-    low = min(scale.low, 0.0) if len(table) == 0 else min(scale.low, float(table["value"].min()))
-    high = scale.high if len(table) == 0 else max(scale.high, float(table["value"].max()))
+    last = int(table["position"].max())
+    low = min(scale.low, float(table["value"].min()))
+    high = max(scale.high, float(table["value"].max()))
     base = alt.Chart(table).encode(
         x=alt.X(
             "position:Q", title="position", scale=alt.Scale(domain=[0, max(last, 1)], nice=False)

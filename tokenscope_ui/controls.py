@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from tokenscope_core import Request, RequestError, Sampling, TokenScopeError
@@ -39,11 +41,21 @@ _DEFAULTS: dict[str, object] = {
 
 def initialise() -> None:
     """Give every control its value before it is drawn: from the address, else the default."""
-    request = runs.restore()
-    if request is not None:
+    restored = runs.restore()
+    if restored is not None:
+        model, request = restored
         fill(request)
+        _choose(model)
     for name, value in _DEFAULTS.items():
         st.session_state.setdefault(name, value)
+
+
+def _choose(model: str) -> None:
+    """Choose the model of a run: named as a person did, or as its trace names it."""
+    for known in available():
+        if model in (known, Path(known).name):
+            st.session_state["model"] = known
+            return
 
 
 def fill(request: Request) -> None:

@@ -32,9 +32,9 @@ def _rows(facts: ModelFacts) -> list[tuple[str, str]]:
     cache = facts.cache_bytes_per_token
     whole = cache * facts.context if cache and facts.context else None
     return [
-        ("architecture", facts.architecture),
+        ("architecture", _word(facts.architecture)),
         ("parameters", f"{facts.parameters:,}"),
-        ("weights", f"{_size(facts.weight_bytes)} in {facts.precision}"),
+        ("weights", f"{_size(facts.weight_bytes)} in {_word(facts.precision)}"),
         ("layers", _count(facts.layers)),
         ("attention heads", heads),
         ("width", _count(facts.width)),
@@ -43,6 +43,11 @@ def _rows(facts: ModelFacts) -> list[tuple[str, str]]:
         ("cache per token", _size(cache) if cache else _NOT_STATED),
         ("cache when full", _size(whole) if whole else _NOT_STATED),
     ]
+
+
+def _word(text: str) -> str:
+    """Letters, digits and underscores only: a table cell would take the rest for Markdown."""
+    return "".join(c for c in text if c.isalnum() or c == "_")
 
 
 def _count(number: int | None) -> str:

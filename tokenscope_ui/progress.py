@@ -26,7 +26,7 @@ def progress_text(view: JobView) -> str:
         case "queued":
             return _queued(view.queue_position)
         case "loading":
-            return f"Loading the model {view.model} …"
+            return f"Loading the model `{view.model.replace('`', '')}` …"
         case "running" if view.request.max_new_tokens == 0 or view.new_tokens == 0:
             return f"Reading the prompt … {count_text(view.prompt_tokens, 'token')}"
         case "running":

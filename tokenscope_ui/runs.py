@@ -131,10 +131,10 @@ def follow() -> JobView | None:
     return view
 
 
-def restore() -> Request | None:
+def restore() -> tuple[str, Request] | None:
     """Show what the address names, where a person has changed it: a link, a reload, going back.
 
-    Returns the request of a newly shown run, for the controls to be filled with.
+    Returns the model and the request of a newly shown run, for the controls to be filled with.
     """
     address = st.query_params.get(RUN_PARAMETER)
     if address is None or address == st.session_state.get(_SEEN):
@@ -143,10 +143,10 @@ def restore() -> Request | None:
     state = current()
     ticket = service().attach(address, subscriber())
     if ticket is not None:
-        request = ticket.view().request
+        view = ticket.view()
         _set(replace(state, address=address, ticket=ticket, problem=None, selected=None))
         follow()
-        return request
+        return view.model, view.request
     try:
         trace = service().store.get(address)
     except RecordError as error:
@@ -156,7 +156,7 @@ def restore() -> Request | None:
         _set(replace(state, address=address, problem=_unknown(address)))
         return None
     _set(RunState(address=address, trace=trace))
-    return trace.request
+    return trace.model.name, trace.request
 
 
 def _unknown(address: str) -> TokenScopeError:

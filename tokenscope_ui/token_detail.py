@@ -110,12 +110,13 @@ def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
 
 def _summary(trace: Trace, unit: LogUnit) -> None:
     st.markdown("**The whole trace**")
+    st.text(f"Model: {trace.model.name}")
     spans = [("prompt", 0, trace.prompt_length), ("generated", trace.prompt_length, len(trace))]
     st.table(
         pd.DataFrame([_span_row(trace, *span, unit) for span in spans if span[2] > span[1]]),
         hide_index=True,
     )
-    if len(trace) > trace.prompt_length:
+    if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
         st.caption(f"Ended: {_FINISH[trace.finish_reason]}.")
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0
     surprisal = trace.surprisal[start:]

@@ -152,6 +152,16 @@ def test_an_address_brings_back_the_trace_and_its_controls(app: App, tiny_folder
     assert app.state.trace.key == trace.key
     assert app.test.text_area(key="prompt").value == "y = 2\n"
     assert app.test.session_state["candidates"] == 7
+    assert "Model: tiny" in app.texts
+
+
+def test_an_address_chooses_the_model_its_trace_came_from(app: App, tiny_folder: str) -> None:
+    request = Request("y = 2\n", max_new_tokens=5)
+    trace = service().submit(tiny_folder, request, "someone").wait(60.0).trace
+    assert trace is not None
+    app.test.session_state["model"] = "tokenscope-py"
+    app.open(run=trace.key)
+    assert app.test.session_state["model"] == tiny_folder
 
 
 def test_an_address_of_a_run_in_progress_follows_it(app: App, tiny_folder: str) -> None:
