@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,11 +30,12 @@ WAIT_S = 30.0
 
 
 class Clock:
+    """A clock that only a test moves on."""
+
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        self.now += 1e-6
         return self.now
 
 
@@ -137,7 +139,7 @@ def test_a_queued_run_says_how_many_come_first(start: Start, gate: Gate, model: 
     service = start(load=gate)
     tickets = [service.submit(model, request(prompt=f"x{i} ="), "tab") for i in range(3)]
     while tickets[0].view().phase == "queued":
-        pass
+        time.sleep(0.001)
     assert [ticket.view().queue_position for ticket in tickets] == [None, 1, 2]
     gate.opened.set()
     assert [ticket.wait(WAIT_S).phase for ticket in tickets] == ["done"] * 3
@@ -146,6 +148,7 @@ def test_a_queued_run_says_how_many_come_first(start: Start, gate: Gate, model: 
 def test_stop_keeps_what_was_decoded(start: Start, store: Store, model: str) -> None:
     ticket = start().submit(model, request(400), "tab")
     while ticket.view().new_tokens < 5:
+        time.sleep(0.001)
         assert not ticket.view().ended
     view = ticket.stop()
     assert view.phase == "stopped"
@@ -205,7 +208,7 @@ def test_a_full_queue_refuses_with_the_limit(start: Start, gate: Gate, model: st
     service = start(load=gate, limits=Limits(waiting_per_model=1))
     running = service.submit(model, request(prompt="a"), "tab")
     while running.view().phase == "queued":
-        pass
+        time.sleep(0.001)
     service.submit(model, request(prompt="b"), "tab")
     with pytest.raises(QueueFullError, match="1 runs are waiting"):
         service.submit(model, request(prompt="c"), "tab")
@@ -289,6 +292,7 @@ def test_what_a_closed_tab_left_behind_is_kept(start: Start, store: Store, model
     service = start(clock=clock)
     ticket = service.submit(model, request(400, temperature=1.0), "tab")
     while not ticket.view().new_tokens:
+        time.sleep(0.001)
         assert not ticket.view().ended
     service.lose("tab")
     clock.now += 100.0
