@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from tokenscope_ui import controls, problems, progress, runs, trace_view
+from tokenscope_ui import controls, problems, progress, prompt_controls, runs, trace_view
 from tokenscope_ui.router import route
 
 POLL_S = 0.2
@@ -43,7 +43,7 @@ def result(*, polling: bool) -> None:
 
 def empty() -> None:
     with st.container(border=True):
-        st.markdown(f"**Nothing decoded yet.** {controls.invitation()}")
+        st.markdown(f"**Nothing decoded yet.** {prompt_controls.invitation()}")
         st.caption(
             "Every token is then tinted by how surprising it was to the model; click one to see "
             "its probability, rank and entropy, and what else the model considered."

@@ -17,7 +17,7 @@ import tokenscope_core as ts
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
-    "errors", "metric_registry", "model_files", "request", "steps", "stopping", "store", "tables",
+    "edits", "errors", "metric_registry", "model_files", "request", "steps", "stopping", "store", "tables",
     "trace", "trace_format", "jobs", "service",
 )  # fmt: skip
 # DESIGN section 4, as far as it is built.

@@ -11,6 +11,7 @@ import tiny_models
 
 import tokenscope_core as ts
 from tokenscope_core.decoding import rows
+from tokenscope_core.edits import Edit
 from tokenscope_core.trace import recipe_key
 
 REQUEST = ts.Request("def f(é):\n", max_new_tokens=8, sampling=ts.Sampling(1.0, seed=3))
@@ -48,8 +49,8 @@ def test_what_changes_the_numbers_changes_the_name(trace: ts.Trace) -> None:
     variants = [
         dataclasses.replace(trace, model=other_model),
         dataclasses.replace(trace, request=dataclasses.replace(REQUEST, candidates=5)),
-        dataclasses.replace(trace, parent=("f" * 64, 3)),
-        dataclasses.replace(trace, parent=("f" * 64, 4)),
+        dataclasses.replace(trace, branch=("f" * 64, Edit(3, (1,)))),
+        dataclasses.replace(trace, branch=("f" * 64, Edit(4, (1,)))),
     ]
     assert len({trace.key, *(variant.key for variant in variants)}) == 5
 

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tokenscope_core as ts
+from tokenscope_core.edits import Edit
 from tokenscope_core.trace import recipe_key
 
 AWKWARD = st.text(max_size=30) | st.sampled_from(
@@ -44,8 +45,8 @@ def assert_equal(a: ts.Trace, b: ts.Trace) -> None:
     assert a.request == b.request
     assert a.model == b.model
     assert a.vocabulary == b.vocabulary
-    assert (a.prompt_length, a.finish_reason, a.parent) == (
-        b.prompt_length, b.finish_reason, b.parent
+    assert (a.prompt_length, a.finish_reason, a.branch) == (
+        b.prompt_length, b.finish_reason, b.branch
     )  # fmt: skip
     assert a.text_bytes == b.text_bytes
     for name in ATTRIBUTES:
@@ -101,7 +102,7 @@ def test_any_text_comes_back_equal(text: str, stop: list[str]) -> None:
 
 def test_a_fork_and_a_stopped_run_come_back_equal() -> None:
     cancelled = dataclasses.replace(example(), finish_reason="cancelled")
-    forked = dataclasses.replace(example(), parent=("0" * 64, 5))
+    forked = dataclasses.replace(example(), branch=("0" * 64, Edit(5, (1, 2), kept=3)))
     for trace in (cancelled, forked):
         assert_equal(ts.Trace.from_bytes(trace.to_bytes()), trace)
 
@@ -140,7 +141,7 @@ def test_the_altered_record_is_otherwise_sound() -> None:
     assert_equal(ts.Trace.from_bytes(rewritten()), example())
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1], 10**30])
+@pytest.mark.parametrize("version", [0, 3, "1", None, [1], 10**30])
 def test_an_unknown_version_is_named(version: Any) -> None:
     with pytest.raises(ts.RecordError, match="format version"):
         ts.Trace.from_bytes(rewritten(lambda m: m.update(version=version)))
@@ -152,8 +153,9 @@ def test_an_unknown_version_is_named(version: Any) -> None:
         ("prompt_length", -1), ("prompt_length", 10**9), ("prompt_length", 10**40),
         ("prompt_length", 1.5), ("prompt_length", 2), ("prompt_length", float("inf")),
         ("finish_reason", "tired"), ("finish_reason", ["length"]), ("finish_reason", None),
-        ("parent", ["key"]), ("parent", [1, 2]), ("parent", ["key", -1]), ("parent", "key"),
-        ("parent", ["key", 10**6]),
+        ("branch", ["key"]), ("branch", [1, 2]), ("branch", ["key", {}]), ("branch", "key"),
+        ("branch", ["key", {"position": 10**6, "token_ids": []}]),
+        ("branch", ["key", {"position": -1, "token_ids": []}]),
         ("special_ids", [None]), ("special_ids", 3), ("special_ids", [1e400]),
         ("model", None), ("model.name", 7), ("model.fingerprint", None),
         ("model.vocabulary_size", 0), ("model.vocabulary_size", "many"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tokenscope_core.edits import Edit
 from tokenscope_core.errors import (
     CapabilityError,
     ContextLengthError,
@@ -26,7 +27,7 @@ from tokenscope_core.errors import (
     TokenScopeError,
 )
 from tokenscope_core.metric_registry import METRICS, Metric
-from tokenscope_core.request import Request, Sampling
+from tokenscope_core.request import Message, Request, Sampling
 from tokenscope_core.steps import TokenStep
 from tokenscope_core.store import Store
 from tokenscope_core.tables import candidate_frame, token_frame
@@ -50,7 +51,9 @@ __all__ = [
     "Capabilities",
     "CapabilityError",
     "ContextLengthError",
+    "Edit",
     "LanguageModel",
+    "Message",
     "Metric",
     "ModelError",
     "ModelFormatError",

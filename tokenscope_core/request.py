@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from tokenscope_core.errors import RequestError
+
+Role = Literal["system", "user", "assistant"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 MAX_CANDIDATES = 200
 # Dividing logits by less overflows float32.
@@ -84,14 +87,38 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation.
+
+    Raises:
+        RequestError: nobody has that role, or the content is not Unicode.
+    """
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        _require(
+            self.role in ROLES,
+            f"A message was to be from “{self.role}”.",
+            f"Messages are from {', '.join(ROLES[:-1])} or {ROLES[-1]}.",
+            "Choose one of these.",
+        )
+        _require_unicode(self.content)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One run: everything that decides its result, apart from the model.
 
     `candidates` is how many of the most probable tokens are recorded at each position.
-    Generation ends early at an end-of-sequence token or when the generated text contains one of
-    the `stop` strings. With `max_new_tokens` 0 the prompt is only scored. With a `suffix` the gap
-    between prompt and suffix is filled; the text then reads prompt, suffix, middle, as the model
-    did.
+    Generation ends early at an end-of-sequence token, at one of the `stop_token_ids`, or when the
+    generated text contains one of the `stop` strings. With `max_new_tokens` 0 the prompt is only
+    scored.
+
+    With a `suffix` the gap between prompt and suffix is filled; the text then reads prompt, suffix,
+    middle, as the model did. With `messages` the model's chat template is filled in and the prompt
+    is how its answer begins, which may be empty.
 
     Raises:
         RequestError: a value is out of range, or a text is not Unicode.
@@ -103,6 +130,8 @@ class Request:
     candidates: int = 20
     stop: tuple[str, ...] = ()
     suffix: str | None = None
+    messages: tuple[Message, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "candidates"):
@@ -136,10 +165,27 @@ class Request:
             _require_unicode(text)
         if self.suffix is not None:
             _require_unicode(self.suffix)
+        object.__setattr__(self, "messages", tuple(self.messages))
+        _require(
+            not self.messages or self.suffix is None,
+            "A gap was to be filled in a conversation.",
+            "A prompt is laid out as one or as the other.",
+            "Leave out the messages or the suffix.",
+        )
+        object.__setattr__(self, "stop_token_ids", tuple(map(int, self.stop_token_ids)))
 
     def to_json(self) -> dict[str, Any]:
-        """The request as plain JSON values; `from_json` is its inverse."""
-        return {**asdict(self), "stop": list(self.stop)}
+        """The request as plain JSON values; `from_json` is its inverse.
+
+        What has its default value is left out, so that a field added later changes no key. The
+        defaults are therefore part of the format.
+        """
+        values = _set_values(self)
+        if "sampling" in values:
+            values["sampling"] = _set_values(self.sampling)
+        if "messages" in values:
+            values["messages"] = [_set_values(message) for message in self.messages]
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Request:
@@ -147,10 +193,22 @@ class Request:
         return cls(
             **{
                 **values,
-                "sampling": Sampling(**values["sampling"]),
-                "stop": tuple(values["stop"]),
+                "sampling": Sampling(**values.get("sampling", {})),
+                "stop": tuple(values.get("stop", ())),
+                "messages": tuple(Message(**message) for message in values.get("messages", ())),
+                "stop_token_ids": tuple(values.get("stop_token_ids", ())),
             }
         )
+
+
+def _set_values(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass that do not have their default value."""
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    defaults = {
+        f.name: f.default_factory() if callable(f.default_factory) else f.default
+        for f in fields(record)
+    }
+    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def _require_unicode(text: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenscope_core.edits import Edit
 from tokenscope_core.metric_registry import BY_NAME, STORED
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Floats, Ints, Rows, Vocabulary
@@ -19,7 +19,7 @@ from tokenscope_core.steps import FinishReason, Floats, Ints, Rows, Vocabulary
 FINISH_REASONS: tuple[FinishReason, ...] = ("length", "eos", "stop", "cancelled")
 
 # Part of every key: raise it when the meaning of a stored column changes.
-KEY_VERSION = 1
+KEY_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ class Trace:
     are in nats, all metrics raw unless named `sampled_`, missing values NaN. `byte_start` and
     `byte_end` are UTF-8 offsets into `text_bytes`; a special token is zero bytes wide.
     `candidate_ids` and `candidate_logprobs` are [T, K], most probable first, -1 and NaN where
-    nothing precedes the token. `parent` is (parent key, position of the fork) or None.
+    nothing precedes the token. A branch names, as `branch`, the key of the trace it forked from and
+    the edit that was made to that; `request` then says how it went on. Where a prompt was edited,
+    the tokens put there are part of the prompt.
     """
 
     request: Request
@@ -56,7 +58,7 @@ class Trace:
     metrics: Mapping[str, Floats]
     candidate_ids: Ints
     candidate_logprobs: Floats
-    parent: tuple[str, int] | None = None
+    branch: tuple[str, Edit] | None = None
     special: NDArray[np.bool_] = field(init=False)
     byte_start: Ints = field(init=False)
     byte_end: Ints = field(init=False)
@@ -117,14 +119,15 @@ class Trace:
     def key(self) -> str:
         """Content address: a hash of the recipe, and of the tokens where the recipe was not
         followed to its end. The same for the cache, a link and an export."""
-        edits = None
-        if self.parent is not None or self.finish_reason == "cancelled":
-            edits = {
-                "parent": list(self.parent) if self.parent else None,
-                "finish_reason": self.finish_reason,
-                "token_ids": self.token_ids.tolist(),
-            }
-        return recipe_key(self.model.fingerprint, self.request, edits)
+        stopped_after = self.token_ids.tolist() if self.finish_reason == "cancelled" else None
+        return recipe_key(
+            self.model.fingerprint, self.request, branch=self.branch, stopped_after=stopped_after
+        )
+
+    @property
+    def parent(self) -> tuple[str, int] | None:
+        """(Key of the trace this one forked from, position of the fork), or None."""
+        return None if self.branch is None else (self.branch[0], self.branch[1].position)
 
     @cached_property
     def text_bytes(self) -> bytes:
@@ -246,13 +249,27 @@ class Trace:
         return trace_format.decode(blob)
 
 
-def recipe_key(fingerprint: str, request: Request, edits: Mapping[str, Any] | None = None) -> str:
-    """The key a complete run of `request` will have, known before it runs (SHA-256, hex)."""
+def recipe_key(
+    fingerprint: str,
+    request: Request,
+    *,
+    branch: tuple[str, Edit] | None = None,
+    stopped_after: Sequence[int] | None = None,
+) -> str:
+    """The key a run will have, known before it runs (SHA-256, hex).
+
+    Args:
+        fingerprint: of the model.
+        request: how it runs.
+        branch: the key of the parent and the edit, where it branches off one.
+        stopped_after: the tokens of a run that was stopped before its end.
+    """
     recipe = {
         "version": KEY_VERSION,
         "model": fingerprint,
         "request": request.to_json(),
-        "edits": edits,
+        "branch": [branch[0], branch[1].to_json()] if branch else None,
+        "stopped_after": None if stopped_after is None else list(stopped_after),
     }
     canonical = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -14,13 +14,14 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
+from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.request import Request
 from tokenscope_core.steps import Floats, Ints, Vocabulary
 from tokenscope_core.trace import FINISH_REASONS, ModelIdentity, Trace
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _METADATA_KEY = b"tokenscope"
 _CHECKSUM_KEY = b"tokenscope.sha256"
 
@@ -84,7 +85,7 @@ def _metadata(trace: Trace) -> dict[str, Any]:
         },
         "prompt_length": trace.prompt_length,
         "finish_reason": trace.finish_reason,
-        "parent": list(trace.parent) if trace.parent else None,
+        "branch": [trace.branch[0], trace.branch[1].to_json()] if trace.branch else None,
         "special_ids": sorted(trace.vocabulary.special_ids),
         "dummy_prefix": trace.vocabulary.dummy_prefix,
     }
@@ -156,7 +157,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
         raise ValueError("its columns have other names or types")
     candidate_ids = _ints(candidates.flatten().fill_null(-1))
     token_ids = _ints(batch.column("token_id"))
-    parent = metadata["parent"]
+    branch = metadata["branch"]
     trace = Trace(
         request=Request.from_json(metadata["request"]),
         model=_identity(metadata["model"]),
@@ -172,7 +173,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
         metrics={name: _floats(batch.column(name)) for name in STORED},
         candidate_ids=candidate_ids.reshape(-1, width),
         candidate_logprobs=_floats(batch.column("candidate_logprobs").flatten()).reshape(-1, width),
-        parent=(_text(parent[0]), _whole(parent[1])) if parent else None,
+        branch=(_text(branch[0]), Edit.from_json(branch[1])) if branch else None,
     )
     _require_consistent(trace, _ints(batch.column("byte_end")))
     return trace
@@ -204,13 +205,14 @@ def _require_consistent(trace: Trace, byte_end: Ints) -> None:
     prompt, generated = trace.source[: trace.prompt_length], trace.source[trace.prompt_length :]
     if not 0 <= trace.prompt_length <= len(trace) or not len(trace):
         raise ValueError("the prompt is longer than the trace")
-    if not (prompt == "prompt").all() or not np.isin(generated, ("sampled", "forced")).all():
+    edited = ("prompt", "forced") if trace.branch else ("prompt",)
+    if not np.isin(prompt, edited).all() or not np.isin(generated, ("sampled", "forced")).all():
         raise ValueError("token sources do not match the prompt's length")
     if trace.finish_reason not in FINISH_REASONS:
         raise ValueError(f"unknown finish reason {trace.finish_reason!r}")
     if not np.array_equal(trace.byte_end, byte_end):
         raise ValueError("byte offsets do not match the tokens")
-    if trace.parent and not 0 <= trace.parent[1] < len(trace):
+    if trace.parent and not 0 <= trace.parent[1] <= len(trace):
         raise ValueError("the fork lies outside the trace")
 
 

@@ -1,17 +1,48 @@
-"""The chosen model's facts, beside the picker."""
+"""Choosing a model, with its facts beside it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import streamlit as st
 
 from tokenscope_core import TokenScopeError
 from tokenscope_core.model_facts import ModelFacts, facts_of
-from tokenscope_core.model_files import locate, needs_network
+from tokenscope_core.model_files import available, locate, needs_network
 
 _NOT_STATED = "not stated"
 
 
-def show(model: str) -> None:
+def draw() -> None:
+    """Draw the picker and the facts of the chosen model."""
+    # A typed model stays in the list while it is chosen.
+    typed = [st.session_state["model"]] if st.session_state.get("model") else []
+    st.selectbox(
+        "Model",
+        list(dict.fromkeys([*available(), *typed])),
+        key="model",
+        accept_new_options=True,
+        persist_state="session",
+        help="The shipped model, a folder listed in TOKENSCOPE_MODELS, or type a folder or "
+        "a Hugging Face id and press Enter.",
+    )
+    _facts(chosen())
+
+
+def chosen() -> str:
+    """The model to run."""
+    return st.session_state.get("model") or available()[0]
+
+
+def choose(model: str) -> None:
+    """Choose the model of a run: named as a person did, or as its trace names it."""
+    for known in available():
+        if model in (known, Path(known).name):
+            st.session_state["model"] = known
+            return
+
+
+def _facts(model: str) -> None:
     """Draw a popover with what the model's files say; nothing is loaded or downloaded for it."""
     with st.popover("About this model", icon=":material/info:", width="stretch"):
         if needs_network(model):
