@@ -69,7 +69,7 @@ def test_a_saved_model_loads_and_repeats_its_numbers(saved: Path) -> None:
         begins_with_special=True,
         chat_template=False,
         fill_in_the_middle=False,
-        cache="chunks",
+        cache="branches",
     )
 
 

@@ -1,26 +1,31 @@
-"""How a model is fed: through its own cache as far as that gives the numbers of one full pass.
+"""How a model is fed: through a cache as far as that gives the numbers of one full pass.
 
-The cache is an accelerator, never a source of other numbers. Attention reads on from any point.
-Some recurrent models ignore what they remember when they are given several tokens at once (Mamba,
-Jamba); in some a step and a pass disagree, or the memory is hidden in the layers (RecurrentGemma).
-Neither raises anything, so each model is tried before it is trusted.
+The cache is an accelerator, never a source of other numbers. Attention reads on from any point,
+and keys and values cut after any token are those of the shorter text, so that a branch shares
+what it has in common with its parent. Some recurrent models ignore what they remember when they
+are given several tokens at once (Mamba, Jamba); in some a step and a pass disagree, or the memory
+is hidden in the layers (RecurrentGemma). Neither raises anything, so each model is tried before it
+is trusted.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any, Literal
 
 import torch
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from tokenscope_core.errors import CapabilityError, summary_of
 from tokenscope_core.metrics import no_numbers
 
-CacheUse = Literal["chunks", "steps", "none"]
+CacheUse = Literal["branches", "chunks", "steps", "none"]
 """How far a model's cache can be relied on.
 
-- `chunks`: reading goes on from any point, by any number of tokens.
+- `branches`: reading goes on from any point, by any number of tokens, also of a text read earlier.
+- `chunks`: from the end of what was read, by any number of tokens.
 - `steps`: only by single tokens; several at once are read with all that is before them.
 - `none`: every step reads the whole text anew. Slow, and right.
 """
@@ -31,12 +36,15 @@ _PROBE_ERRORS = (ValueError, TypeError, RuntimeError, AttributeError, LookupErro
 
 
 class Reader:
-    """One text being read: remembers what came before."""
+    """One text being read, or several of equal length side by side: remembers what came before."""
 
     def __init__(self, model: PreTrainedModel, cache_use: CacheUse) -> None:
         self._model = model
         self._use = cache_use
         self._cache: dict[str, Any] = {}
+        if cache_use == "branches":
+            # Without the configuration it keeps all there is also where the model needs a window.
+            self._cache = {"past_key_values": DynamicCache()}
         self._ids = torch.empty((1, 0), dtype=torch.long, device=model.device)
         self._cached_tokens = 0
         accepted = inspect.signature(model.forward).parameters
@@ -48,10 +56,25 @@ class Reader:
         """Whether the model gave something to read on from."""
         return bool(self._cache)
 
-    @torch.inference_mode()
+    @property
+    def length(self) -> int:
+        """How many tokens have been read."""
+        return self._cached_tokens if self._use in ("branches", "chunks") else self._ids.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that keys and values take; known of readers that branch."""
+        layers = self._layers()
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+
     def read(self, token_ids: torch.Tensor) -> torch.Tensor:
         """Read on by tokens, int64 [1, n]; the logits [n, V] after each of them."""
-        if self._use == "chunks":
+        return self.read_rows(token_ids)[0]
+
+    @torch.inference_mode()
+    def read_rows(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """Read on by tokens, int64 [texts, n]; the logits [texts, n, V] after each of them."""
+        if self._use in ("branches", "chunks"):
             return self._forward(token_ids)
         self._ids = torch.cat((self._ids, token_ids), dim=1)
         count = token_ids.shape[1]
@@ -60,7 +83,46 @@ class Reader:
         self._cache, self._cached_tokens = {}, 0
         # The whole text is read, but logits of the new tokens alone stand in memory.
         rows = {"logits_to_keep": count} if self._takes_rows else {}
-        return self._forward(self._ids, **rows)[-count:]
+        return self._forward(self._ids, **rows)[:, -count:]
+
+    @torch.inference_mode()
+    def skip(self, token_ids: torch.Tensor) -> None:
+        """Read on by tokens, int64 [1, n], whose logits nobody wants."""
+        if not token_ids.shape[1]:
+            return
+        if self._use in ("branches", "chunks"):
+            self._forward(token_ids, **({"logits_to_keep": 1} if self._takes_rows else {}))
+        else:
+            # Read with what follows, or again with every step.
+            self._ids = torch.cat((self._ids, token_ids), dim=1)
+            self._cache, self._cached_tokens = {}, 0
+
+    def branch(self, length: int, *, texts: int = 1) -> Reader:
+        """Readers of the first `length` tokens, as `texts` equal rows; this one is unaffected.
+
+        Nothing is copied until they read on. Only for cache use `branches`.
+        """
+        other = copy.copy(self)
+        cache = copy.copy(self._cache["past_key_values"])
+        cache.layers = [_cut(layer, length, texts) for layer in cache.layers]
+        other._cache = {"past_key_values": cache}
+        other._cached_tokens = length
+        return other
+
+    def rewind(self, length: int) -> None:
+        """Forget all but the first `length` tokens. Only for cache use `branches`."""
+        for layer in self._layers():
+            layer.keys, layer.values = layer.keys[:, :, :length], layer.values[:, :, :length]
+        self._cached_tokens = length
+
+    def keep_texts(self, rows: torch.Tensor) -> None:
+        """Go on with some of the texts, int64 [n]. Only for cache use `branches`."""
+        for layer in self._layers():
+            layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+
+    def _layers(self) -> list[Any]:
+        cache = self._cache.get("past_key_values")
+        return [layer for layer in getattr(cache, "layers", ()) if layer.get_seq_length()]
 
     def _forward(self, token_ids: torch.Tensor, **settings: Any) -> torch.Tensor:
         cached = self._use != "none"
@@ -68,18 +130,27 @@ class Reader:
         if self._takes_positions:
             # As `generate` does; Bamba would count from 0 in every chunk.
             positions = torch.arange(start, start + count, device=token_ids.device)
-            settings["position_ids"] = positions.unsqueeze(0)
+            settings["position_ids"] = positions.expand(len(token_ids), -1)
         out = self._model(input_ids=token_ids, use_cache=cached, **self._cache, **settings)
         if cached:
             self._cached_tokens += count
             caches = ((name, getattr(out, name, None)) for name in _CACHE_NAMES)
             self._cache = next(({name: c} for name, c in caches if c is not None), {})
-        logits: torch.Tensor = out.logits[0]
+        logits: torch.Tensor = out.logits
         return logits
 
 
+def _cut(layer: Any, length: int, texts: int) -> Any:
+    """A layer of the first tokens' keys and values, sharing their memory."""
+    cut = copy.copy(layer)
+    if layer.get_seq_length():
+        cut.keys = layer.keys[:1, :, :length].expand(texts, -1, -1, -1)
+        cut.values = layer.values[:1, :, :length].expand(texts, -1, -1, -1)
+    return cut
+
+
 def find_cache_use(model: PreTrainedModel, vocabulary_size: int, name: str) -> CacheUse:
-    """The fastest way of reading that gives the numbers of one full pass, found by trying.
+    """The most that the cache can be used for and give the numbers of one full pass, by trying.
 
     Args:
         model: ready to run.
@@ -105,7 +176,7 @@ def find_cache_use(model: PreTrainedModel, vocabulary_size: int, name: str) -> C
         raise no_numbers()
     if not _agree(beginning, whole[:start], model.dtype):
         raise _refusal(name, "It looks ahead: later tokens change what it says of earlier ones.")
-    ways: tuple[CacheUse, ...] = ("chunks", "steps")
+    ways: tuple[CacheUse, ...] = ("branches", "chunks", "steps")
     return next((use for use in ways if _reproduces(model, use, token_ids, whole)), "none")
 
 
@@ -118,10 +189,30 @@ def _reproduces(
         parts = [reader.read(first)]
         # Another text in between: a memory kept in the model's layers would mix them up.
         Reader(model, use).read(rest[-1])
+        if use == "branches" and not _branches(reader, token_ids, whole, model.dtype):
+            return False
         parts += [reader.read(part) for part in rest]
     except _PROBE_ERRORS:
         return False
     return reader.holds_cache and _agree(torch.cat(parts), whole, model.dtype)
+
+
+def _branches(
+    reader: Reader, token_ids: torch.Tensor, whole: torch.Tensor, precision: torch.dtype
+) -> bool:
+    """Whether the model fills a cache of plain keys and values, and reads on from a part of it
+    what it reads in one pass, also several texts side by side."""
+    cache = reader._cache.get("past_key_values")
+    layers = getattr(cache, "layers", [])
+    plain = type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in layers)
+    if not plain or not reader._layers():
+        return False
+    length = reader.length - 6
+    read_on = reader.branch(length, texts=2).read_rows(
+        token_ids[:, length : length + 9].expand(2, -1)
+    )
+    expected = whole[length : length + 9]
+    return all(_agree(row, expected, precision) for row in read_on)
 
 
 def _agree(a: torch.Tensor, b: torch.Tensor, precision: torch.dtype) -> bool:
