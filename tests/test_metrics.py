@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 import tokenscope_core as ts
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, STORED, missing_reason
 from tokenscope_core.metrics import Distributions, Measures, measure
-from tokenscope_core.steps import Rows, Vocabulary
+from tokenscope_core.steps import NOT_DRAWN, Rows, Vocabulary
 
 TEXT = "def add(a, b):\n    return a + b  # é\n"
 RAW = [m.name for m in ts.METRICS if m.distribution == "raw"]
@@ -42,6 +42,7 @@ def trace_of(logits: torch.Tensor, taken: list[int], candidates: int = 20) -> ts
                 {**measures.columns, "sampled_logprob": absent, "elapsed_ms": absent},
                 measures.candidate_ids,
                 measures.candidate_logprobs,
+                np.full(measures.candidate_ids.shape, NOT_DRAWN, np.int8),
             )
         ],
         "length",

@@ -68,7 +68,7 @@ def test_draws_follow_the_processed_distribution(sampling: ts.Sampling) -> None:
     """Pearson's chi-square at the 0.1 % level over 4,000 positions."""
     previous_ids = torch.tensor([[1, 3]])
     sampler, n = Sampler(sampling), 4000
-    drawn = [sampler.choose(LOGITS, previous_ids, position)[0] for position in range(n)]
+    drawn = [sampler.choose(LOGITS, previous_ids, position).token_id for position in range(n)]
     expected = n * np.exp(oracles.log_softmax(processed(sampling, LOGITS, previous_ids)))
     counts = np.bincount(drawn, minlength=6)
     possible = expected > 0
@@ -80,7 +80,9 @@ def test_draws_follow_the_processed_distribution(sampling: ts.Sampling) -> None:
 
 def test_draws_over_seeds_follow_the_distribution_too() -> None:
     n = 4000
-    drawn = [Sampler(ts.Sampling(1.0, seed=s)).choose(LOGITS, NOTHING, 7)[0] for s in range(n)]
+    drawn = [
+        Sampler(ts.Sampling(1.0, seed=s)).choose(LOGITS, NOTHING, 7).token_id for s in range(n)
+    ]
     expected = n * np.exp(oracles.log_softmax(LOGITS[0].double().numpy()))
     counts = np.bincount(drawn, minlength=6)
     assert ((counts - expected) ** 2 / expected).sum() < 20.52
@@ -117,10 +119,10 @@ def test_a_token_that_no_filter_removes_is_drawn_with_or_without_the_filter() ->
     torch.manual_seed(2)
     logits = torch.randn(1, 500) * 3
     for position in range(200):
-        free, _ = Sampler(ts.Sampling(1.0)).choose(logits, NOTHING, position)
+        free = Sampler(ts.Sampling(1.0)).choose(logits, NOTHING, position).token_id
         filtered = Sampler(ts.Sampling(1.0, top_k=100))
         if free in filtered.support(logits, NOTHING).token_ids:
-            assert filtered.choose(logits, NOTHING, position)[0] == free
+            assert filtered.choose(logits, NOTHING, position).token_id == free
 
 
 @given(
@@ -181,7 +183,7 @@ def test_tokens_tied_with_the_last_of_top_k_are_kept() -> None:
 
 def test_an_impossible_token_is_never_drawn() -> None:
     logits = torch.tensor([[-np.inf, 0.0, -np.inf, 0.0]])
-    drawn = {Sampler(ts.Sampling(5.0)).choose(logits, NOTHING, i)[0] for i in range(100)}
+    drawn = {Sampler(ts.Sampling(5.0)).choose(logits, NOTHING, i).token_id for i in range(100)}
     assert drawn == {1, 3}
 
 
@@ -199,8 +201,8 @@ def test_nothing_is_drawn_from_what_is_not_a_number(sampling: ts.Sampling, broke
 def test_extreme_temperatures_draw_without_overflow(temperature: float) -> None:
     sampler = Sampler(ts.Sampling(temperature))
     drawn = [sampler.choose(LOGITS, NOTHING, i) for i in range(60)]
-    assert np.isfinite([logprob for _, logprob in drawn]).all()
-    assert len({token for token, _ in drawn}) == (1 if temperature < 1 else 6)
+    assert np.isfinite([choice.logprob for choice in drawn]).all()
+    assert len({choice.token_id for choice in drawn}) == (1 if temperature < 1 else 6)
 
 
 def test_the_recorded_probability_is_that_of_the_processed_distribution(

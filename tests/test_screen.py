@@ -170,6 +170,7 @@ def test_bytes_that_form_no_character_stay_visible() -> None:
         metrics={name: column[:-1].copy() for name, column in whole.metrics.items()},
         candidate_ids=whole.candidate_ids[:-1].copy(),
         candidate_logprobs=whole.candidate_logprobs[:-1].copy(),
+        candidate_kept=whole.candidate_kept[:-1].copy(),
         prompt_length=whole.prompt_length - 1,
     )
     payload = json.loads(build_payload(cut, "surprisal", run="r"))

@@ -19,9 +19,9 @@ from tokenscope_core.models import LanguageModel
 from tokenscope_core.prompts import prompt_ids
 from tokenscope_core.reading import Reader
 from tokenscope_core.request import Request
-from tokenscope_core.sampling import Sampler
-from tokenscope_core.steps import FinishReason, Rows, Source, TokenStep, steps_of
-from tokenscope_core.stopping import StopMatcher
+from tokenscope_core.sampling import Choice, Sampler
+from tokenscope_core.steps import NOT_DRAWN, FinishReason, Rows, Source, TokenStep, steps_of
+from tokenscope_core.stopping import StopMatcher, require_known
 from tokenscope_core.trace import Trace
 
 # Logits of one prefill chunk hold at most this many numbers (64 MiB in float32).
@@ -35,7 +35,8 @@ def generate(lm: LanguageModel, request: Request) -> Trace:
     """Run a request to its end.
 
     Raises:
-        RequestError: the prompt has no tokens.
+        RequestError: the prompt has no tokens, the model lacks a stop token, or
+            `no_repeat_ngram_size` leaves no token to choose.
         ContextLengthError: prompt and new tokens exceed the model's context.
     """
     parts = list(rows(lm, request))
@@ -68,6 +69,7 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
 
     Close the iterator to stop early. Raises: as `generate`.
     """
+    require_known(request.stop_token_ids, lm.identity.vocabulary_size)
     ids = prompt_ids(lm, request)
     _require_context(lm, request, ids)
     reader = Reader(lm.model, lm.capabilities.cache)
@@ -143,7 +145,7 @@ def _decode(
     reader: Reader,
     logits: torch.Tensor,
 ) -> Iterator[Rows]:
-    sampler = Sampler(request.sampling)
+    sampler = Sampler(request.sampling, len(prompt))
     matcher = StopMatcher(request.stop)
     start = len(prompt)
     ids = torch.empty((1, start + request.max_new_tokens), dtype=torch.long, device=lm.device)
@@ -153,12 +155,12 @@ def _decode(
         with torch.inference_mode():
             distribution = Distributions(logits, request.candidates)
             if sampler.takes_favourite:
-                token_id, sampled_logprob = distribution.favourite(), 0.0
+                choice = Choice(distribution.favourite())
             else:
-                token_id, sampled_logprob = sampler.choose(logits, ids[:, :position], position)
-            taken = ids[0, position : position + 1].fill_(token_id)
+                choice = sampler.choose(logits, ids[:, :position], position)
+            taken = ids[0, position : position + 1].fill_(choice.token_id)
             measures = distribution.measure(taken)
-        finish = _finish_reason(lm, matcher, token_id)
+        finish = _finish_reason(lm, request, matcher, choice.token_id)
         if finish is None and position + 1 == start + request.max_new_tokens:
             finish = "length"
         now = time.perf_counter()
@@ -166,7 +168,7 @@ def _decode(
             taken,
             "sampled",
             measures,
-            sampled_logprob=sampled_logprob,
+            choice=choice,
             elapsed_ms=1000.0 * (now - began),
             finish_reason=finish,
         )
@@ -176,9 +178,13 @@ def _decode(
         logits = reader.read(taken.unsqueeze(0))
 
 
-def _finish_reason(lm: LanguageModel, matcher: StopMatcher, token_id: int) -> FinishReason | None:
+def _finish_reason(
+    lm: LanguageModel, request: Request, matcher: StopMatcher, token_id: int
+) -> FinishReason | None:
     if token_id in lm.end_ids:
         return "eos"
+    if token_id in request.stop_token_ids:
+        return "stop"
     if token_id not in lm.vocabulary.special_ids and matcher.feed(
         lm.vocabulary.token_bytes[token_id]
     ):
@@ -191,20 +197,25 @@ def _rows(
     source: Source,
     measures: Measures,
     *,
-    sampled_logprob: float = float("nan"),
+    choice: Choice | None = None,
     elapsed_ms: float = float("nan"),
     finish_reason: FinishReason | None = None,
 ) -> Rows:
     count = len(token_ids)
+    candidate_ids = measures.candidate_ids
+    sampled_logprob = np.float32(choice.logprob if choice else np.nan)
     return Rows(
         token_ids=token_ids.cpu().numpy().copy(),
         source=source,
         metrics={
             **measures.columns,
-            "sampled_logprob": np.full(count, np.float32(sampled_logprob), dtype=np.float64),
+            "sampled_logprob": np.full(count, sampled_logprob, dtype=np.float64),
             "elapsed_ms": np.full(count, np.float32(elapsed_ms), dtype=np.float64),
         },
-        candidate_ids=measures.candidate_ids,
+        candidate_ids=candidate_ids,
         candidate_logprobs=measures.candidate_logprobs,
+        candidate_kept=choice.kept(candidate_ids).astype(np.int8)
+        if choice
+        else np.full(candidate_ids.shape, NOT_DRAWN, dtype=np.int8),
         finish_reason=finish_reason,
     )

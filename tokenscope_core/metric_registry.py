@@ -90,7 +90,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "sampled_logprob", "sampled log-probability", "nats", "ln q(y), q as processed",
         "The log-probability under the distribution the token was really drawn from.",
-        "after repetition penalty, temperature and filters", distribution="sampled", stored=True,
+        "after penalties, temperature and filters", distribution="sampled", stored=True,
     ),
     Metric(
         "elapsed_ms", "step time", "ms", "wall time of the decode step",

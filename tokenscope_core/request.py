@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 MAX_CANDIDATES = 200
 # Dividing logits by less overflows float32.
 MIN_TEMPERATURE = 1e-6
+_WHOLE_NUMBERS = ("top_k", "no_repeat_ngram_size", "seed")
 
 
 def _require(holds: bool, asked: str, found: str, action: str) -> None:
@@ -43,10 +44,13 @@ def _set_number(owner: Any, name: str, convert: Callable[[Any], float]) -> None:
 class Sampling:
     """How a token is drawn from the model's distribution.
 
-    `temperature` 0 is greedy: the favourite after the repetition penalty, no randomness. The
-    filters mean what they mean in transformers and are applied in its order: repetition penalty,
-    temperature, top-k, top-p, min-p. `top_k` 0, `top_p` 1, `min_p` 0 and `repetition_penalty` 1
-    switch a filter off. Equal seeds give equal draws.
+    `temperature` 0 is greedy: the favourite after the penalties, no randomness. Everything means
+    what it means in transformers and is applied in its order: repetition penalty, no-repeat n-gram,
+    frequency and presence penalty, temperature, top-k, top-p, min-p, typical-p. The frequency and
+    the presence penalty are those of the OpenAI API: from the logit of a token generated before
+    they subtract, in turn, a multiple of how often it was and a constant. No n-gram of
+    `no_repeat_ngram_size` tokens, prompt included, comes up twice. The defaults of all but the seed
+    switch the thing off. Equal seeds give equal draws.
 
     Raises:
         RequestError: a value is not a number or out of range.
@@ -58,12 +62,16 @@ class Sampling:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     seed: int = 0
+    typical_p: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    no_repeat_ngram_size: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
-            _set_number(self, name, float)
-        for name in ("top_k", "seed"):
+        for name in _WHOLE_NUMBERS:
             _set_number(self, name, operator.index)
+        for name in (f.name for f in fields(self) if f.name not in _WHOLE_NUMBERS):
+            _set_number(self, name, float)
         warm = MIN_TEMPERATURE <= self.temperature < math.inf
         for name, holds, range_ in (
             ("temperature", self.greedy or warm, f"0 (greedy), or {MIN_TEMPERATURE:f} or more"),
@@ -71,6 +79,10 @@ class Sampling:
             ("top_p", 0.0 < self.top_p <= 1.0, "above 0, up to 1 (off)"),
             ("min_p", 0.0 <= self.min_p <= 1.0, "0 (off) to 1"),
             ("repetition_penalty", 0.0 < self.repetition_penalty < math.inf, "above 0; 1 is off"),
+            ("typical_p", 0.0 < self.typical_p <= 1.0, "above 0, up to 1 (off)"),
+            ("frequency_penalty", -2.0 <= self.frequency_penalty <= 2.0, "-2 to 2; 0 is off"),
+            ("presence_penalty", -2.0 <= self.presence_penalty <= 2.0, "-2 to 2; 0 is off"),
+            ("no_repeat_ngram_size", self.no_repeat_ngram_size >= 0, "0 (off) or more"),
             ("seed", 0 <= self.seed < 2**63, "0 or more, below 2**63"),
         ):
             _require(
@@ -172,7 +184,7 @@ class Request:
             "A prompt is laid out as one or as the other.",
             "Leave out the messages or the suffix.",
         )
-        object.__setattr__(self, "stop_token_ids", tuple(map(int, self.stop_token_ids)))
+        object.__setattr__(self, "stop_token_ids", _token_ids(self.stop_token_ids))
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain JSON values; `from_json` is its inverse.
@@ -199,6 +211,24 @@ class Request:
                 "stop_token_ids": tuple(values.get("stop_token_ids", ())),
             }
         )
+
+
+def _token_ids(values: Iterable[Any]) -> tuple[int, ...]:
+    """Ascending, each once: neither order nor repetition decides anything."""
+    _require(
+        isinstance(values, Iterable) and all(map(_is_token_id, values := tuple(values))),
+        f"Generation was to stop at the tokens {values!r}.",
+        "Token ids are whole numbers, 0 or more.",
+        "Give a sequence of them.",
+    )
+    return tuple(sorted({int(value) for value in values}))
+
+
+def _is_token_id(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and operator.index(value) >= 0
+    except TypeError:
+        return False
 
 
 def _set_values(record: Any) -> dict[str, Any]:

@@ -14,6 +14,10 @@ FinishReason = Literal["length", "eos", "stop", "cancelled"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Kept = NDArray[np.int8]
+
+# Of a candidate: whether the token could have been drawn from it. Missing where none was drawn.
+KEPT, REMOVED, NOT_DRAWN = 1, 0, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class Rows:
     """The record of `n` consecutive positions, as the decode loop produces them.
 
     `metrics` maps each stored metric to a float64 array [n] (NaN where missing);
-    `candidate_ids` is int64 [n, K] (-1 where missing), `candidate_logprobs` float64 [n, K].
+    `candidate_ids` is int64 [n, K] (-1 where missing), `candidate_logprobs` float64 [n, K],
+    `candidate_kept` int8 [n, K] (`KEPT`, `REMOVED` by a penalty or filter, or `NOT_DRAWN`).
     `finish_reason` is set on a run's last rows only.
     """
 
@@ -68,6 +73,7 @@ class Rows:
     metrics: Mapping[str, Floats]
     candidate_ids: Ints
     candidate_logprobs: Floats
+    candidate_kept: Kept
     finish_reason: FinishReason | None = None
 
     def __len__(self) -> int:
@@ -86,6 +92,7 @@ class TokenStep:
     metrics: Mapping[str, float]
     candidate_ids: Ints
     candidate_logprobs: Floats
+    candidate_kept: Kept
     finish_reason: FinishReason | None = None
 
 
@@ -102,5 +109,6 @@ def steps_of(rows: Rows, start: int, vocabulary: Vocabulary) -> Iterator[TokenSt
             metrics={name: float(column[i]) for name, column in rows.metrics.items()},
             candidate_ids=rows.candidate_ids[i],
             candidate_logprobs=rows.candidate_logprobs[i],
+            candidate_kept=rows.candidate_kept[i],
             finish_reason=rows.finish_reason if i == last else None,
         )

@@ -1,8 +1,26 @@
-"""Stop strings, matched on the bytes of the generated text as they arrive."""
+"""Stop strings, matched on the bytes of the generated text as they arrive, and stop tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from tokenscope_core.errors import RequestError
+
+
+def require_known(stop_token_ids: Sequence[int], vocabulary_size: int) -> None:
+    """Refuse stop tokens that the model does not have.
+
+    Raises:
+        RequestError: an id is beyond the vocabulary.
+    """
+    unknown = [str(token_id) for token_id in stop_token_ids if token_id >= vocabulary_size]
+    if unknown:
+        raise RequestError(
+            asked=f"Generation was to stop at token {', '.join(unknown)}.",
+            found=f"The model's vocabulary has {vocabulary_size:,} tokens: ids 0 to "
+            f"{vocabulary_size - 1:,}.",
+            action="Choose ids in that range.",
+        )
 
 
 class StopMatcher:

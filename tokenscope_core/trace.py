@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenscope_core.edits import Edit
 from tokenscope_core.metric_registry import BY_NAME, STORED
 from tokenscope_core.request import Request
-from tokenscope_core.steps import FinishReason, Floats, Ints, Rows, Vocabulary
+from tokenscope_core.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary
 
 FINISH_REASONS: tuple[FinishReason, ...] = ("length", "eos", "stop", "cancelled")
 
@@ -43,7 +43,9 @@ class Trace:
     are in nats, all metrics raw unless named `sampled_`, missing values NaN. `byte_start` and
     `byte_end` are UTF-8 offsets into `text_bytes`; a special token is zero bytes wide.
     `candidate_ids` and `candidate_logprobs` are [T, K], most probable first, -1 and NaN where
-    nothing precedes the token. A branch names, as `branch`, the key of the trace it forked from and
+    nothing precedes the token; `candidate_kept`, int8 [T, K], says which of them the token could
+    have been drawn from: 1, or 0 where a penalty or filter had removed it, or -1 where the token
+    was not drawn. A branch names, as `branch`, the key of the trace it forked from and
     the edit that was made to that; `request` then says how it went on. Where a prompt was edited,
     the tokens put there are part of the prompt.
     """
@@ -58,6 +60,7 @@ class Trace:
     metrics: Mapping[str, Floats]
     candidate_ids: Ints
     candidate_logprobs: Floats
+    candidate_kept: Kept
     branch: tuple[str, Edit] | None = None
     special: NDArray[np.bool_] = field(init=False)
     byte_start: Ints = field(init=False)
@@ -73,7 +76,8 @@ class Trace:
         object.__setattr__(self, "byte_start", ends - np.array(widths, dtype=np.int64))
         for array in (
             self.token_ids, self.source, self.candidate_ids, self.candidate_logprobs,
-            self.special, self.byte_start, self.byte_end, *self.metrics.values(),
+            self.candidate_kept, self.special, self.byte_start, self.byte_end,
+            *self.metrics.values(),
         ):  # fmt: skip
             array.flags.writeable = False
 
@@ -104,6 +108,7 @@ class Trace:
             },
             candidate_ids=candidate_ids,
             candidate_logprobs=np.concatenate([part.candidate_logprobs for part in parts]),
+            candidate_kept=np.concatenate([part.candidate_kept for part in parts]),
         )
 
     def __len__(self) -> int:

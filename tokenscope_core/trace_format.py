@@ -18,7 +18,7 @@ from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.request import Request
-from tokenscope_core.steps import Floats, Ints, Vocabulary
+from tokenscope_core.steps import KEPT, NOT_DRAWN, Floats, Ints, Kept, Vocabulary
 from tokenscope_core.trace import FINISH_REASONS, ModelIdentity, Trace
 
 FORMAT_VERSION = 2
@@ -39,6 +39,7 @@ def _schema(candidates: int) -> pa.Schema:
             *((name, pa.float32()) for name in STORED),
             ("candidate_ids", pa.list_(pa.int32(), candidates)),
             ("candidate_logprobs", pa.list_(pa.float32(), candidates)),
+            ("candidate_kept", pa.list_(pa.bool_(), candidates)),
             ("candidate_bytes", pa.list_(pa.binary(), candidates)),
         ]
     )
@@ -50,6 +51,7 @@ def encode(trace: Trace) -> bytes:
     table = trace.vocabulary.token_bytes
     ids = trace.candidate_ids.ravel()
     logprobs = trace.candidate_logprobs.ravel().astype(np.float32)
+    kept = trace.candidate_kept.ravel()
     columns = [
         pa.array(np.arange(length, dtype=np.int32)),
         pa.array(trace.token_ids.astype(np.int32)),
@@ -61,6 +63,7 @@ def encode(trace: Trace) -> bytes:
         *(pa.array(trace.metrics[name].astype(np.float32), from_pandas=True) for name in STORED),
         _fixed_lists(pa.array(ids.astype(np.int32), mask=ids < 0), width),
         _fixed_lists(pa.array(logprobs, from_pandas=True), width),
+        _fixed_lists(pa.array(kept == KEPT, mask=kept == NOT_DRAWN), width),
         _fixed_lists(pa.array([table.get(i) for i in ids.tolist()], pa.binary()), width),
     ]
     batch = pa.record_batch(columns, schema=_schema(width))
@@ -173,6 +176,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
         metrics={name: _floats(batch.column(name)) for name in STORED},
         candidate_ids=candidate_ids.reshape(-1, width),
         candidate_logprobs=_floats(batch.column("candidate_logprobs").flatten()).reshape(-1, width),
+        candidate_kept=_kept(batch.column("candidate_kept").flatten()).reshape(-1, width),
         branch=(_text(branch[0]), Edit.from_json(branch[1])) if branch else None,
     )
     _require_consistent(trace, _ints(batch.column("byte_end")))
@@ -236,3 +240,8 @@ def _ints(column: pa.Array) -> Ints:
     if column.null_count:
         raise ValueError("a required number is missing")
     return cast(Ints, column.to_numpy(zero_copy_only=False).astype(np.int64))
+
+
+def _kept(column: pa.Array) -> Kept:
+    known = column.cast(pa.int8()).fill_null(NOT_DRAWN)
+    return cast(Kept, known.to_numpy(zero_copy_only=False))
