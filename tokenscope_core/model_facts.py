@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokenscope_core.model_files import ModelFiles
+from tokenscope_core.tokenizer_files import can_fill_in_the_middle, has_chat_template
 
 _BYTES_PER_NUMBER = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
 
@@ -19,6 +20,7 @@ class ModelFacts:
     `parameters` counts the numbers stored in the weight files, tied weights once.
     `weight_bytes` is what they take on disk, and about what they take in memory;
     `cache_bytes_per_token` is what the key-value cache of full attention grows by with a token.
+    `fill_in_the_middle` is None where its tokenizer's files do not say.
     """
 
     architecture: str
@@ -32,6 +34,8 @@ class ModelFacts:
     vocabulary: int | None
     context: int | None
     cache_bytes_per_token: int | None
+    chat_template: bool
+    fill_in_the_middle: bool | None
 
 
 def facts_of(files: ModelFiles) -> ModelFacts:
@@ -60,6 +64,8 @@ def facts_of(files: ModelFiles) -> ModelFacts:
         vocabulary=_number(config, "vocab_size"),
         context=_number(config, "max_position_embeddings", "n_positions", "max_seq_len"),
         cache_bytes_per_token=cache,
+        chat_template=has_chat_template(files),
+        fill_in_the_middle=can_fill_in_the_middle(files),
     )
 
 

@@ -229,7 +229,7 @@ def _decisive_files(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix in {".json", ".safetensors", ".model", ".txt"}
+        if path.suffix in {".json", ".safetensors", ".model", ".txt", ".jinja"}
         and path.name not in _REPORTS
         and path.is_file()
     ]

@@ -1,0 +1,54 @@
+"""What a model's tokenizer files say it can be asked for, without importing transformers."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from tokenscope_core.fill_in_the_middle import convention_of
+from tokenscope_core.model_files import ModelFiles
+
+
+@functools.lru_cache(maxsize=64)
+def has_chat_template(files: ModelFiles) -> bool:
+    """Whether the model comes with a chat template, in either place its tokenizer may keep it."""
+    if (files.folder / "chat_template.jinja").is_file():
+        return True
+    return bool(_object(files.folder / "tokenizer_config.json").get("chat_template"))
+
+
+@functools.lru_cache(maxsize=64)
+def can_fill_in_the_middle(files: ModelFiles) -> bool | None:
+    """Whether its tokenizer has the marks for a gap; None where only transformers could tell,
+    because there is no tokenizer.json."""
+    tokenizer = _object(files.folder / "tokenizer.json")
+    config = _object(files.folder / "tokenizer_config.json")
+    if not tokenizer:
+        return None
+    added = [*_values(tokenizer.get("added_tokens")), *_values(config.get("added_tokens_decoder"))]
+    names = {str(entry.get("content")) for entry in added if isinstance(entry, dict)}
+    model = tokenizer.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if isinstance(vocabulary, dict):
+        names |= vocabulary.keys()
+    else:  # a unigram model lists pairs of a token and its score
+        names |= {str(pair[0]) for pair in _values(vocabulary) if isinstance(pair, list) and pair}
+    return convention_of(names) is not None
+
+
+def _values(value: Any) -> list[Any]:
+    """What a list or an object holds; nothing for anything else."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one where there is no such file or it holds something else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
