@@ -17,8 +17,9 @@ import tokenscope_core as ts
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
-    "edits", "errors", "metric_registry", "model_files", "request", "steps", "stopping", "store",
-    "tables", "trace", "trace_format", "jobs", "service",
+    "edits", "errors", "metric_registry", "model_comparison",
+    "model_comparison_tables", "model_files", "request", "steps", "stopping", "store", "tables",
+    "trace", "trace_format", "jobs", "service",
 )  # fmt: skip
 # DESIGN section 4, as far as it is built.
 DOCUMENTED = (

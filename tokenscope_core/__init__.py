@@ -27,6 +27,13 @@ from tokenscope_core.errors import (
     TokenScopeError,
 )
 from tokenscope_core.metric_registry import METRICS, Metric
+from tokenscope_core.model_comparison import ModelComparison, compare_models
+from tokenscope_core.model_comparison_tables import (
+    line_frame,
+    span_frame,
+    summary_frame,
+    token_difference_frame,
+)
 from tokenscope_core.request import Message, Request, Sampling
 from tokenscope_core.steps import TokenStep
 from tokenscope_core.store import Store
@@ -55,6 +62,7 @@ __all__ = [
     "LanguageModel",
     "Message",
     "Metric",
+    "ModelComparison",
     "ModelError",
     "ModelFormatError",
     "ModelIdentity",
@@ -69,10 +77,15 @@ __all__ = [
     "TokenStep",
     "Trace",
     "candidate_frame",
+    "compare_models",
     "generate",
+    "line_frame",
     "load_model",
     "score",
+    "span_frame",
     "stream",
+    "summary_frame",
+    "token_difference_frame",
     "token_frame",
 ]
 
