@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 from tokenscope_core.metric_registry import missing_reason
 from tokenscope_core.steps import Floats
@@ -50,9 +51,9 @@ def build_payload(
             "key": run,
             "text": texts,
             "flags": flags,
-            "values": _numbers(tint_values(metric, stored, unit)),
+            "values": numbers(tint_values(metric, stored, unit)),
             "reasons": reasons,
-            "scale": _strip_scale(scale_of(metric, stored, relative=relative, unit=unit)),
+            "scale": strip_scale(scale_of(metric, stored, relative=relative, unit=unit)),
             "hover": [_hover(trace, name, unit) for name in HOVER_METRICS],
             "invisibles": invisibles,
             "first_position": 0,
@@ -61,7 +62,8 @@ def build_payload(
     )
 
 
-def _strip_scale(scale: Scale) -> strip.Scale:
+def strip_scale(scale: Scale) -> strip.Scale:
+    """A scale as the strip's script reads it."""
     return {
         "label": scale.label,
         "unit": scale.unit,
@@ -75,12 +77,8 @@ def _strip_scale(scale: Scale) -> strip.Scale:
 
 
 def _tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
-    texts: list[str] = []
     flags: list[int] = []
-    pieces = [trace.vocabulary.token_bytes[token_id] for token_id in trace.token_ids.tolist()]
-    for data, source, special in zip(
-        pieces, trace.source.tolist(), trace.special.tolist(), strict=True
-    ):
+    for source, special in zip(trace.source.tolist(), trace.special.tolist(), strict=True):
         flag = TokenFlag(0)
         if source == "prompt":
             flag |= TokenFlag.PROMPT
@@ -88,6 +86,19 @@ def _tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
             flag |= TokenFlag.FORCED
         if special:
             flag |= TokenFlag.SPECIAL
+        flags.append(int(flag))
+    pieces = [trace.vocabulary.token_bytes[token_id] for token_id in trace.token_ids.tolist()]
+    return spelled(pieces, flags, show_bytes=show_bytes)
+
+
+def spelled(
+    pieces: Sequence[bytes], flags: Sequence[int], *, show_bytes: bool
+) -> tuple[list[str], list[int]]:
+    """The texts of consecutive bytes, and their flags with what their bytes add to them."""
+    texts: list[str] = []
+    added: list[int] = []
+    for data, given in zip(pieces, flags, strict=True):
+        flag = given
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
@@ -96,13 +107,13 @@ def _tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
         if text.isspace():
             flag |= TokenFlag.WHITESPACE
         texts.append(text)
-        flags.append(int(flag))
+        added.append(int(flag))
     if not show_bytes:
-        _join_characters(pieces, texts, flags)
-    return texts, flags
+        _join_characters(pieces, texts, added)
+    return texts, added
 
 
-def _join_characters(pieces: list[bytes], texts: list[str], flags: list[int]) -> None:
+def _join_characters(pieces: Sequence[bytes], texts: list[str], flags: list[int]) -> None:
     """Show a character that several tokens make up together on the first of them."""
     start = 0
     while start < len(pieces):
@@ -115,7 +126,7 @@ def _join_characters(pieces: list[bytes], texts: list[str], flags: list[int]) ->
         start = end
 
 
-def _character_from(pieces: list[bytes], flags: list[int], start: int) -> tuple[int, str]:
+def _character_from(pieces: Sequence[bytes], flags: list[int], start: int) -> tuple[int, str]:
     """The fewest incomplete tokens from `start` on that are text together: their end and text.
 
     Without such tokens the end is the next token and the text empty.
@@ -140,7 +151,8 @@ def _hover(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:
     }
 
 
-def _numbers(values: Floats) -> list[float | None]:
+def numbers(values: Floats) -> list[float | None]:
+    """Values as the strip's script reads them: rounded, None where there is none."""
     return [
         round(value, _VALUE_DIGITS) if math.isfinite(value) else None for value in values.tolist()
     ]

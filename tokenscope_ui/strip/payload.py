@@ -63,6 +63,8 @@ class Payload(TypedDict):
     """Whether spaces, tabs and line ends are drawn; what hides or reorders text always is."""
     first_position: int
     """Position of the first token in the whole sequence."""
+    item: NotRequired[Literal["token", "span"]]
+    """What an entry is called: a token with a position (the default), or a numbered span."""
     running: bool
     """Whether more tokens may come: shows a caret and follows the end."""
 

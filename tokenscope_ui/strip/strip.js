@@ -78,7 +78,7 @@ class Strip {
     this.frame.classList.toggle("show-invisibles", Boolean(payload.invisibles));
     this.frame.classList.toggle("no-tokens", count === 0);
     this.empty.textContent = payload.running ? "Waiting for the first token" : "No tokens";
-    code.setAttribute("aria-label", `${count} tokens by ${payload.scale.label}`);
+    code.setAttribute("aria-label", `${count} ${payload.item ?? "token"}s by ${payload.scale.label}`);
     code.style.setProperty("--gutter", `${Math.max(2, String(this.painting.lines).length)}ch`);
     if (kept === 0) {
       code.scrollTop = 0;
@@ -120,9 +120,10 @@ class Strip {
   }
 
   describe(index) {
-    const { text, first_position: from, hover = [], reasons } = this.payload;
+    const { text, hover = [], reasons, item = "token" } = this.payload;
     const figures = hover.map(({ label, values }) => `${label} ${values[index] ?? "not available"}`);
-    const parts = [`position ${from + index}`, `token ${visibleText(text[index])}`, ...figures];
+    const name = `${item} ${visibleText(text[index])}`;
+    const parts = [placeOf(this.payload, index), name, ...figures];
     if (reasons?.[index]) parts.push(reasons[index]);
     return parts.join(", ");
   }

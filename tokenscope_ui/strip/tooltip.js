@@ -2,6 +2,10 @@
 
 const TOOLTIP_GAP = 8;
 
+function placeOf({ item, first_position: from }, index) {
+  return `${item === "span" ? "span" : "position"} ${from + index}`;
+}
+
 class Tooltip {
   constructor(root) {
     this.box = element("div", "tooltip");
@@ -27,7 +31,7 @@ class Tooltip {
     const head = element("div", "head");
     head.append(
       element("code", "", visibleText(payload.text[index]) || "∅"),
-      element("span", "position", `position ${payload.first_position + index}`),
+      element("span", "position", placeOf(payload, index)),
     );
     const figures = element("dl");
     for (const field of payload.hover ?? []) {
