@@ -9,6 +9,7 @@ all that is needed of it: ln p = z - ln S, entropy = ln S - E[z], varentropy = E
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,26 +54,31 @@ class Distributions:
         vocabulary_size = logits.shape[-1]
         self._width = min(candidates, vocabulary_size)
         # Ordered by logit: logprobs are rounded, which would tie tokens the model tells apart.
-        self._top = torch.topk(self.logits, min(max(candidates, 2), vocabulary_size), dim=-1)
+        kept = min(max(candidates, 2), vocabulary_size)
+        self._highest, self._highest_ids = torch.topk(self.logits, kept, dim=-1)
 
-    def favourite(self) -> int:
-        """The most probable token of the first distribution; of several the one with lowest id,
-        as `argmax` has it."""
-        highest = self._top.values[0, :2].tolist()
-        if highest[0] > highest[-1]:
-            return int(self._top.indices[0, 0])
-        return int(self.logits[0].argmax())
+    def favourites(self) -> list[int]:
+        """The most probable token of each distribution; of several the one with lowest id, as
+        `argmax` has it."""
+        best: list[int] = self._highest_ids[:, 0].tolist()
+        for row, highest in enumerate(self._highest[:, :2].tolist()):
+            if len(highest) > 1 and highest[0] == highest[1]:
+                best[row] = int(self.logits[row].argmax())
+        return best
 
     def measure(self, token_ids: torch.Tensor) -> Measures:
-        """Measure the distributions and the tokens taken from them, int64 [n].
+        """Measure the distributions and the tokens taken from them, int64 [n]; of fewer tokens the
+        first distributions.
 
         Raises:
             ModelError: the logits are not numbers.
         """
-        top, kept = self._top, self._top.values.shape[-1]
+        if len(token_ids) < len(self.logits):
+            return self._first(len(token_ids)).measure(token_ids)
+        kept = self._highest.shape[-1]
         taken = self.logits.gather(-1, token_ids.unsqueeze(-1))
         # One transfer, whatever the device; ids below 2**24 are exact in float32.
-        packed = torch.cat((taken, self._sums(), top.values, top.indices.float()), dim=-1)
+        packed = torch.cat((taken, self._sums(), self._highest, self._highest_ids.float()), dim=-1)
         host = packed.cpu().numpy().astype(np.float64)
         if np.isnan(host).any():
             host[:, 1:4] = self._sums(lowest=_LOWEST).cpu().numpy()
@@ -97,9 +103,15 @@ class Distributions:
             candidate_logprobs=_rounded(top_logprobs[:, : self._width]),
         )
 
+    def _first(self, count: int) -> Distributions:
+        first = copy.copy(self)
+        first.logits = self.logits[:count]
+        first._highest, first._highest_ids = self._highest[:count], self._highest_ids[:count]
+        return first
+
     def _sums(self, lowest: float | None = None) -> torch.Tensor:
         """Σ e^z, Σ z e^z and Σ z² e^z over the vocabulary, [n, 3]; z at least `lowest`."""
-        blocks = zip(self._blocks(self.logits), self._blocks(self._top.values), strict=True)
+        blocks = zip(self._blocks(self.logits), self._blocks(self._highest), strict=True)
         return torch.cat([_block_sums(b - top[:, :1], lowest) for b, top in blocks])
 
     def _rank(self, taken: torch.Tensor, taken_logits: Floats, highest: Floats) -> Floats:

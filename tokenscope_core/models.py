@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +14,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from tokenscope_core.errors import ModelFormatError, RequestError, summary_of
+from tokenscope_core.errors import ModelFormatError, summary_of
 from tokenscope_core.model_files import ModelFiles, locate
-from tokenscope_core.prompts import fill_in_the_middle_marks
+from tokenscope_core.prefix_cache import PrefixCache
+from tokenscope_core.prompts import fill_convention, make_marks_special, text_ids
 from tokenscope_core.reading import CacheUse, find_cache_use
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
@@ -50,6 +51,7 @@ class LanguageModel:
     context_length: int | None
     end_ids: frozenset[int]
     capabilities: Capabilities
+    prefixes: PrefixCache = field(default_factory=PrefixCache)
 
     @property
     def device(self) -> torch.device:
@@ -65,14 +67,7 @@ class LanguageModel:
         Raises:
             RequestError: the text has no tokens, and the model has none to begin with.
         """
-        token_ids = cast(list[int], self.tokenizer(text, split_special_tokens=True)["input_ids"])
-        if not token_ids:
-            raise RequestError(
-                asked="An empty text was given.",
-                found="This model has no token to begin a text with, so it has nothing to read.",
-                action="Type at least one character.",
-            )
-        return token_ids
+        return text_ids(self.tokenizer, text)
 
 
 def load_model(
@@ -129,6 +124,7 @@ def describe(
     config = model.config.get_text_config()
     vocabulary_size = int(model.get_output_embeddings().weight.shape[0])
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
+    make_marks_special(tokenizer)
     vocabulary = vocabulary_of(tokenizer, vocabulary_size)
     context_length = next(filter(None, (getattr(config, n, None) for n in _CONTEXT_NAMES)), None)
     return LanguageModel(
@@ -141,7 +137,7 @@ def describe(
         capabilities=Capabilities(
             begins_with_special=bool(tokenizer("")["input_ids"]),
             chat_template=bool(getattr(tokenizer, "chat_template", None)),
-            fill_in_the_middle=fill_in_the_middle_marks(tokenizer) is not None,
+            fill_in_the_middle=fill_convention(tokenizer) is not None,
             cache=find_cache_use(model, vocabulary_size, files.name),
         ),
     )

@@ -89,17 +89,24 @@ class Trace:
         vocabulary: Vocabulary,
         rows: Iterable[Rows],
         finish_reason: FinishReason,
+        *,
+        branch: tuple[str, Edit] | None = None,
+        prompt_length: int | None = None,
     ) -> Trace:
-        """Join what a run produced, in order, to a trace."""
+        """Join what a run produced, in order, to a trace.
+
+        `prompt_length` is that of a branch; otherwise the prompt is what has that source.
+        """
         parts = list(rows)
         token_ids = np.concatenate([part.token_ids for part in parts])
         candidate_ids = np.concatenate([part.candidate_ids for part in parts])
+        prompt_tokens = sum(len(part) for part in parts if part.source == "prompt")
         mentioned = set(token_ids.tolist()) | set(np.unique(candidate_ids).tolist()) - {-1}
         return cls(
             request=request,
             model=model,
             vocabulary=vocabulary.restricted_to(mentioned),
-            prompt_length=sum(len(part) for part in parts if part.source == "prompt"),
+            prompt_length=prompt_tokens if prompt_length is None else prompt_length,
             finish_reason=finish_reason,
             token_ids=token_ids,
             source=np.repeat([part.source for part in parts], [len(part) for part in parts]),
@@ -109,6 +116,7 @@ class Trace:
             candidate_ids=candidate_ids,
             candidate_logprobs=np.concatenate([part.candidate_logprobs for part in parts]),
             candidate_kept=np.concatenate([part.candidate_kept for part in parts]),
+            branch=branch,
         )
 
     def __len__(self) -> int:
