@@ -1,7 +1,7 @@
-"""From a request to the token ids a model reads: plain continuation, or a gap to be filled.
+"""From a request to the token ids a model reads: a text, a gap to be filled, or a conversation.
 
-Fill-in-the-middle is laid out prefix, suffix, middle (PSM, arXiv:2207.14255): a mark, the code
-before the gap, a mark, the code after it, a mark; then the model writes what belongs between.
+What a person typed is text wherever it stands: the name of a special token in it is split into
+ordinary tokens. Only a layout's own marks and a chat template's own tokens are special.
 """
 
 from __future__ import annotations
@@ -10,54 +10,135 @@ from typing import TYPE_CHECKING, cast
 
 from transformers import PreTrainedTokenizerBase
 
-from tokenscope_core.errors import CapabilityError
+from tokenscope_core.chat import conversation_ids
+from tokenscope_core.errors import CapabilityError, RequestError
+from tokenscope_core.fill_in_the_middle import CONVENTIONS, FillConvention, convention_of
 from tokenscope_core.request import Request
+from tokenscope_core.steps import Vocabulary
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
 
-# Marks before the prefix, the suffix and the middle, by who introduced them.
-_CONVENTIONS = (
-    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),  # Qwen, and the shipped model
-    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),  # StarCoder
-    ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),  # SantaCoder
-    ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),  # DeepSeek Coder
-    ("▁<PRE>", "▁<SUF>", "▁<MID>"),  # Code Llama
-)
+# Stands before a text that goes on from another one, and is taken away again: SentencePiece gives
+# its dummy space to this.
+_GUARD = "☺"
 
 
-def fill_in_the_middle_marks(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int, int] | None:
-    """The ids of a tokenizer's marks before prefix, suffix and middle; None where it has none."""
-    vocabulary = tokenizer.get_vocab()
-    for marks in _CONVENTIONS:
-        if all(mark in vocabulary for mark in marks):
-            prefix, suffix, middle = (vocabulary[mark] for mark in marks)
-            return prefix, suffix, middle
-    return None
+def fill_convention(tokenizer: PreTrainedTokenizerBase) -> FillConvention | None:
+    """How a tokenizer's model is told of a gap; None where it has no marks for one."""
+    return convention_of(_controls(tokenizer))
+
+
+def make_marks_special(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Make a layout's marks special tokens where they are none yet, as in Qwen2.5-Coder, so that
+    they add nothing to a text and are never read from one."""
+    convention = fill_convention(tokenizer)
+    if convention is None:
+        return
+    known, special = _controls(tokenizer), set(tokenizer.all_special_tokens)
+    ordinary = [name for name in convention.controls if name in known and name not in special]
+    if ordinary:
+        tokenizer.add_special_tokens(
+            {"extra_special_tokens": ordinary}, replace_extra_special_tokens=False
+        )
+
+
+def text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of a text, with the special tokens that its model expects before a prompt.
+
+    Raises:
+        RequestError: the text has no tokens, and the model has none to begin with.
+    """
+    token_ids = cast(list[int], tokenizer(text, split_special_tokens=True)["input_ids"])
+    if not token_ids:
+        raise RequestError(
+            asked="An empty text was given.",
+            found="This model has no token to begin a text with, so it has nothing to read.",
+            action="Type at least one character.",
+        )
+    return token_ids
 
 
 def prompt_ids(lm: LanguageModel, request: Request) -> list[int]:
+    """The ids a request's run begins with. Raises: as `layout_ids`."""
+    return layout_ids(lm.tokenizer, lm.vocabulary, request, lm.identity.name)
+
+
+def layout_ids(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, request: Request, name: str
+) -> list[int]:
     """The ids a request's run begins with.
 
+    Args:
+        tokenizer: of the model.
+        vocabulary: its tokens.
+        request: with a suffix, messages or neither.
+        name: what the model is called in an error.
+
     Raises:
-        RequestError: there is nothing to read.
-        CapabilityError: the request has a suffix and the model no marks for one.
+        RequestError: there is nothing to read, or the chat template refuses the conversation.
+        CapabilityError: the model has no marks for a gap, or no chat template.
     """
+    if request.messages:
+        begun = conversation_ids(tokenizer, request.messages, name)
+        return [*begun, *_continuing_ids(tokenizer, vocabulary, request.prompt)]
     if request.suffix is None:
-        return lm.encode(request.prompt)
-    marks = fill_in_the_middle_marks(lm.tokenizer)
-    if marks is None:
+        return text_ids(tokenizer, request.prompt)
+    convention = fill_convention(tokenizer)
+    if convention is None:
         raise CapabilityError(
             asked="A gap was to be filled.",
-            found=f"The tokenizer of “{lm.identity.name}” has no fill-in-the-middle tokens.",
+            found=f"The tokenizer of “{name}” has no fill-in-the-middle tokens.",
             action="Choose a model trained for it, or generate from the prompt alone.",
         )
-    begin = cast(list[int], lm.tokenizer("")["input_ids"])
-    prefix, suffix = (
-        cast(
-            list[int],
-            lm.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"],
-        )
-        for text in (request.prompt, request.suffix)
+    parts = {
+        convention.prefix: _plain_ids(tokenizer, request.prompt),
+        # Without SentencePiece's dummy space, as Code Llama and Codestral were trained.
+        convention.suffix: _continuing_ids(tokenizer, vocabulary, request.suffix),
+    }
+    ids, known = cast(list[int], tokenizer("")["input_ids"]), _controls(tokenizer)
+    for mark in convention.marks:
+        ids = [*ids, known[mark], *parts.get(mark, ())]
+    return ids
+
+
+def end_ids(lm: LanguageModel, request: Request) -> frozenset[int]:
+    """The tokens that end a request's run: the model's own and, of a gap, the layout's."""
+    convention = fill_convention(lm.tokenizer) if request.suffix is not None else None
+    if convention is None:
+        return lm.end_ids
+    known = _controls(lm.tokenizer)
+    return lm.end_ids | {known[name] for name in convention.controls if name in known}
+
+
+def _controls(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """The marks of any convention that a tokenizer knows, with their ids."""
+    names = {name for convention in CONVENTIONS for name in convention.controls}
+    ids = {name: cast(int | None, tokenizer.convert_tokens_to_ids(name)) for name in names}
+    # A name that a tokenizer does not know may get the id of its unknown token.
+    return {
+        name: token_id
+        for name, token_id in ids.items()
+        if token_id is not None and tokenizer.convert_ids_to_tokens(token_id) == name
+    }
+
+
+def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    return cast(list[int], encoded["input_ids"])
+
+
+def _continuing_ids(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, text: str
+) -> list[int]:
+    """Ids of a text that does not begin one: no special tokens and no dummy space."""
+    if not vocabulary.dummy_prefix:
+        return _plain_ids(tokenizer, text)
+    encoded = tokenizer(
+        _GUARD + text,
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_offsets_mapping=True,
     )
-    return [*begin, marks[0], *prefix, marks[1], *suffix, marks[2]]
+    places = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+    return [token_id for token_id, (start, _) in places if start >= len(_GUARD)]

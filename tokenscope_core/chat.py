@@ -1,0 +1,110 @@
+"""Conversations as a model expects them: its chat template filled in, and tokenised.
+
+A template is a program that came with a model: it runs in transformers' sandbox, for a bounded
+time and with a bounded result.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, cast
+
+from tokenscope_core.errors import CapabilityError, RequestError, summary_of
+from tokenscope_core.request import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MAX_CHARACTERS = 4_000_000
+MAX_SECONDS = 5.0
+# What Jinja calls the code of a template that came as a string.
+_TEMPLATE_FILE = "<template>"
+
+
+def conversation_ids(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], name: str
+) -> list[int]:
+    """The ids of a conversation up to where the model's answer begins.
+
+    The template writes every special token, the first included; none is added. The name of a
+    special token in a message is encoded as text.
+
+    Args:
+        tokenizer: of the model.
+        messages: the turns so far.
+        name: what the model is called in an error.
+
+    Raises:
+        CapabilityError: the model has no chat template.
+        RequestError: its template refuses these turns, fails, or does not come to an end.
+    """
+    if not tokenizer.chat_template:
+        raise CapabilityError(
+            asked="A conversation was to be laid out.",
+            found=f"“{name}” has no chat template: it was not trained to take turns.",
+            action="Choose a chat or instruct model, or write the text as a plain prompt.",
+        )
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    try:
+        with _template_seconds(MAX_SECONDS):
+            # Rendered on its own first: a text without end would be tokenised without end.
+            text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+            if len(text) > MAX_CHARACTERS:
+                raise _refusal(f"It wrote {len(text):,} characters; {MAX_CHARACTERS:,} are read.")
+            encoded = tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, sanitize_control_tokens=True
+            )
+    except RequestError:
+        raise
+    except Exception as error:
+        # A template may fail in any way that a Python program can.
+        raise _refusal(_reason(error)) from error
+    ids = cast(list[int], encoded["input_ids"])
+    if not ids:
+        raise _refusal("It wrote nothing.")
+    return ids
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"It had not come to an end after {MAX_SECONDS:g} seconds."
+    # Jinja's own class, which `raise_exception` in a template raises with the template's words.
+    if type(error).__name__ == "TemplateError" and str(error):
+        return f"It says: “{error}”"
+    return f"It failed: {summary_of(error)}"
+
+
+def _refusal(found: str) -> RequestError:
+    return RequestError(
+        asked="The conversation was to be laid out by the model’s chat template.",
+        found=found,
+        action="Change the turns: many templates want user and assistant by turns, beginning with "
+        "the user, and some know no system text.",
+    )
+
+
+@contextmanager
+def _template_seconds(seconds: float) -> Iterator[None]:
+    """End a template that runs longer in this thread, at its next line.
+
+    A single operation, such as the power of a large number, is not interrupted.
+    """
+    end = time.monotonic() + seconds
+
+    def watch(frame: FrameType, _event: str, _value: object) -> Any:
+        if frame.f_code.co_filename != _TEMPLATE_FILE:
+            return None
+        if time.monotonic() > end:
+            raise TimeoutError
+        return watch
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
