@@ -20,13 +20,17 @@ from tokenscope_core.errors import (
     ContextLengthError,
     ModelError,
     ModelFormatError,
+    ModelNotAllowedError,
     ModelNotFoundError,
+    ModelTooLargeError,
+    OutOfMemoryError,
     QueueFullError,
     RecordError,
     RequestError,
     TokenScopeError,
 )
 from tokenscope_core.metric_registry import METRICS, Metric
+from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_comparison import ModelComparison, compare_models
 from tokenscope_core.model_comparison_tables import (
     line_frame,
@@ -41,10 +45,13 @@ from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import ModelIdentity, Trace
 
 if TYPE_CHECKING:
+    from tokenscope_core.branching import explore, fork
     from tokenscope_core.decoding import generate, score, stream
     from tokenscope_core.models import Capabilities, LanguageModel, load_model
 
 _NEEDS_TORCH = {
+    "explore": "branching",
+    "fork": "branching",
     "generate": "decoding",
     "score": "decoding",
     "stream": "decoding",
@@ -62,11 +69,15 @@ __all__ = [
     "LanguageModel",
     "Message",
     "Metric",
+    "ModelChoice",
     "ModelComparison",
     "ModelError",
     "ModelFormatError",
     "ModelIdentity",
+    "ModelNotAllowedError",
     "ModelNotFoundError",
+    "ModelTooLargeError",
+    "OutOfMemoryError",
     "QueueFullError",
     "RecordError",
     "Request",

@@ -77,7 +77,7 @@ def continue_text(
     start, count = len(token_ids), request.max_new_tokens
     ids = torch.empty((1, start + count), dtype=torch.long, device=lm.device)
     ids[0, :start] = torch.tensor(token_ids)
-    chooser = _Chooser(lm, request, ids, prompt_length)
+    chooser = Chooser(lm, request, ids, prompt_length)
     sure = lm.capabilities.cache == "branches" and lm.model.dtype == torch.float32
     guesses = Guess(guess if sure else ())
     position, end = start, start + count
@@ -110,7 +110,7 @@ def continue_text(
         logits = reader.read(torch.cat((taken[-1:].unsqueeze(0), following), dim=1))
 
 
-class _Chooser:
+class Chooser:
     """Chooses tokens for one text, writing them into `ids`, and notices its end."""
 
     def __init__(

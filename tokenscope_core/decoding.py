@@ -65,7 +65,8 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     require_context(lm, request, ids)
     sources: list[Source] = ["prompt"] * len(ids)
     reader = Reader(lm.model, lm.capabilities.cache)
-    yield from run(lm, reader, ids, sources, request, prompt_length=len(ids))
+    ends: FinishReason | None = None if request.max_new_tokens else "length"
+    yield from run(lm, reader, ids, sources, request, prompt_length=len(ids), finish_reason=ends)
 
 
 def run(
@@ -77,6 +78,7 @@ def run(
     *,
     prompt_length: int,
     guess: Sequence[int] = (),
+    finish_reason: FinishReason | None = None,
 ) -> Generator[Rows, None, None]:
     """Read the given tokens, the last of the text, and go on from them.
 
@@ -84,12 +86,11 @@ def run(
     `read_given` and `continue_text`.
     """
     text = list(ids)
-    ends: FinishReason | None = None if request.max_new_tokens else "length"
     try:
         logits = yield from read_given(
-            lm, reader, ids, sources, candidates=request.candidates, finish_reason=ends
+            lm, reader, ids, sources, candidates=request.candidates, finish_reason=finish_reason
         )
-        if ends is None:
+        if finish_reason is None:
             for part in continue_text(
                 lm, reader, ids, logits, request, prompt_length=prompt_length, guess=guess
             ):

@@ -39,6 +39,15 @@ class Measures:
     candidate_ids: Ints
     candidate_logprobs: Floats
 
+    def row(self, index: int) -> Measures:
+        """The measures of one distribution."""
+        here = slice(index, index + 1)
+        return Measures(
+            {name: column[here] for name, column in self.columns.items()},
+            self.candidate_ids[here],
+            self.candidate_logprobs[here],
+        )
+
 
 class Distributions:
     """n next-token distributions, ready to choose from and to measure."""
@@ -74,7 +83,7 @@ class Distributions:
             ModelError: the logits are not numbers.
         """
         if len(token_ids) < len(self.logits):
-            return self._first(len(token_ids)).measure(token_ids)
+            return self._part(slice(0, len(token_ids))).measure(token_ids)
         kept = self._highest.shape[-1]
         taken = self.logits.gather(-1, token_ids.unsqueeze(-1))
         # One transfer, whatever the device; ids below 2**24 are exact in float32.
@@ -103,11 +112,15 @@ class Distributions:
             candidate_logprobs=_rounded(top_logprobs[:, : self._width]),
         )
 
-    def _first(self, count: int) -> Distributions:
-        first = copy.copy(self)
-        first.logits = self.logits[:count]
-        first._highest, first._highest_ids = self._highest[:count], self._highest_ids[:count]
-        return first
+    def row(self, index: int) -> Distributions:
+        """One of the distributions."""
+        return self._part(slice(index, index + 1))
+
+    def _part(self, rows: slice) -> Distributions:
+        part = copy.copy(self)
+        part.logits = self.logits[rows]
+        part._highest, part._highest_ids = self._highest[rows], self._highest_ids[rows]
+        return part
 
     def _sums(self, lowest: float | None = None) -> torch.Tensor:
         """Σ e^z, Σ z e^z and Σ z² e^z over the vocabulary, [n, 3]; z at least `lowest`."""

@@ -35,6 +35,17 @@ _PROBE_LENGTHS = (17, 9, 1, 9, *[1] * 12)
 _PROBE_ERRORS = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
 
 
+def input_device(model: PreTrainedModel) -> torch.device:
+    """Where token ids have to be: with the input embeddings, also where several devices share a
+    model."""
+    embeddings = model.get_input_embeddings()
+    device: torch.device = embeddings.weight.device
+    if device.type != "meta":
+        return device
+    # Kept elsewhere until it is needed: accelerate's hook says where it then runs.
+    return torch.device(embeddings._hf_hook.execution_device)
+
+
 class Reader:
     """One text being read, or several of equal length side by side: remembers what came before."""
 
@@ -45,7 +56,7 @@ class Reader:
         if cache_use == "branches":
             # Without the configuration it keeps all there is also where the model needs a window.
             self._cache = {"past_key_values": DynamicCache()}
-        self._ids = torch.empty((1, 0), dtype=torch.long, device=model.device)
+        self._ids = torch.empty((1, 0), dtype=torch.long, device=input_device(model))
         self._cached_tokens = 0
         accepted = inspect.signature(model.forward).parameters
         self._takes_rows = "logits_to_keep" in accepted
@@ -109,6 +120,16 @@ class Reader:
         other._cached_tokens = length
         return other
 
+    def copy_of_text(self, row: int) -> Reader:
+        """A reader of one of the texts, with memory of its own. Only for cache use `branches`."""
+        other = self.branch(self.length)
+        for mine, cut in zip(self._layers(), other._layers(), strict=True):
+            cut.keys, cut.values = (
+                mine.keys[row : row + 1].clone(),
+                mine.values[row : row + 1].clone(),
+            )
+        return other
+
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens. Only for cache use `branches`."""
         for layer in self._layers():
@@ -164,7 +185,8 @@ def find_cache_use(model: PreTrainedModel, vocabulary_size: int, name: str) -> C
     """
     # From all over the vocabulary: a text of few words does not meet every rule of a recurrence.
     length = sum(_PROBE_LENGTHS)
-    token_ids = (torch.arange(length, device=model.device) * 7 % length * vocabulary_size) // length
+    places = torch.arange(length, device=input_device(model)) * 7 % length
+    token_ids = places * vocabulary_size // length
     token_ids = token_ids.unsqueeze(0)
     start = _PROBE_LENGTHS[0]
     try:
