@@ -6,7 +6,8 @@ import streamlit as st
 
 _STYLE = """
 <style>
-  .st-key-prompt textarea, .st-key-suffix textarea, .st-key-stop textarea {
+  .st-key-prompt textarea, .st-key-suffix textarea, .st-key-stop textarea,
+  .st-key-compared_text textarea {
     font-family: "Source Code Pro", monospace; font-size: 0.84rem; tab-size: 4;
   }
   [data-testid="stMainBlockContainer"] { padding: 3.75rem 2rem 3rem; }
@@ -14,7 +15,7 @@ _STYLE = """
     justify-content: flex-start; padding: 0.1rem 0.4rem; min-height: 0;
   }
   .st-key-figures [data-testid="stMetricValue"] { font-size: 1.15rem; }
-  .st-key-problem { background: color-mix(in srgb, var(--st-red-color) 6%, transparent); }
+  [class*="st-key-problem"] { background: color-mix(in srgb, var(--st-red-color) 6%, transparent); }
 </style>
 """
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import ContextLengthError, TokenScopeError
 from tokenscope_ui.controls import submit
 
 
 def show(problem: TokenScopeError) -> None:
-    """Draw an error. Its texts may quote a prompt or a path, so they are drawn as plain text."""
-    with st.container(border=True, key="problem"):
-        st.markdown(":red[:material/error:] **That could not be run**")
-        st.text(f"{problem.asked} {problem.found}")
-        st.text(problem.action)
+    """Draw an error of the decode page, with its ways out."""
+    with box(problem):
         if isinstance(problem, ContextLengthError):
             _offer_to_fit(problem)
+
+
+def box(
+    problem: TokenScopeError, *, title: str = "That could not be run", key: str = "problem"
+) -> DeltaGenerator:
+    """Draw an error; returns its container, for ways out of it. `title` is Markdown, the error's
+    own texts may quote a prompt or a path and are drawn as plain text."""
+    container = st.container(border=True, key=key)
+    with container:
+        st.markdown(f":red[:material/error:] **{title}**")
+        st.text(f"{problem.asked} {problem.found}")
+        st.text(problem.action)
+    return container
 
 
 def _offer_to_fit(problem: ContextLengthError) -> None:

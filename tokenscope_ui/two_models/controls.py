@@ -1,0 +1,121 @@
+"""Which two models, which text, and the button that scores it with both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from tokenscope_core import Request, TokenScopeError, Trace
+from tokenscope_core.model_files import available
+from tokenscope_ui import prompt_checks, runs
+from tokenscope_ui.examples import EXAMPLES
+from tokenscope_ui.two_models import state
+from tokenscope_ui.two_models.state import Side
+
+MODEL_KEYS = ("two_models_a", "two_models_b")
+TEXT_KEY = "compared_text"
+
+
+def initialise() -> None:
+    """Give every control its value before it is drawn: from the address, else the default."""
+    restored = state.restore()
+    if restored is not None:
+        for key, side in zip(MODEL_KEYS, restored.sides, strict=True):
+            if side.model:
+                st.session_state[key] = _known(side.model)
+        text = next((text for side in restored.sides if (text := _text_of(side))), None)
+        if text is not None:
+            st.session_state[TEXT_KEY] = text
+    first = str(st.session_state.get("model") or available()[0])
+    second = next((model for model in available() if model != first), first)
+    for key, model in zip(MODEL_KEYS, (first, second), strict=True):
+        if not st.session_state.get(key):
+            st.session_state[key] = model
+    prompt = st.session_state.get("prompt")
+    st.session_state.setdefault(TEXT_KEY, _decoded_text() or prompt or EXAMPLES[0].prompt)
+
+
+def draw() -> None:
+    """Draw the models, the text and the buttons."""
+    for column, key, name in zip(st.columns(2), MODEL_KEYS, "AB", strict=True):
+        with column:
+            _model_box(f"Model {name}", key)
+    if len(available()) < 2:
+        st.caption(
+            ":material/info: Only one model is on this machine. Type a folder or a Hugging Face id "
+            "above and press Enter, or list folders in `TOKENSCOPE_MODELS`."
+        )
+    text = st.text_area(
+        "Text to score with both", key=TEXT_KEY, height=170, persist_state="session",
+        placeholder="Type or paste code here.",
+    )  # fmt: skip
+    for hint in prompt_checks.hints(text):
+        st.caption(f":material/info: {hint}")
+    with st.container(horizontal=True):
+        st.button(
+            "Compare", type="primary", icon=":material/compare_arrows:", on_click=submit,
+            disabled=state.current().busy,
+        )  # fmt: skip
+        decoded = _decoded_text()
+        if decoded is not None:
+            st.button(
+                "Use the decoded text", icon=":material/stylus_note:", on_click=_take_decoded,
+                disabled=decoded == text, help="Takes over what the Decode page shows.",
+            )  # fmt: skip
+
+
+def submit(*, text: str | None = None) -> None:
+    """Score the text with both models; a given one takes the place of that in the box."""
+    wanted = st.session_state[TEXT_KEY] if text is None else text
+    refused = prompt_checks.refusal(wanted, generating=False, max_new_tokens=0)
+    if refused is not None:
+        state.refuse(refused)
+        return
+    try:
+        request = Request(prompt=wanted, max_new_tokens=0)
+    except TokenScopeError as error:
+        state.refuse(error)
+        return
+    a, b = (str(st.session_state.get(key) or available()[0]) for key in MODEL_KEYS)
+    state.start((a, b), request)
+
+
+def _model_box(label: str, key: str) -> None:
+    # A typed model stays in the list while it is chosen.
+    typed = st.session_state[key]
+    st.selectbox(
+        label, list(dict.fromkeys([*available(), typed])), key=key, accept_new_options=True,
+        persist_state="session",
+        help="The shipped model, a folder listed in TOKENSCOPE_MODELS, or type a folder or a "
+        "Hugging Face id and press Enter.",
+    )  # fmt: skip
+
+
+def _known(model: str) -> str:
+    """A model as it stands in the list: a trace names a folder by its last part only."""
+    return next((known for known in available() if model in (known, Path(known).name)), model)
+
+
+def _text_of(side: Side) -> str | None:
+    if side.ticket is not None:
+        return side.ticket.view().request.prompt
+    return None if side.trace is None else _scored_text(side.trace)
+
+
+def _scored_text(trace: Trace) -> str:
+    """What to score to get this trace's text: as typed where nothing was added to it."""
+    request = trace.request
+    plain = request.max_new_tokens == 0 and request.suffix is None and not request.messages
+    return request.prompt if plain else trace.text
+
+
+def _decoded_text() -> str | None:
+    trace = runs.shown_trace(runs.current())
+    return None if trace is None else _scored_text(trace)
+
+
+def _take_decoded() -> None:
+    decoded = _decoded_text()
+    if decoded is not None:
+        st.session_state[TEXT_KEY] = decoded

@@ -1,0 +1,282 @@
+"""What two models made of one text: progress, problems, totals, the tinted code and its lines."""
+
+from __future__ import annotations
+
+import functools
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core import (
+    ContextLengthError,
+    ModelComparison,
+    TokenScopeError,
+    Trace,
+    line_frame,
+    summary_frame,
+)
+from tokenscope_core.jobs import JobView
+from tokenscope_core.metric_registry import NATS_PER_BIT
+from tokenscope_ui import problems, progress, runs
+from tokenscope_ui.formatting import count_text, visible_text
+from tokenscope_ui.router import HOME, ROOT
+from tokenscope_ui.scales import LogUnit, to_screen
+from tokenscope_ui.strip import mount, picked
+from tokenscope_ui.strip_payload import strip_payload
+from tokenscope_ui.two_models import controls, detail, state
+from tokenscope_ui.two_models.payload import DIFFERENCE, TINTS, compared, span_payload
+from tokenscope_ui.two_models.state import Selection, Side, TwoModels
+
+STRIP_KEY = "two_models_strip"
+LINES_KEY = "two_models_lines"
+_STRIP_HEIGHT = 460
+_TABLE_HEIGHT = 320
+
+
+def show(shown: TwoModels, views: tuple[JobView | None, JobView | None]) -> None:
+    """Draw whatever there is to see: nothing yet, runs in progress, or what has come of them."""
+    if shown.refused is not None:
+        problems.box(shown.refused, key="problem refused")
+    for name, side in zip("AB", shown.sides, strict=True):
+        if side.problem is not None:
+            _problem(name, side.problem)
+    if shown.busy:
+        _progress(shown, views)
+        return
+    a, b = (side.trace for side in shown.sides)
+    if a is not None and b is not None:
+        _both(a, b, shown)
+        return
+    for name, side in zip("AB", shown.sides, strict=True):
+        if side.trace is not None:
+            _one(name, side.trace)
+    if a is None and b is None and not any(side.problem for side in shown.sides):
+        _empty()
+
+
+def _problem(name: str, problem: TokenScopeError) -> None:
+    box = problems.box(
+        problem, title=f"Model {name} could not score the text", key=f"problem {name}"
+    )
+    if isinstance(problem, ContextLengthError) and problem.tail:
+        box.button(
+            "Compare only the tail of the text",
+            key=f"tail {name}",
+            help="Scores the last part that fits with both. The box keeps your whole text.",
+            on_click=controls.submit,
+            kwargs={"text": problem.tail},
+        )
+
+
+def _progress(shown: TwoModels, views: tuple[JobView | None, JobView | None]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="two models progress"):
+        st.button(
+            "Stop", icon=":material/stop:", on_click=state.stop, key="two models stop",
+            help="Stops both now and compares what both have read.",
+        )  # fmt: skip
+        with st.container():
+            for name, side, view in zip("AB", shown.sides, views, strict=True):
+                st.caption(f"**{name}** · {_standing(side, view)}")
+
+
+def _standing(side: Side, view: JobView | None) -> str:
+    if view is not None:
+        return progress.progress_text(view)
+    if side.trace is None:
+        return "no result"
+    return f"has read all {count_text(len(side.trace), 'token')}"
+
+
+def _empty() -> None:
+    with st.container(border=True):
+        st.markdown("**Nothing compared yet.** Choose two models and press *Compare*.")
+        st.caption(
+            "Both read the same text, and every stretch of it is then tinted by which of them "
+            "expected it more. Models that split the text into different tokens are compared where "
+            "both have a token boundary."
+        )
+
+
+def _one(name: str, trace: Trace) -> None:
+    """What the one model that has a result made of the text."""
+    st.text(f"{name}: {trace.model.name}")
+    surprisal = float(np.nansum(trace.surprisal))
+    known = int((trace.byte_end - trace.byte_start)[~np.isnan(trace.surprisal)].sum())
+    with st.container(horizontal=True, key="figures"):
+        per_byte = surprisal / NATS_PER_BIT / known if known else float("nan")
+        st.metric("bits per byte", _rate(per_byte))
+        st.metric("tokens", f"{len(trace):,}")
+    mount(
+        strip_payload(
+            trace, "surprisal", run=trace.key, relative=False, unit="bits", invisibles=False
+        ),
+        key=f"{STRIP_KEY} {name}", height=_STRIP_HEIGHT,
+    )  # fmt: skip
+    st.page_link(
+        ROOT / HOME, label="Open it", icon=":material/stylus_note:",
+        query_params={runs.RUN_PARAMETER: trace.key},
+    )  # fmt: skip
+
+
+def _both(a: Trace, b: Trace, shown: TwoModels) -> None:
+    for name, trace in (("A", a), ("B", b)):
+        st.text(f"{name}: {trace.model.name}")
+    try:
+        comparison = compared(a, b)
+    except TokenScopeError as error:
+        problems.box(error, title="These two cannot be compared", key="problem comparison")
+        _one("A", a)
+        _one("B", b)
+        return
+    _totals(comparison)
+    for note in _notes(comparison):
+        st.caption(f":material/info: {note}")
+    tint, relative, unit, invisibles = _tool_bar()
+    left, right = st.columns([0.62, 0.38], gap="medium")
+    with left:
+        mount(
+            span_payload(comparison, tint, relative=relative, unit=unit, invisibles=invisibles),
+            key=STRIP_KEY, selected=detail.first_span(comparison, shown.selected),
+            on_select=_take_span, height=_STRIP_HEIGHT,
+        )  # fmt: skip
+        _lines(comparison, unit)
+    with right:
+        detail.show(comparison, shown.selected, unit)
+
+
+def _totals(comparison: ModelComparison) -> None:
+    summary = summary_frame(comparison)
+    a, b = (summary.loc[side].to_dict() for side in state.SIDES)
+    difference = a["bits_per_byte"] - b["bits_per_byte"]
+    with st.container(horizontal=True, key="figures"):
+        st.metric("A, bits per byte", _rate(a["bits_per_byte"]))
+        st.metric("B, bits per byte", _rate(b["bits_per_byte"]))
+        st.metric(DIFFERENCE, _rate(difference, signed=True))
+        st.metric("A, tokens", f"{a['tokens']:,}", help=_per_byte(a["tokens_per_byte"]))
+        st.metric("B, tokens", f"{b['tokens']:,}", help=_per_byte(b["tokens_per_byte"]))
+        st.metric("bytes", f"{a['bytes']:,}", help="For which both models have a probability.")
+    if abs(difference) >= 0.0005:
+        better = "B" if difference > 0 else "A"
+        st.markdown(
+            f"**{better}** expected this text more: it needs {abs(difference):.3f} bits per byte "
+            "less. The strip is warm where A was more surprised and blue where B was."
+        )
+
+
+def _rate(value: float, *, signed: bool = False) -> str:
+    if np.isnan(value):
+        return "not available"
+    shown = f"{value:.3f}" if float(f"{value:.3f}") else "0.000"
+    return ("+" if signed and value > 0 and float(shown) else "") + shown.replace("-", "−")
+
+
+def _per_byte(rate: float) -> str:
+    return "Over the bytes compared." if np.isnan(rate) else f"{rate:.3f} tokens per byte"
+
+
+def _notes(comparison: ModelComparison) -> list[str]:
+    a, b = comparison.a.trace, comparison.b.trace
+    notes = []
+    if a.key == b.key:
+        notes.append("Both are the same model on the same text: every difference is 0.")
+    stopped = [name for name, t in (("A", a), ("B", b)) if t.finish_reason == "cancelled"]
+    if stopped:
+        which = "Both were" if len(stopped) == 2 else f"{stopped[0]} was"
+        notes.append(f"{which} stopped before the end of the text.")
+    if not comparison.same_text:
+        notes.append(
+            f"The two did not read the same bytes (A {len(a.text_bytes):,}, "
+            f"B {len(b.text_bytes):,}): a run was stopped, or a tokenizer does not keep every "
+            f"character as typed. Compared are the first {comparison.compared_bytes:,}."
+        )
+    missing = int((~comparison.known).sum())
+    if missing:
+        notes.append(
+            f"{count_text(missing, 'span')} without a probability in one of the models: shown "
+            "hatched, and in no total."
+        )
+    return notes
+
+
+def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        tint = st.segmented_control(
+            "Tint by surprisal of", TINTS, default=DIFFERENCE, key="two_models_tint",
+            required=True, persist_state="session",
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Scale", ("absolute", "relative"), default="absolute", key="two_models_scale",
+            required=True, persist_state="session",
+            help="Absolute: the same tint is the same number in every comparison. "
+            "Relative: stretched over this one.",
+        )  # fmt: skip
+        unit = st.segmented_control(
+            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
+            persist_state="session", help="Of log quantities on screen; files always say nats.",
+        )  # fmt: skip
+        invisibles = st.toggle(
+            "Show white space and bytes", key="invisibles", persist_state="session"
+        )
+    return str(tint), scale == "relative", cast(LogUnit, unit), invisibles
+
+
+def _lines(comparison: ModelComparison, unit: LogUnit) -> None:
+    st.markdown("**Lines, where they differ most first**")
+    table = line_table(comparison, unit)
+    figures = {
+        name: st.column_config.NumberColumn(f"{name} ({unit})", format=form, width="small")
+        for name, form in (("A", "%.2f"), ("B", "%.2f"), (DIFFERENCE, "%+.2f"))
+    }
+    st.dataframe(
+        table, key=LINES_KEY, hide_index=True, height=min(_TABLE_HEIGHT, 40 + 35 * len(table)),
+        on_select=_take_line, selection_mode="single-cell",
+        column_config={
+            "line": st.column_config.NumberColumn("line", width="small", format="%d"),
+            "code": st.column_config.TextColumn("code", width="large"),
+            **figures,
+        },
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=8)
+def line_table(comparison: ModelComparison, unit: LogUnit) -> pd.DataFrame:
+    """`line`, `code` and both surprisals of every line in screen units, the largest difference
+    first and lines without one last."""
+    lines = line_frame(comparison)
+    order = np.argsort(-lines["difference"].abs().fillna(-1.0).to_numpy(), kind="stable")
+    lines = lines.iloc[order].reset_index(drop=True)
+    shown = {
+        name: to_screen("surprisal", lines[column].to_numpy(), unit)
+        for name, column in (
+            ("A", "surprisal_a"), ("B", "surprisal_b"), (DIFFERENCE, "difference"),
+        )
+    }  # fmt: skip
+    code = [visible_text(text.encode()).replace("·", " ") for text in lines["text"]]
+    return pd.DataFrame({"line": lines["line"], "code": code, **shown})
+
+
+def _take_span() -> None:
+    span = picked(STRIP_KEY)
+    comparison = _shown_comparison()
+    if comparison is not None and span is not None and span < len(comparison):
+        state.select(Selection("span", span))
+        st.session_state[LINES_KEY] = {"selection": {"rows": [], "columns": [], "cells": []}}
+
+
+def _take_line() -> None:
+    cells = st.session_state[LINES_KEY].selection.cells
+    comparison = _shown_comparison()
+    if not cells or comparison is None:
+        return
+    # The order of lines is the same in either unit.
+    table = line_table(comparison, "bits")
+    row = int(cells[0][0])
+    if row < len(table):
+        state.select(Selection("line", int(table["line"].iloc[row])))
+
+
+def _shown_comparison() -> ModelComparison | None:
+    a, b = (side.trace for side in state.current().sides)
+    return None if a is None or b is None else compared(a, b)
