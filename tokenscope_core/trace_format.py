@@ -1,19 +1,25 @@
 """A trace as an Arrow IPC file: one record batch, what is not columnar in the schema metadata.
 
-pandas (`read_feather`), R, DuckDB and Polars open it as it is. Reading treats the bytes as
-untrusted: nothing is executed, and every inconsistency is a `RecordError`. A checksum in the
-metadata tells a damaged record from a sound one.
+pandas (`read_feather`), R, DuckDB and Polars open it as it is. A row is a position; its token's
+bytes end at `byte_end` of the text and begin where those of the row before end. `candidate_bytes`
+names a token where it is first mentioned, and is null where `token_bytes` or an earlier candidate
+has its bytes. Log quantities are float32 nats, missing values null.
+
+Reading treats the bytes as untrusted: nothing is executed, memory is bounded, and every
+inconsistency is a `RecordError`. A checksum in the metadata tells a damaged record from a sound
+one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from tokenscope_core import arrow_files, trace_format_v1
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.metric_registry import STORED
@@ -24,17 +30,18 @@ from tokenscope_core.trace import FINISH_REASONS, ModelIdentity, Trace
 FORMAT_VERSION = 2
 _METADATA_KEY = b"tokenscope"
 _CHECKSUM_KEY = b"tokenscope.sha256"
+# Far beyond any vocabulary; a table of so many bytes is still small.
+_MAX_TOKEN_ID = 2**24
+_SOURCES = ("prompt", "sampled", "forced")
 
 
 def _schema(candidates: int) -> pa.Schema:
     return pa.schema(
         [
-            ("position", pa.int32()),
             ("token_id", pa.int32()),
             ("token_bytes", pa.binary()),
-            ("byte_start", pa.int64()),
             ("byte_end", pa.int64()),
-            ("source", pa.string()),
+            ("source", pa.dictionary(pa.int8(), pa.string())),
             ("special", pa.bool_()),
             *((name, pa.float32()) for name in STORED),
             ("candidate_ids", pa.list_(pa.int32(), candidates)),
@@ -46,35 +53,43 @@ def _schema(candidates: int) -> pa.Schema:
 
 
 def encode(trace: Trace) -> bytes:
-    """Write a trace; log quantities as float32 nats, missing values as null."""
-    length, width = trace.candidate_ids.shape
+    """Write a trace."""
+    width = trace.candidate_ids.shape[1]
     table = trace.vocabulary.token_bytes
     ids = trace.candidate_ids.ravel()
     logprobs = trace.candidate_logprobs.ravel().astype(np.float32)
     kept = trace.candidate_kept.ravel()
+    sources = [_SOURCES.index(source) for source in trace.source.tolist()]
     columns = [
-        pa.array(np.arange(length, dtype=np.int32)),
         pa.array(trace.token_ids.astype(np.int32)),
         pa.array([table[i] for i in trace.token_ids.tolist()], pa.binary()),
-        pa.array(trace.byte_start),
         pa.array(trace.byte_end),
-        pa.array(trace.source.tolist(), pa.string()),
+        pa.DictionaryArray.from_arrays(pa.array(sources, pa.int8()), list(_SOURCES)),
         pa.array(trace.special),
         *(pa.array(trace.metrics[name].astype(np.float32), from_pandas=True) for name in STORED),
         _fixed_lists(pa.array(ids.astype(np.int32), mask=ids < 0), width),
         _fixed_lists(pa.array(logprobs, from_pandas=True), width),
         _fixed_lists(pa.array(kept == KEPT, mask=kept == NOT_DRAWN), width),
-        _fixed_lists(pa.array([table.get(i) for i in ids.tolist()], pa.binary()), width),
+        _fixed_lists(_first_mentions(trace), width),
     ]
     batch = pa.record_batch(columns, schema=_schema(width))
-    metadata = json.dumps(_metadata(trace)).encode("utf-8")
-    batch = batch.replace_schema_metadata(
-        {_METADATA_KEY: metadata, _CHECKSUM_KEY: _checksum(batch, metadata)}
+    description = json.dumps(_metadata(trace), separators=(",", ":")).encode("utf-8")
+    checksum = arrow_files.checksum(arrow_files.write(batch), description)
+    return arrow_files.write(
+        batch.replace_schema_metadata({_METADATA_KEY: description, _CHECKSUM_KEY: checksum})
     )
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return cast(bytes, sink.getvalue().to_pybytes())
+
+
+def _first_mentions(trace: Trace) -> pa.Array:
+    """The bytes of each candidate that neither `token_ids` nor an earlier candidate names."""
+    ids = trace.candidate_ids.ravel()
+    mentioned, first = np.unique(np.concatenate((trace.token_ids, ids)), return_index=True)
+    new = (mentioned >= 0) & (first >= len(trace))
+    pieces = np.full(len(ids), None, dtype=object)
+    pieces[first[new] - len(trace)] = [
+        trace.vocabulary.token_bytes[i] for i in mentioned[new].tolist()
+    ]
+    return pa.array(pieces, pa.binary())
 
 
 def _metadata(trace: Trace) -> dict[str, Any]:
@@ -98,51 +113,42 @@ def _fixed_lists(values: pa.Array, width: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, width)
 
 
-def _checksum(batch: pa.RecordBatch, metadata: bytes) -> bytes:
-    """SHA-256 of the columns as Arrow lays them out and of the metadata, in hexadecimal."""
-    digest = hashlib.sha256(memoryview(batch.serialize()))
-    digest.update(metadata)
-    return digest.hexdigest().encode("ascii")
-
-
 def decode(blob: bytes) -> Trace:
-    """Read `encode`'s output.
+    """Read `encode`'s output, or what an earlier version wrote.
 
     Raises:
         RecordError: the bytes are damaged or of an unknown version.
     """
-    batch, metadata = _open(blob)
-    version = metadata.get("version")
-    if version != FORMAT_VERSION:
-        raise RecordError(
-            asked="A saved trace was to be read.",
-            found=f"It has format version {version}; this program reads {FORMAT_VERSION}.",
-            action="Open it with the version that wrote it, or compute it again.",
-        )
     try:
-        return _trace_of(batch, metadata)
-    except (
-        LookupError, TypeError, ValueError, AttributeError, RequestError, pa.ArrowException
-    ) as error:  # fmt: skip
-        raise _damaged(f"its parts do not fit together ({error})") from error
-
-
-def _open(blob: bytes) -> tuple[pa.RecordBatch, dict[str, Any]]:
-    try:
-        with pa.ipc.open_file(pa.BufferReader(blob)) as reader:
-            if reader.num_record_batches != 1:
-                raise _damaged(f"it holds {reader.num_record_batches} record batches, not one")
-            batch = reader.get_batch(0)
-        batch.validate(full=True)
-        described = batch.schema.metadata or {}
+        described = arrow_files.read_schema(blob).metadata or {}
         metadata = json.loads(described[_METADATA_KEY])
+        checksum = described[_CHECKSUM_KEY]
     except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError) as error:
         raise _damaged(f"it is not a complete Arrow file of this kind ({error})") from error
     if not isinstance(metadata, dict):
         raise _damaged("its description is not an object")
-    if described.get(_CHECKSUM_KEY) != _checksum(batch, described[_METADATA_KEY]):
-        raise _damaged("its checksum does not match")
-    return batch, metadata
+    version = metadata.get("version")
+    if version not in (trace_format_v1.FORMAT_VERSION, FORMAT_VERSION):
+        raise RecordError(
+            asked="A saved trace was to be read.",
+            found=f"It has format version {version}; this program reads 1 to {FORMAT_VERSION}.",
+            action="Open it with the version that wrote it, or compute it again.",
+        )
+    try:
+        batch = arrow_files.read_batch(blob)
+        if version == FORMAT_VERSION:
+            expected = arrow_files.checksum(blob, described[_METADATA_KEY])
+        else:
+            expected = trace_format_v1.checksum(batch, described[_METADATA_KEY])
+            batch, metadata = trace_format_v1.upgraded(batch, metadata)
+        if checksum != expected:
+            raise ValueError("its checksum does not match")
+        return _trace_of(batch, metadata)
+    except (
+        LookupError, TypeError, ValueError, AttributeError, OSError, RequestError,
+        pa.ArrowException,
+    ) as error:  # fmt: skip
+        raise _damaged(f"its parts do not fit together ({error})") from error
 
 
 def _damaged(what: str) -> RecordError:
@@ -165,14 +171,14 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
         request=Request.from_json(metadata["request"]),
         model=_identity(metadata["model"]),
         vocabulary=Vocabulary(
-            _token_bytes(batch, np.concatenate([token_ids, candidate_ids])),
+            _token_bytes(batch),
             frozenset(_whole(i) for i in metadata["special_ids"]),
             bool(metadata["dummy_prefix"]),
         ),
         prompt_length=_whole(metadata["prompt_length"]),
         finish_reason=metadata["finish_reason"],
         token_ids=token_ids,
-        source=np.array(batch.column("source").to_pylist(), dtype=np.str_),
+        source=_sources(batch.column("source")),
         metrics={name: _floats(batch.column(name)) for name in STORED},
         candidate_ids=candidate_ids.reshape(-1, width),
         candidate_logprobs=_floats(batch.column("candidate_logprobs").flatten()).reshape(-1, width),
@@ -183,18 +189,27 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
     return trace
 
 
-def _token_bytes(batch: pa.RecordBatch, token_ids: Ints) -> dict[int, bytes]:
-    """The bytes of every token named in the batch; `token_ids` lists tokens, then candidates."""
-    columns = batch.column("token_bytes"), batch.column("candidate_bytes").flatten()
-    all_bytes = [data for column in columns for data in column.to_pylist()]
-    unique, first = np.unique(token_ids, return_index=True)
-    table = {
-        token_id: all_bytes[index]
-        for token_id, index in zip(unique.tolist(), first.tolist(), strict=True)
-        if token_id >= 0
-    }
-    if any(data is None for data in table.values()):
-        raise ValueError("a token has no bytes")
+def _token_bytes(batch: pa.RecordBatch) -> dict[int, bytes]:
+    """The bytes of every token in the batch, from where it is first mentioned."""
+    candidate_ids = batch.column("candidate_ids").flatten()
+    candidate_bytes = batch.column("candidate_bytes").flatten()
+    named = candidate_bytes.is_valid()
+    table: dict[int, bytes] = {}
+    for ids, column in (
+        (candidate_ids.filter(named), candidate_bytes.drop_null()),
+        (batch.column("token_id"), batch.column("token_bytes")),
+    ):
+        if column.null_count:
+            raise ValueError("a token has no bytes")
+        table.update(zip(_ints(ids).tolist(), column.to_pylist(), strict=True))
+    named_ids = np.fromiter(table, np.int64, len(table))
+    if named_ids.min(initial=0) < 0 or named_ids.max(initial=0) > _MAX_TOKEN_ID:
+        raise ValueError("no vocabulary has such ids")
+    has_bytes = np.zeros(named_ids.max(initial=0) + 1, dtype=np.bool_)
+    has_bytes[named_ids] = True
+    mentioned = candidate_ids.drop_null().to_numpy()
+    if mentioned.min(initial=0) < 0 or not has_bytes[mentioned].all():
+        raise ValueError("a candidate has no bytes")
     return table
 
 
@@ -245,3 +260,8 @@ def _ints(column: pa.Array) -> Ints:
 def _kept(column: pa.Array) -> Kept:
     known = column.cast(pa.int8()).fill_null(NOT_DRAWN)
     return cast(Kept, known.to_numpy(zero_copy_only=False))
+
+
+def _sources(column: pa.DictionaryArray) -> NDArray[np.str_]:
+    names = np.array(column.dictionary.to_pylist(), dtype=np.str_)
+    return names[_ints(column.indices)]
