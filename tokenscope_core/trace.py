@@ -68,10 +68,10 @@ class Trace:
 
     def __post_init__(self) -> None:
         token_ids = self.token_ids.tolist()
-        special = np.isin(self.token_ids, list(self.vocabulary.special_ids))
+        special = [token_id in self.vocabulary.special_ids for token_id in token_ids]
         widths = [len(piece) for piece in self.vocabulary.pieces(token_ids)]
         ends = np.cumsum(widths, dtype=np.int64)
-        object.__setattr__(self, "special", special)
+        object.__setattr__(self, "special", np.array(special, dtype=np.bool_))
         object.__setattr__(self, "byte_end", ends)
         object.__setattr__(self, "byte_start", ends - np.array(widths, dtype=np.int64))
         for array in (

@@ -193,24 +193,19 @@ def _token_bytes(batch: pa.RecordBatch) -> dict[int, bytes]:
     """The bytes of every token in the batch, from where it is first mentioned."""
     candidate_ids = batch.column("candidate_ids").flatten()
     candidate_bytes = batch.column("candidate_bytes").flatten()
-    named = candidate_bytes.is_valid()
-    table: dict[int, bytes] = {}
-    for ids, column in (
-        (candidate_ids.filter(named), candidate_bytes.drop_null()),
-        (batch.column("token_id"), batch.column("token_bytes")),
-    ):
-        if column.null_count:
-            raise ValueError("a token has no bytes")
-        table.update(zip(_ints(ids).tolist(), column.to_pylist(), strict=True))
-    named_ids = np.fromiter(table, np.int64, len(table))
-    if named_ids.min(initial=0) < 0 or named_ids.max(initial=0) > _MAX_TOKEN_ID:
-        raise ValueError("no vocabulary has such ids")
-    has_bytes = np.zeros(named_ids.max(initial=0) + 1, dtype=np.bool_)
-    has_bytes[named_ids] = True
+    new = candidate_ids.filter(candidate_bytes.is_valid())
+    pieces = [*candidate_bytes.drop_null().to_pylist(), *batch.column("token_bytes").to_pylist()]
+    token_ids = np.concatenate((_ints(new), _ints(batch.column("token_id"))))
     mentioned = candidate_ids.drop_null().to_numpy()
-    if mentioned.min(initial=0) < 0 or not has_bytes[mentioned].all():
-        raise ValueError("a candidate has no bytes")
-    return table
+    lowest = min(ids.min(initial=0) for ids in (token_ids, mentioned))
+    highest = max(ids.max(initial=0) for ids in (token_ids, mentioned))
+    if lowest < 0 or highest > _MAX_TOKEN_ID:
+        raise ValueError("no vocabulary has such ids")
+    has_bytes = np.zeros(highest + 1, dtype=np.bool_)
+    has_bytes[token_ids] = True
+    if None in pieces or not has_bytes[mentioned].all():
+        raise ValueError("a token has no bytes")
+    return dict(zip(token_ids.tolist(), pieces, strict=True))
 
 
 def _identity(values: dict[str, Any]) -> ModelIdentity:
