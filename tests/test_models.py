@@ -21,13 +21,8 @@ from transformers import (
 )
 
 import tokenscope_core as ts
-from tokenscope_core.model_files import (
-    MODELS_VARIABLE,
-    SHIPPED_FOLDER,
-    available,
-    locate,
-    needs_network,
-)
+from tokenscope_core.model_files import SHIPPED_FOLDER, find, locate
+from tokenscope_core.model_sources import MODELS_VARIABLE, available
 
 
 @pytest.fixture(scope="module")
@@ -239,10 +234,10 @@ def test_a_path_is_never_taken_for_a_hub_id() -> None:
         locate(Path("org/name"))
 
 
-def test_only_hub_ids_need_the_network(folder: Path) -> None:
-    assert needs_network("org/name")
-    assert not needs_network(str(folder))
-    assert not needs_network(SHIPPED_FOLDER.name)
+def test_what_is_on_this_machine_is_found_without_a_network(folder: Path) -> None:
+    assert find("org/name") is None
+    for name in (str(folder), SHIPPED_FOLDER.name):
+        assert find(name) is not None
 
 
 def test_without_network_a_hub_id_says_so() -> None:

@@ -23,6 +23,8 @@ from tokenscope_core import (
     Store,
     Trace,
 )
+from tokenscope_core.load_progress import Report
+from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.service import GenerationService, Limits
 
@@ -47,7 +49,7 @@ class Gate:
         self.loads: list[str] = []
         self._lm = lm
 
-    def __call__(self, files: ModelFiles) -> LanguageModel:
+    def __call__(self, files: ModelFiles, choice: ModelChoice, report: Report) -> LanguageModel:
         self.loads.append(files.name)
         assert self.opened.wait(WAIT_S)
         return self._lm
@@ -230,15 +232,15 @@ def test_a_model_that_does_not_exist_is_named(start: Start) -> None:
 def test_the_service_goes_on_after_an_unexpected_failure(start: Start, model: str) -> None:
     lm, broken = tiny_models.language_model(), [True]
 
-    def load(files: ModelFiles) -> LanguageModel:
+    def load(files: ModelFiles, choice: ModelChoice, report: Report) -> LanguageModel:
         if broken.pop():
-            raise RuntimeError("out of memory")
+            raise RuntimeError("the disk is on fire")
         return lm
 
     service = start(load=load)
     broken.insert(0, False)
     failed = service.submit(model, request(), "tab").wait(WAIT_S)
-    assert "out of memory" in str(failed.error)
+    assert "the disk is on fire" in str(failed.error)
     assert service.submit(model, request(), "tab").wait(WAIT_S).phase == "done"
 
 
@@ -248,7 +250,7 @@ def test_models_beyond_the_limit_replace_the_idle_one_used_longest_ago(
     service = start(limits=Limits(loaded_models=2))
     for folder in folders:
         assert service.submit(folder, request(), "tab").wait(WAIT_S).phase == "done"
-    assert service.loaded_models() == tuple(folders[1:])
+    assert [model.choice.name for model in service.loaded_models()] == folders[1:]
 
 
 def test_a_damaged_record_is_computed_again(start: Start, store: Store, model: str) -> None:

@@ -6,6 +6,9 @@ TokenScopeError
 ├── ModelError              the model cannot be used
 │   ├── ModelNotFoundError  no such folder, id or network
 │   ├── ModelFormatError    found, but damaged or not a causal language model
+│   ├── ModelNotAllowedError  this server's operator does not offer it
+│   ├── ModelTooLargeError  it does not fit into the memory there is
+│   ├── OutOfMemoryError    a run used up the memory
 │   └── CapabilityError     the model works, but cannot do this
 ├── RecordError             stored bytes are damaged or of an unknown version
 └── QueueFullError          too many requests are waiting already
@@ -62,6 +65,36 @@ class ModelNotFoundError(ModelError):
 
 class ModelFormatError(ModelError):
     """The files are there, but damaged, incomplete or not a causal language model."""
+
+
+class ModelNotAllowedError(ModelError):
+    """The operator of this server has named the models it offers, and this is none of them."""
+
+
+class ModelTooLargeError(ModelError):
+    """The model does not fit into the memory or onto the disk there is; it was not loaded.
+
+    `needed` and `present` are bytes; `fitting_dtype` is a precision in which it would fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        asked: str,
+        found: str,
+        action: str,
+        needed: int,
+        present: int,
+        fitting_dtype: str | None = None,
+    ) -> None:
+        super().__init__(asked=asked, found=found, action=action)
+        self.fitting_dtype = fitting_dtype
+        self.needed = needed
+        self.present = present
+
+
+class OutOfMemoryError(ModelError):
+    """A run used up the memory; what it had decoded is kept."""
 
 
 class CapabilityError(ModelError):

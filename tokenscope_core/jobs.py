@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.load_progress import LoadProgress
+from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Rows, Vocabulary
 from tokenscope_core.trace import ModelIdentity, Trace
@@ -26,18 +28,22 @@ ENDED: frozenset[Phase] = frozenset({"done", "stopped", "failed"})
 class JobView:
     """What a subscriber sees of a run at one moment.
 
-    `queue_position` counts the runs that come first (queued only). `tokens_per_second` and
-    `seconds_left` are None until at least two tokens have been generated; `seconds_left` is an
-    upper bound, since a run may end early. `trace` is set once the run is done, or stopped after
-    at least one token; `error` once it has failed.
+    `queue_position` counts the runs that come first (queued only); `load` says how far the model
+    has come (loading only). `prompt_tokens` of `prompt_length` have been read; the latter is None
+    until the model has split the prompt. `tokens_per_second` and `seconds_left` are None until at
+    least two tokens have been generated; `seconds_left` is an upper bound, since a run may end
+    early. `trace` is set once the run is done, or was stopped or failed after at least one token;
+    `error` once it has failed.
     """
 
     job_id: str
-    model: str
+    model: ModelChoice
     request: Request
     phase: Phase
     queue_position: int | None = None
+    load: LoadProgress | None = None
     prompt_tokens: int = 0
+    prompt_length: int | None = None
     new_tokens: int = 0
     tokens_per_second: float | None = None
     seconds_left: float | None = None
@@ -55,7 +61,7 @@ class Job:
     """A run of one request on one model. Safe to use from several threads."""
 
     def __init__(
-        self, job_id: str, model: str, request: Request, *, clock: Callable[[], float]
+        self, job_id: str, model: ModelChoice, request: Request, *, clock: Callable[[], float]
     ) -> None:
         self.job_id = job_id
         self.model = model
@@ -64,7 +70,9 @@ class Job:
         self._lock = threading.Lock()
         self._phase: Phase = "queued"
         self._rows: list[Rows] = []
+        self._load: LoadProgress | None = None
         self._prompt_tokens = 0
+        self._prompt_length: int | None = None
         self._new_tokens = 0
         self._first_token_at: float | None = None
         self._last_token_at: float | None = None
@@ -76,14 +84,18 @@ class Job:
 
     # The worker's side.
 
-    def loading(self) -> None:
+    def loading(self, progress: LoadProgress | None = None) -> None:
         """The worker has taken the job and is getting the model ready."""
-        self._advance("loading")
+        with self._lock:
+            self._phase, self._load = "loading", progress
 
-    def running(self, identity: ModelIdentity, vocabulary: Vocabulary) -> None:
+    def running(
+        self, identity: ModelIdentity, vocabulary: Vocabulary, prompt_length: int | None = None
+    ) -> None:
         """The model is ready; rows will follow."""
-        self._source = identity, vocabulary
-        self._advance("running")
+        with self._lock:
+            self._phase, self._load = "running", None
+            self._source, self._prompt_length = (identity, vocabulary), prompt_length
 
     def append(self, part: Rows) -> None:
         """Record rows that the decode loop has produced."""
@@ -103,14 +115,11 @@ class Job:
             self._phase, self._trace, self._from_store = phase, trace, from_store
             self._rows.clear()
 
-    def fail(self, error: TokenScopeError) -> None:
-        """Close the job with an error to show."""
+    def fail(self, error: TokenScopeError, trace: Trace | None = None) -> None:
+        """Close the job with an error to show, and what had been decoded before it."""
         with self._lock:
-            self._phase, self._error = "failed", error
-
-    def _advance(self, phase: Phase) -> None:
-        with self._lock:
-            self._phase = phase
+            self._phase, self._error, self._trace = "failed", error, trace
+            self._rows.clear()
 
     # The subscribers' side.
 
@@ -138,6 +147,11 @@ class Job:
                 lost_at is None or now - lost_at < grace_s for lost_at in self._subscribers.values()
             )
 
+    def progress(self) -> tuple[int, int]:
+        """How many tokens of the prompt have been read and how many have been generated."""
+        with self._lock:
+            return self._prompt_tokens, self._new_tokens
+
     def view(self, queue_position: int | None = None) -> JobView:
         """The state of the run now."""
         with self._lock:
@@ -149,7 +163,9 @@ class Job:
                 request=self.request,
                 phase=self._phase,
                 queue_position=queue_position if self._phase == "queued" else None,
+                load=self._load if self._phase == "loading" else None,
                 prompt_tokens=self._prompt_tokens,
+                prompt_length=self._prompt_length,
                 new_tokens=self._new_tokens,
                 tokens_per_second=rate,
                 seconds_left=left / rate if rate else None,
@@ -226,6 +242,7 @@ class Ticket:
             request=view.request,
             phase="stopped",
             prompt_tokens=view.prompt_tokens,
+            prompt_length=view.prompt_length,
             new_tokens=view.new_tokens,
             tokens_per_second=view.tokens_per_second,
             trace=trace,

@@ -1,30 +1,32 @@
-"""What a model's files say about it, without loading it or importing torch."""
+"""What a model's files, or the hub, say about it, without loading it or importing torch."""
 
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from tokenscope_core.hub import HubModel
+from tokenscope_core.model_choice import BYTES_PER_NUMBER
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.tokenizer_files import can_fill_in_the_middle, has_chat_template
-
-_BYTES_PER_NUMBER = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
+from tokenscope_core.weight_files import read_header, weight_paths
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """A model's size and shape; None where its configuration does not say.
+    """A model's size and shape; None where nothing says it.
 
-    `parameters` counts the numbers stored in the weight files, tied weights once.
-    `weight_bytes` is what they take on disk, and about what they take in memory;
-    `cache_bytes_per_token` is what the key-value cache of full attention grows by with a token.
-    `fill_in_the_middle` is None where its tokenizer's files do not say.
+    `parameters` counts the numbers stored in the weight files, tied weights once; of quantised
+    weights several may be packed into one. `weight_bytes` is what they take on disk.
+    `cache_bytes_per_token` is what the key-value cache of full attention grows by with a token, in
+    `precision`. `quantised` names the method. `chat_template` and `fill_in_the_middle` are None
+    where its tokenizer's files do not say or are not here; `download_bytes` is None once they are.
     """
 
     architecture: str
-    parameters: int
+    parameters: int | None
     weight_bytes: int
     precision: str
     layers: int | None
@@ -34,14 +36,40 @@ class ModelFacts:
     vocabulary: int | None
     context: int | None
     cache_bytes_per_token: int | None
-    chat_template: bool
-    fill_in_the_middle: bool | None
+    quantised: str | None = None
+    chat_template: bool | None = None
+    fill_in_the_middle: bool | None = None
+    download_bytes: int | None = None
 
 
 def facts_of(files: ModelFiles) -> ModelFacts:
     """Read the facts of located files."""
-    config = json.loads((files.folder / "config.json").read_text(encoding="utf-8"))
-    config = {**config, **(config.get("text_config") or {})}
+    headers = [read_header(path) for path in weight_paths(files.folder)]
+    return _facts(
+        _config(files),
+        parameters=sum(header.numbers for header in headers),
+        weight_bytes=sum(header.bytes for header in headers),
+        precision=files.precision,
+        chat_template=has_chat_template(files),
+        fill_in_the_middle=can_fill_in_the_middle(files),
+    )
+
+
+def hub_facts(model: HubModel) -> ModelFacts:
+    """The facts of a model that is still on the hub."""
+    precision = model.config.get("dtype") or model.config.get("torch_dtype") or "float32"
+    return _facts(
+        model.config,
+        parameters=model.parameters,
+        weight_bytes=model.weight_bytes,
+        precision=str(precision),
+        download_bytes=model.download_bytes,
+    )
+
+
+def _facts(config: Mapping[str, Any], *, precision: str, **known: Any) -> ModelFacts:
+    inner = config.get("text_config")
+    config = {**config, **(inner if isinstance(inner, dict) else {})}
     layers = _number(config, "num_hidden_layers", "n_layer", "n_layers")
     heads = _number(config, "num_attention_heads", "n_head", "n_heads")
     key_value_heads = _number(config, "num_key_value_heads", "n_head_kv") or heads
@@ -49,14 +77,11 @@ def facts_of(files: ModelFiles) -> ModelFacts:
     head_width = _number(config, "head_dim") or (width // heads if width and heads else None)
     cache = None
     if layers and key_value_heads and head_width:
-        per_number = _BYTES_PER_NUMBER.get(files.precision, 4)
-        cache = 2 * layers * key_value_heads * head_width * per_number
-    parameters, weight_bytes = _weights(files)
+        cache = 2 * layers * key_value_heads * head_width * BYTES_PER_NUMBER.get(precision, 4)
+    named = config.get("architectures")
     return ModelFacts(
-        architecture=str((config.get("architectures") or ["unknown"])[0]),
-        parameters=parameters,
-        weight_bytes=weight_bytes,
-        precision=files.precision,
+        architecture=str(named[0]) if isinstance(named, list) and named else "unknown",
+        precision=precision,
         layers=layers,
         heads=heads,
         key_value_heads=key_value_heads,
@@ -64,22 +89,28 @@ def facts_of(files: ModelFiles) -> ModelFacts:
         vocabulary=_number(config, "vocab_size"),
         context=_number(config, "max_position_embeddings", "n_positions", "max_seq_len"),
         cache_bytes_per_token=cache,
-        chat_template=has_chat_template(files),
-        fill_in_the_middle=can_fill_in_the_middle(files),
+        quantised=_method(config),
+        **known,
     )
 
 
-def _number(config: dict[str, Any], *names: str) -> int | None:
+def quantisation_of(files: ModelFiles) -> str | None:
+    """The method by which a model's weights are quantised; None where they are not."""
+    return _method(_config(files))
+
+
+def _config(files: ModelFiles) -> dict[str, Any]:
+    path = files.folder / "config.json"
+    return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+
+
+def _method(config: Mapping[str, Any]) -> str | None:
+    quantisation = config.get("quantization_config")
+    if not isinstance(quantisation, dict):
+        return None
+    return str(quantisation.get("quant_method") or "an unnamed method")
+
+
+def _number(config: Mapping[str, Any], *names: str) -> int | None:
     values = (config.get(name) for name in names)
     return next((value for value in values if type(value) is int and value > 0), None)
-
-
-def _weights(files: ModelFiles) -> tuple[int, int]:
-    parameters = weight_bytes = 0
-    for path in sorted(files.folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-        parameters += sum(math.prod(tensor["shape"]) for tensor in tensors)
-        weight_bytes += max((tensor["data_offsets"][1] for tensor in tensors), default=0)
-    return parameters, weight_bytes

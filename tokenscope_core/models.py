@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from transformers import (
@@ -14,11 +15,14 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from tokenscope_core.errors import ModelFormatError, summary_of
+from tokenscope_core.errors import ModelError, ModelFormatError, summary_of
+from tokenscope_core.failures import is_out_of_memory
+from tokenscope_core.machine import SPREAD
+from tokenscope_core.model_facts import quantisation_of
 from tokenscope_core.model_files import ModelFiles, locate
 from tokenscope_core.prefix_cache import PrefixCache
 from tokenscope_core.prompts import fill_convention, make_marks_special, text_ids
-from tokenscope_core.reading import CacheUse, find_cache_use
+from tokenscope_core.reading import CacheUse, find_cache_use, input_device
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
@@ -56,7 +60,7 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         """Where inputs have to be."""
-        return cast(torch.device, self.model.device)
+        return input_device(self.model)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, with the special tokens that this model expects before a prompt.
@@ -81,18 +85,29 @@ def load_model(
     Args:
         model: None, a folder, a hub id, or files already located.
         dtype: precision to run in; None keeps the checkpoint's.
-        device: where to run.
+        device: where to run; `auto` spreads the model over all devices there are, through
+            accelerate. Quantised weights are placed by accelerate too.
 
     Raises:
         ModelNotFoundError: no such folder or hub id, or no network.
         ModelFormatError: the files are damaged, incomplete or not a causal language model.
+        ModelError: a library that its weights or the device call for is missing.
         CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
     files = model if isinstance(model, ModelFiles) else locate(model)
+    quantised = quantisation_of(files)
+    placed_by_accelerate = device if quantised is not None or str(device) == SPREAD else None
+    if placed_by_accelerate is not None and importlib.util.find_spec("accelerate") is None:
+        raise ModelError(
+            asked=f"The model “{files.name}” was to be placed on “{device}”.",
+            found="That takes the library accelerate, which is not installed.",
+            action="Install accelerate, or choose one device and weights that are not quantised.",
+        )
     try:
         loaded, info = AutoModelForCausalLM.from_pretrained(
             files.folder,
             dtype=dtype or "auto",
+            device_map=placed_by_accelerate,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
@@ -103,6 +118,16 @@ def load_model(
             files.folder, trust_remote_code=False, local_files_only=True
         )
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        if quantised is not None:
+            raise ModelError(
+                asked=f"The model “{files.name}” was to be loaded.",
+                found=f"Its weights are quantised by {quantised}, and cannot be run here: "
+                f"{summary_of(error)}",
+                action="Install the library that is named, or choose a model whose weights are "
+                "not quantised.",
+            ) from error
         # transformers raises a different type for every way a folder can be wrong.
         raise ModelFormatError(
             asked=f"The model “{files.name}” was to be loaded.",
@@ -110,7 +135,8 @@ def load_model(
             action="Take a complete copy of the model, or choose another.",
         ) from error
     _refuse_untrained_weights(files, info)
-    return describe(loaded.to(device).eval(), tokenizer, files)
+    placed = loaded if placed_by_accelerate is not None else loaded.to(device)
+    return describe(placed.eval(), tokenizer, files)
 
 
 def describe(

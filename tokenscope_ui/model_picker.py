@@ -1,92 +1,122 @@
-"""Choosing a model, with its facts beside it."""
+"""Choosing a model, its precision and its device, with what is known of it beside it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import streamlit as st
 
-from tokenscope_core import TokenScopeError
-from tokenscope_core.model_facts import ModelFacts, facts_of
-from tokenscope_core.model_files import available, locate, needs_network
+from tokenscope_core import ModelChoice, TokenScopeError
+from tokenscope_core.machine import CPU, SPREAD, devices
+from tokenscope_core.model_choice import DTYPES
+from tokenscope_core.model_files import find
+from tokenscope_core.model_sources import (
+    ALLOWED_VARIABLE,
+    MODELS_VARIABLE,
+    Kind,
+    Source,
+    accepts_others,
+    is_allowed,
+    source_of,
+    sources,
+)
+from tokenscope_ui import model_card
 
-_NOT_STATED = "not stated"
+_LISTED_FOR_S = 30
+_KINDS: dict[Kind, str] = {
+    "shipped": "shipped",
+    "folder": "folder",
+    "cache": "Hugging Face cache",
+    "hub": "hub",
+}
 
 
 def draw() -> None:
-    """Draw the picker and the facts of the chosen model."""
+    """Draw the picker, precision and device, and the facts of the chosen model."""
+    listed = {source.name: source for source in _listed()}
     # A typed model stays in the list while it is chosen.
-    typed = [st.session_state["model"]] if st.session_state.get("model") else []
+    typed = st.session_state.get("model")
+    if typed and typed not in listed:
+        listed[typed] = source_of(typed)
     st.selectbox(
         "Model",
-        list(dict.fromkeys([*available(), *typed])),
+        list(listed),
         key="model",
-        accept_new_options=True,
+        format_func=lambda name: _label(listed.get(name) or source_of(name), list(listed)),
+        accept_new_options=accepts_others(),
         persist_state="session",
-        help="The shipped model, a folder listed in TOKENSCOPE_MODELS, or type a folder or "
-        "a Hugging Face id and press Enter.",
+        help="The shipped model, a folder in TOKENSCOPE_MODELS, or what the Hugging Face cache "
+        "holds. Type a folder or a hub id such as org/name and press Enter for another."
+        if accepts_others()
+        else "This server offers these models.",
     )
-    _facts(chosen())
+    with st.expander("Precision and device"):
+        _how_to_run()
+    model_card.draw(chosen())
 
 
-def chosen() -> str:
-    """The model to run."""
-    return st.session_state.get("model") or available()[0]
+def chosen() -> ModelChoice:
+    """The model to run, and how."""
+    state = st.session_state
+    first = next((source.name for source in _listed()), "")
+    return ModelChoice(state.get("model") or first, state.get("dtype"), state.get("device"))
 
 
-def choose(model: str) -> None:
-    """Choose the model of a run: named as a person did, or as its trace names it."""
-    for known in available():
-        if model in (known, Path(known).name):
-            st.session_state["model"] = known
-            return
+def choose(model: ModelChoice) -> None:
+    """Choose the model of a run, where this server offers it."""
+    if model.name in {source.name for source in _listed()}:
+        st.session_state["model"] = model.name
+        st.session_state["dtype"] = model.dtype
+        if model.device in (None, *devices()):
+            st.session_state["device"] = model.device
 
 
-def _facts(model: str) -> None:
-    """Draw a popover with what the model's files say; nothing is loaded or downloaded for it."""
-    with st.popover("About this model", icon=":material/info:", width="stretch"):
-        if needs_network(model):
-            st.caption("Not on this machine as a folder; its facts are read once it is.")
-            return
-        try:
-            facts = facts_of(locate(model))
-        except TokenScopeError as error:
-            st.text(f"{error.found} {error.action}")
-            return
-        st.table(dict(_rows(facts)), hide_header=True, border="horizontal")
+def _listed() -> tuple[Source, ...]:
+    return _sources(*map(os.environ.get, (MODELS_VARIABLE, ALLOWED_VARIABLE)))
 
 
-def _rows(facts: ModelFacts) -> list[tuple[str, str]]:
-    heads = _count(facts.heads)
-    if facts.key_value_heads not in (None, facts.heads):
-        heads += f", sharing {facts.key_value_heads:,} of keys and values"
-    cache = facts.cache_bytes_per_token
-    whole = cache * facts.context if cache and facts.context else None
-    return [
-        ("architecture", _word(facts.architecture)),
-        ("parameters", f"{facts.parameters:,}"),
-        ("weights", f"{_size(facts.weight_bytes)} in {_word(facts.precision)}"),
-        ("layers", _count(facts.layers)),
-        ("attention heads", heads),
-        ("width", _count(facts.width)),
-        ("vocabulary", _count(facts.vocabulary)),
-        ("context", _count(facts.context)),
-        ("cache per token", _size(cache) if cache else _NOT_STATED),
-        ("cache when full", _size(whole) if whole else _NOT_STATED),
-    ]
+@st.cache_data(ttl=_LISTED_FOR_S, show_spinner=False)
+def _sources(folders: str | None, allowed: str | None) -> tuple[Source, ...]:
+    """The models that can be chosen; the arguments say when to look again."""
+    return sources()
 
 
-def _word(text: str) -> str:
-    """Letters, digits and underscores only: a table cell would take the rest for Markdown."""
-    return "".join(c for c in text if c.isalnum() or c == "_")
+def _label(source: Source, names: list[str]) -> str:
+    """A model's short name and where it comes from."""
+    if source.kind != "folder":
+        return f"{source.name} · {_KINDS[source.kind]}"
+    parts = source.name.rstrip("/\\").replace("\\", "/").split("/")
+    short = parts[-1]
+    if sum(name.endswith(f"/{short}") for name in names) > 1:
+        short = "/".join(parts[-2:])
+    return f"{short} · {_KINDS['folder']}"
 
 
-def _count(number: int | None) -> str:
-    return _NOT_STATED if number is None else f"{number:,}"
+def _how_to_run() -> None:
+    st.selectbox(
+        "Precision", [None, *DTYPES], key="dtype", persist_state="session",
+        format_func=lambda dtype: dtype or _as_stored(),
+        help="Half precision (bfloat16, float16) takes half the memory of float32. Its numbers are "
+        "coarser: exact ties occur, and the favourite may differ between batch shapes.",
+    )  # fmt: skip
+    first, *others = devices()
+    st.selectbox(
+        "Device", [None, *others], key="device", persist_state="session", disabled=not others,
+        format_func=lambda device: _device_label(device or first),
+        help="Where the model runs. A trace does not depend on it, but for rounding."
+        if others
+        else "torch sees no accelerator on this machine.",
+    )  # fmt: skip
 
 
-def _size(count: int) -> str:
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"
+def _as_stored() -> str:
+    name = chosen().name
+    try:
+        files = find(name) if is_allowed(name) else None
+    except TokenScopeError:
+        files = None
+    return f"as stored ({files.precision})" if files is not None else "as stored"
+
+
+def _device_label(device: str) -> str:
+    return {CPU: "CPU", SPREAD: "spread over all"}.get(device, device)

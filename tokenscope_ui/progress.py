@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core.jobs import JobView
+from tokenscope_core.load_progress import LoadProgress
+from tokenscope_core.memory_need import size_text
 from tokenscope_ui import runs
 from tokenscope_ui.formatting import count_text, duration_text
 
@@ -16,8 +18,17 @@ def show(view: JobView, *, key: str) -> None:
             "Stop", icon=":material/stop:", on_click=runs.stop, key=f"{key} stop",
             help="Stops now and keeps what has been decoded.",
         )  # fmt: skip
-        total = max(1, view.request.max_new_tokens)
-        st.progress(min(1.0, view.new_tokens / total), text=progress_text(view))
+        st.progress(progress_share(view), text=progress_text(view))
+
+
+def progress_share(view: JobView) -> float:
+    """How much of what is going on has been done, 0 to 1."""
+    if view.phase == "loading":
+        load = view.load
+        return min(1.0, load.done / load.total) if load is not None and load.total else 0.0
+    if _reading(view):
+        return view.prompt_tokens / view.prompt_length if view.prompt_length else 0.0
+    return min(1.0, view.new_tokens / max(1, view.request.max_new_tokens))
 
 
 def progress_text(view: JobView) -> str:
@@ -26,13 +37,45 @@ def progress_text(view: JobView) -> str:
         case "queued":
             return _queued(view.queue_position)
         case "loading":
-            return f"Loading the model `{view.model.replace('`', '')}` …"
-        case "running" if view.request.max_new_tokens == 0 or view.new_tokens == 0:
-            return f"Reading the prompt … {count_text(view.prompt_tokens, 'token')}"
+            return _loading(view)
+        case "running" if _reading(view):
+            return _share_text("Reading the prompt", view.prompt_tokens, view.prompt_length)
         case "running":
             return _running(view)
         case _:
             return ""
+
+
+def _reading(view: JobView) -> bool:
+    return view.request.max_new_tokens == 0 or view.new_tokens == 0
+
+
+def _share_text(doing: str, done: int, total: int | None) -> str:
+    if total is None:
+        return f"{doing} …"
+    return f"{doing} … {done:,} of {count_text(total, 'token')}"
+
+
+def _loading(view: JobView) -> str:
+    name = f"`{str(view.model).replace('`', '')}`"
+    match view.load:
+        case LoadProgress("waiting"):
+            return f"Waiting for room in memory for {name}: other models are running"
+        case LoadProgress("downloading", done, total) if total:
+            return f"Downloading {name} … {done / total:.0%} of {size_text(total)}"
+        case LoadProgress("downloading"):
+            return f"Asking the hub for {name} …"
+        case LoadProgress("loading", done, total) if total and done:
+            return f"Loading the model {name} … {_of_size(done, total)}"
+        case _:
+            return f"Loading the model {name} …"
+
+
+def _of_size(done: int, total: int) -> str:
+    """`120 of 480 MB`: both in the unit of the total."""
+    number, unit = size_text(total).split()
+    factor = float(number.replace(",", "")) / total
+    return f"{done * factor:,.1f} of {number} {unit}"
 
 
 def _queued(position: int | None) -> str:

@@ -11,8 +11,9 @@ from typing import cast
 
 import streamlit as st
 
-from tokenscope_core import RecordError, Request, TokenScopeError, Trace
+from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
 from tokenscope_core.jobs import JobView, Ticket
+from tokenscope_core.model_sources import identified
 from tokenscope_ui.server import service, subscriber
 
 RUN_PARAMETER = "run"
@@ -59,7 +60,7 @@ def publish() -> None:
         st.query_params[RUN_PARAMETER] = address
 
 
-def start(model: str, request: Request) -> None:
+def start(model: str | ModelChoice, request: Request) -> None:
     """Submit a run, replacing one in progress; problems become part of the state."""
     state = current()
     if state.ticket is not None:
@@ -131,7 +132,7 @@ def follow() -> JobView | None:
     return view
 
 
-def restore() -> tuple[str, Request] | None:
+def restore() -> tuple[ModelChoice, Request] | None:
     """Show what the address names, where a person has changed it: a link, a reload, going back.
 
     Returns the model and the request of a newly shown run, for the controls to be filled with.
@@ -156,7 +157,7 @@ def restore() -> tuple[str, Request] | None:
         _set(replace(state, address=address, problem=_unknown(address)))
         return None
     _set(RunState(address=address, trace=trace))
-    return trace.model.name, trace.request
+    return identified(trace.model) or ModelChoice(trace.model.name), trace.request
 
 
 def _unknown(address: str) -> TokenScopeError:

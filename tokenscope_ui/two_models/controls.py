@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from tokenscope_core import Request, TokenScopeError, Trace
-from tokenscope_core.model_files import available
+from tokenscope_core.model_sources import available
 from tokenscope_ui import prompt_checks, runs
 from tokenscope_ui.examples import EXAMPLES
 from tokenscope_ui.two_models import state

@@ -1,0 +1,62 @@
+"""What one server takes on, as its operator set it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from tokenscope_core.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one server takes on.
+
+    `grace_s` is how long a run outlives its last lost subscriber. With `memory_check` a model that
+    does not fit into the memory there is, is refused before it is loaded.
+    """
+
+    waiting_per_model: int = 16
+    loaded_models: int = 2
+    grace_s: float = 60.0
+    memory_check: bool = True
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """The limits an operator set as TOKENSCOPE_WAITING_PER_MODEL and so on, else the defaults.
+
+        Raises:
+            RequestError: a value is not a positive number, or neither on nor off.
+        """
+        return cls(
+            waiting_per_model=int(_positive("TOKENSCOPE_WAITING_PER_MODEL", cls.waiting_per_model)),
+            loaded_models=int(_positive("TOKENSCOPE_LOADED_MODELS", cls.loaded_models)),
+            grace_s=_positive("TOKENSCOPE_GRACE_S", cls.grace_s),
+            memory_check=_switch("TOKENSCOPE_MEMORY_CHECK", cls.memory_check),
+        )
+
+
+def _positive(variable: str, default: float) -> float:
+    text = os.environ.get(variable, str(default))
+    try:
+        value = type(default)(text)
+    except ValueError:
+        value = 0
+    if value <= 0:
+        raise RequestError(
+            asked=f"{variable} was set to “{text}”.",
+            found=f"It must be a positive {'whole ' if isinstance(default, int) else ''}number.",
+            action=f"Set it to one, or unset it for {default}.",
+        )
+    return value
+
+
+def _switch(variable: str, default: bool) -> bool:
+    text = os.environ.get(variable, "on" if default else "off")
+    if text not in ("on", "off"):
+        raise RequestError(
+            asked=f"{variable} was set to “{text}”.",
+            found="It must be on or off.",
+            action=f"Set it to one of these, or unset it for {'on' if default else 'off'}.",
+        )
+    return text == "on"

@@ -1,0 +1,22 @@
+"""How far a model has come on its way from the hub and the disk into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """Bytes downloaded or loaded so far, of how many; `total` is None while it is unknown.
+
+    `waiting` is for running models to end, so that there is room in memory.
+    """
+
+    stage: Literal["downloading", "waiting", "loading"]
+    done: int = 0
+    total: int | None = None
+
+
+Report = Callable[[LoadProgress], None]

@@ -1,0 +1,156 @@
+"""The models in memory, a worker each: who may come in, and who has to leave for it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tokenscope_core.errors import ModelError
+from tokenscope_core.limits import Limits
+from tokenscope_core.machine import devices, memory_of
+from tokenscope_core.memory_need import memory_need, shortage
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.model_facts import ModelFacts
+from tokenscope_core.worker import Host, Worker, release_memory
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import Capabilities
+
+# Memory that another program frees announces itself to nobody.
+_RECHECK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in memory: how many bytes it takes, where, and what it was found able to do."""
+
+    choice: ModelChoice
+    bytes: int
+    device: str
+    capabilities: Capabilities
+    idle: bool
+
+
+class ModelPool:
+    """The workers of a service, least recently used first, all guarded by `changed`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.changed = threading.Condition(threading.RLock())
+        self._limits = limits
+        self._workers: OrderedDict[ModelChoice, Worker] = OrderedDict()
+
+    def get(self, choice: ModelChoice) -> Worker | None:
+        """The worker of a model, where it has one."""
+        with self.changed:
+            return self._workers.get(choice)
+
+    def use(self, host: Host, choice: ModelChoice) -> Worker:
+        """The worker of a model, which becomes the most recently used."""
+        with self.changed:
+            if choice not in self._workers:
+                self._workers[choice] = Worker(host, choice)
+            self._workers.move_to_end(choice)
+            return self._workers[choice]
+
+    def loaded(self) -> tuple[LoadedModel, ...]:
+        """The models in memory, least recently used first."""
+        with self.changed:
+            held = [(worker.choice, worker.lm, worker.idle) for worker in self._workers.values()]
+        return tuple(
+            LoadedModel(
+                choice=choice,
+                bytes=lm.model.get_memory_footprint(),
+                device=str(lm.device),
+                capabilities=lm.capabilities,
+                idle=idle,
+            )
+            for choice, lm, idle in held
+            if lm is not None
+        )
+
+    def unload(self, choice: ModelChoice) -> bool:
+        """Take a model out of memory; False when it was not there.
+
+        Raises:
+            ModelError: it is running, or runs wait for it.
+        """
+        with self.changed:
+            worker = self._workers.get(choice)
+            if worker is None or worker.lm is None:
+                return False
+            if not worker.idle:
+                raise ModelError(
+                    asked=f"The model “{choice}” was to be unloaded.",
+                    found=f"It is running; runs that wait for it: {len(worker.waiting)}.",
+                    action="Try again when they have ended.",
+                )
+            self._evict(worker)
+        return True
+
+    def make_room(
+        self,
+        worker: Worker,
+        facts: ModelFacts,
+        *,
+        tokens: int,
+        wanted: Callable[[], bool],
+        waiting: Callable[[], None],
+    ) -> bool:
+        """Wait until one more model may be in memory, unloading idle ones, oldest first.
+
+        Args:
+            worker: whose model it is.
+            facts: of the model.
+            tokens: how long its run gets, about.
+            wanted: asked whether to go on; where not, the answer is False.
+            waiting: told when running models have to end first.
+
+        Raises:
+            ModelTooLargeError: it would not fit if all the others had left.
+        """
+        worker.need = memory_need(facts, dtype=worker.choice.dtype).weights
+        with self.changed:
+            while wanted():
+                others = [w for w in self._workers.values() if w.lm is not None or w.loading]
+                short = None
+                if self._limits.memory_check:
+                    present = self._free(worker, others)
+                    short = shortage(worker.choice, facts, tokens=tokens, present=present)
+                if short is None and len(others) < self._limits.loaded_models:
+                    worker.loading = True
+                    return True
+                idle = next((w for w in others if w.idle), None)
+                if idle is not None:
+                    self._evict(idle)
+                elif others:
+                    waiting()
+                    self.changed.wait(_RECHECK_S)
+                elif short is not None:
+                    raise short
+            return False
+
+    def close(self) -> None:
+        """End all workers."""
+        with self.changed:
+            for worker in self._workers.values():
+                worker.closing = True
+            self.changed.notify_all()
+            threads = [worker.thread for worker in self._workers.values()]
+        for thread in threads:
+            thread.join(timeout=10.0)
+
+    def _free(self, worker: Worker, others: list[Worker]) -> int:
+        """The bytes free on the worker's device, less what is about to be loaded there."""
+        device = worker.choice.device or devices()[0]
+        arriving = [w for w in others if w.loading and w.choice.device == worker.choice.device]
+        return memory_of(device).available - sum(w.need for w in arriving)
+
+    def _evict(self, worker: Worker) -> None:
+        worker.closing = True
+        worker.lm = None
+        del self._workers[worker.choice]
+        self.changed.notify_all()
+        release_memory()
