@@ -15,10 +15,12 @@ from collections.abc import Sequence
 import torch
 import transformers
 
-from benchmarks import generation, scoring
+from benchmarks import branching, generation, scoring
 from benchmarks.cache_hit import cache_hit
 from benchmarks.shapes import SHAPES, parameters, random_model, shipped_model
 from tokenscope_core import LanguageModel
+
+_TABLES = ("generation", "scoring", "branching", "cache")
 
 
 def main() -> None:
@@ -39,6 +41,8 @@ def main() -> None:
         _generation(models, quick=options.quick)
     if "scoring" in options.only:
         _scoring(models, quick=options.quick)
+    if "branching" in options.only:
+        _branching(models, quick=options.quick)
     if "cache" in options.only:
         _cache(small, quick=options.quick)
 
@@ -92,6 +96,30 @@ def _scoring(models: Sequence[LanguageModel], *, quick: bool) -> None:
     print()
 
 
+def _branching(models: Sequence[LanguageModel], *, quick: bool) -> None:
+    print("Branching, over generating the same from scratch")
+    _header("model", "what", "CPU", "wall", "target", "ms")
+    for lm in models:
+        for name, target, measure in branching.cases(lm, quick=quick):
+            cost = measure()
+            _row(
+                lm.identity.name,
+                name,
+                f"{cost.cpu_ratio:.3f}",
+                f"{cost.wall_ratio:.3f}",
+                f"{target:.2f}",
+                f"{cost.baseline_cpu_ms:.1f} -> {cost.candidate_cpu_ms:.1f}",
+            )
+    print("\nPeak memory, rise in MB in a fresh process")
+    _header("model", "tokens", "generation", "influence")
+    for shape, tokens in [("10M", 64)] if quick else [("135M", 128)]:
+        rises = [
+            branching.peak_increase_mb(what, shape, tokens) for what in ("generation", "influence")
+        ]
+        _row(f"random {shape}", tokens, *(f"{rise:,.0f}" for rise in rises))
+    print()
+
+
 def _cache(lm: LanguageModel, *, quick: bool) -> None:
     print("A stored trace asked for again, in a fresh process")
     _header("tokens", "import ms", "first ms", "median ms", "torch imported")
@@ -125,8 +153,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=("generation", "scoring", "cache"),
-        default=("generation", "scoring", "cache"),
+        choices=_TABLES,
+        default=_TABLES,
         help="which tables to print",
     )
     return parser.parse_args()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from transformers import DynamicCache
 
+from benchmarks.memory import peak_rise_mb
 from benchmarks.paired import Comparison, compare
 from benchmarks.shapes import SHAPES, random_model
 from tokenscope_core import LanguageModel, score
@@ -72,20 +71,8 @@ def _measure_peak(what: str, shape: str, tokens: int) -> float:
     }
     lm = random_model(SHAPES[shape])
     actions[what](lm, text_of(lm, 64))
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
-        before = _status_mb("VmRSS")
-        actions[what](lm, text_of(lm, tokens))
-        return _status_mb("VmHWM") - before
-    except OSError:
-        return math.nan
-
-
-def _status_mb(name: str) -> float:
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"no {name}")
+    text = text_of(lm, tokens)
+    return peak_rise_mb(lambda: actions[what](lm, text))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tokenscope_core.counterfactual import Influence, influence
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import (
     CapabilityError,
@@ -66,6 +67,7 @@ __all__ = [
     "CapabilityError",
     "ContextLengthError",
     "Edit",
+    "Influence",
     "LanguageModel",
     "Message",
     "Metric",
@@ -89,7 +91,10 @@ __all__ = [
     "Trace",
     "candidate_frame",
     "compare_models",
+    "explore",
+    "fork",
     "generate",
+    "influence",
     "line_frame",
     "load_model",
     "score",

@@ -191,15 +191,24 @@ def grown(lm: LanguageModel, chosen: BranchPlan, rows: Iterator[Rows] | Sequence
     )
 
 
-def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
-    """The tokens a branch begins with, after checking that the model can go on from them."""
-    if chosen.parent.model.fingerprint != lm.identity.fingerprint:
+def require_same_model(lm: LanguageModel, trace: Trace) -> None:
+    """Refuse to go on from a trace of another model.
+
+    Raises:
+        RequestError: the model is not the one the trace came from, or runs in other precision.
+    """
+    if trace.model.fingerprint != lm.identity.fingerprint:
         raise RequestError(
-            asked=f"A branch of a trace of “{chosen.parent.model.name}” was to be grown.",
+            asked=f"A trace of “{trace.model.name}” was to be gone on from.",
             found=f"The model given is “{lm.identity.name}”, or another version of it.",
             action="Load the model that the trace came from; to read the text with another one, "
             "score it.",
         )
+
+
+def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
+    """The tokens a branch begins with, after checking that the model can go on from them."""
+    require_same_model(lm, chosen.parent)
     require_known(chosen.request.stop_token_ids, lm.identity.vocabulary_size)
     ids = np.concatenate([chosen.parent.token_ids[: chosen.shared], chosen.given])
     text: list[int] = ids.astype(np.int64).tolist()

@@ -59,6 +59,7 @@ def read_given(
         yield from given_rows(host_ids(ids[0, :1]), sources[:1], missing(1, width), ends)
     step = chunk_length(lm.identity.vocabulary_size)
     lead = max(first - 1, 0)
+    assert reader.length <= lead, "the token before the given ones is read again, for its logits"
     for start in range(reader.length, lead, step):
         reader.skip(ids[:, start : min(start + step, lead)])
     logits = torch.empty(0)
