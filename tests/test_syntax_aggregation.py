@@ -1,0 +1,167 @@
+"""Statistics over the parts of programs, checked by hand, by numpy and by enumeration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from syntax_traces import trace_of, words
+
+import tokenscope_core as ts
+from tokenscope_core.syntax.aggregation import LEVELS, Level, aggregate
+from tokenscope_core.syntax.bootstrap import interval_of_mean
+from tokenscope_core.syntax.frames import analyse
+
+CODE = "def f(x):\n    return x + 1\n\n\nfor i in range(10):\n    print(f(i))\n"
+
+
+def test_a_token_shared_by_two_parts_counts_in_each_with_its_bytes() -> None:
+    # "x" | " =" | " yy": the spaces take a half and a third.
+    trace = trace_of([b"x", b" =", b" yy"], entropy=[1.0, 2.0, 3.0])
+    table = aggregate(trace, by="leaf").set_index("leaf")
+    assert table.loc["identifier", "n"] == pytest.approx(1 + 2 / 3)
+    assert table.loc["identifier", "mean"] == pytest.approx((1.0 + 3.0 * 2 / 3) / (1 + 2 / 3))
+    assert table.loc["whitespace", "mean"] == pytest.approx((2 / 2 + 3 / 3) / (1 / 2 + 1 / 3))
+    assert table.loc["=", ["n", "tokens", "bytes"]].tolist() == [0.5, 1, 1]
+    whole = aggregate(trace, by="leaf", whole_tokens=True).set_index("leaf")
+    assert whole["n"].to_dict() == {"identifier": 2.0, "=": 1.0}
+    assert whole.loc["identifier", "mean"] == 2.0
+
+
+@pytest.mark.parametrize("by", LEVELS)
+@pytest.mark.parametrize("whole_tokens", [False, True])
+def test_at_every_level_the_parts_add_up_to_the_whole(by: Level, whole_tokens: bool) -> None:
+    trace = trace_of(words(CODE))
+    table = aggregate(trace, by=by, metric="surprisal", whole_tokens=whole_tokens)
+    assert table["n"].sum() == pytest.approx(len(trace))
+    assert (table["n"] * table["mean"]).sum() == pytest.approx(trace.surprisal.sum())
+    if not whole_tokens:
+        assert table["bytes"].sum() == len(CODE)
+
+
+def test_the_prompt_is_left_out_unless_asked_for() -> None:
+    trace = trace_of(words(CODE), prompt=8)
+    generated = aggregate(trace)
+    everything = aggregate(trace, generated_only=False)
+    assert generated["n"].sum() == pytest.approx(len(trace) - 8)
+    assert everything["n"].sum() == pytest.approx(len(trace))
+
+
+def test_tokens_without_a_value_are_left_out_and_counted() -> None:
+    trace = trace_of([b"x", b"+", b"y", b"<e>"], entropy=[np.nan, 1.0, 3.0, 9.0],
+                     special=frozenset({3}))  # fmt: skip
+    table = aggregate(trace, by="leaf").set_index("leaf")
+    assert table.loc["identifier", ["n", "mean", "missing"]].tolist() == [1.0, 3.0, 1.0]
+    assert table["max"].max() == 3.0, "a token of no bytes is in no part"
+
+
+def test_a_part_of_missing_values_alone_has_no_statistics() -> None:
+    table = aggregate(trace_of([b"x"], entropy=[np.nan]), by="leaf")
+    assert table["n"].tolist() == [0.0]
+    assert table[["mean", "median", "min", "std", "ci_low"]].isna().all(axis=None)
+    assert aggregate(trace_of([])).empty
+    assert aggregate([]).empty
+
+
+numbers = st.lists(
+    st.tuples(st.floats(-5, 5).map(lambda v: round(v, 3)), st.sampled_from([0.25, 0.5, 1.0])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(numbers)
+def test_statistics_of_whole_tokens_are_numpys(rows: list[tuple[float, float]]) -> None:
+    values = np.array([value for value, _ in rows])
+    found = aggregate(trace_of([b"x;"] * len(rows), entropy=values), by="line").iloc[0]
+    assert found["mean"] == pytest.approx(values.mean())
+    assert found["std"] == pytest.approx(values.std())
+    assert (found["min"], found["max"]) == (values.min(), values.max())
+    for name, q in (("q25", 0.25), ("median", 0.5), ("q75", 0.75)):
+        assert found[name] == np.quantile(values, q, method="inverted_cdf")
+
+
+@given(numbers)
+def test_shares_weigh_in_quantiles_as_numpy_weighs(rows: list[tuple[float, float]]) -> None:
+    # Each token is "+" and spaces: the sign's share of it is the weight.
+    pieces = [b"+" + b" " * (int(1 / weight) - 1) for _, weight in rows]
+    trace = trace_of(pieces, entropy=[value for value, _ in rows])
+    table = aggregate(trace, by="leaf").set_index("leaf")
+    values, weights = np.array(rows).T
+    assert table.loc["+", "n"] == pytest.approx(weights.sum())
+    for name, q in (("q25", 0.25), ("median", 0.5), ("q75", 0.75)):
+        expected = np.quantile(values, q, weights=weights, method="inverted_cdf")
+        assert table.loc["+", name] == expected
+
+
+def test_the_interval_covers_what_bootstrap_theory_says() -> None:
+    for size in (200, 5000):  # either way of drawing
+        values = np.random.default_rng(size).gamma(2.0, 1.0, size)
+        low, high = interval_of_mean(
+            values, np.ones(size), resamples=4000, confidence=0.95, seed=(0, "x")
+        )
+        error = values.std() / np.sqrt(size)
+        assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+        assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+
+def test_three_values_are_resampled_exactly() -> None:
+    values = np.array([0.0, 0.0, 3.0])
+    low, high = interval_of_mean(
+        values, np.ones(3), resamples=20_000, confidence=0.9, seed=(1, "x")
+    )
+    # The mean is 0 with probability 8/27 and 3 with 1/27: the 5 % ends are 0 and 2.
+    assert (low, high) == (0.0, 2.0)
+
+
+def test_equal_seeds_give_equal_intervals_whatever_else_is_in_the_table() -> None:
+    trace = trace_of(words(CODE), prompt=8)
+    first, second = aggregate(trace, seed=3), aggregate(trace, seed=3)
+    assert first.equals(second)
+    assert not first.equals(aggregate(trace, seed=4))
+    bounds = first.set_index("category")[["ci_low", "ci_high"]].dropna()
+    assert (bounds["ci_low"] <= bounds["ci_high"]).all()
+
+
+def test_whole_traces_can_be_drawn_instead_of_tokens() -> None:
+    flat = [trace_of(words(CODE), entropy=[level] * len(words(CODE))) for level in (1.0, 2.0, 3.0)]
+    by_token = aggregate(flat).set_index("category")
+    by_trace = aggregate(flat, resample="trace").set_index("category")
+    assert by_token.loc["delimiter", "mean"] == by_trace.loc["delimiter", "mean"] == 2.0
+    width = by_trace["ci_high"] - by_trace["ci_low"]
+    assert (width > by_token["ci_high"] - by_token["ci_low"])["delimiter"], "traces differ more"
+    assert aggregate(flat[0], resample="trace")["ci_low"].isna().all(), "one trace says nothing"
+
+
+def test_a_corpus_is_its_traces_together() -> None:
+    traces = [trace_of(words(CODE)), trace_of(words("x = 1\n"))]
+    together = aggregate(traces).set_index("category")
+    apart = [aggregate(trace).set_index("category") for trace in traces]
+    assert together.loc["delimiter", "n"] == sum(
+        table["n"].get("delimiter", 0.0) for table in apart
+    )
+    assert aggregate([analyse(trace) for trace in traces]).equals(aggregate(traces))
+
+
+def test_few_tokens_are_said_to_be_few() -> None:
+    table = aggregate(trace_of([b"x", b";"] * 40 + [b"+"] * 29), by="leaf").set_index("leaf")
+    assert not table.loc[";", "thin"]
+    assert table.loc["+", "thin"]
+
+
+def test_lines_count_from_one_and_take_their_share_of_tokens_across_them() -> None:
+    trace = trace_of([b"a", b"\nbc", b"\n"], entropy=[1.0, 4.0, 2.0])
+    table = aggregate(trace, by="line").set_index("line")
+    assert table.loc[1, "n"] == pytest.approx(1 + 1 / 3)
+    assert table.loc[2, "mean"] == pytest.approx((4.0 * 2 / 3 + 2.0) / (2 / 3 + 1))
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    trace = trace_of(words(CODE))
+    with pytest.raises(ts.RequestError, match="category"):
+        aggregate(trace, by="mood")  # type: ignore[arg-type]
+    with pytest.raises(ts.RequestError, match="surprisal"):
+        aggregate(trace, metric="happiness")
+    with pytest.raises(ts.RequestError, match="one trace"):
+        aggregate([trace, trace], by="line")
