@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tiny_models
 
-from tokenscope_core import Trace
+from tokenscope_core import Sampling, Trace
 from tokenscope_core.__main__ import main
 
 
@@ -60,3 +60,20 @@ def test_what_cannot_be_done_is_said_in_one_line(
     printed = capsys.readouterr()
     assert printed.err.startswith("tokenscope: ")
     assert printed.err.count("\n") == 1
+
+
+def test_every_way_of_sampling_can_be_asked_for(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run.arrow"
+    sampling = {
+        "temperature": 0.7, "top_k": 9, "top_p": 0.9, "min_p": 0.01, "typical_p": 0.95,
+        "repetition_penalty": 1.1, "frequency_penalty": 0.2, "presence_penalty": -0.3,
+        "no_repeat_ngram_size": 4, "seed": 12,
+    }  # fmt: skip
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in sampling.items()]
+    arguments = ["--max-new-tokens=3", "--stop-token=7", "--stop-token=5", *flags]
+    assert main(["generate", "x", "--model", folder, "--out", str(out), *arguments]) == 0
+    request = Trace.from_bytes(out.read_bytes()).request
+    assert request.sampling == Sampling(**sampling)  # type: ignore[arg-type]
+    assert request.stop_token_ids == (5, 7)

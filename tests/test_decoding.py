@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import oracles
@@ -19,17 +20,15 @@ from tokenscope_core.metric_registry import BY_NAME
 PROMPT = "def add(a, b):\n    return a + b\n"
 
 
-def generated_by_transformers(
-    lm: ts.LanguageModel, new_tokens: int, repetition_penalty: float = 1.0
-) -> list[int]:
+def generated_by_transformers(lm: ts.LanguageModel, new_tokens: int, **settings: Any) -> list[int]:
     ids = torch.tensor([lm.encode(PROMPT)])
     output = lm.model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         do_sample=False,
         max_new_tokens=new_tokens,
-        repetition_penalty=repetition_penalty,
         pad_token_id=0,
+        **settings,
     )
     token_ids: list[int] = output[0].tolist()
     return token_ids
@@ -54,13 +53,65 @@ def assert_same_numbers(a: ts.Trace, b: ts.Trace, atol: float = 2e-4) -> None:
             )
 
 
-@pytest.mark.parametrize("repetition_penalty", [1.0, 1.3, 0.8])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"repetition_penalty": 1.3},
+        {"repetition_penalty": 0.8},
+        {"no_repeat_ngram_size": 1},
+        {"no_repeat_ngram_size": 2},
+        {"no_repeat_ngram_size": 3, "repetition_penalty": 1.3},
+    ],
+)
 def test_greedy_writes_what_generate_writes(
-    any_lm: ts.LanguageModel, repetition_penalty: float
+    any_lm: ts.LanguageModel, settings: dict[str, Any]
 ) -> None:
-    sampling = ts.Sampling(repetition_penalty=repetition_penalty)
+    request = ts.Request(PROMPT, max_new_tokens=60, sampling=ts.Sampling(**settings))
+    trace = ts.generate(any_lm, request)
+    assert trace.token_ids.tolist() == generated_by_transformers(any_lm, 60, **settings)
+
+
+def test_greedy_with_frequency_and_presence_penalty_writes_what_generate_writes(
+    any_lm: ts.LanguageModel,
+) -> None:
+    """transformers takes such a penalty as a caller's own processor."""
+
+    def penalised(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        counts = torch.bincount(ids[0, length:], minlength=scores.shape[1])
+        return scores - 0.7 * counts - 0.4 * (counts > 0)
+
+    length = len(any_lm.encode(PROMPT))
+    sampling = ts.Sampling(
+        frequency_penalty=0.7, presence_penalty=0.4, repetition_penalty=1.1, no_repeat_ngram_size=3
+    )
     trace = ts.generate(any_lm, ts.Request(PROMPT, max_new_tokens=60, sampling=sampling))
-    assert trace.token_ids.tolist() == generated_by_transformers(any_lm, 60, repetition_penalty)
+    assert trace.token_ids.tolist() == generated_by_transformers(
+        any_lm, 60, repetition_penalty=1.1, no_repeat_ngram_size=3, logits_processor=[penalised]
+    )
+
+
+def test_a_stop_token_ends_the_run_and_is_kept(lm: ts.LanguageModel) -> None:
+    whole = ts.generate(without_end(lm), ts.Request(PROMPT, max_new_tokens=20))
+    written = whole.token_ids[whole.prompt_length :].tolist()
+    stop_at = written[5]
+    request = ts.Request(PROMPT, max_new_tokens=20, stop_token_ids=(289, stop_at))
+    stopped = ts.generate(without_end(lm), request)
+    assert stopped.finish_reason == "stop"
+    assert (
+        stopped.token_ids[stopped.prompt_length :].tolist() == written[: written.index(stop_at) + 1]
+    )
+
+
+def test_a_stop_token_in_the_prompt_stops_nothing(lm: ts.LanguageModel) -> None:
+    request = ts.Request("x" * 5, max_new_tokens=0, stop_token_ids=(lm.encode("x")[-1],))
+    assert ts.generate(lm, request).finish_reason == "length"
+
+
+def test_a_stop_token_beyond_the_vocabulary_is_refused(lm: ts.LanguageModel) -> None:
+    size = lm.identity.vocabulary_size
+    with pytest.raises(ts.RequestError, match=f"vocabulary has {size} tokens: ids 0 to {size - 1}"):
+        ts.generate(lm, ts.Request(PROMPT, stop_token_ids=(3, size)))
 
 
 def test_stepping_through_the_cache_agrees_with_one_full_pass(any_lm: ts.LanguageModel) -> None:

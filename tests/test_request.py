@@ -25,6 +25,9 @@ from tokenscope_core.trace import recipe_key
         {"min_p": -0.01}, {"min_p": 1.01},
         {"repetition_penalty": 0.0}, {"repetition_penalty": math.inf},
         {"seed": -1}, {"seed": 2**63}, {"seed": 0.5},
+        {"typical_p": 0.0}, {"typical_p": 1.1}, {"typical_p": math.nan},
+        {"frequency_penalty": 2.1}, {"frequency_penalty": math.nan}, {"presence_penalty": -2.1},
+        {"presence_penalty": None}, {"no_repeat_ngram_size": -1}, {"no_repeat_ngram_size": 2.0},
     ],
 )  # fmt: skip
 def test_sampling_out_of_range_is_refused(values: dict[str, Any]) -> None:
@@ -40,6 +43,8 @@ def test_sampling_out_of_range_is_refused(values: dict[str, Any]) -> None:
         {"stop": ("",)}, {"stop": ("ok", "")}, {"stop": "end"}, {"stop": (3,)},
         {"prompt": 3}, {"prompt": b"x"}, {"prompt": None},
         {"suffix": 0}, {"suffix": ["x"]}, {"suffix": "\udc00"},
+        {"stop_token_ids": (-1,)}, {"stop_token_ids": (1.0,)}, {"stop_token_ids": (True,)},
+        {"stop_token_ids": "12"}, {"stop_token_ids": 5}, {"stop_token_ids": (None,)},
     ],
 )  # fmt: skip
 def test_a_request_out_of_range_is_refused(values: dict[str, Any]) -> None:
@@ -81,6 +86,8 @@ def test_equal_requests_have_equal_keys_however_their_numbers_are_written() -> N
     new_tokens: Any = np.int64(5)
     same = ts.Request("x", max_new_tokens=new_tokens, sampling=ts.Sampling(-0.0, top_p=1))
     assert plain == same
+    stopped = [ts.Request("x", stop_token_ids=ids) for ids in ((7, 5), [np.int64(5), 7, 7])]
+    assert stopped[0] == stopped[1]
     assert recipe_key("m", plain) == recipe_key("m", same)
 
 
@@ -94,6 +101,11 @@ def test_equal_requests_have_equal_keys_however_their_numbers_are_written() -> N
         ts.Request("x", suffix=""),
         ts.Request("x", sampling=ts.Sampling(1.0)),
         ts.Request("x", sampling=ts.Sampling(seed=1)),
+        ts.Request("x", sampling=ts.Sampling(typical_p=0.5)),
+        ts.Request("x", sampling=ts.Sampling(frequency_penalty=0.5)),
+        ts.Request("x", sampling=ts.Sampling(presence_penalty=0.5)),
+        ts.Request("x", sampling=ts.Sampling(no_repeat_ngram_size=3)),
+        ts.Request("x", stop_token_ids=(1,)),
     ],
 )
 def test_whatever_decides_the_result_decides_the_key(other: ts.Request) -> None:

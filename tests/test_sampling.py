@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import oracles
 import pytest
@@ -12,10 +14,12 @@ from hypothesis.extra.numpy import arrays
 from transformers.generation.logits_process import (
     LogitsProcessorList,
     MinPLogitsWarper,
+    NoRepeatNGramLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
+    TypicalLogitsWarper,
 )
 
 import tokenscope_core as ts
@@ -32,6 +36,8 @@ def processed(
     chain = LogitsProcessorList()
     if sampling.repetition_penalty != 1.0:
         chain.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+    if sampling.no_repeat_ngram_size:
+        chain.append(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram_size))
     chain.append(TemperatureLogitsWarper(sampling.temperature))
     if sampling.top_k:
         chain.append(TopKLogitsWarper(sampling.top_k))
@@ -39,6 +45,8 @@ def processed(
         chain.append(TopPLogitsWarper(sampling.top_p))
     if sampling.min_p:
         chain.append(MinPLogitsWarper(sampling.min_p))
+    if sampling.typical_p < 1.0:
+        chain.append(TypicalLogitsWarper(sampling.typical_p))
     scores: np.ndarray = chain(previous_ids, logits.clone())[0].double().numpy()
     return scores
 
@@ -62,6 +70,8 @@ def assert_same_law(
         ts.Sampling(temperature=1.0, top_p=0.85),
         ts.Sampling(temperature=1.0, min_p=0.1),
         ts.Sampling(temperature=1.3, top_k=5, top_p=0.9, min_p=0.05, repetition_penalty=1.4),
+        ts.Sampling(temperature=1.0, typical_p=0.6),
+        ts.Sampling(temperature=1.5, typical_p=0.9, no_repeat_ngram_size=1),
     ],
 )
 def test_draws_follow_the_processed_distribution(sampling: ts.Sampling) -> None:
@@ -160,6 +170,141 @@ def test_top_p_keeps_what_transformers_keeps(
     mass = np.cumsum(np.exp(-np.sort(-oracles.log_softmax(scores))))
     assume((np.abs(mass - top_p) > 1e-5).all())  # where rounding decides, either is right
     assert_same_law(ts.Sampling(0.8, top_k=min(top_k, size), top_p=top_p), logits)
+
+
+@given(
+    seed=st.integers(0, 2**20),
+    spread=st.sampled_from([0.1, 1.0, 4.0]),
+    tied=st.booleans(),
+    typical_p=st.floats(0.01, 0.999),
+    top_k=st.sampled_from([0, 1, 7, 300]),
+    top_p=st.sampled_from([1.0, 0.9]),
+    size=st.sampled_from([1, 5, 300, 2000]),
+)
+def test_typical_p_keeps_what_transformers_keeps(
+    seed: int, spread: float, tied: bool, typical_p: float, top_k: int, top_p: float, size: int
+) -> None:
+    logits = spread * torch.randn(1, size, generator=torch.Generator().manual_seed(seed))
+    if tied:
+        logits = logits.round()
+    sampling = ts.Sampling(0.8, top_k=min(top_k, size), top_p=top_p, typical_p=typical_p)
+    before = processed(dataclasses.replace(sampling, typical_p=1.0), logits)
+    if top_p < 1.0:
+        assume(not tied)  # of several that cross its threshold top-p may keep any
+        assert_same_law(dataclasses.replace(sampling, typical_p=1.0), logits)
+    assume(typical_p_is_clear(before, typical_p))
+    assert_same_law(sampling, logits)
+
+
+def typical_p_is_clear(scores: np.ndarray, typical_p: float) -> bool:
+    """Whether rounding in float32 cannot decide which tokens are typical enough."""
+    logprobs = oracles.log_softmax(scores)
+    logprobs = logprobs[logprobs > -np.inf]
+    distance = np.abs(logprobs - (np.exp(logprobs) * logprobs).sum())
+    order = np.argsort(distance, kind="stable")
+    mass = np.cumsum(np.exp(logprobs[order]))
+    last = min((mass < typical_p).sum(), len(mass) - 1)
+    gaps = np.abs(distance - distance[order[last]])
+    unclear = (gaps > 0) & (gaps < 1e-5) & (logprobs != logprobs[order[last]])
+    return bool((np.abs(mass - typical_p) > 1e-5).all() and not unclear.any())
+
+
+def test_typical_p_may_remove_the_favourite() -> None:
+    """The favourite's surprisal is farthest from the entropy of all."""
+    logits = torch.tensor([[0.4, *[0.6 / 20] * 20]]).log()
+    kept = Sampler(ts.Sampling(1.0, typical_p=0.5)).support(logits, NOTHING)
+    assert 0 not in kept.token_ids
+    assert len(kept.token_ids) == 20
+
+
+@given(
+    ids=st.lists(st.integers(0, 5), max_size=40),
+    size=st.integers(1, 5),
+    greedy=st.booleans(),
+)
+def test_no_repeat_ngram_rules_out_what_transformers_rules_out(
+    ids: list[int], size: int, greedy: bool
+) -> None:
+    previous_ids = torch.tensor([ids], dtype=torch.long)
+    expected = NoRepeatNGramLogitsProcessor(size)(previous_ids, LOGITS)[0]
+    assume(torch.isfinite(expected).any())
+    sampling = ts.Sampling(0.0 if greedy else 1.0, no_repeat_ngram_size=size)
+    choice = Sampler(sampling).choose(LOGITS, previous_ids, len(ids))
+    assert torch.isfinite(expected[choice.token_id])
+    assert choice.kept(np.arange(6)).tolist() == torch.isfinite(expected).tolist()
+    if greedy:
+        assert choice.token_id == int(expected.argmax())
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_when_every_token_is_ruled_out_that_is_said(temperature: float) -> None:
+    sampler = Sampler(ts.Sampling(temperature, no_repeat_ngram_size=1))
+    with pytest.raises(ts.RequestError, match="rules out every token"):
+        sampler.choose(LOGITS, torch.tensor([[0, 1, 2, 3, 4, 5]]), 6)
+
+
+@given(
+    prompt=st.lists(st.integers(0, 5), max_size=10),
+    generated=st.lists(st.integers(0, 5), max_size=10),
+    frequency=st.floats(-2, 2),
+    presence=st.floats(-2, 2),
+)
+def test_frequency_and_presence_penalties_are_those_of_the_openai_api(
+    prompt: list[int], generated: list[int], frequency: float, presence: float
+) -> None:
+    sampling = ts.Sampling(1.0, frequency_penalty=frequency, presence_penalty=presence)
+    previous_ids = torch.tensor([prompt + generated], dtype=torch.long)
+    support = Sampler(sampling, len(prompt)).support(LOGITS, previous_ids)
+    counts = np.bincount(generated, minlength=6)
+    lowered = LOGITS[0].double().numpy() - counts * frequency - (counts > 0) * presence
+    np.testing.assert_allclose(support.logprobs, oracles.log_softmax(lowered), atol=1e-5)
+
+
+def test_penalties_come_in_their_documented_order_before_the_temperature() -> None:
+    sampling = ts.Sampling(0.5, repetition_penalty=2.0, frequency_penalty=1.0, presence_penalty=0.5)
+    support = Sampler(sampling, 1).support(LOGITS, torch.tensor([[0, 1, 1, 5]]))
+    repetition = np.array([2.0 / 2, 1.0 / 2, 0.5, 0.0, -1.0, -3.0 * 2])
+    counted = repetition - [0, 2 * 1.0 + 0.5, 0, 0, 0, 1.0 + 0.5]
+    np.testing.assert_allclose(support.logprobs, oracles.log_softmax(counted / 0.5), atol=1e-5)
+
+
+def test_a_penalty_leaves_the_raw_metrics_alone(lm: ts.LanguageModel) -> None:
+    sampling = ts.Sampling(frequency_penalty=2.0, presence_penalty=2.0, no_repeat_ngram_size=2)
+    trace = ts.generate(lm, ts.Request("x = ", max_new_tokens=20, sampling=sampling))
+    logprobs = oracles.log_softmax(oracles.full_pass(lm, trace.token_ids))
+    expected = logprobs[np.arange(len(trace) - 1), trace.token_ids[1:]]
+    np.testing.assert_allclose(trace.logprob[1:], expected, atol=5e-4)
+    assert (trace.rank[trace.prompt_length :] > 1).any(), "a penalty changed a choice"
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        ts.Sampling(1.0),
+        ts.Sampling(1.0, top_k=3),
+        ts.Sampling(1.3, top_p=0.6, no_repeat_ngram_size=2),
+        ts.Sampling(1.0, min_p=0.2, typical_p=0.4),
+        ts.Sampling(),
+        ts.Sampling(repetition_penalty=1.3),
+        ts.Sampling(no_repeat_ngram_size=2),
+    ],
+)
+def test_which_candidates_could_have_been_drawn_is_on_record(
+    any_lm: ts.LanguageModel, sampling: ts.Sampling
+) -> None:
+    request = ts.Request("def f(x):\n", max_new_tokens=15, sampling=sampling, candidates=12)
+    trace = ts.generate(any_lm, request)
+    assert (trace.candidate_kept[: trace.prompt_length] == -1).all(), "a prompt is not drawn"
+    logits = oracles.full_pass(any_lm, trace.token_ids)
+    for position in range(trace.prompt_length, len(trace)):
+        previous = torch.tensor([trace.token_ids[:position].tolist()])
+        # Greedy is tempered by nothing and filtered by nothing.
+        law = dataclasses.replace(sampling, temperature=sampling.temperature or 1.0)
+        scores = processed(law, torch.from_numpy(logits[[position - 1]]), previous)
+        possible = scores[trace.candidate_ids[position]] > -np.inf
+        assert trace.candidate_kept[position].tolist() == possible.tolist()
+        taken = trace.candidate_ids[position] == trace.token_ids[position]
+        assert (trace.candidate_kept[position][taken] == 1).all()
 
 
 def test_top_p_keeps_the_token_that_crosses_the_threshold() -> None:

@@ -73,6 +73,18 @@ def test_the_taken_candidate_is_the_token_itself(trace: ts.Trace) -> None:
         assert row["candidate"] == tokens.loc[position, "rank"]
 
 
+def test_candidates_that_a_filter_removed_are_told_from_those_that_it_kept(
+    lm: ts.LanguageModel,
+) -> None:
+    sampling = ts.Sampling(temperature=1.0, top_k=2)
+    trace = ts.generate(lm, ts.Request(PROMPT, max_new_tokens=5, candidates=4, sampling=sampling))
+    frame = ts.candidate_frame(trace)
+    assert frame["kept"].dtype == "boolean"
+    drawn = frame[frame["position"] >= trace.prompt_length]
+    assert (drawn["kept"] == (drawn["candidate"] <= 2)).all()
+    assert frame[frame["position"] < trace.prompt_length]["kept"].isna().all()
+
+
 def test_a_token_alone_has_no_candidates(lm: ts.LanguageModel) -> None:
     trace = ts.score(lm, "")
     assert len(ts.token_frame(trace)) == 1

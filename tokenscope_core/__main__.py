@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,18 @@ from tokenscope_core.request import Request, Sampling
 from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import Trace
 
+_SAMPLING_HELP = {
+    "temperature": "0 takes the favourite (default); 1 draws from the model's own distribution",
+    "top_k": "draw from this many favourites; 0 is off (default)",
+    "top_p": "draw from the smallest set holding this probability; 1 is off (default)",
+    "min_p": "drop tokens below this share of the favourite; 0 is off (default)",
+    "typical_p": "draw from the most typical tokens holding this probability; 1 is off (default)",
+    "repetition_penalty": "above 1 makes tokens of the text less likely; 1 is off (default)",
+    "frequency_penalty": "taken from a logit per time the token was generated; 0 is off (default)",
+    "presence_penalty": "taken from a logit once it was generated; 0 is off (default)",
+    "no_repeat_ngram_size": "no so many tokens in a row come up twice; 0 is off (default)",
+    "seed": "equal seeds give equal draws; 0 by default",
+}
 _SHOWN = ["position", "token", "source", "prob", "surprisal", "entropy", "margin", "rank"]
 
 
@@ -35,16 +48,10 @@ def _generate(options: argparse.Namespace) -> Trace:
     request = Request(
         prompt=_text(options.prompt),
         max_new_tokens=options.max_new_tokens,
-        sampling=Sampling(
-            temperature=options.temperature,
-            top_k=options.top_k,
-            top_p=options.top_p,
-            min_p=options.min_p,
-            repetition_penalty=options.repetition_penalty,
-            seed=options.seed,
-        ),
+        sampling=Sampling(**{f.name: getattr(options, f.name) for f in fields(Sampling)}),
         candidates=options.candidates,
         stop=tuple(options.stop),
+        stop_token_ids=tuple(options.stop_token),
         suffix=None if options.suffix is None else _text(options.suffix),
     )
     return generate(load_model(options.model), request)
@@ -99,16 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     generate = verbs.add_parser("generate", help="continue a prompt")
     generate.add_argument("prompt", help="the prompt; @FILE reads a file, - standard input")
     generate.add_argument("--max-new-tokens", type=int, default=64)
-    defaults = Sampling()
-    for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+    for field in fields(Sampling):
         generate.add_argument(
-            f"--{name.replace('_', '-')}", type=float, default=getattr(defaults, name)
-        )
-    for name in ("top_k", "seed"):
-        generate.add_argument(
-            f"--{name.replace('_', '-')}", type=int, default=getattr(defaults, name)
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            default=field.default,
+            help=_SAMPLING_HELP[field.name],
         )
     generate.add_argument("--stop", action="append", default=[], help="stop string; repeatable")
+    generate.add_argument(
+        "--stop-token", action="append", default=[], type=int, help="id of a token; repeatable"
+    )
     generate.add_argument("--suffix", help="the code after a gap to be filled; likewise")
     generate.set_defaults(verb=_generate)
     score = verbs.add_parser("score", help="teacher-force a given text")

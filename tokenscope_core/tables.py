@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core.metric_registry import METRICS
+from tokenscope_core.steps import KEPT, NOT_DRAWN
 from tokenscope_core.trace import Trace
 
 
@@ -42,7 +43,9 @@ def candidate_frame(trace: Trace) -> pd.DataFrame:
 
     Columns: `position`, `candidate` (1-based place among the candidates), `token_id`, `token`,
     `token_bytes`, `special`, `logprob` (raw, nats), `prob`, `taken` (whether it is the token at
-    that position). Positions without a distribution have no rows.
+    that position), `kept` (whether the token could have been drawn from it: false where a penalty
+    or filter had removed it, missing where the token was not drawn). Positions without a
+    distribution have no rows.
     """
     length, width = trace.candidate_ids.shape
     ids = trace.candidate_ids.ravel()
@@ -51,6 +54,7 @@ def candidate_frame(trace: Trace) -> pd.DataFrame:
     token_ids = ids[known].tolist()
     table = trace.vocabulary.token_bytes
     logprobs = trace.candidate_logprobs.ravel()[known]
+    kept = trace.candidate_kept.ravel()[known]
     return pd.DataFrame(
         {
             "position": position[known],
@@ -62,5 +66,6 @@ def candidate_frame(trace: Trace) -> pd.DataFrame:
             "logprob": logprobs,
             "prob": np.exp(logprobs),
             "taken": ids[known] == trace.token_ids[position[known]],
+            "kept": pd.arrays.BooleanArray(kept == KEPT, mask=kept == NOT_DRAWN),
         }
     )
