@@ -17,14 +17,15 @@ import tokenscope_core as ts
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
-    "edits", "errors", "metric_registry", "model_comparison",
+    "alignment", "comparison", "comparison_tables", "edits", "errors",
+    "metric_registry", "model_comparison",
     "model_comparison_tables", "model_files", "request", "steps", "stopping", "store", "tables",
     "trace", "trace_format", "jobs", "service",
 )  # fmt: skip
 # DESIGN section 4, as far as it is built.
 DOCUMENTED = (
     "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
-    "candidate_frame", "Trace", "Store", "TokenScopeError", "TokenStep",
+    "candidate_frame", "compare", "Comparison", "Trace", "Store", "TokenScopeError", "TokenStep",
 )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tokenscope_core.comparison import Comparison, compare
+from tokenscope_core.comparison_tables import overview
 from tokenscope_core.counterfactual import Influence, influence
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import (
@@ -65,6 +67,7 @@ __all__ = [
     "METRICS",
     "Capabilities",
     "CapabilityError",
+    "Comparison",
     "ContextLengthError",
     "Edit",
     "Influence",
@@ -90,6 +93,7 @@ __all__ = [
     "TokenStep",
     "Trace",
     "candidate_frame",
+    "compare",
     "compare_models",
     "explore",
     "fork",
@@ -97,6 +101,7 @@ __all__ = [
     "influence",
     "line_frame",
     "load_model",
+    "overview",
     "score",
     "span_frame",
     "stream",
