@@ -61,6 +61,7 @@ def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> N
             sampling=sampling_controls.sampling() if generating else Sampling(),
             candidates=state["candidates"],
             stop=sampling_controls.stop_strings() if generating else (),
+            stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
         )
     except TokenScopeError as error:
         runs.refuse(error)

@@ -1,0 +1,124 @@
+"""The controls of sampling, in the side bar of the decode page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tokenscope_core import Request, Sampling
+from tokenscope_ui.sampling_words import in_words
+from tokenscope_ui.server import service
+
+App = Any
+
+EVERYTHING = Sampling(
+    temperature=0.7, top_k=9, top_p=0.9, min_p=0.01, typical_p=0.95, repetition_penalty=1.1,
+    frequency_penalty=0.2, presence_penalty=-0.3, no_repeat_ngram_size=4, seed=12,
+)  # fmt: skip
+PENALTIES = {
+    "repetition_penalty": 1.3,
+    "frequency_penalty": 0.5,
+    "presence_penalty": 0.25,
+    "no_repeat_ngram_size": 3,
+}
+
+
+def disabled(app: App) -> set[str]:
+    kinds = ("slider", "number_input", "text_input", "text_area")
+    controls = [control for kind in kinds for control in app.test.sidebar.get(kind)]
+    return {control.key for control in controls if control.disabled}
+
+
+def test_an_address_brings_back_every_way_of_sampling(app: App, tiny_folder: str) -> None:
+    request = Request("y = 2\n", max_new_tokens=3, sampling=EVERYTHING, stop_token_ids=(13, 5))
+    trace = service().submit(tiny_folder, request, "someone").wait(60.0).trace
+    assert trace is not None
+    app.open(run=trace.key).press("Generate")
+    assert app.state.outcome.from_store, "the controls ask for the same run again"
+    assert app.state.trace.request == request
+    assert app.test.text_input(key="stop_tokens").value == "5, 13"
+
+
+def test_a_greedy_run_depends_on_the_penalties_alone(app: App) -> None:
+    app.test.session_state["temperature"] = 0.0
+    for name, value in {**PENALTIES, "typical_p": 0.5, "top_k": 3, "seed": "8"}.items():
+        app.test.session_state[name] = value
+    app.open().generate()
+    assert app.state.trace.request.sampling == Sampling(**PENALTIES)
+
+
+def test_a_scored_text_depends_on_none_of_it(app: App) -> None:
+    app.open()
+    app.test.session_state["mode"] = "Score code"
+    app.test.session_state["frequency_penalty"] = 1.0
+    app.test.session_state["stop_tokens"] = "1 2"
+    app.run().generate("Score")
+    assert app.state.trace.request == Request(app.state.trace.request.prompt, max_new_tokens=0)
+
+
+def test_what_does_not_matter_is_disabled(app: App) -> None:
+    app.open()
+    assert not disabled(app)
+    app.test.session_state["temperature"] = 0.0
+    filters = {"top_k", "top_p", "min_p", "typical_p", "seed"}
+    assert disabled(app.run()) == filters
+    app.test.session_state["mode"] = "Score code"
+    stopping = {"stop", "stop_tokens", "max_new_tokens"}
+    assert disabled(app.run()) == filters | PENALTIES.keys() | stopping | {"temperature"}
+
+
+def test_generation_ends_at_a_stop_token(app: App) -> None:
+    app.test.session_state["temperature"] = 0.0
+    app.open().generate()
+    whole = app.state.trace
+    third = int(whole.token_ids[whole.prompt_length + 2])
+    app.test.session_state["stop_tokens"] = f"{third}, 1"
+    app.run().generate()
+    assert app.state.trace.request.stop_token_ids == tuple(sorted((third, 1)))
+    assert app.state.trace.token_ids[-1] == third
+    assert app.state.trace.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("typed", ["one", "3; 4", "-1", "²", "9" * 5000])
+def test_a_stop_token_that_is_no_id_is_refused(app: App, typed: str) -> None:
+    app.open()
+    app.test.session_state["stop_tokens"] = typed
+    app.run().press("Generate")
+    assert "is not the id of a token" in app.texts
+
+
+def test_a_stop_token_that_the_model_lacks_is_refused_with_its_vocabulary(app: App) -> None:
+    app.open()
+    app.test.session_state["stop_tokens"] = "100000"
+    app.run().generate()
+    assert "The model's vocabulary has" in app.texts
+
+
+def test_the_controls_say_in_words_what_they_do(app: App) -> None:
+    app.test.session_state["temperature"] = 0.0
+    assert "Takes the favourite every time." in app.open().texts
+    app.test.session_state["temperature"] = 1.2
+    assert "flattened, cut to the fewest tokens that hold 95 %" in app.run().texts
+
+
+@pytest.mark.parametrize(
+    ("sampling", "words"),
+    [
+        (Sampling(), "Takes the favourite every time."),
+        (Sampling(no_repeat_ngram_size=3), "Takes the favourite after the penalties."),
+        (Sampling(1.0), "Draws from the model’s own distribution."),
+        (
+            Sampling(0.5, top_k=1),
+            "Draws from the model’s distribution, sharpened, cut to the best.",
+        ),
+        (
+            Sampling(1.5, top_k=40, min_p=0.02, typical_p=0.9, presence_penalty=0.1),
+            "Draws from the model’s distribution after the penalties, flattened, cut to the 40 "
+            "favourites, then tokens at least 2 % as likely as the favourite, then the most "
+            "typical 90 %.",
+        ),
+    ],
+)
+def test_a_way_of_sampling_in_words(sampling: Sampling, words: str) -> None:
+    assert in_words(sampling) == words
