@@ -74,7 +74,7 @@ def _reason(error: Exception) -> str:
         return f"It had not come to an end after {MAX_SECONDS:g} seconds."
     # Jinja's own class, which `raise_exception` in a template raises with the template's words.
     if type(error).__name__ == "TemplateError" and str(error):
-        return f"It says: “{error}”"
+        return f"The template says: “{error}”"
     return f"It failed: {summary_of(error)}"
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import Request, Sampling, TokenScopeError
-from tokenscope_ui import model_picker, prompt_checks, prompt_controls, runs, sampling_controls
+from tokenscope_core.model_files import ModelFiles, find
+from tokenscope_core.model_sources import is_allowed
+from tokenscope_ui import (
+    model_picker,
+    prompt_checks,
+    prompt_controls,
+    prompt_view,
+    runs,
+    sampling_controls,
+)
 from tokenscope_ui.prompt_controls import RUN_LABEL, SCORE
 
 _DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS}
@@ -31,39 +40,77 @@ def side_bar() -> None:
 
 
 def prompt_box() -> None:
-    """The prompt and the button that runs it."""
+    """The prompt, what the model reads of it, and the button that runs it."""
     prompt_controls.draw()
+    request, files = _request_or_none(), _files()
+    obstacle = prompt_checks.obstacle(request, files) if request and files else None
+    if obstacle is not None:
+        st.info(obstacle, icon=":material/block:")
+    else:
+        prompt_view.what_the_model_reads(request, files)
     st.button(
         RUN_LABEL[prompt_controls.mode()],
         type="primary",
         icon=":material/play_arrow:",
         on_click=submit,
-        disabled=runs.current().busy,
+        disabled=runs.current().busy or obstacle is not None,
     )
 
 
 def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> None:
     """Run what the controls say; a given prompt or length takes the place of theirs."""
-    state = st.session_state
-    generating = prompt_controls.mode() != SCORE
-    text = state["prompt"] if prompt is None else prompt
-    length = state["max_new_tokens"] if max_new_tokens is None else max_new_tokens
-    refused = prompt_checks.refusal(text, generating=generating, max_new_tokens=length)
-    if refused is not None:
-        runs.refuse(refused)
-        return
     try:
-        request = Request(
-            prompt=text,
-            suffix=prompt_controls.suffix(),
-            max_new_tokens=length if generating else 0,
-            # What a run does not depend on is not part of it: equal runs are then found again.
-            sampling=sampling_controls.sampling() if generating else Sampling(),
-            candidates=state["candidates"],
-            stop=sampling_controls.stop_strings() if generating else (),
-            stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
-        )
+        request = _request(prompt=prompt, max_new_tokens=max_new_tokens)
     except TokenScopeError as error:
         runs.refuse(error)
         return
+    said = "".join(message.content for message in request.messages)
+    refused = prompt_checks.refusal(
+        said + request.prompt + (request.suffix or ""),
+        generating=prompt_controls.mode() != SCORE,
+        max_new_tokens=request.max_new_tokens,
+        conversation=bool(request.messages),
+    )
+    if refused is not None:
+        runs.refuse(refused)
+        return
     runs.start(model_picker.chosen(), request)
+
+
+def _request(*, prompt: str | None = None, max_new_tokens: int | None = None) -> Request:
+    """What the controls say.
+
+    Raises:
+        RequestError: a control has a value that cannot be used.
+    """
+    state = st.session_state
+    generating = prompt_controls.mode() != SCORE
+    length = state["max_new_tokens"] if max_new_tokens is None else max_new_tokens
+    return Request(
+        prompt=prompt_controls.prompt() if prompt is None else prompt,
+        suffix=prompt_controls.suffix(),
+        messages=prompt_controls.messages(),
+        max_new_tokens=length if generating else 0,
+        # What a run does not depend on is not part of it: equal runs are then found again.
+        sampling=sampling_controls.sampling() if generating else Sampling(),
+        candidates=state["candidates"],
+        stop=sampling_controls.stop_strings() if generating else (),
+        stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
+    )
+
+
+def _request_or_none() -> Request | None:
+    """What the controls say, where they can be used."""
+    try:
+        return _request()
+    except TokenScopeError:
+        return None
+
+
+def _files() -> ModelFiles | None:
+    """The chosen model's files, where they are on this machine and may be read."""
+    name = model_picker.chosen().name
+    try:
+        return find(name) if is_allowed(name) else None
+    except TokenScopeError:
+        return None

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt, and what to look at in its trace."""
+    """A prompt, and what to look at in its trace.
+
+    With a `suffix` it is the code around a gap, with `user` a conversation's first turn.
+    """
 
     name: str
     look_at: str
-    prompt: str
+    prompt: str = ""
+    suffix: str | None = None
+    user: str = ""
 
 
 EXAMPLES: tuple[Example, ...] = (
@@ -39,5 +44,31 @@ EXAMPLES: tuple[Example, ...] = (
         "Non-ASCII",
         "one character, several tokens: exact bytes in every figure",
         'greeting = "Grüße, 世界 👋"\nprint(gree',
+    ),
+)
+FILL_EXAMPLES: tuple[Example, ...] = (
+    Example(
+        "A loop's body",
+        "the name that only the code after the gap gives away",
+        "def count_words(text):\n    counts = {}\n    for word in text.split():\n",
+        "    return counts\n",
+    ),
+    Example(
+        "A missing argument",
+        "how sure the model is of a name that is used below",
+        "def area(",
+        "):\n    return width * height\n",
+    ),
+)
+CHAT_EXAMPLES: tuple[Example, ...] = (
+    Example(
+        "Write a function",
+        "where the answer turns from prose to code",
+        user="Write a Python function that returns the n-th Fibonacci number.",
+    ),
+    Example(
+        "Find the mistake",
+        "how certain the model is of its verdict's first word",
+        user="Is this correct?\n\ndef mean(values):\n    return sum(values) / len(value)",
     ),
 )

@@ -7,7 +7,8 @@ import streamlit as st
 _STYLE = """
 <style>
   .st-key-prompt textarea, .st-key-suffix textarea, .st-key-stop textarea,
-  .st-key-compared_text textarea {
+  .st-key-compared_text textarea, .st-key-system textarea, .st-key-answer textarea,
+  [class*="st-key-turn-"] textarea {
     font-family: "Source Code Pro", monospace; font-size: 0.84rem; tab-size: 4;
   }
   [data-testid="stMainBlockContainer"] { padding: 3.75rem 2rem 3rem; }

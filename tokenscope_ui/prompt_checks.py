@@ -6,18 +6,43 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from tokenscope_core import RequestError, Trace
+from tokenscope_core import Request, RequestError, Trace
+from tokenscope_core.model_files import ModelFiles
+from tokenscope_core.tokenizer_files import can_fill_in_the_middle, has_chat_template
 
 
-def refusal(text: str, *, generating: bool, max_new_tokens: int) -> RequestError | None:
-    """Why the request cannot be run as it stands, or None."""
+def obstacle(request: Request, files: ModelFiles) -> str | None:
+    """Why a model cannot be asked this, as far as its files say; no weights are loaded."""
+    if request.messages and not has_chat_template(files):
+        return (
+            "This model has no chat template: it was not trained to take turns. Choose a chat or "
+            "instruct model, or write the text as a plain prompt."
+        )
+    if request.suffix is not None and can_fill_in_the_middle(files) is False:
+        return (
+            "This model’s tokenizer has no fill-in-the-middle tokens. Choose a model trained to "
+            "fill a gap, or generate from the code before it alone."
+        )
+    return None
+
+
+def refusal(
+    text: str, *, generating: bool, max_new_tokens: int, conversation: bool = False
+) -> RequestError | None:
+    """Why the request cannot be run as it stands, or None; `text` is all that was typed."""
+    if not text and conversation:
+        return RequestError(
+            asked="The conversation is empty.",
+            found="The model needs something to answer.",
+            action="Write what the user says, or choose an example.",
+        )
     if not text:
         return RequestError(
             asked="The prompt is empty." if generating else "There is no code to score.",
             found="The model needs something to start from.",
             action="Type or paste some code, or choose an example.",
         )
-    if generating and max_new_tokens == 0:
+    if generating and max_new_tokens == 0 and not conversation:
         return RequestError(
             asked="0 new tokens were asked for.",
             found="There would be nothing to generate.",
@@ -44,14 +69,34 @@ def hints(text: str) -> Iterator[str]:
 
 
 def reading_note(trace: Trace) -> str | None:
-    """A sentence where the model read another text than was typed, because its tokenizer
-    normalises Unicode or white space; else None."""
-    typed = (trace.request.prompt + (trace.request.suffix or "")).encode("utf-8")
-    read = trace.text_bytes
-    # A run stopped while it read the prompt has only part of it.
-    if read.startswith(typed) or typed.startswith(read):
+    """A sentence where the model read another text than was typed, else None: tokenizers normalise
+    Unicode or white space, chat templates trim."""
+    request, read = trace.request, trace.text_bytes
+    if trace.finish_reason == "cancelled" and "sampled" not in trace.source:
+        return None  # it has only part of the prompt
+    if request.messages:
+        typed = [*(message.content for message in request.messages), request.prompt]
+        if _in_order([text.encode("utf-8") for text in typed], read):
+            return None
+        return (
+            "The chat template or the tokenizer does not keep every character as typed; many "
+            "templates trim white space. The strip shows what the model read; byte offsets count "
+            "in that."
+        )
+    before, after = request.prompt.encode("utf-8"), (request.suffix or "").encode("utf-8")
+    if read.startswith((before + after, after + before)):
         return None
     return (
         "This model’s tokenizer does not keep every character as typed. The strip shows what the "
         "model read; byte offsets count in that."
     )
+
+
+def _in_order(parts: list[bytes], whole: bytes) -> bool:
+    place = 0
+    for part in parts:
+        place = whole.find(part, place)
+        if place < 0:
+            return False
+        place += len(part)
+    return True

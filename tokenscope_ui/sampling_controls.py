@@ -41,7 +41,7 @@ def fill(request: Request) -> None:
         stop="\n".join(text.encode("unicode_escape").decode() for text in request.stop),
         stop_tokens=", ".join(map(str, request.stop_token_ids)),
     )
-    if request.max_new_tokens:
+    if request.max_new_tokens or request.messages:
         st.session_state["max_new_tokens"] = request.max_new_tokens
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_ui import prompt_checks, runs, token_detail
+from tokenscope_ui import prompt_checks, prompt_view, runs, token_detail
 from tokenscope_ui.charts import position_chart, position_table, scale_for
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.strip import mount, picked
@@ -42,6 +42,8 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
     note = prompt_checks.reading_note(trace)
     if note is not None:
         left.caption(f":material/info: {note}")
+    with left:
+        prompt_view.filled_code(trace)
     # What a person clicked for is drawn first, the chart of the whole trace after it.
     with right:
         token_detail.show(trace, selected, unit)

@@ -224,13 +224,6 @@ def test_an_example_replaces_the_prompt_and_can_be_undone(app: App) -> None:
     assert app.test.text_area(key="prompt").value == "my own text"
 
 
-def test_filling_a_gap_needs_a_model_with_marks_for_it(app: App) -> None:
-    app.open()
-    app.test.session_state["mode"] = "Fill a gap"
-    app.run().generate("Fill")
-    assert "no fill-in-the-middle tokens" in app.texts
-
-
 def test_stop_strings_are_read_with_escapes(app: App) -> None:
     app.open()
     app.test.session_state["stop"] = "\\n\\n\né"
