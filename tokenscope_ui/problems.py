@@ -5,20 +5,37 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from tokenscope_core import ContextLengthError, TokenScopeError
+from tokenscope_core import ContextLengthError, ModelTooLargeError, TokenScopeError
+from tokenscope_ui import runs
 from tokenscope_ui.controls import submit
+
+_NOT_RUN = "That could not be run"
+_ENDED_EARLY = "The run ended early; what it had decoded is kept below"
 
 
 def show(problem: TokenScopeError) -> None:
     """Draw an error of the decode page, with its ways out."""
-    with box(problem):
+    with box(problem, title=_ENDED_EARLY if _kept_something(problem) else _NOT_RUN):
         if isinstance(problem, ContextLengthError):
             _offer_to_fit(problem)
+        if isinstance(problem, ModelTooLargeError) and problem.fitting_dtype is not None:
+            st.button(
+                f"Run in {problem.fitting_dtype}", on_click=_run_in, args=(problem.fitting_dtype,)
+            )
 
 
-def box(
-    problem: TokenScopeError, *, title: str = "That could not be run", key: str = "problem"
-) -> DeltaGenerator:
+def _kept_something(problem: TokenScopeError) -> bool:
+    """Whether the error ended a run that had decoded something."""
+    outcome = runs.current().outcome
+    return outcome is not None and outcome.error is problem and outcome.trace is not None
+
+
+def _run_in(dtype: str) -> None:
+    st.session_state["dtype"] = dtype
+    submit()
+
+
+def box(problem: TokenScopeError, *, title: str = _NOT_RUN, key: str = "problem") -> DeltaGenerator:
     """Draw an error; returns its container, for ways out of it. `title` is Markdown, the error's
     own texts may quote a prompt or a path and are drawn as plain text."""
     container = st.container(border=True, key=key)

@@ -1,0 +1,46 @@
+"""Tiny models that meet with an accident in the middle of a run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import tiny_models
+
+from tokenscope_core.models import describe
+
+
+class Broken:
+    """A tiny model whose forward pass meets with an accident the n-th time, once it is armed."""
+
+    def __init__(self, accident: Callable[[Any], Any], *, after: int) -> None:
+        self.lm = describe(
+            tiny_models.model("llama"), tiny_models.tokenizer(), tiny_models.files("broken")
+        )
+        self.passes = 0
+        self._after = after
+        self._accident = accident
+        self._forward = self.lm.model.forward
+        self.lm.model.forward = self
+
+    @property
+    def __signature__(self) -> Any:
+        return inspect.signature(self._forward)
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        self.passes += 1
+        output = self._forward(*arguments, **settings)
+        return self._accident(output) if self.passes > self._after else output
+
+
+def raising(error: Exception) -> Callable[[Any], Any]:
+    def accident(_output: Any) -> Any:
+        raise error
+
+    return accident
+
+
+def no_numbers(output: Any) -> Any:
+    output.logits[:] = float("nan")
+    return output

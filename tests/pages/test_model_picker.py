@@ -1,0 +1,98 @@
+"""Choosing a model on the page: what is offered, what is known beforehand, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from faults import Broken, raising
+
+from tokenscope_core.machine import Memory
+from tokenscope_ui.server import service
+
+CARD = "tokenscope_ui.model_card"
+
+App = Any
+
+
+def picker(app: App) -> Any:
+    return app.test.selectbox(key="model")
+
+
+def tables(app: App) -> dict[str, str]:
+    return {
+        str(name): str(value)
+        for table in app.test.table
+        for name, value in zip(table.value.index, table.value.iloc[:, 0], strict=True)
+    }
+
+
+def test_the_list_tells_where_each_model_comes_from(app: App) -> None:
+    app.open()
+    assert picker(app).options == ["tokenscope-py · shipped", "tiny · folder"]
+
+
+def test_the_operator_decides_what_is_offered_and_run(
+    app: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_ALLOWED_MODELS", "tokenscope-py")
+    app.open()
+    assert "tiny · folder" in picker(app).options, "what an address chose is named"
+    app.press("Generate")
+    assert "operator allows tokenscope-py" in app.texts
+    assert app.state.trace is None
+
+
+def test_memory_is_estimated_before_anything_is_loaded(app: App) -> None:
+    app.open()
+    known = tables(app)
+    assert known["parameters"] == "37,152"
+    assert known["weights"] == "148.6 kB"
+    assert any(name.startswith("cache, this run") for name in known)
+    assert known["cache, whole context"].endswith("B")
+    assert " of " in known["free on cpu"]
+    assert "No model: the first run loads one." in app.texts
+
+
+def test_a_model_that_does_not_fit_is_refused_with_a_way_out(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Less than its weights in float32, more than in bfloat16.
+    small = Memory(total=100_000, available=100_000)
+    for module in ("tokenscope_core.loading", "tokenscope_core.model_pool", CARD):
+        monkeypatch.setattr(f"{module}.memory_of", lambda _device: small)
+    app.open()
+    assert "This model does not fit" in app.texts
+    app.press("Generate")
+    assert "It needs at least" in app.texts
+    app.press("Run in bfloat16").until_ended()
+    assert app.state.problem is None
+    assert app.state.trace is not None
+    assert app.test.selectbox(key="dtype").value == "bfloat16"
+
+
+def test_a_loaded_model_is_shown_and_unloaded(app: App) -> None:
+    app.open().generate()
+    assert "on cpu" in app.texts
+    assert tables(app)["cache"] == "read on from any token"
+    app.press("Unload")
+    assert service().loaded_models() == ()
+    assert "No model: the first run loads one." in app.texts
+
+
+def test_a_run_that_breaks_off_is_shown_with_what_happened(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.open()
+    broken = Broken(raising(torch.cuda.OutOfMemoryError("CUDA out of memory.")), after=5)
+    monkeypatch.setattr(service(), "_load", lambda *_: broken.lm)
+    app.generate()
+    assert "The run ended early" in app.texts
+    assert "The memory is used up" in app.texts
+    trace = app.state.trace
+    assert trace is not None
+    assert trace.finish_reason == "cancelled"
+    assert len(trace) > trace.prompt_length
+    assert app.test.query_params["run"] == trace.key
+    assert "Most surprising tokens" in app.texts
