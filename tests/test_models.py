@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,14 @@ def test_a_saved_model_loads_and_repeats_its_numbers(saved: Path) -> None:
         fill_in_the_middle=False,
         cache="branches",
     )
+
+
+def test_models_loaded_at_the_same_time_keep_their_weights(saved: Path) -> None:
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as threads:
+            shipped, _ = threads.map(ts.load_model, (SHIPPED_FOLDER, saved))
+        weights = shipped.model
+        assert weights.get_output_embeddings().weight is weights.get_input_embeddings().weight
 
 
 def _remove(name: str) -> Callable[[Path], object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
 
+# While transformers builds a model it switches initialisation and the tying of weights off for the
+# whole process: of two models loaded at once, one is left with untied, random weights.
+_one_at_a_time = threading.Lock()
 _CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
 
 
@@ -104,16 +108,17 @@ def load_model(
             action="Install accelerate, or choose one device and weights that are not quantised.",
         )
     try:
-        loaded, info = AutoModelForCausalLM.from_pretrained(
-            files.folder,
-            dtype=dtype or "auto",
-            device_map=placed_by_accelerate,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
-        )
+        with _one_at_a_time:
+            loaded, info = AutoModelForCausalLM.from_pretrained(
+                files.folder,
+                dtype=dtype or "auto",
+                device_map=placed_by_accelerate,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
+            )
         tokenizer = AutoTokenizer.from_pretrained(
             files.folder, trust_remote_code=False, local_files_only=True
         )
