@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenscope_core import hub
+from tokenscope_core.importing import import_engine
 from tokenscope_core.load_progress import LoadProgress, Report
 from tokenscope_core.machine import devices, memory_of
 from tokenscope_core.memory_need import memory_need, shortage
@@ -76,10 +77,9 @@ def load(files: ModelFiles, choice: ModelChoice, report: Report) -> LanguageMode
 
     Raises: as `models.load_model`.
     """
-    # OpenMP's busy waiting starves the pages on a machine with few cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     total = memory_need(facts_of(files), dtype=choice.dtype).weights
     report(LoadProgress("loading", 0, total))
+    import_engine()
     import torch
 
     from tokenscope_core.models import load_model

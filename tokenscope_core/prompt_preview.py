@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tokenscope_core.errors import ModelFormatError, summary_of
+from tokenscope_core.importing import import_engine
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.request import Request
 from tokenscope_core.steps import Vocabulary
@@ -44,6 +45,7 @@ def preview(files: ModelFiles, request: Request) -> PromptPreview:
         ModelFormatError: transformers cannot load the tokenizer.
         RequestError, CapabilityError: as a run would, see `prompts.layout_ids`.
     """
+    import_engine()
     from tokenscope_core.prompts import layout_ids
 
     with _TURN:
