@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -77,3 +78,16 @@ def test_every_way_of_sampling_can_be_asked_for(
     request = Trace.from_bytes(out.read_bytes()).request
     assert request.sampling == Sampling(**sampling)  # type: ignore[arg-type]
     assert request.stop_token_ids == (5, 7)
+
+
+def test_a_conversation_is_asked_for_with_its_roles(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+    chatty, out = tmp_path / "chatty", tmp_path / "run.arrow"
+    shutil.copytree(folder, chatty)
+    (chatty / "chat_template.jinja").write_text(template)
+    said = ["--system", "Be brief.", "--user", "é?", "--max-new-tokens", "0"]
+    assert main(["generate", "ok", *said, "--model", str(chatty), "--out", str(out)]) == 0
+    trace = Trace.from_bytes(out.read_bytes())
+    assert trace.text == "[system] Be brief.\n[user] é?\nok"

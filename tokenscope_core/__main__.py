@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from tokenscope_core.errors import RequestError, TokenScopeError
-from tokenscope_core.request import Request, Sampling
+from tokenscope_core.request import Message, Request, Role, Sampling
 from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import Trace
 
@@ -53,8 +53,17 @@ def _generate(options: argparse.Namespace) -> Trace:
         stop=tuple(options.stop),
         stop_token_ids=tuple(options.stop_token),
         suffix=None if options.suffix is None else _text(options.suffix),
+        messages=_messages(options),
     )
     return generate(load_model(options.model), request)
+
+
+def _messages(options: argparse.Namespace) -> tuple[Message, ...]:
+    """A conversation's first turns; none for a plain prompt."""
+    said: tuple[tuple[Role, str | None], ...] = (
+        ("system", options.system), ("user", options.user),
+    )  # fmt: skip
+    return tuple(Message(role, _text(text)) for role, text in said if text is not None)
 
 
 def _score(options: argparse.Namespace) -> Trace:
@@ -104,7 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     generate = verbs.add_parser("generate", help="continue a prompt")
-    generate.add_argument("prompt", help="the prompt; @FILE reads a file, - standard input")
+    generate.add_argument(
+        "prompt",
+        help="the prompt, or in a conversation how the answer begins; @FILE reads a file, - "
+        "standard input",
+    )
     generate.add_argument("--max-new-tokens", type=int, default=64)
     for field in fields(Sampling):
         generate.add_argument(
@@ -118,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
         "--stop-token", action="append", default=[], type=int, help="id of a token; repeatable"
     )
     generate.add_argument("--suffix", help="the code after a gap to be filled; likewise")
+    generate.add_argument("--user", help="what the user says, to a model with a chat template")
+    generate.add_argument("--system", help="the system text of that conversation; likewise")
     generate.set_defaults(verb=_generate)
     score = verbs.add_parser("score", help="teacher-force a given text")
     score.add_argument("text", help="the text; @FILE reads a file, - standard input")
