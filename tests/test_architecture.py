@@ -19,13 +19,15 @@ HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
     "alignment", "comparison", "comparison_tables", "edits", "errors",
     "metric_registry", "model_comparison",
-    "model_comparison_tables", "model_files", "request", "steps", "stopping", "store", "tables",
+    "model_comparison_tables", "model_files", "request", "session", "session_format",
+    "session_tables", "steps", "stopping", "store", "tables",
     "trace", "trace_format", "jobs", "service",
 )  # fmt: skip
 # DESIGN section 4, as far as it is built.
 DOCUMENTED = (
     "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
-    "candidate_frame", "compare", "Comparison", "Trace", "Store", "TokenScopeError", "TokenStep",
+    "candidate_frame", "compare", "Comparison", "Session", "Trace", "Store", "TokenScopeError",
+    "TokenStep",
 )  # fmt: skip
 
 

@@ -77,6 +77,14 @@ def test_sessions_are_kept_replaced_and_deleted(store: ts.Store) -> None:
     assert store.get_session("a") is None
 
 
+def test_sessions_are_listed_in_the_order_they_were_first_kept(store: ts.Store) -> None:
+    assert store.session_names() == []
+    for name in ("b", "a", "c", "b"):
+        store.put_session(name, b"tree")
+    store.delete_session("c")
+    assert store.session_names() == ["b", "a"]
+
+
 @pytest.mark.parametrize("big", [False, True])
 def test_a_planted_pickle_is_refused_and_never_run(tmp_path: Path, big: bool) -> None:
     witness = tmp_path / "it ran"

@@ -42,6 +42,8 @@ from tokenscope_core.model_comparison_tables import (
     token_difference_frame,
 )
 from tokenscope_core.request import Message, Request, Sampling
+from tokenscope_core.session import Session
+from tokenscope_core.session_tables import tree_frame
 from tokenscope_core.steps import TokenStep
 from tokenscope_core.store import Store
 from tokenscope_core.tables import candidate_frame, token_frame
@@ -88,6 +90,7 @@ __all__ = [
     "Request",
     "RequestError",
     "Sampling",
+    "Session",
     "Store",
     "TokenScopeError",
     "TokenStep",
@@ -108,6 +111,7 @@ __all__ = [
     "summary_frame",
     "token_difference_frame",
     "token_frame",
+    "tree_frame",
 ]
 
 

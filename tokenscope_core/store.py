@@ -133,6 +133,15 @@ class Store:
         with _named_errors(self.folder):
             return cast("bytes | None", self._sessions.get(name))
 
+    def session_names(self) -> list[str]:
+        """The names of all sessions, in the order they were first kept.
+
+        Raises:
+            RecordError: one was not written by this program.
+        """
+        with _named_errors(self.folder):
+            return list(self._sessions)
+
     def delete_session(self, name: str) -> bool:
         """Forget a session; False when it was not there."""
         with _named_errors(self.folder):
