@@ -19,7 +19,8 @@ class Grammar:
     """A tree-sitter grammar with what we know about it.
 
     `categories` is None for a language without a category map: leaves and node kinds still
-    work, categories come out as "other". `closers` are texts that may end an unfinished token.
+    work, categories come out as "other". `closers` are texts that may end an unfinished token,
+    `fillers` what may stand for what is still to come, inside and after the open brackets.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Grammar:
     kind_is_named: tuple[bool, ...]
     field_names: tuple[str | None, ...]
     closers: tuple[str, ...] = ()
+    fillers: tuple[tuple[str, str], ...] = (("x", ""),)
 
     @classmethod
     def of(
@@ -37,6 +39,7 @@ class Grammar:
         language: Language,
         categories: CategoryMap | None = None,
         closers: tuple[str, ...] = (),
+        fillers: tuple[tuple[str, str], ...] = (("x", ""),),
     ) -> Grammar:
         """Read the names a grammar uses once."""
         kinds = range(language.node_kind_count)
@@ -49,6 +52,7 @@ class Grammar:
             kind_is_named=tuple(language.node_kind_is_named(kind) for kind in kinds),
             field_names=(None, *(language.field_name_for_id(field) for field in fields)),
             closers=closers,
+            fillers=fillers,
         )
 
 
@@ -61,6 +65,7 @@ class _Source:
     endings: frozenset[str]
     fences: frozenset[str]
     closers: tuple[str, ...]
+    fillers: tuple[tuple[str, str], ...] = (("x", ""), ("", ";"), ("x", ";"))
     entry: str = "language"
     map: str | None = None
     files: frozenset[str] = frozenset()
@@ -73,7 +78,7 @@ _JS_CLOSERS = ('"', "'", "`", "*/", "/")
 _SOURCES: dict[str, _Source] = {
     "python": _Source(
         "tree_sitter_python", "Python", words("py pyi pyw"), words("python py python3 py3 pycon"),
-        ('"', "'", '"""', "'''"),
+        ('"""', "'''", '"', "'"), (("x", ""), ("", ":"), ("x", ":")),
     ),
     "javascript": _Source(
         "tree_sitter_javascript", "JavaScript", words("js mjs cjs jsx"),
@@ -125,7 +130,7 @@ def grammar(name: str) -> Grammar:
     source = _SOURCES[name]
     language = Language(getattr(importlib.import_module(source.module), source.entry)())
     table = importlib.import_module(f"tokenscope_core.syntax.maps.{source.map or name}").MAP
-    return Grammar.of(name, language, table, source.closers)
+    return Grammar.of(name, language, table, source.closers, source.fillers)
 
 
 @dataclass(frozen=True, slots=True)

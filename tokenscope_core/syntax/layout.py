@@ -1,0 +1,142 @@
+"""Python's rules of indentation, followed byte by byte.
+
+tree-sitter-python takes unexpected indentation, dedentation to a column that was never left and
+blocks that were never begun as they come; Python does not (Language Reference 2.1.8). This follows
+the rules on the bytes alone: it knows strings, comments, brackets and joined lines, nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+_TAB = 8
+
+
+@dataclass(slots=True)
+class Layout:
+    """Where in the layout a text has come to. `valid` stays False after the first bad line.
+
+    `columns` are the indentations of the blocks around, each counted twice as CPython does: with
+    tabs to multiples of eight, and with tabs as one column.
+    """
+
+    valid: bool = True
+    columns: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
+    mode: Literal["indentation", "code", "comment", "quotes", "string"] = "indentation"
+    column: tuple[int, int] = (0, 0)
+    expects_block: bool = False
+    depth: int = 0  # of brackets
+    quote: str = ""  # of the string we are in: one character, or three of them
+    run: int = 0  # of such characters read in a row
+    escape: str = ""  # what is left of an escape: a backslash, or the \r of a line end
+    last: str = ""  # of the logical line, spaces and comments left out
+
+    def copy(self) -> Layout:
+        """An equal layout, to try a piece on."""
+        return replace(self, columns=self.columns.copy())
+
+    def feed(self, piece: bytes) -> bool:
+        """Add a piece; returns `valid`."""
+        for char in piece.decode("latin-1"):
+            if self.escape:
+                # A backslash takes the next character with it, and both of a \r\n.
+                before, self.escape = self.escape, ""
+                if before == "\\" and char == "\r":
+                    self.escape = char
+                    continue
+                if before == "\\" or char == "\n":
+                    continue
+            match self.mode:
+                case "indentation":
+                    self._indentation(char)
+                case "comment":
+                    if char == "\n":
+                        self._end_of_line()
+                case "quotes":
+                    self._quotes(char)
+                case "string":
+                    self._string(char)
+                case _:
+                    self._code(char)
+        return self.valid
+
+    def _indentation(self, char: str) -> None:
+        wide, narrow = self.column
+        if char == " ":
+            self.column = (wide + 1, narrow + 1)
+        elif char == "\t":
+            self.column = ((wide // _TAB + 1) * _TAB, narrow + 1)
+        elif char in "\n\f":
+            self.column = (0, 0)
+        elif char == "#":
+            self.mode = "comment"
+        elif char == "\\":
+            self.escape = char
+        elif char not in "\r\xef\xbb\xbf":  # a byte order mark is no indentation
+            self._begin_line()
+            self.mode = "code"
+            self._code(char)
+
+    def _begin_line(self) -> None:
+        """Judge the indentation of the first line of a statement."""
+        inner = self.columns[-1]
+        deeper = self.column[0] > inner[0] and self.column[1] > inner[1]
+        if self.expects_block:
+            self.valid &= deeper
+            self.columns.append(self.column)
+        else:
+            while len(self.columns) > 1 and self.column[0] < self.columns[-1][0]:
+                self.columns.pop()
+            self.valid &= self.column == self.columns[-1]
+        self.expects_block = False
+
+    def _end_of_line(self) -> None:
+        if self.depth:
+            self.mode = "code"
+            return
+        if self.last:
+            self.expects_block = self.last == ":"
+        self.mode, self.last, self.column = "indentation", "", (0, 0)
+
+    def _code(self, char: str) -> None:
+        if char == "\n":
+            self._end_of_line()
+        elif char == "#":
+            self.mode = "comment"
+        elif char == "\\":
+            self.escape = char
+        elif char not in " \t\f\r":
+            self.last = char
+            if char in "'\"":
+                self.mode, self.quote, self.run = "quotes", char, 1
+            elif char in "([{":
+                self.depth += 1
+            elif char in ")]}":
+                self.depth = max(0, self.depth - 1)
+
+    def _quotes(self, char: str) -> None:
+        """After an opening quote: one, two (an empty string) or three?"""
+        if char == self.quote:
+            self.run += 1
+            if self.run == 3:
+                self.mode, self.quote, self.run = "string", 3 * char, 0
+        elif self.run == 1:
+            self.mode, self.run = "string", 0
+            self._string(char)
+        else:
+            self.mode, self.quote = "code", ""
+            self._code(char)
+
+    def _string(self, char: str) -> None:
+        if char == "\\":
+            self.escape, self.run = char, 0
+        elif char == "\n" and len(self.quote) == 1:
+            self.mode, self.quote = "code", ""
+            self._code(char)
+        elif char == self.quote[0]:
+            self.run += 1
+            if self.run == len(self.quote):
+                self.mode, self.quote = "code", ""
+        else:
+            self.run = 0
