@@ -49,10 +49,11 @@ def candidate_table(trace: Trace, position: int, most: int) -> pd.DataFrame:
 
 def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
     """Horizontal bars of `candidate_table`, on a fixed scale from 0 to 1."""
-    base = alt.Chart(table).encode(
+    # Sorted by a field: labels listed in the chart are compiled, and Vega trips over one named "if".
+    base = alt.Chart(table.assign(order=range(len(table)))).encode(
         y=alt.Y(
             "label:N",
-            sort=table["label"].tolist(),
+            sort=alt.SortField("order"),
             title=None,
             axis=alt.Axis(
                 labelFont=_CODE_FONT,
