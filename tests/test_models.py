@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from transformers import (
 )
 
 import tokenscope_core as ts
+from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import SHIPPED_FOLDER, find, locate
 from tokenscope_core.model_sources import MODELS_VARIABLE, available
 
@@ -317,6 +319,56 @@ def test_weights_in_several_files_load(tmp_path: Path, saved: Path) -> None:
     next(folder.glob("*2-of*.safetensors")).unlink()
     with pytest.raises(ts.ModelFormatError, match="lacks"):
         ts.load_model(folder)
+
+
+def test_a_tokenizer_in_the_older_two_files_reads_the_same(folder: Path) -> None:
+    tiny_models.model("gpt2").save_pretrained(folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())["model"]
+    (folder / "vocab.json").write_text(json.dumps(tokenizer["vocab"]))
+    merges = [" ".join(merge) for merge in tokenizer["merges"]]
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    trace = ts.score(ts.load_model(folder), "def é(x):\r\n\t👋")
+    assert trace.text == "def é(x):\r\n\t👋"
+    assert (
+        trace.token_ids.tolist()
+        == tiny_models.tokenizer(bos=False)("def é(x):\r\n\t👋")["input_ids"]
+    )
+
+
+def test_weights_quantised_by_a_missing_library_are_refused_by_its_name(folder: Path) -> None:
+    if importlib.util.find_spec("hqq") is not None:
+        pytest.skip("the library is there")
+    quantisation = {"quant_method": "hqq", "quant_config": {}, "skip_modules": []}
+    edit_config(folder, quantization_config=quantisation)
+    assert facts_of(locate(folder)).quantised == "hqq"
+    with pytest.raises(ts.ModelError, match="quantised by hqq") as caught:
+        ts.load_model(folder)
+    assert "hqq" in caught.value.found.lower()
+    assert_says_what_to_do(caught.value, "tiny")
+
+
+def test_a_model_shared_by_several_places_repeats_its_numbers(saved: Path, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    from accelerate import disk_offload
+
+    request = ts.Request("def f(x):\n", max_new_tokens=6)
+    whole = ts.generate(ts.load_model(saved), request)
+    placed = ts.load_model(saved, device="auto")
+    assert ts.generate(placed, request).token_ids.tolist() == whole.token_ids.tolist()
+    # Embeddings that are elsewhere until they are needed.
+    disk_offload(placed.model, str(tmp_path / "offload"), torch.device("cpu"))
+    assert placed.model.get_input_embeddings().weight.device.type == "meta"
+    assert placed.device == torch.device("cpu")
+    assert ts.generate(placed, request).token_ids.tolist() == whole.token_ids.tolist()
+
+
+def test_sharing_a_model_takes_accelerate(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ts.ModelError, match="accelerate") as caught:
+        ts.load_model(saved, device="auto")
+    assert_says_what_to_do(caught.value, "tiny")
 
 
 def test_models_in_listed_folders_are_available(
