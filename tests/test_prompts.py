@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import tiny_models
-from test_token_bytes import byte_fallback_tokenizer
+from test_token_bytes import byte_fallback_tokenizer, metaspace_tokenizer
 from transformers import AddedToken, PreTrainedTokenizerFast
 
 from tokenscope_core import CapabilityError, LanguageModel, Request, RequestError, generate, stream
@@ -104,14 +104,28 @@ def test_a_trace_without_a_gap_has_no_filled_code(lm: LanguageModel) -> None:
 
 
 @pytest.mark.parametrize("convention", [CODE_LLAMA, CODESTRAL], ids=["Code Llama", "Codestral"])
-def test_the_code_after_the_gap_gets_no_dummy_space(convention: FillConvention) -> None:
-    lm = filler_of(convention, byte_fallback_tokenizer(dummy_prefix=True))
-    trace = generate(lm, Request("def", suffix="  de", max_new_tokens=0))
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        byte_fallback_tokenizer(dummy_prefix=True),
+        metaspace_tokenizer("always"),
+        metaspace_tokenizer("first"),
+    ],
+    ids=["prepended", "always", "first"],
+)
+@pytest.mark.parametrize("after", ["  de", "def", "\n👋", ""])
+def test_the_code_after_the_gap_gets_no_dummy_space(
+    convention: FillConvention, tokenizer: PreTrainedTokenizerFast, after: str
+) -> None:
+    lm = filler_of(convention, tokenizer)
+    trace = generate(lm, Request("def", suffix=after, max_new_tokens=0))
     gap = filled_gap(trace)
     assert gap is not None
-    assert (gap.before, gap.after) == (b"def", b"  de")
-    spelled = "".join(lm.vocabulary.label(i) for i in trace.token_ids if not special(lm, i))
-    assert spelled == ("  de def" if convention.suffix_first else " def  de")
+    assert (gap.before, gap.after) == (b"def", after.encode())
+    spelled = b"".join(
+        lm.vocabulary.token_bytes[i] for i in trace.token_ids if not special(lm, i)
+    ).decode()
+    assert spelled == (f"{after} def" if convention.suffix_first else f" def{after}")
 
 
 def special(lm: LanguageModel, token_id: int) -> bool:
