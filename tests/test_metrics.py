@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 import tokenscope_core as ts
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, STORED, missing_reason
-from tokenscope_core.metrics import Distributions, Measures, measure
+from tokenscope_core.metrics import Distributions, Measures, highest, measure
 from tokenscope_core.steps import NOT_DRAWN, Rows, Vocabulary
 
 TEXT = "def add(a, b):\n    return a + b  # é\n"
@@ -237,3 +237,26 @@ def test_an_unknown_metric_is_a_key_error(lm: ts.LanguageModel) -> None:
 def test_the_registry_has_every_metric_once() -> None:
     assert len(BY_NAME) == len(ts.METRICS)
     assert set(STORED) <= set(BY_NAME)
+
+
+@pytest.mark.parametrize("size", [300, 16_384, 16_500, 50_001])
+@pytest.mark.parametrize("count", [1, 2, 20, 200])
+def test_the_highest_of_a_vocabulary_of_any_size_are_found(size: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(size + count)
+    logits = torch.randn(5, size, generator=generator)
+    logits[1] = logits[1].sort().values  # all in the last blocks
+    logits[2, : size // 2] = -torch.inf
+    logits[3] = logits[3].round()  # many ties
+    values, ids = highest(logits, count)
+    expected = logits.sort(dim=-1, descending=True).values[:, :count]
+    assert torch.equal(values, expected)
+    assert torch.equal(logits.gather(1, ids), expected)
+    assert all(len(set(row)) == count for row in ids.tolist())
+
+
+def test_ranks_in_a_large_vocabulary_count_all_higher_tokens() -> None:
+    logits = torch.randn(4, 20_000, generator=torch.Generator().manual_seed(1))
+    taken = torch.tensor([5, 19_999, 0, 7])
+    rank = measure(logits, taken, 20).columns["rank"]
+    expected = [1 + int((row > row[i]).sum()) for row, i in zip(logits, taken, strict=True)]
+    assert rank.tolist() == expected
