@@ -351,6 +351,13 @@ def test_a_small_record_that_unpacks_to_much_is_refused(session: Session) -> Non
         Session.from_bytes(changed_record(session, swell))
 
 
+def test_an_error_does_not_repeat_a_large_record(session: Session) -> None:
+    blob = changed_record(session, lambda v: v["branches"][0].update(set={"x" * 50_000: 1}))
+    with pytest.raises(ts.RecordError) as caught:
+        Session.from_bytes(blob)
+    assert len(str(caught.value)) < 1_000
+
+
 def test_keys_of_an_older_definition_are_computed_anew(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,9 @@ def encode(session: Session) -> bytes:
             `MAX_UNPACKED_BYTES`.
     """
     states = (*session.past, session, *session.future)
-    distinct = {branch: i for i, branch in enumerate(_distinct(states))}
+    # States share the branches that they have in common: the very same values.
+    distinct = {id(branch): branch for state in states for branch in state.branches}
+    place = {identity: i for i, identity in enumerate(distinct)}
     base = session.root.request.to_json()
     _require_moderate(base, len(distinct))
     values = {
@@ -43,10 +45,10 @@ def encode(session: Session) -> bytes:
             "vocabulary_size": session.model.vocabulary_size,
         },
         "request": base,
-        "branches": [_branch_values(branch, base) for branch in distinct],
+        "branches": [_branch_values(branch, base) for branch in distinct.values()],
         "states": [
             {
-                "branches": [distinct[branch] for branch in state.branches],
+                "branches": [place[id(branch)] for branch in state.branches],
                 "current": next(i for i, b in enumerate(state.branches) if b.key == state.current),
             }
             for state in states
@@ -77,11 +79,12 @@ def decode(blob: bytes) -> Session:
         values = json.loads(blob.decode("utf-8"), parse_constant=_no_constant)
         version = values["version"] if values["format"] == "tokenscope session" else None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise _damaged(f"it is no session ({error})") from error
+        raise _damaged(f"it is no session ({_short(error)})") from error
     if version != FORMAT_VERSION:
         raise RecordError(
             asked="A saved session was to be read.",
-            found=f"It has format version {version!r}; this program reads {FORMAT_VERSION}.",
+            found=f"It has format version {str(version)[:20]}; this program reads "
+            f"{FORMAT_VERSION}.",
             action="Open it with the version that wrote it.",
         )
     try:
@@ -89,11 +92,7 @@ def decode(blob: bytes) -> Session:
     except (
         LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RequestError
     ) as error:  # fmt: skip
-        raise _damaged(f"its parts do not fit together ({error})") from error
-
-
-def _distinct(states: tuple[Session, ...]) -> dict[Branch, None]:
-    return {branch: None for state in states for branch in state.branches}
+        raise _damaged(f"its parts do not fit together ({_short(error)})") from error
 
 
 def _branch_values(branch: Branch, base: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +196,12 @@ def _require_moderate(base: dict[str, Any], branches: int) -> None:
             found=f"Its requests unpack to {unpacked:,} bytes; {MAX_UNPACKED_BYTES:,} are taken.",
             action="Remove branches, or start another session.",
         )
+
+
+def _short(error: Exception) -> str:
+    """What an error says; it may quote the record."""
+    text = str(error)
+    return text if len(text) <= 300 else text[:299] + "…"
 
 
 def _damaged(what: str) -> RecordError:
