@@ -50,11 +50,7 @@ def conversation_ids(
         )
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
-        with _template_seconds(MAX_SECONDS):
-            # Rendered on its own first: a text without end would be tokenised without end.
-            text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-            if len(text) > MAX_CHARACTERS:
-                raise _refusal(f"It wrote {len(text):,} characters; {MAX_CHARACTERS:,} are read.")
+        with _bounded_template():
             encoded = tokenizer.apply_chat_template(
                 turns, add_generation_prompt=True, sanitize_control_tokens=True
             )
@@ -88,18 +84,25 @@ def _refusal(found: str) -> RequestError:
 
 
 @contextmanager
-def _template_seconds(seconds: float) -> Iterator[None]:
-    """End a template that runs longer in this thread, at its next line.
+def _bounded_template() -> Iterator[None]:
+    """End a template of this thread that runs for too long or writes too much, at its next line.
 
     A single operation, such as the power of a large number, is not interrupted.
     """
-    end = time.monotonic() + seconds
+    end = time.monotonic() + MAX_SECONDS
+    written = 0
 
-    def watch(frame: FrameType, _event: str, _value: object) -> Any:
+    def watch(frame: FrameType, event: str, value: object) -> Any:
+        nonlocal written
         if frame.f_code.co_filename != _TEMPLATE_FILE:
             return None
         if time.monotonic() > end:
             raise TimeoutError
+        # The compiled template is a generator of text, joined when it has ended.
+        if event == "return" and frame.f_code.co_name == "root" and isinstance(value, str):
+            written += len(value)
+            if written > MAX_CHARACTERS:
+                raise _refusal(f"It wrote more than {MAX_CHARACTERS:,} characters.")
         return watch
 
     before = sys.gettrace()
