@@ -53,7 +53,7 @@ def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
     base = alt.Chart(table.assign(order=range(len(table)))).encode(
         y=alt.Y(
             "label:N",
-            sort=alt.SortField("order"),
+            sort=alt.EncodingSortField("order", op="min"),
             title=None,
             axis=alt.Axis(
                 labelFont=_CODE_FONT,
