@@ -8,12 +8,21 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from tokenscope_core.steps import REMOVED as FILTERED
 from tokenscope_core.trace import Trace
 from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, probability_text, visible_text
 from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 
 # Blue and orange of Okabe and Ito's palette, told apart with any colour vision.
 TAKEN, OTHER, TAIL = "#E69F00", "#56B4E9", "#999999"
+REMOVED = "removed"
+# The outline and the inside of each kind's bar.
+KINDS: dict[str, tuple[str, str]] = {
+    "taken": (TAKEN, TAKEN),
+    "candidate": (OTHER, OTHER),
+    REMOVED: (OTHER, "transparent"),
+    "tail": (TAIL, TAIL),
+}
 _ROW_HEIGHT = 20
 _CODE_FONT = '"Source Code Pro", monospace'
 _LABEL_LENGTH = 24
@@ -23,17 +32,21 @@ def candidate_table(trace: Trace, position: int, most: int) -> pd.DataFrame:
     """At most `most` candidates at a position, the token taken, and all other tokens as one row:
     their probabilities sum to 1.
 
-    Columns: `label` (visible text, unique), `prob`, `kind` (`taken`, `candidate` or `tail`),
-    `shown` (per cent). Empty where no distribution precedes the token.
+    Columns: `label` (visible text, unique), `prob`, `kind` (one of `KINDS`), `shown` (per cent),
+    `mark` and `which` (what is written beside its bar, and when one points at it). Empty where no
+    distribution precedes the token.
     """
     logprobs = trace.candidate_logprobs[position]
     rows: list[tuple[str, float, str]] = []
     taken = int(trace.token_ids[position])
-    for token_id, logprob in zip(
-        trace.candidate_ids[position, :most].tolist(), logprobs[:most].tolist(), strict=True
+    for token_id, logprob, kept in zip(
+        trace.candidate_ids[position, :most].tolist(),
+        logprobs[:most].tolist(),
+        trace.candidate_kept[position, :most].tolist(),
+        strict=True,
     ):
         if not math.isnan(logprob):
-            kind = "taken" if token_id == taken else "candidate"
+            kind = "taken" if token_id == taken else REMOVED if kept == FILTERED else "candidate"
             rows.append((_label(trace, token_id), math.exp(logprob), kind))
     if rows and all(kind != "taken" for _, _, kind in rows):
         rows.append((_label(trace, taken), float(trace.prob[position]), "taken"))
@@ -44,12 +57,18 @@ def candidate_table(trace: Trace, position: int, most: int) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["label", "prob", "kind"])
     table["label"] = _unique(table["label"].tolist())
     table["shown"] = [probability_text(prob) for prob in table["prob"]]
+    # A bar of few pixels does not show that it is hollow.
+    table["mark"] = [
+        f"{shown} ✕" if kind == REMOVED else shown
+        for shown, kind in zip(table["shown"], table["kind"], strict=True)
+    ]
+    table["which"] = table["kind"].replace(REMOVED, "removed by the filters")
     return table
 
 
 def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
     """Horizontal bars of `candidate_table`, on a fixed scale from 0 to 1."""
-    # Sorted by a field: labels listed in the chart are compiled, and Vega trips over one named "if".
+    # Sorted by a field: labels listed in the chart are compiled, and Vega trips over an "if".
     base = alt.Chart(table.assign(order=range(len(table)))).encode(
         y=alt.Y(
             "label:N",
@@ -67,23 +86,24 @@ def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
             ),
         )
     )
-    bars = base.mark_bar(cornerRadiusEnd=2).encode(
+    present = [kind for kind in KINDS if kind in set(table["kind"])]
+    outlines = alt.Scale(domain=present, range=[KINDS[kind][0] for kind in present])
+    insides = alt.Scale(domain=present, range=[KINDS[kind][1] for kind in present])
+    legend = alt.Legend(title=None, orient="top", columns=2)
+    bars = base.mark_bar(cornerRadiusEnd=2, strokeWidth=1.2).encode(
         x=alt.X("prob:Q", title="probability (raw)", scale=alt.Scale(domain=[0, 1.12])).axis(
             format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True
         ),
-        color=alt.Color(
-            "kind:N",
-            scale=alt.Scale(domain=["taken", "candidate", "tail"], range=[TAKEN, OTHER, TAIL]),
-            legend=alt.Legend(title=None, orient="top"),
-        ),
+        fill=alt.Fill("kind:N", scale=insides, legend=legend),
+        stroke=alt.Stroke("kind:N", scale=outlines, legend=legend),
         tooltip=[
             alt.Tooltip("label:N", title="token"),
             alt.Tooltip("shown:N", title="probability"),
-            alt.Tooltip("kind:N", title="which"),
+            alt.Tooltip("which:N"),
         ],
     )
     texts = base.mark_text(align="left", dx=4, fontSize=11).encode(
-        x=alt.X("prob:Q"), text="shown:N", color=alt.value("#808080")
+        x=alt.X("prob:Q"), text="mark:N", color=alt.value("#808080")
     )
     chart: alt.LayerChart = bars + texts
     return chart.properties(height=alt.Step(_ROW_HEIGHT))

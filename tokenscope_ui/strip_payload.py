@@ -10,6 +10,7 @@ from tokenscope_core.metric_registry import missing_reason
 from tokenscope_core.steps import Floats
 from tokenscope_core.trace import Trace
 from tokenscope_ui import strip
+from tokenscope_ui.choices import not_favourite
 from tokenscope_ui.formatting import metric_text
 from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 from tokenscope_ui.strip import TokenFlag
@@ -78,7 +79,9 @@ def strip_scale(scale: Scale) -> strip.Scale:
 
 def _tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
     flags: list[int] = []
-    for source, special in zip(trace.source.tolist(), trace.special.tolist(), strict=True):
+    for source, special, changed in zip(
+        trace.source.tolist(), trace.special.tolist(), not_favourite(trace).tolist(), strict=True
+    ):
         flag = TokenFlag(0)
         if source == "prompt":
             flag |= TokenFlag.PROMPT
@@ -86,6 +89,8 @@ def _tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
             flag |= TokenFlag.FORCED
         if special:
             flag |= TokenFlag.SPECIAL
+        if changed:
+            flag |= TokenFlag.NOT_FAVOURITE
         flags.append(int(flag))
     pieces = [trace.vocabulary.token_bytes[token_id] for token_id in trace.token_ids.tolist()]
     return spelled(pieces, flags, show_bytes=show_bytes)

@@ -10,8 +10,8 @@ import streamlit as st
 
 from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
-from tokenscope_ui import runs
-from tokenscope_ui.charts import candidate_chart, candidate_table
+from tokenscope_ui import choices, runs
+from tokenscope_ui.charts import REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.formatting import metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
 
@@ -21,7 +21,7 @@ _HEADLINE = ("prob", "surprisal", "entropy", "rank")
 _FINISH = {
     "length": "reached the number of new tokens",
     "eos": "the model ended the text",
-    "stop": "a stop string came up",
+    "stop": "a stop string or stop token came up",
     "cancelled": "stopped before its end",
 }
 
@@ -50,6 +50,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
             "", icon=":material/close:", key="no token", help="Back to the whole trace",
             on_click=runs.select, args=(None,),
         )  # fmt: skip
+        _change_buttons(trace, position)
         st.text(f"Position {position:,} of 0 to {len(trace) - 1:,}", width="content")
     st.code(visible_text(data), language=None, wrap_lines=True)
     source = str(trace.source[position])
@@ -64,6 +65,9 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
         st.info(f"No figures here: {reason}.", icon=":material/info:")
     else:
         _figures(trace, position, unit)
+        chosen = choices.in_words(trace, position)
+        if chosen is not None:
+            st.markdown(f":material/casino: {chosen}")
         _candidates(trace, position)
     st.markdown("**All metrics**")
     st.table(
@@ -91,6 +95,8 @@ def _candidates(trace: Trace, position: int) -> None:
     table = candidate_table(trace, position, most)
     st.altair_chart(candidate_chart(table), key="candidates")
     st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
+    if REMOVED in set(table["kind"]):
+        st.caption("Hollow, with ✕: removed by the filters before the draw.")
 
 
 def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
@@ -118,6 +124,7 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
     )
     if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
         st.caption(f"Ended: {_FINISH[trace.finish_reason]}.")
+    _changes(trace)
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0
     surprisal = trace.surprisal[start:]
     order = np.argsort(-np.nan_to_num(surprisal, nan=-np.inf), kind="stable")
@@ -130,6 +137,42 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
         "Click a token, or click into the code and walk with the arrow keys, to see its figures "
         "and what else the model considered."
     )
+
+
+def _changes(trace: Trace) -> None:
+    """How often sampling changed the choice, and the way to the first of those tokens."""
+    of = int(choices.drawn(trace).sum())
+    if not of:
+        return
+    changed = np.flatnonzero(choices.not_favourite(trace))
+    verb = "was" if len(changed) == 1 else "were"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(
+            f"{len(changed):,} of {of:,} drawn tokens {verb} not the favourite", width="content"
+        )
+        if len(changed):
+            st.button(
+                "Go to the first", key="first change", type="tertiary",
+                icon=":material/arrow_forward:", on_click=runs.select, args=(int(changed[0]),),
+            )  # fmt: skip
+
+
+def _change_buttons(trace: Trace, position: int) -> None:
+    """Ways to the tokens before and after that were not the favourite."""
+    changed = np.flatnonzero(choices.not_favourite(trace))
+    if not len(changed):
+        return
+    before, after = changed[changed < position], changed[changed > position]
+    st.button(
+        "", icon=":material/skip_previous:", key="previous change",
+        help="Previous token that was not the favourite", disabled=not len(before),
+        on_click=runs.select, args=(int(before[-1]) if len(before) else None,),
+    )  # fmt: skip
+    st.button(
+        "", icon=":material/skip_next:", key="next change",
+        help="Next token that was not the favourite", disabled=not len(after),
+        on_click=runs.select, args=(int(after[0]) if len(after) else None,),
+    )  # fmt: skip
 
 
 def _span_row(trace: Trace, name: str, start: int, end: int, unit: LogUnit) -> dict[str, object]:
@@ -146,10 +189,8 @@ def _span_row(trace: Trace, name: str, start: int, end: int, unit: LogUnit) -> d
 def _jump_button(trace: Trace, position: int, unit: LogUnit) -> None:
     data = trace.vocabulary.token_bytes[int(trace.token_ids[position])]
     value = float(to_screen("surprisal", trace.surprisal[position : position + 1], unit)[0])
-    # Backticks are the only thing that could end the code span.
-    name = visible_text(data).replace("`", "ˋ")
     st.button(
-        f"`{name}` {metric_text('surprisal', value, unit)}",
+        f"{choices.code(data)} {metric_text('surprisal', value, unit)}",
         key=f"jump {position}",
         help=f"Select the token at position {position:,}",
         on_click=runs.select,

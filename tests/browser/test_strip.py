@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,27 @@ class TestPainting:
         legend = page.locator(".strip .legend")
         for text in ("surprisal", "bits", "absolute", "≥", "prompt", "forced", "not available"):
             expect(legend).to_contain_text(text)
+
+    def test_a_token_that_was_not_the_favourite_is_marked_and_explained(
+        self, open_demo: Open
+    ) -> None:
+        page = open_demo("tokens=240")
+        marks = page.locator(".strip .code .not-favourite")
+        assert marks.count() == 1
+        expect(marks).to_have_attribute("data-i", str(demo.CHANGED_TOKEN))
+        expect(page.locator(".strip .legend")).to_contain_text("drawn, not the favourite")
+        marks.hover()
+        expect(page.get_by_role("tooltip")).to_contain_text("not the favourite")
+        marks.click()
+        expect(page.locator(".strip .selected").first).to_have_attribute(
+            "aria-label", re.compile("not the favourite")
+        )
+        token(page, demo.CHANGED_TOKEN + 1).hover()
+        expect(page.get_by_role("tooltip")).not_to_contain_text("not the favourite")
+
+    def test_marks_that_do_not_occur_are_not_in_the_legend(self, open_demo: Open) -> None:
+        legend = open_demo("tokens=20").locator(".strip .legend")
+        expect(legend).not_to_contain_text("not the favourite")
 
 
 CONTRASTS = """(code, kind) => {

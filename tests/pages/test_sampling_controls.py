@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tokenscope_core import Request, Sampling
@@ -122,3 +123,28 @@ def test_the_controls_say_in_words_what_they_do(app: App) -> None:
 )
 def test_a_way_of_sampling_in_words(sampling: Sampling, words: str) -> None:
     assert in_words(sampling) == words
+
+
+def test_the_page_counts_where_sampling_changed_the_choice_and_leads_there(app: App) -> None:
+    app.test.session_state["temperature"] = 1.5
+    app.open().generate()
+    trace = app.state.trace
+    changed = np.flatnonzero((trace.source == "sampled") & (trace.rank > 1)).tolist()
+    assert len(changed) > 2
+    assert f"{len(changed)} of 12 drawn tokens were not the favourite" in app.texts
+    app.press("Go to the first")
+    assert app.state.selected == changed[0]
+    assert "Sampling chose the" in app.texts
+    app.test.button(key="next change").click()
+    app.run()
+    assert app.state.selected == changed[1]
+    app.test.button(key="previous change").click()
+    assert app.run().state.selected == changed[0]
+    assert app.test.button(key="previous change").disabled
+
+
+def test_a_greedy_run_took_the_favourite_every_time(app: App) -> None:
+    app.test.session_state["temperature"] = 0.0
+    app.open().generate()
+    assert "0 of 12 drawn tokens were not the favourite" in app.texts
+    assert "Go to the first" not in app.buttons

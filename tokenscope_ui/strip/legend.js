@@ -34,6 +34,7 @@ function legendKeys({ flags, values, text }) {
   };
   if (has(FLAG.prompt)) add("prompt", "ab", "prompt");
   if (has(FLAG.forced)) add("forced", "ab", "forced");
+  if (has(FLAG.notFavourite)) add("not-favourite", "ab", "drawn, not the favourite");
   if (has(FLAG.special) || text.includes("")) add("special", "<s>", "special");
   if (has(FLAG.incomplete)) add("incomplete", "F0", "part of a character");
   if (has(FLAG.continues)) add("thin continues t16", "\u00a0", "rest of a character");

@@ -1,7 +1,7 @@
 // The painted tokens. A token is one or more pieces (a piece never crosses a line feed), pieces sit
 // in lines, lines in blocks that the browser skips while they are off screen.
 
-const FLAG = { prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32 };
+const FLAG = { prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32, notFavourite: 64 };
 const LINES_PER_BLOCK = 24;
 
 function commonPrefix(old, next) {
@@ -98,7 +98,10 @@ class Painting {
     if (flags & FLAG.special || this.source.text[index] === "") piece.classList.add("special");
     if (flags & FLAG.incomplete) piece.classList.add("incomplete");
     piece.dataset.i = index;
-    if (pieces.length === 0) piece.setAttribute("role", "option");
+    if (pieces.length === 0) {
+      piece.setAttribute("role", "option");
+      if (flags & FLAG.notFavourite) piece.classList.add("not-favourite");
+    }
     pieces.push(piece);
     this.currentLine(added).append(piece);
     return piece;

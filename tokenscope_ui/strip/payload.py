@@ -21,6 +21,8 @@ class TokenFlag(IntFlag):
     CONTINUES = 32
     """The character was shown on an earlier token: only a narrow mark is drawn, and `text` (its
     bytes in hex) is for the tooltip."""
+    NOT_FAVOURITE = 64
+    """Sampling chose it although another token was more probable."""
 
 
 class Scale(TypedDict):

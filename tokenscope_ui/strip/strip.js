@@ -124,6 +124,7 @@ class Strip {
     const figures = hover.map(({ label, values }) => `${label} ${values[index] ?? "not available"}`);
     const name = `${item} ${visibleText(text[index])}`;
     const parts = [placeOf(this.payload, index), name, ...figures];
+    if (this.payload.flags[index] & FLAG.notFavourite) parts.push(NOT_FAVOURITE);
     if (reasons?.[index]) parts.push(reasons[index]);
     return parts.join(", ");
   }

@@ -1,6 +1,7 @@
 // What a token is, beside the pointer. It lives in the top layer, so nothing clips it.
 
 const TOOLTIP_GAP = 8;
+const NOT_FAVOURITE = "drawn by sampling, not the favourite";
 
 function placeOf({ item, first_position: from }, index) {
   return `${item === "span" ? "span" : "position"} ${from + index}`;
@@ -40,6 +41,9 @@ class Tooltip {
       figures.append(element("dt", "", field.label), figure);
     }
     this.box.replaceChildren(head, figures);
+    if (payload.flags[index] & FLAG.notFavourite) {
+      this.box.append(element("div", "reason", NOT_FAVOURITE));
+    }
     const reason = payload.reasons?.[index];
     if (reason) this.box.append(element("div", "reason", reason));
   }

@@ -57,6 +57,7 @@ HOSTILE_LINES = [
 ]
 HOSTILE = list(itertools.chain.from_iterable(HOSTILE_LINES))
 PROMPT_TOKENS = 40
+CHANGED_TOKEN = 70
 SAMPLE = '''\
 import math
 
@@ -101,6 +102,8 @@ def flags_of(tokens: Sequence[str]) -> list[int]:
         flag = TokenFlag.PROMPT if index < PROMPT_TOKENS else TokenFlag(0)
         if index == 60:
             flag |= TokenFlag.FORCED
+        if index == CHANGED_TOKEN:
+            flag |= TokenFlag.NOT_FAVOURITE
         if token == "<|endoftext|>":
             flag |= TokenFlag.SPECIAL
         if re.fullmatch(r"([0-9A-F]{2} ?)+", token) and " " in token:
