@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import subprocess
 import sys
@@ -119,6 +120,16 @@ def test_a_text_that_ended_of_itself_agrees_with_none_that_goes_on() -> None:
     b = made(["if", " y", ":", "\n", END], finish_reason="eos")
     assert compare(a, b).rejoin is None
     assert compare(b, a).rejoin is None
+
+
+def test_a_word_that_has_a_space_only_inside_a_text_rejoins_after_it() -> None:
+    a, b = made([END, " if", " x", ":"]), made([END, " y", " if", " x", ":"])
+    a, b = (
+        dataclasses.replace(t, vocabulary=dataclasses.replace(t.vocabulary, dummy_prefix=True))
+        for t in (a, b)
+    )
+    assert (a.text, b.text) == ("if x:", "y if x:")
+    assert compare(a, b).rejoin == (2, 3)
 
 
 def test_ends_alone_are_no_rejoin() -> None:

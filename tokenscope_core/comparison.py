@@ -205,17 +205,27 @@ def _measured(
 
 
 def _rejoin(a: Trace, b: Trace, alignment: Alignment) -> tuple[int, int] | None:
-    rests = a.text_bytes, b.text_bytes
-    for row in _rows_after_divergence(alignment):
-        i, j = _pair(alignment, row)
-        rest_a, rest_b = rests[0][a.byte_start[i] :], rests[1][b.byte_start[j] :]
-        if rest_a and (
-            rest_a == rest_b
-            or (_was_cut(a) and rest_b.startswith(rest_a))
-            or (rest_b and _was_cut(b) and rest_a.startswith(rest_b))
-        ):
-            return i, j
+    shared = alignment.shared_prefix
+    later = [r for r in alignment.runs if r.kind == "same" and r.start_a >= shared]
+    for run in later:
+        # What follows one pair of a run agrees if what follows the next does, but for the very
+        # first word of a text, where SentencePiece leaves out the space.
+        for i, j in ((run.start_a, run.start_b), (run.start_a + 1, run.start_b + 1)):
+            if i < run.end_a and _ends_alike(a, int(a.byte_start[i]), b, int(b.byte_start[j])):
+                return i, j
     return None
+
+
+def _ends_alike(a: Trace, start_a: int, b: Trace, start_b: int) -> bool:
+    """Whether the texts are the same bytes from there until one is cut off, or both end."""
+    rest_a, rest_b = a.text_bytes[start_a:], b.text_bytes[start_b:]
+    if not rest_a or not rest_b:
+        return False
+    return (
+        rest_a == rest_b
+        or (_was_cut(a) and rest_b.startswith(rest_a))
+        or (_was_cut(b) and rest_a.startswith(rest_b))
+    )
 
 
 def _was_cut(trace: Trace) -> bool:
