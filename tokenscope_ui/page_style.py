@@ -15,7 +15,7 @@ _STYLE = """
   [class*="st-key-jump"] button {
     justify-content: flex-start; padding: 0.1rem 0.4rem; min-height: 0;
   }
-  .st-key-figures [data-testid="stMetricValue"] { font-size: 1.15rem; }
+  [class*="st-key-figures"] [data-testid="stMetricValue"] { font-size: 1.15rem; }
   [class*="st-key-problem"] { background: color-mix(in srgb, var(--st-red-color) 6%, transparent); }
 </style>
 """

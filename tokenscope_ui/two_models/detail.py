@@ -93,7 +93,7 @@ def _step(name: str, icon: str, target: Selection | None, disabled: bool) -> Non
 
 
 def _figures(row: pd.Series, unit: LogUnit) -> None:
-    with st.container(horizontal=True, key="figures"):
+    with st.container(horizontal=True, key="figures part"):
         for name, column in _FIGURES:
             value = float(to_screen("surprisal", np.array([row[column]]), unit)[0])
             text = signed_text if name == DIFFERENCE else _plain_text
@@ -124,8 +124,11 @@ def _tokens(name: str, reading: ModelReading, positions: Ints, unit: LogUnit) ->
         hide_index=True,
         height=min(250, 40 + 35 * len(positions)),
         column_config={
-            "position": st.column_config.NumberColumn("position", format="%d"),
-            "surprisal": st.column_config.NumberColumn(f"surprisal ({unit})", format="%.3f"),
+            "position": st.column_config.NumberColumn("position", format="%d", width=58),
+            "token": st.column_config.TextColumn("token", width=80),
+            "surprisal": st.column_config.NumberColumn(unit, format="%.3f", width=58),
+            "probability": st.column_config.TextColumn("probability", width=78),
+            "rank": st.column_config.NumberColumn("rank", format="%d", width=48),
         },
     )
     known = positions[~np.isnan(surprisal)]

@@ -45,12 +45,17 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class TwoModels:
-    """What this session compares. `refused` says why the last request was not run at all."""
+    """What this session compares. `refused` says why the last request was not run at all.
+
+    `lines` numbers the drawings of the table of lines: a cell that was clicked there stays chosen
+    in the browser, so the table is drawn anew once something else is selected.
+    """
 
     a: Side = Side()
     b: Side = Side()
     refused: TokenScopeError | None = None
     selected: Selection | None = None
+    lines: int = 0
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -76,7 +81,7 @@ def start(models: tuple[str, str], request: Request) -> None:
     """Submit the same request to two models; a problem of one leaves the other's run alone."""
     stop()
     a, b = (_started(model, request) for model in models)
-    _set(TwoModels(a, b))
+    _set(TwoModels(a, b, lines=current().lines + 1))
     follow()
 
 
@@ -101,9 +106,11 @@ def refuse(problem: TokenScopeError) -> None:
     _set(replace(current(), refused=problem))
 
 
-def select(selection: Selection | None) -> None:
+def select(selection: Selection | None, *, in_table: bool = False) -> None:
     """Look at a span or a line more closely, or at the whole again."""
-    _set(replace(current(), selected=selection))
+    state = current()
+    left_table = not in_table and state.selected is not None and state.selected.kind == "line"
+    _set(replace(state, selected=selection, lines=state.lines + left_table))
 
 
 def follow() -> tuple[JobView | None, JobView | None]:
@@ -144,7 +151,7 @@ def restore() -> TwoModels | None:
         return None
     st.session_state[_SEEN] = addresses
     a, b = map(_found, addresses)
-    _set(TwoModels(a, b))
+    _set(TwoModels(a, b, lines=current().lines + 1))
     follow()
     return current()
 

@@ -30,7 +30,6 @@ from tokenscope_ui.two_models.payload import DIFFERENCE, TINTS, compared, span_p
 from tokenscope_ui.two_models.state import Selection, Side, TwoModels
 
 STRIP_KEY = "two_models_strip"
-LINES_KEY = "two_models_lines"
 _STRIP_HEIGHT = 460
 _TABLE_HEIGHT = 320
 
@@ -104,7 +103,7 @@ def _one(name: str, trace: Trace) -> None:
     st.text(f"{name}: {trace.model.name}")
     surprisal = float(np.nansum(trace.surprisal))
     known = int((trace.byte_end - trace.byte_start)[~np.isnan(trace.surprisal)].sum())
-    with st.container(horizontal=True, key="figures"):
+    with st.container(horizontal=True, key=f"figures {name}"):
         per_byte = surprisal / NATS_PER_BIT / known if known else float("nan")
         st.metric("bits per byte", _rate(per_byte))
         st.metric("tokens", f"{len(trace):,}")
@@ -121,8 +120,7 @@ def _one(name: str, trace: Trace) -> None:
 
 
 def _both(a: Trace, b: Trace, shown: TwoModels) -> None:
-    for name, trace in (("A", a), ("B", b)):
-        st.text(f"{name}: {trace.model.name}")
+    st.text(f"A: {a.model.name}\nB: {b.model.name}")
     try:
         comparison = compared(a, b)
     except TokenScopeError as error:
@@ -150,7 +148,7 @@ def _totals(comparison: ModelComparison) -> None:
     summary = summary_frame(comparison)
     a, b = (summary.loc[side].to_dict() for side in state.SIDES)
     difference = a["bits_per_byte"] - b["bits_per_byte"]
-    with st.container(horizontal=True, key="figures"):
+    with st.container(horizontal=True, key="figures totals"):
         st.metric("A, bits per byte", _rate(a["bits_per_byte"]))
         st.metric("B, bits per byte", _rate(b["bits_per_byte"]))
         st.metric(DIFFERENCE, _rate(difference, signed=True))
@@ -226,15 +224,14 @@ def _lines(comparison: ModelComparison, unit: LogUnit) -> None:
     st.markdown("**Lines, where they differ most first**")
     table = line_table(comparison, unit)
     figures = {
-        name: st.column_config.NumberColumn(f"{name} ({unit})", format=form, width="small")
+        name: st.column_config.NumberColumn(f"{name} ({unit})", format=form, width=90)
         for name, form in (("A", "%.2f"), ("B", "%.2f"), (DIFFERENCE, "%+.2f"))
     }
     st.dataframe(
-        table, key=LINES_KEY, hide_index=True, height=min(_TABLE_HEIGHT, 40 + 35 * len(table)),
+        table, key=_lines_key(), hide_index=True, height=min(_TABLE_HEIGHT, 40 + 35 * len(table)),
         on_select=_take_line, selection_mode="single-cell",
         column_config={
-            "line": st.column_config.NumberColumn("line", width="small", format="%d"),
-            "code": st.column_config.TextColumn("code", width="large"),
+            "line": st.column_config.NumberColumn("line", width=60, format="%d"),
             **figures,
         },
     )  # fmt: skip
@@ -242,8 +239,8 @@ def _lines(comparison: ModelComparison, unit: LogUnit) -> None:
 
 @functools.lru_cache(maxsize=8)
 def line_table(comparison: ModelComparison, unit: LogUnit) -> pd.DataFrame:
-    """`line`, `code` and both surprisals of every line in screen units, the largest difference
-    first and lines without one last."""
+    """`line`, both surprisals of it and their difference in screen units, and its `code`; the
+    largest difference first, lines without one last."""
     lines = line_frame(comparison)
     order = np.argsort(-lines["difference"].abs().fillna(-1.0).to_numpy(), kind="stable")
     lines = lines.iloc[order].reset_index(drop=True)
@@ -254,7 +251,7 @@ def line_table(comparison: ModelComparison, unit: LogUnit) -> pd.DataFrame:
         )
     }  # fmt: skip
     code = [visible_text(text.encode()).replace("·", " ") for text in lines["text"]]
-    return pd.DataFrame({"line": lines["line"], "code": code, **shown})
+    return pd.DataFrame({"line": lines["line"], **shown, "code": code})
 
 
 def _take_span() -> None:
@@ -262,11 +259,10 @@ def _take_span() -> None:
     comparison = _shown_comparison()
     if comparison is not None and span is not None and span < len(comparison):
         state.select(Selection("span", span))
-        st.session_state[LINES_KEY] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
 def _take_line() -> None:
-    cells = st.session_state[LINES_KEY].selection.cells
+    cells = st.session_state[_lines_key()].selection.cells
     comparison = _shown_comparison()
     if not cells or comparison is None:
         return
@@ -274,7 +270,11 @@ def _take_line() -> None:
     table = line_table(comparison, "bits")
     row = int(cells[0][0])
     if row < len(table):
-        state.select(Selection("line", int(table["line"].iloc[row])))
+        state.select(Selection("line", int(table["line"].iloc[row])), in_table=True)
+
+
+def _lines_key() -> str:
+    return f"two_models_lines_{state.current().lines}"
 
 
 def _shown_comparison() -> ModelComparison | None:
