@@ -89,7 +89,7 @@ def test_a_refusal_says_what_is_needed_what_there_is_and_what_would_fit(
     error = shortage(ModelChoice("org/big", dtype), facts(), tokens=tokens, present=present)
     assert error is not None
     assert "org/big" in error.asked
-    assert f"{size_text(present)} are available" in error.found
+    assert f"{size_text(present)} are free" in error.found
     assert advice in error.action
     assert error.fitting_dtype == fitting
     assert error.needed > error.present == present

@@ -237,7 +237,7 @@ def test_loading_is_reported_in_bytes(model: str) -> None:
     told: list[LoadProgress] = []
     load(locate(model), ModelChoice(model), told.append)
     weights = memory_need(facts_of(locate(model))).weights
-    assert told[0] == LoadProgress("loading", 0, weights)
+    assert told[:2] == [LoadProgress("starting"), LoadProgress("loading", 0, weights)]
     assert told[-1] == LoadProgress("loading", weights, weights)
     done = [progress.done for progress in told]
     assert done == sorted(done)

@@ -11,10 +11,11 @@ from typing import Literal
 class LoadProgress:
     """Bytes downloaded or loaded so far, of how many; `total` is None while it is unknown.
 
-    `waiting` is for running models to end, so that there is room in memory.
+    `waiting` is for running models to end, so that there is room in memory; `starting` for the
+    libraries that run models to be imported, which takes seconds the first time.
     """
 
-    stage: Literal["downloading", "waiting", "loading"]
+    stage: Literal["downloading", "waiting", "starting", "loading"]
     done: int = 0
     total: int | None = None
 

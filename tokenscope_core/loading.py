@@ -67,7 +67,7 @@ def require_fit(choice: ModelChoice, facts: ModelFacts, *, tokens: int) -> None:
         ModelTooLargeError: it would not.
     """
     total = memory_of(choice.device or devices()[0]).total
-    short = shortage(choice, facts, tokens=tokens, present=total)
+    short = shortage(choice, facts, tokens=tokens, present=total, free=False)
     if short is not None:
         raise short
 

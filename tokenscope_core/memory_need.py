@@ -71,9 +71,12 @@ def memory_need(facts: ModelFacts, *, dtype: str | None = None, tokens: int = 0)
 
 
 def shortage(
-    choice: ModelChoice, facts: ModelFacts, *, tokens: int, present: int
+    choice: ModelChoice, facts: ModelFacts, *, tokens: int, present: int, free: bool = True
 ) -> ModelTooLargeError | None:
-    """The refusal of a model that needs more than `present` bytes; None where it fits."""
+    """The refusal of a model that needs more than `present` bytes; None where it fits.
+
+    Those are the bytes that are `free` now, or else all that the device has.
+    """
     need = memory_need(facts, dtype=choice.dtype, tokens=tokens)
     if need.total <= present:
         return None
@@ -95,8 +98,11 @@ def shortage(
             f"{_HALF}, more where the weights are quantised."
         )
     return ModelTooLargeError(
-        asked=f"The model “{choice.name}” was to be loaded.",
-        found=f"It needs at least {parts}; {size_text(present)} are available.",
+        asked=f"The model “{choice.label}” was to be loaded.",
+        found=f"It needs at least {parts}; "
+        + (
+            f"{size_text(present)} are free." if free else f"there are {size_text(present)} in all."
+        ),
         action=advice,
         needed=need.total,
         present=present,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tokenscope_core.errors import ModelError
 
@@ -39,9 +40,14 @@ class ModelChoice:
         """The choice itself, or a name as it is stored, on this machine's first device."""
         return model if isinstance(model, ModelChoice) else cls(model)
 
+    @property
+    def label(self) -> str:
+        """The name as a sentence says it: of a path only the last part."""
+        return Path(self.name).name if Path(self.name).is_absolute() else self.name
+
     def __str__(self) -> str:
         precision = f" in {self.dtype}" if self.dtype else ""
-        return self.name + precision + (f" on {self.device}" if self.device else "")
+        return self.label + precision + (f" on {self.device}" if self.device else "")
 
     def to_json(self) -> dict[str, str]:
         """The choice as plain JSON values, without what is left at its default."""

@@ -79,48 +79,43 @@ class Worker:
         self._decode(self.lm, job)
 
     def _decode(self, lm: LanguageModel, job: Job) -> None:
-        from tokenscope_core import decoding
-        from tokenscope_core.prompts import prompt_ids
-
-        job.running(lm.identity, lm.vocabulary, len(prompt_ids(lm, job.request)))
-        with closing(decoding.rows(lm, job.request)) as parts:
-            for part in parts:
-                job.append(part)
+        job.running(lm.identity, lm.vocabulary, job.task.given_tokens(lm))
+        with closing(job.task.rows(lm)) as parts:
+            for text, part in parts:
+                job.append(part, text)
                 if part.finish_reason is not None:
-                    trace = job.trace_so_far(part.finish_reason)
-                    assert trace is not None
-                    self._host.keep(trace)
-                    job.end("done", trace)
+                    self._host.keep(job.finish(text, part.finish_reason))
                 elif not self._host.wanted(self, job):
                     job.end("stopped", self._kept_so_far(job))
                     return
+        job.end("done")
 
     def _fail(self, job: Job, error: Exception) -> None:
         """End a job whose run raised, keeping what it had decoded."""
         if not isinstance(error, TokenScopeError):
             _LOG.error("A run on %s failed", self.choice, exc_info=error)
         prompt_tokens, new_tokens = job.progress()
-        trace = self._kept_so_far(job)
+        traces = self._kept_so_far(job)
         job.fail(
             explain(
                 error,
-                model=self.choice.name,
+                model=self.choice.label,
                 prompt_tokens=prompt_tokens,
                 new_tokens=new_tokens,
                 max_new_tokens=job.request.max_new_tokens,
             ),
-            trace,
+            traces,
         )
         if is_out_of_memory(error):
             # The frames of the run hold its tensors.
             error.__traceback__ = None
             release_memory()
 
-    def _kept_so_far(self, job: Job) -> Trace | None:
-        trace = job.trace_so_far()
-        if trace is not None:
+    def _kept_so_far(self, job: Job) -> tuple[Trace, ...]:
+        traces = job.traces_so_far()
+        for trace in traces:
             self._host.keep(trace)
-        return trace
+        return traces
 
 
 def release_memory() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import streamlit as st
 
 from tokenscope_core import ModelChoice, TokenScopeError, hub
@@ -13,7 +10,7 @@ from tokenscope_core.memory_need import about_tokens, memory_need, shortage, siz
 from tokenscope_core.model_facts import ModelFacts, facts_of, hub_facts
 from tokenscope_core.model_files import find
 from tokenscope_core.model_pool import LoadedModel
-from tokenscope_core.model_sources import require_allowed, source_of
+from tokenscope_core.model_sources import require_allowed
 from tokenscope_core.service import GenerationService
 from tokenscope_ui.server import service
 
@@ -37,12 +34,14 @@ def draw(choice: ModelChoice) -> None:
     facts, problem = _facts(choice.name)
     with st.popover("About this model", icon=":material/info:", width="stretch"):
         if facts is not None:
-            st.table(dict(_rows(facts, here)), hide_header=True, border="horizontal")
-            st.markdown("**Memory**")
+            st.markdown("**Memory needed**")
             st.table(dict(_memory_rows(choice, facts)), hide_header=True, border="horizontal")
         else:
             st.text(problem)
         _in_memory(loaded)
+        if facts is not None:
+            st.markdown("**The model**")
+            st.table(dict(_rows(facts, here)), hide_header=True, border="horizontal")
     checked = running is not None and running.limits.memory_check
     if checked and facts is not None and here is None:
         _warn(choice, facts, loaded)
@@ -96,14 +95,12 @@ def _rows(facts: ModelFacts, loaded: LoadedModel | None) -> list[tuple[str, str]
         ("context", _count(facts.context)),
         ("chat template", _yes(facts.chat_template)),
         ("fills gaps", _yes(facts.fill_in_the_middle)),
-        ("cache", _CACHE_USE[loaded.capabilities.cache] if loaded else "tried at load"),
+        ("cache use", _CACHE_USE[loaded.capabilities.cache] if loaded else "known once loaded"),
     ]
 
 
 def _memory_rows(choice: ModelChoice, facts: ModelFacts) -> list[tuple[str, str]]:
-    state = st.session_state
-    about = about_tokens(state.get("prompt") or "", state.get("suffix") or "")
-    need = memory_need(facts, dtype=choice.dtype, tokens=about + (state.get("max_new_tokens") or 0))
+    need = memory_need(facts, dtype=choice.dtype, tokens=_run_length())
     device = choice.device or devices()[0]
     memory = memory_of(device)
     rows = [
@@ -124,7 +121,7 @@ def _in_memory(loaded: tuple[LoadedModel, ...]) -> None:
         st.caption("No model: the first run loads one.")
     for number, model in enumerate(reversed(loaded)):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(f"{_short(model.choice)}, {size_text(model.bytes)} on {model.device}")
+            st.text(f"{model.choice}, {size_text(model.bytes)} on {model.device}")
             st.button(
                 "Unload", key=f"unload {number}", on_click=_unload, args=(model.choice,),
                 disabled=not model.idle,
@@ -147,19 +144,18 @@ def _warn(choice: ModelChoice, facts: ModelFacts, loaded: tuple[LoadedModel, ...
     freed = sum(model.bytes for model in loaded if model.idle)
     memory = memory_of(device)
     present = min(memory.total, memory.available + freed)
-    short = shortage(
-        choice, facts, tokens=st.session_state.get("max_new_tokens") or 0, present=present
-    )
+    short = shortage(choice, facts, tokens=_run_length(), present=present)
     if short is not None:
         with st.container(border=True, key="too large"):
-            st.markdown(":orange[:material/warning:] **This model does not fit**")
-            st.caption(f"{short.found} {short.action}")
+            st.markdown(":orange[:material/warning:] **Too large**")
+            st.text(f"{short.found} {short.action}")
 
 
-def _short(choice: ModelChoice) -> str:
-    """A choice by the last part of its folder."""
-    name = Path(choice.name).name if source_of(choice.name).kind == "folder" else choice.name
-    return str(replace(choice, name=name))
+def _run_length() -> int:
+    """About how many tokens a run of what the controls say has."""
+    state = st.session_state
+    written = about_tokens(state.get("prompt") or "", state.get("suffix") or "")
+    return written + int(state.get("max_new_tokens") or 0)
 
 
 def _word(text: str) -> str:

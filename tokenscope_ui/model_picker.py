@@ -22,6 +22,7 @@ from tokenscope_core.model_sources import (
 )
 from tokenscope_ui import model_card
 
+AS_STORED = "as stored"
 _LISTED_FOR_S = 30
 _KINDS: dict[Kind, str] = {
     "shipped": "shipped",
@@ -59,16 +60,21 @@ def chosen() -> ModelChoice:
     """The model to run, and how."""
     state = st.session_state
     first = next((source.name for source in _listed()), "")
-    return ModelChoice(state.get("model") or first, state.get("dtype"), state.get("device"))
+    dtype, device = state.get("dtype"), state.get("device")
+    return ModelChoice(
+        state.get("model") or first,
+        None if dtype == AS_STORED else dtype,
+        # A device may have gone since it was chosen.
+        device if device in devices()[1:] else None,
+    )
 
 
 def choose(model: ModelChoice) -> None:
     """Choose the model of a run, where this server offers it."""
     if model.name in {source.name for source in _listed()}:
         st.session_state["model"] = model.name
-        st.session_state["dtype"] = model.dtype
-        if model.device in (None, *devices()):
-            st.session_state["device"] = model.device
+        st.session_state["dtype"] = model.dtype or AS_STORED
+        st.session_state["device"] = model.device or devices()[0]
 
 
 def _listed() -> tuple[Source, ...]:
@@ -94,17 +100,17 @@ def _label(source: Source, names: list[str]) -> str:
 
 def _how_to_run() -> None:
     st.selectbox(
-        "Precision", [None, *DTYPES], key="dtype", persist_state="session",
-        format_func=lambda dtype: dtype or _as_stored(),
+        "Precision", [AS_STORED, *DTYPES], key="dtype", persist_state="session",
+        format_func=lambda dtype: _as_stored() if dtype == AS_STORED else dtype,
         help="Half precision (bfloat16, float16) takes half the memory of float32. Its numbers are "
         "coarser: exact ties occur, and the favourite may differ between batch shapes.",
     )  # fmt: skip
-    first, *others = devices()
+    present = devices()
     st.selectbox(
-        "Device", [None, *others], key="device", persist_state="session", disabled=not others,
-        format_func=lambda device: _device_label(device or first),
-        help="Where the model runs. A trace does not depend on it, but for rounding."
-        if others
+        "Device", present, key="device", persist_state="session", disabled=len(present) == 1,
+        format_func=lambda device: {CPU: "CPU", SPREAD: "spread over all"}.get(device, device),
+        help="Where the model runs. A trace depends on it by rounding only."
+        if len(present) > 1
         else "torch sees no accelerator on this machine.",
     )  # fmt: skip
 
@@ -115,8 +121,4 @@ def _as_stored() -> str:
         files = find(name) if is_allowed(name) else None
     except TokenScopeError:
         files = None
-    return f"as stored ({files.precision})" if files is not None else "as stored"
-
-
-def _device_label(device: str) -> str:
-    return {CPU: "CPU", SPREAD: "spread over all"}.get(device, device)
+    return f"{AS_STORED} ({files.precision})" if files is not None else AS_STORED

@@ -65,6 +65,8 @@ def _loading(view: JobView) -> str:
             return f"Downloading {name} … {done / total:.0%} of {size_text(total)}"
         case LoadProgress("downloading"):
             return f"Asking the hub for {name} …"
+        case LoadProgress("starting"):
+            return f"Starting torch for {name} …"
         case LoadProgress("loading", done, total) if total and done:
             return f"Loading the model {name} … {_of_size(done, total)}"
         case _:

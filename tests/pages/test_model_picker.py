@@ -63,7 +63,7 @@ def test_a_model_that_does_not_fit_is_refused_with_a_way_out(
     for module in ("tokenscope_core.loading", "tokenscope_core.model_pool", CARD):
         monkeypatch.setattr(f"{module}.memory_of", lambda _device: small)
     app.open()
-    assert "This model does not fit" in app.texts
+    assert "Too large" in app.texts
     app.press("Generate")
     assert "It needs at least" in app.texts
     app.press("Run in bfloat16").until_ended()
@@ -75,7 +75,7 @@ def test_a_model_that_does_not_fit_is_refused_with_a_way_out(
 def test_a_loaded_model_is_shown_and_unloaded(app: App) -> None:
     app.open().generate()
     assert "on cpu" in app.texts
-    assert tables(app)["cache"] == "read on from any token"
+    assert tables(app)["cache use"] == "read on from any token"
     app.press("Unload")
     assert service().loaded_models() == ()
     assert "No model: the first run loads one." in app.texts
