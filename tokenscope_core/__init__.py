@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from tokenscope_core.branching import explore, fork
     from tokenscope_core.decoding import generate, score, stream
     from tokenscope_core.models import Capabilities, LanguageModel, load_model
+    from tokenscope_core.session_traces import trace_of
 
 _NEEDS_TORCH = {
     "explore": "branching",
@@ -63,6 +64,7 @@ _NEEDS_TORCH = {
     "Capabilities": "models",
     "LanguageModel": "models",
     "load_model": "models",
+    "trace_of": "session_traces",
 }
 
 __all__ = [
@@ -111,6 +113,7 @@ __all__ = [
     "summary_frame",
     "token_difference_frame",
     "token_frame",
+    "trace_of",
     "tree_frame",
 ]
 
