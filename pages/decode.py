@@ -11,9 +11,10 @@ POLL_S = 0.2
 def render() -> None:
     controls.initialise()
     controls.side_bar()
-    controls.prompt_box()
+    place = controls.prompt_box()
     busy = runs.current().busy
     st.fragment(result, run_every=POLL_S if busy else None)(polling=busy)
+    controls.reading_preview(place)
 
 
 def result(*, polling: bool) -> None:

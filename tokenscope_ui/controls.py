@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import Request, Sampling, TokenScopeError
 from tokenscope_core.model_files import ModelFiles, find
@@ -39,15 +40,13 @@ def side_bar() -> None:
         sampling_controls.draw(scoring=prompt_controls.mode() == SCORE)
 
 
-def prompt_box() -> None:
-    """The prompt, what the model reads of it, and the button that runs it."""
+def prompt_box() -> DeltaGenerator:
+    """The prompt and the button that runs it; returns the place for `reading_preview`."""
     prompt_controls.draw()
-    request, files = _request_or_none(), _files()
-    obstacle = prompt_checks.obstacle(request, files) if request and files else None
+    place = st.container()
+    obstacle = _obstacle()
     if obstacle is not None:
         st.info(obstacle, icon=":material/block:")
-    else:
-        prompt_view.what_the_model_reads(request, files)
     st.button(
         RUN_LABEL[prompt_controls.mode()],
         type="primary",
@@ -55,6 +54,14 @@ def prompt_box() -> None:
         on_click=submit,
         disabled=runs.current().busy or obstacle is not None,
     )
+    return place
+
+
+def reading_preview(place: DeltaGenerator) -> None:
+    """What the model reads, in its place; drawn last, since a tokenizer may have to be loaded."""
+    if _obstacle() is None:
+        with place:
+            prompt_view.what_the_model_reads(_request_or_none(), _files())
 
 
 def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> None:
@@ -97,6 +104,12 @@ def _request(*, prompt: str | None = None, max_new_tokens: int | None = None) ->
         stop=sampling_controls.stop_strings() if generating else (),
         stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
     )
+
+
+def _obstacle() -> str | None:
+    """Why the chosen model cannot do what the chosen mode asks of it."""
+    request, files = _request_or_none(), _files()
+    return prompt_checks.obstacle(request, files) if request and files else None
 
 
 def _request_or_none() -> Request | None:
