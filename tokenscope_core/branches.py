@@ -5,13 +5,14 @@ Values only; `branching` carries them out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RequestError
 from tokenscope_core.request import Request
-from tokenscope_core.steps import Source
-from tokenscope_core.trace import Trace, recipe_key
+from tokenscope_core.steps import FinishReason, Rows, Source, Vocabulary
+from tokenscope_core.trace import ModelIdentity, Trace, recipe_key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +99,24 @@ class BranchPlan:
         """The parent's tokens after all that the branch keeps."""
         start = self.edit.position + self.edit.removed + self.edit.kept
         return tuple(self.parent.token_ids[start:].tolist())
+
+    def trace(
+        self,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Iterable[Rows],
+        finish_reason: FinishReason,
+    ) -> Trace:
+        """The trace of the branch from the rows it has run to."""
+        return Trace.from_rows(
+            self.request,
+            model,
+            vocabulary,
+            rows,
+            finish_reason,
+            branch=(self.parent.key, self.edit),
+            prompt_length=self.prompt_length,
+        )
 
     @property
     def _kept_of_prompt(self) -> int:

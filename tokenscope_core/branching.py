@@ -180,15 +180,7 @@ def explore_rows(lm: LanguageModel, plans: Sequence[BranchPlan]) -> Iterator[tup
 def grown(lm: LanguageModel, chosen: BranchPlan, rows: Iterator[Rows] | Sequence[Rows]) -> Trace:
     """The trace of a branch that has run to its end."""
     parts = list(rows)
-    return Trace.from_rows(
-        chosen.request,
-        lm.identity,
-        lm.vocabulary,
-        parts,
-        parts[-1].finish_reason or "length",
-        branch=(chosen.parent.key, chosen.edit),
-        prompt_length=chosen.prompt_length,
-    )
+    return chosen.trace(lm.identity, lm.vocabulary, parts, parts[-1].finish_reason or "length")
 
 
 def require_same_model(lm: LanguageModel, trace: Trace) -> None:

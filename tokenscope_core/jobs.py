@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tokenscope_core.errors import TokenScopeError
@@ -18,6 +18,7 @@ from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Rows, Vocabulary
+from tokenscope_core.tasks import Task
 from tokenscope_core.trace import ModelIdentity, Trace
 
 Phase = Literal["queued", "loading", "running", "done", "stopped", "failed"]
@@ -30,10 +31,11 @@ class JobView:
 
     `queue_position` counts the runs that come first (queued only); `load` says how far the model
     has come (loading only). `prompt_tokens` of `prompt_length` have been read; the latter is None
-    until the model has split the prompt. `tokens_per_second` and `seconds_left` are None until at
-    least two tokens have been generated; `seconds_left` is an upper bound, since a run may end
-    early. `trace` is set once the run is done, or was stopped or failed after at least one token;
-    `error` once it has failed.
+    until the model has split the prompt. A run may write several `texts` side by side; `new_tokens`
+    counts all of theirs, at most `most_new_tokens`. `tokens_per_second` and `seconds_left` are None
+    until at least two tokens have been generated; `seconds_left` is an upper bound, since a run may
+    end early. `traces` holds those that are done; all of them once the run was stopped or failed
+    after at least one token. `error` is set once it has failed.
     """
 
     job_id: str
@@ -45,11 +47,18 @@ class JobView:
     prompt_tokens: int = 0
     prompt_length: int | None = None
     new_tokens: int = 0
+    most_new_tokens: int = 0
     tokens_per_second: float | None = None
     seconds_left: float | None = None
     from_store: bool = False
-    trace: Trace | None = None
+    texts: int = 1
+    traces: tuple[Trace, ...] = ()
     error: TokenScopeError | None = None
+
+    @property
+    def trace(self) -> Trace | None:
+        """The first of the traces; None before there is one."""
+        return self.traces[0] if self.traces else None
 
     @property
     def ended(self) -> bool:
@@ -58,18 +67,20 @@ class JobView:
 
 
 class Job:
-    """A run of one request on one model. Safe to use from several threads."""
+    """A run of one task on one model. Safe to use from several threads."""
 
     def __init__(
-        self, job_id: str, model: ModelChoice, request: Request, *, clock: Callable[[], float]
+        self, job_id: str, model: ModelChoice, task: Task, *, clock: Callable[[], float]
     ) -> None:
         self.job_id = job_id
         self.model = model
-        self.request = request
+        self.task = task
+        self.request = task.request
         self._clock = clock
         self._lock = threading.Lock()
         self._phase: Phase = "queued"
-        self._rows: list[Rows] = []
+        self._rows: list[list[Rows]] = [[] for _ in range(task.texts)]
+        self._traces: dict[int, Trace] = {}
         self._load: LoadProgress | None = None
         self._prompt_tokens = 0
         self._prompt_length: int | None = None
@@ -77,7 +88,6 @@ class Job:
         self._first_token_at: float | None = None
         self._last_token_at: float | None = None
         self._source: tuple[ModelIdentity, Vocabulary] | None = None
-        self._trace: Trace | None = None
         self._from_store = False
         self._error: TokenScopeError | None = None
         self._subscribers: dict[str, float | None] = {}
@@ -97,29 +107,45 @@ class Job:
             self._phase, self._load = "running", None
             self._source, self._prompt_length = (identity, vocabulary), prompt_length
 
-    def append(self, part: Rows) -> None:
-        """Record rows that the decode loop has produced."""
+    def append(self, part: Rows, text: int = 0) -> None:
+        """Record rows that a text has grown by."""
         with self._lock:
-            self._rows.append(part)
+            copied = sum(map(len, self._rows[text])) < self.task.shared
+            self._rows[text].append(part)
             if part.source == "prompt":
                 self._prompt_tokens += len(part)
+            if part.source != "sampled" or copied:
                 return
             self._new_tokens += len(part)
             self._last_token_at = self._clock()
             if self._first_token_at is None:
                 self._first_token_at = self._last_token_at
 
-    def end(self, phase: Phase, trace: Trace | None = None, *, from_store: bool = False) -> None:
-        """Close the job as done or stopped."""
+    def finish(self, text: int, finish_reason: FinishReason) -> Trace:
+        """A text is complete; its trace."""
         with self._lock:
-            self._phase, self._trace, self._from_store = phase, trace, from_store
-            self._rows.clear()
+            assert self._source is not None
+            rows = self._rows[text]
+            trace = self.task.trace(text, *self._source, rows, finish_reason)
+            self._traces[text] = trace
+            return trace
 
-    def fail(self, error: TokenScopeError, trace: Trace | None = None) -> None:
+    def end(self, phase: Phase, traces: Sequence[Trace] = (), *, from_store: bool = False) -> None:
+        """Close the job as done or stopped; with traces where they are not its own."""
+        with self._lock:
+            self._phase, self._from_store = phase, from_store
+            self._close(traces)
+
+    def fail(self, error: TokenScopeError, traces: Sequence[Trace] = ()) -> None:
         """Close the job with an error to show, and what had been decoded before it."""
         with self._lock:
-            self._phase, self._error, self._trace = "failed", error, trace
-            self._rows.clear()
+            self._phase, self._error = "failed", error
+            self._close(traces)
+
+    def _close(self, traces: Sequence[Trace]) -> None:
+        if traces:
+            self._traces = dict(enumerate(traces))
+        self._rows = [[] for _ in self._rows]
 
     # The subscribers' side.
 
@@ -156,7 +182,7 @@ class Job:
         """The state of the run now."""
         with self._lock:
             rate = self._rate()
-            left = self.request.max_new_tokens - self._new_tokens
+            most = self.request.max_new_tokens * self.task.texts
             return JobView(
                 job_id=self.job_id,
                 model=self.model,
@@ -168,9 +194,11 @@ class Job:
                 prompt_length=self._prompt_length,
                 new_tokens=self._new_tokens,
                 tokens_per_second=rate,
-                seconds_left=left / rate if rate else None,
+                most_new_tokens=most,
+                seconds_left=(most - self._new_tokens) / rate if rate else None,
                 from_store=self._from_store,
-                trace=self._trace,
+                texts=self.task.texts,
+                traces=tuple(self._traces[text] for text in sorted(self._traces)),
                 error=self._error,
             )
 
@@ -180,15 +208,18 @@ class Job:
         elapsed = self._last_token_at - self._first_token_at
         return (self._new_tokens - 1) / elapsed if elapsed > 0 else None
 
-    def trace_so_far(self, finish_reason: FinishReason = "cancelled") -> Trace | None:
-        """The rows recorded until now as a trace; None before the first."""
+    def traces_so_far(self) -> tuple[Trace, ...]:
+        """What every text has grown to until now, as it would be if the run were stopped."""
         with self._lock:
-            if self._trace is not None:
-                return self._trace
-            rows, source = list(self._rows), self._source
-        if not rows or source is None:
-            return None
-        return Trace.from_rows(self.request, *source, rows, finish_reason)
+            rows, source = [list(parts) for parts in self._rows], self._source
+            done = dict(self._traces)
+        if source is None:
+            return tuple(done[text] for text in sorted(done))
+        return tuple(
+            done[text] if text in done else self.task.trace(text, *source, parts, "cancelled")
+            for text, parts in enumerate(rows)
+            if text in done or parts
+        )
 
 
 class Ticket:
@@ -218,10 +249,14 @@ class Ticket:
         """The state of the run, as this subscriber sees it."""
         return self._stopped or self._job.view(self._queue_position(self._job))
 
-    def trace_so_far(self) -> Trace | None:
-        """What has been decoded until now; None before the first token."""
+    def traces_so_far(self) -> tuple[Trace, ...]:
+        """What has been decoded until now; nothing before the first token."""
         view = self.view()
-        return view.trace if view.ended else self._job.trace_so_far()
+        return view.traces if view.ended else self._job.traces_so_far()
+
+    def trace_so_far(self) -> Trace | None:
+        """The first of `traces_so_far`."""
+        return next(iter(self.traces_so_far()), None)
 
     def touch(self) -> None:
         """Say that the subscriber is there, after a connection was lost."""
@@ -233,19 +268,16 @@ class Ticket:
         view = self.view()
         if view.ended:
             return view
-        trace = self._job.trace_so_far()
-        if trace is not None:
+        traces = self._job.traces_so_far()
+        for trace in traces:
             self._keep(trace)
-        self._stopped = JobView(
-            job_id=view.job_id,
-            model=view.model,
-            request=view.request,
+        self._stopped = replace(
+            view,
             phase="stopped",
-            prompt_tokens=view.prompt_tokens,
-            prompt_length=view.prompt_length,
-            new_tokens=view.new_tokens,
-            tokens_per_second=view.tokens_per_second,
-            trace=trace,
+            queue_position=None,
+            load=None,
+            seconds_left=None,
+            traces=traces,
         )
         self._job.leave(self._subscriber)
         return self._stopped

@@ -30,7 +30,8 @@ from tokenscope_core.model_pool import LoadedModel, ModelPool
 from tokenscope_core.model_sources import require_allowed
 from tokenscope_core.request import Request
 from tokenscope_core.store import Store
-from tokenscope_core.trace import Trace, recipe_key
+from tokenscope_core.tasks import Prompted, Task
+from tokenscope_core.trace import Trace
 from tokenscope_core.worker import Worker
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ class GenerationService:
         self._changed = self._pool.changed
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
-    def submit(self, model: str | ModelChoice, request: Request, subscriber: str) -> Ticket:
+    def submit(self, model: str | ModelChoice, wanted: Request | Task, subscriber: str) -> Ticket:
         """Ask for a run; returns at once.
 
-        A complete trace in the store answers immediately; an equal run in progress is joined.
+        Complete traces in the store answer immediately; an equal run in progress is joined.
 
         Raises:
             ModelNotAllowedError: the operator does not offer the model.
@@ -74,22 +75,23 @@ class GenerationService:
             ModelError: this machine has no such device.
             QueueFullError: too many runs wait for this model.
         """
+        task: Task = Prompted(wanted) if isinstance(wanted, Request) else wanted
         choice = ModelChoice.of(model)
         require_allowed(choice.name)
         files = find(choice.name)
         choice = _plain(choice, files)
-        stored = self._stored(choice, files, request)
-        if stored is None and files is not None and self.limits.memory_check:
-            require_fit(choice, facts_of(files), tokens=tokens_of(request))
-        job_id = job_id_of(choice, request)
+        stored = self._stored(choice, files, task)
+        if not stored and files is not None and self.limits.memory_check:
+            require_fit(choice, facts_of(files), tokens=_tokens_of(task))
+        job_id = job_id_of(choice, task)
         with self._changed:
-            if stored is not None:
-                job = self._remember(Job(job_id, choice, request, clock=self._clock))
+            if stored:
+                job = self._remember(Job(job_id, choice, task, clock=self._clock))
                 job.end("done", stored, from_store=True)
                 return self._ticket(job, subscriber)
-            job = self._jobs.get(job_id) or self._enqueue(job_id, choice, request)
+            job = self._jobs.get(job_id) or self._enqueue(job_id, choice, task)
             if job.view().ended:
-                job = self._enqueue(job_id, choice, request)
+                job = self._enqueue(job_id, choice, task)
             return self._ticket(job, subscriber)
 
     def attach(self, job_id: str, subscriber: str) -> Ticket | None:
@@ -138,19 +140,25 @@ class GenerationService:
         self._pool.close()
 
     def _stored(
-        self, choice: ModelChoice, files: ModelFiles | None, request: Request
-    ) -> Trace | None:
+        self, choice: ModelChoice, files: ModelFiles | None, task: Task
+    ) -> tuple[Trace, ...]:
+        """The traces of a task where the store holds them all, else none."""
         if files is None:
-            return None
-        key = recipe_key(files.fingerprint_in(choice.dtype), request)
-        try:
-            return self.store.get(key)
-        except RecordError as error:
-            _LOG.warning("Recomputing %s: %s", key, error)
-            self.store.delete(key)
-            return None
+            return ()
+        traces = []
+        for key in task.keys(files.fingerprint_in(choice.dtype)):
+            try:
+                trace = self.store.get(key)
+            except RecordError as error:
+                _LOG.warning("Recomputing %s: %s", key, error)
+                self.store.delete(key)
+                return ()
+            if trace is None:
+                return ()
+            traces.append(trace)
+        return tuple(traces)
 
-    def _enqueue(self, job_id: str, choice: ModelChoice, request: Request) -> Job:
+    def _enqueue(self, job_id: str, choice: ModelChoice, task: Task) -> Job:
         worker = self._pool.use(self, choice)
         if len(worker.waiting) >= self.limits.waiting_per_model:
             raise QueueFullError(
@@ -159,7 +167,7 @@ class GenerationService:
                 "as many as this server allows.",
                 action="Try again when some of them have ended.",
             )
-        job = self._remember(Job(job_id, choice, request, clock=self._clock))
+        job = self._remember(Job(job_id, choice, task, clock=self._clock))
         worker.waiting.append(job)
         self._changed.notify_all()
         return job
@@ -208,7 +216,7 @@ class GenerationService:
 
         Raises: as `loading.fetch`, `ModelPool.make_room` and `loading.load`.
         """
-        tokens = tokens_of(job.request)
+        tokens = _tokens_of(job.task)
         try:
             files = fetch(
                 worker.choice,
@@ -229,10 +237,16 @@ class GenerationService:
         return self._load(files, worker.choice, job.loading) if has_room else None
 
 
-def job_id_of(choice: ModelChoice, request: Request) -> str:
+def job_id_of(choice: ModelChoice, task: Task) -> str:
     """Names a run before its model has been found (SHA-256, hex)."""
-    recipe: dict[str, Any] = {"model": choice.to_json(), "request": request.to_json()}
+    recipe: dict[str, Any] = {"model": choice.to_json(), **task.recipe()}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def _tokens_of(task: Task) -> int:
+    """About how many tokens the model holds in memory for a task."""
+    each = task.shared + task.request.max_new_tokens if task.shared else tokens_of(task.request)
+    return task.texts * each
 
 
 def _plain(choice: ModelChoice, files: ModelFiles | None) -> ModelChoice:

@@ -1,0 +1,152 @@
+"""What a worker is asked to have a model write: a prompt gone on from, or branches of a trace.
+
+Values only; the model is named by who submits them and torch is imported by who runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tokenscope_core.branches import BranchPlan
+from tokenscope_core.request import Request
+from tokenscope_core.steps import FinishReason, Rows, Vocabulary
+from tokenscope_core.trace import ModelIdentity, Trace, recipe_key
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+
+class Task(Protocol):
+    """One text to write, or several side by side."""
+
+    @property
+    def request(self) -> Request:
+        """How it is written; the same for all texts."""
+
+    @property
+    def texts(self) -> int:
+        """How many there are."""
+
+    @property
+    def shared(self) -> int:
+        """How many tokens at the beginning are copied from another trace, not computed."""
+
+    def recipe(self) -> dict[str, Any]:
+        """What names the task, as plain JSON values; the model is not part of it."""
+
+    def keys(self, fingerprint: str) -> tuple[str, ...]:
+        """The key of each text's trace, run to its end by the model with that fingerprint."""
+
+    def given_tokens(self, lm: LanguageModel) -> int:
+        """How many tokens are read before the first is drawn, in one text."""
+
+    def rows(self, lm: LanguageModel) -> Generator[tuple[int, Rows], None, None]:
+        """Run it, yielding rows with the index of their text."""
+
+    def trace(
+        self,
+        text: int,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Sequence[Rows],
+        finish_reason: FinishReason,
+    ) -> Trace:
+        """The trace of one text's rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """A prompt to go on from."""
+
+    request: Request
+    texts: int = 1
+    shared: int = 0
+
+    def recipe(self) -> dict[str, Any]:
+        """The request."""
+        return {"request": self.request.to_json()}
+
+    def keys(self, fingerprint: str) -> tuple[str, ...]:
+        """The key of the one trace."""
+        return (recipe_key(fingerprint, self.request),)
+
+    def given_tokens(self, lm: LanguageModel) -> int:
+        """The tokens of the prompt."""
+        from tokenscope_core.prompts import prompt_ids
+
+        return len(prompt_ids(lm, self.request))
+
+    def rows(self, lm: LanguageModel) -> Generator[tuple[int, Rows], None, None]:
+        """As `decoding.rows`."""
+        from tokenscope_core.decoding import rows
+
+        for part in rows(lm, self.request):
+            yield 0, part
+
+    def trace(
+        self,
+        text: int,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Sequence[Rows],
+        finish_reason: FinishReason,
+    ) -> Trace:
+        """The trace of the run."""
+        return Trace.from_rows(self.request, model, vocabulary, rows, finish_reason)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branched:
+    """One branch of a trace, or several that put one token each at the same position."""
+
+    plans: tuple[BranchPlan, ...]
+
+    @property
+    def request(self) -> Request:
+        """How the model goes on."""
+        return self.plans[0].request
+
+    @property
+    def texts(self) -> int:
+        """How many branches."""
+        return len(self.plans)
+
+    @property
+    def shared(self) -> int:
+        """What they share with their parent."""
+        return self.plans[0].shared
+
+    def recipe(self) -> dict[str, Any]:
+        """The branches' own keys."""
+        return {"branches": [plan.key for plan in self.plans]}
+
+    def keys(self, fingerprint: str) -> tuple[str, ...]:
+        """The key of each branch."""
+        return tuple(plan.key for plan in self.plans)
+
+    def given_tokens(self, lm: LanguageModel) -> int:
+        """Shared and given tokens."""
+        return self.shared + len(self.plans[0].given)
+
+    def rows(self, lm: LanguageModel) -> Generator[tuple[int, Rows], None, None]:
+        """As `branching.branch_rows`, or `explore_rows` of several."""
+        from tokenscope_core.branching import branch_rows, explore_rows
+
+        if len(self.plans) > 1:
+            yield from explore_rows(lm, self.plans)
+            return
+        for part in branch_rows(lm, self.plans[0]):
+            yield 0, part
+
+    def trace(
+        self,
+        text: int,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Sequence[Rows],
+        finish_reason: FinishReason,
+    ) -> Trace:
+        """The trace of one branch."""
+        return self.plans[text].trace(model, vocabulary, rows, finish_reason)
