@@ -48,10 +48,8 @@ class Vocabulary:
 
     def pieces(self, token_ids: Iterable[int]) -> list[bytes]:
         """The bytes that each token of a whole text adds to it."""
-        pieces = [
-            b"" if token_id in self.special_ids else self.token_bytes[token_id]
-            for token_id in token_ids
-        ]
+        special, table = self.special_ids, self.token_bytes
+        pieces = [b"" if token_id in special else table[token_id] for token_id in token_ids]
         if self.dummy_prefix:
             first = next((i for i, piece in enumerate(pieces) if piece), 0)
             pieces[first : first + 1] = [p.removeprefix(b" ") for p in pieces[first : first + 1]]

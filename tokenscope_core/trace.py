@@ -68,7 +68,8 @@ class Trace:
 
     def __post_init__(self) -> None:
         token_ids = self.token_ids.tolist()
-        special = [token_id in self.vocabulary.special_ids for token_id in token_ids]
+        special_ids = self.vocabulary.special_ids
+        special = [token_id in special_ids for token_id in token_ids]
         widths = [len(piece) for piece in self.vocabulary.pieces(token_ids)]
         ends = np.cumsum(widths, dtype=np.int64)
         object.__setattr__(self, "special", np.array(special, dtype=np.bool_))

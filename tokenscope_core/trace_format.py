@@ -171,7 +171,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
         request=Request.from_json(metadata["request"]),
         model=_identity(metadata["model"]),
         vocabulary=Vocabulary(
-            _token_bytes(batch),
+            _token_bytes(batch, token_ids, candidate_ids),
             frozenset(_whole(i) for i in metadata["special_ids"]),
             bool(metadata["dummy_prefix"]),
         ),
@@ -189,21 +189,19 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
     return trace
 
 
-def _token_bytes(batch: pa.RecordBatch) -> dict[int, bytes]:
+def _token_bytes(batch: pa.RecordBatch, token_ids: Ints, candidate_ids: Ints) -> dict[int, bytes]:
     """The bytes of every token in the batch, from where it is first mentioned."""
-    candidate_ids = batch.column("candidate_ids").flatten()
     candidate_bytes = batch.column("candidate_bytes").flatten()
-    new = candidate_ids.filter(candidate_bytes.is_valid())
+    named = candidate_bytes.is_valid().to_numpy(zero_copy_only=False)
+    token_ids = np.concatenate((candidate_ids[named], token_ids))
     pieces = [*candidate_bytes.drop_null().to_pylist(), *batch.column("token_bytes").to_pylist()]
-    token_ids = np.concatenate((_ints(new), _ints(batch.column("token_id"))))
-    mentioned = candidate_ids.drop_null().to_numpy()
-    lowest = min(ids.min(initial=0) for ids in (token_ids, mentioned))
-    highest = max(ids.max(initial=0) for ids in (token_ids, mentioned))
-    if lowest < 0 or highest > _MAX_TOKEN_ID:
+    highest = max(int(ids.max(initial=0)) for ids in (token_ids, candidate_ids))
+    if token_ids.min(initial=0) < 0 or candidate_ids.min(initial=0) < -1 or highest > _MAX_TOKEN_ID:
         raise ValueError("no vocabulary has such ids")
-    has_bytes = np.zeros(highest + 1, dtype=np.bool_)
+    has_bytes = np.zeros(highest + 2, dtype=np.bool_)
     has_bytes[token_ids] = True
-    if None in pieces or not has_bytes[mentioned].all():
+    has_bytes[-1] = True  # stands for a missing candidate, -1
+    if None in pieces or not has_bytes[candidate_ids].all():
         raise ValueError("a token has no bytes")
     return dict(zip(token_ids.tolist(), pieces, strict=True))
 
@@ -219,8 +217,8 @@ def _require_consistent(trace: Trace, byte_end: Ints) -> None:
     prompt, generated = trace.source[: trace.prompt_length], trace.source[trace.prompt_length :]
     if not 0 <= trace.prompt_length <= len(trace) or not len(trace):
         raise ValueError("the prompt is longer than the trace")
-    edited = ("prompt", "forced") if trace.branch else ("prompt",)
-    if not np.isin(prompt, edited).all() or not np.isin(generated, ("sampled", "forced")).all():
+    edited = {"prompt", "forced"} if trace.branch else {"prompt"}
+    if not set(prompt.tolist()) <= edited or not set(generated.tolist()) <= {"sampled", "forced"}:
         raise ValueError("token sources do not match the prompt's length")
     if trace.finish_reason not in FINISH_REASONS:
         raise ValueError(f"unknown finish reason {trace.finish_reason!r}")
