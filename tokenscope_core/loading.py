@@ -78,12 +78,13 @@ def load(files: ModelFiles, choice: ModelChoice, report: Report) -> LanguageMode
     Raises: as `models.load_model`.
     """
     total = memory_need(facts_of(files), dtype=choice.dtype).weights
-    report(LoadProgress("loading", 0, total))
+    report(LoadProgress("starting"))
     import_engine()
     import torch
 
     from tokenscope_core.models import load_model
 
+    report(LoadProgress("loading", 0, total))
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     dtype = getattr(torch, choice.dtype) if choice.dtype else None
     with _reporting(total, report):

@@ -124,10 +124,7 @@ def _in_memory(loaded: tuple[LoadedModel, ...]) -> None:
             st.text(f"{model.choice}, {size_text(model.bytes)} on {model.device}")
             st.button(
                 "Unload", key=f"unload {number}", on_click=_unload, args=(model.choice,),
-                disabled=not model.idle,
-                help="Frees its memory; the next run loads it again."
-                if model.idle
-                else "It is running.",
+                help="Frees its memory; the next run loads it again.",
             )  # fmt: skip
 
 

@@ -6,17 +6,15 @@ import os
 
 import streamlit as st
 
-from tokenscope_core import ModelChoice, TokenScopeError
+from tokenscope_core import ModelChoice
 from tokenscope_core.machine import CPU, SPREAD, devices
 from tokenscope_core.model_choice import DTYPES
-from tokenscope_core.model_files import find
 from tokenscope_core.model_sources import (
     ALLOWED_VARIABLE,
     MODELS_VARIABLE,
     Kind,
     Source,
     accepts_others,
-    is_allowed,
     source_of,
     sources,
 )
@@ -101,7 +99,6 @@ def _label(source: Source, names: list[str]) -> str:
 def _how_to_run() -> None:
     st.selectbox(
         "Precision", [AS_STORED, *DTYPES], key="dtype", persist_state="session",
-        format_func=lambda dtype: _as_stored() if dtype == AS_STORED else dtype,
         help="Half precision (bfloat16, float16) takes half the memory of float32. Its numbers are "
         "coarser: exact ties occur, and the favourite may differ between batch shapes.",
     )  # fmt: skip
@@ -113,12 +110,3 @@ def _how_to_run() -> None:
         if len(present) > 1
         else "torch sees no accelerator on this machine.",
     )  # fmt: skip
-
-
-def _as_stored() -> str:
-    name = chosen().name
-    try:
-        files = find(name) if is_allowed(name) else None
-    except TokenScopeError:
-        files = None
-    return f"{AS_STORED} ({files.precision})" if files is not None else AS_STORED

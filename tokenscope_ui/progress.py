@@ -67,6 +67,8 @@ def _loading(view: JobView) -> str:
             return f"Asking the hub for {name} …"
         case LoadProgress("starting"):
             return f"Starting torch for {name} …"
+        case LoadProgress("loading", done, total) if done and done == total:
+            return f"Trying out {name} …"
         case LoadProgress("loading", done, total) if total and done:
             return f"Loading the model {name} … {_of_size(done, total)}"
         case _:
