@@ -257,6 +257,18 @@ def test_undo_and_redo_lead_to_the_very_same_trees(steps: list[tuple[str, int, s
 
 
 @given(_STEPS)
+def test_all_that_was_undone_can_be_redone(steps: list[tuple[str, int, str]]) -> None:
+    session = after(steps)[-1]
+    undone = [session]
+    while undone[-1].past:
+        undone.append(undone[-1].undo())
+    redone = undone[-1]
+    for expected in reversed(undone[:-1]):
+        redone = redone.redo()
+        assert redone == expected
+
+
+@given(_STEPS)
 def test_a_walk_meets_every_branch_once_and_parents_first(
     steps: list[tuple[str, int, str]],
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import tiny_models
 
 import tokenscope_core as ts
+from tokenscope_core import prefill
 from tokenscope_core.decoding import rows
 from tokenscope_core.session import Session
 from tokenscope_core.session_traces import trace_of
@@ -89,6 +90,18 @@ def test_a_stopped_run_is_computed_up_to_where_it_was_stopped(
     session = Session.start(stopped).add(child, parent=stopped)
     assert_same(trace_of(session, child.key, store, lm), child)
     assert_same(trace_of(session, stopped.key, store), stopped)
+
+
+def test_a_run_stopped_in_its_prompt_is_cut_there_whatever_the_chunks(
+    lm: ts.LanguageModel, store: ts.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as short_chunks:
+        short_chunks.setattr(prefill, "chunk_length", lambda vocabulary_size: 2)
+        running = rows(lm, REQUEST)
+        parts = [next(running), next(running)]
+    stopped = ts.Trace.from_rows(REQUEST, lm.identity, lm.vocabulary, parts, "cancelled")
+    assert len(stopped) == 3
+    assert_same(trace_of(Session.start(stopped), stopped.key, store, lm), stopped)
 
 
 def test_a_stopped_run_that_comes_out_otherwise_is_named(
