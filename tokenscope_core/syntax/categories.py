@@ -57,6 +57,13 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Scopes without a name of their own.
+BLOCKS = words("""
+    if for while do loop try with match switch select case lambda closure subshell unsafe
+    synchronized
+""")
+
+
 def _table(**rows: str) -> dict[str, str]:
     return {token: name.replace("_", " ") for name, row in rows.items() for token in row.split()}
 
@@ -67,10 +74,10 @@ SHARED_TOKENS: Mapping[str, str] = _table(
     comparison_operator="== != < > <= >= === !== <> <=> =~",
     logical_operator="&& || ! ??",
     bitwise_operator="& | ^ ~ << >> >>> &^",
-    assignment_operator="""= := += -= *= /= %= **= //= @= &= |= ^= <<= >>= >>>= &&= ||= ??= &^=
-        <-""",
+    assignment_operator="= := += -= *= /= %= **= //= @= &= |= ^= <<= >>= >>>= &&= ||= ??= &^=",
     other_operator="? ?. -> => ... .. ..= :: .* ->* <- @ #",
-    delimiter="( ) [ ] { } , ; : . \" ' `",
+    delimiter="( ) [ ] { } , ; : .",
+    string='\' ` " """',
 )
 
 
@@ -133,4 +140,4 @@ class CategoryMap:
         return replace(self, **merged)
 
 
-_WORD = re.compile(r"[@#_$]?[A-Za-z][A-Za-z0-9_ -]*!?")
+_WORD = re.compile(r"[@#_$]*[A-Za-z][A-Za-z0-9_ -]*!?")

@@ -151,7 +151,7 @@ class Detection:
 # Enough to tell, and bounds the time: ten parses of 20 kB take about 30 ms.
 DETECTION_BYTES = 20_000
 # "Likely" asks the runner-up for this much more of the text in errors.
-CLEAR_MARGIN = 0.05
+CLEAR_MARGIN = 0.02
 
 
 def detect(text: str | bytes = "", *, fence: str = "", filename: str = "") -> Detection:

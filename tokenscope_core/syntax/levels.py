@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tokenscope_core.syntax.categories import CategoryMap
+from tokenscope_core.syntax.categories import BLOCKS, CategoryMap
 from tokenscope_core.syntax.languages import Grammar
 from tokenscope_core.syntax.tree import ERROR, NodeTable
 
@@ -80,7 +80,7 @@ def _scopes(nodes: NodeTable, text: bytes, table: CategoryMap) -> tuple[list[str
         label = table.scopes.get(kind)
         if label is not None and nodes.named[row] and deep < PATH_DEPTH:
             deep += 1
-            name = _name_of(row, nodes, text, table)
+            name = None if label in BLOCKS else _name_of(row, nodes, text, table)
             if name is None and kind in table.functions:
                 name = ANONYMOUS
             path = f"{path} > {label}" if path else label
@@ -142,11 +142,10 @@ class _Categories:
             )
             documents.append(row in self.docstrings or (parent >= 0 and documents[parent]))
             category = self._name(row, typed) if kind in table.names else self._kind(row)
-            if category == "string" and documents[row]:
+            if category == "comment" and table.doc_comment is not None:
+                documents[row] |= bool(table.doc_comment.match(self.text, nodes.start[row]))
+            if category in ("string", "comment") and documents[row]:
                 category = "docstring"
-            elif category == "comment" and table.doc_comment is not None:
-                comment = self.text[nodes.start[row] : nodes.end[row]]
-                category = "docstring" if table.doc_comment.match(comment) else category
             categories.append(category)
         return categories
 
@@ -185,16 +184,15 @@ class _Categories:
             return role
         if typed and not role:
             return "type"
-        spelled = self.text[nodes.start[row] : nodes.end[row]]
-        member = nodes.field[row] in table.member_fields
-        if not member and spelled.decode("utf-8", "replace") in table.builtins:
-            return "builtin"
-        if role:
-            return role
         default = table.leaves.get(nodes.kind[row], "variable")
-        if default == "variable" and table.constant and table.constant.fullmatch(spelled):
-            return "constant"
-        return default
+        spelled = self.text[nodes.start[row] : nodes.end[row]]
+        alone = nodes.field[row] not in table.member_fields
+        candidate = alone and (role or default == "variable")
+        if candidate and spelled.decode("utf-8", "replace") in table.builtins:
+            return "builtin"
+        if role or default != "variable":
+            return role or default
+        return "constant" if table.constant and table.constant.fullmatch(spelled) else default
 
     def _docstrings(self) -> set[int]:
         """Strings that stand alone as the first statement of what can carry a docstring."""

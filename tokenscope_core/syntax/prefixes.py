@@ -24,6 +24,8 @@ _POSITION = re.compile(r"process version:\d+, version_count:\d+, state:\d+, row:
 # What can follow where a number, an escape or a character has only begun.
 _NUMBER = re.compile(rb"[0-9][0-9a-zA-Z_.]*[-+]?$")
 _ESCAPE = re.compile(rb"\\[xuUN0-9]?\{?[0-9a-fA-F]*$")
+# Spaces and joined lines: nothing that a parser could have had a use for.
+_NOTHING = re.compile(rb"(?:\s|\\\r?\n|\\\Z)*")
 _WORD_END = re.compile(rb"[A-Za-z0-9_$#@]+$")
 # Tokens of fixed text that grammars name, so that they are not in the list of fixed tokens.
 _NAMED_TOKENS = (b"...",)
@@ -160,7 +162,7 @@ class GrowingText:
             return True
         row, column = log.farthest
         offset = state.line_starts[row] + column if row < len(state.line_starts) else len(whole)
-        return not state.text[offset:].strip()
+        return _NOTHING.fullmatch(state.text, offset) is not None
 
     def _parse(self, before: _State, whole: bytes) -> Tree:
         if before.tree is None:
