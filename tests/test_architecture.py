@@ -17,11 +17,11 @@ import tokenscope_core as ts
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
-    "alignment", "comparison", "comparison_tables", "edits", "errors",
+    "alignment", "arrow_files", "comparison", "comparison_tables", "edits", "errors", "filters",
     "metric_registry", "model_comparison",
     "model_comparison_tables", "model_files", "request", "session", "session_format",
     "session_tables", "steps", "stopping", "store", "tables",
-    "trace", "trace_format", "jobs", "service",
+    "trace", "trace_format", "trace_format_v1", "jobs", "service",
 )  # fmt: skip
 # DESIGN section 4, as far as it is built.
 DOCUMENTED = (
