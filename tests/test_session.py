@@ -336,6 +336,36 @@ def test_a_malformed_record_is_a_named_error(
         Session.from_bytes(changed_record(session, change))
 
 
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+def test_any_part_of_a_record_may_be_replaced_by_anything(data: st.DataObject) -> None:
+    session = Session.start(ROOT).add(WHILE, parent=ROOT).rename(WHILE.key, "mine")
+    values = json.loads(session.to_bytes())
+    places: list[tuple[Any, Any]] = []
+
+    def visit(node: Any) -> None:
+        inside = node.items() if isinstance(node, dict) else enumerate(node)
+        for name, value in inside:
+            places.append((node, name))
+            if isinstance(value, dict | list):
+                visit(value)
+
+    visit(values)
+    node, name = data.draw(st.sampled_from(places))
+    node[name] = data.draw(_JSON)
+    try:
+        read = Session.from_bytes(json.dumps(values).encode())
+    except ts.RecordError:
+        return
+    assert Session.from_bytes(read.to_bytes()) == read
+
+
 @pytest.mark.parametrize(
     "blob",
     [b"", b"null", b"[]", b'"x"', b"\xff", b"{}", b"[" * 100_000, b'{"version":NaN}', b"1" * 9999],
