@@ -105,7 +105,7 @@ def _memory_rows(choice: ModelChoice, facts: ModelFacts) -> list[tuple[str, str]
     memory = memory_of(device)
     rows = [
         ("weights", size_text(need.weights)),
-        (f"cache, this run ({need.tokens:,} tokens)", _size(need.cache)),
+        (f"cache, about {need.tokens:,} tokens", _size(need.cache)),
         ("cache, whole context", _size(need.cache_when_full)),
         (f"free on {_word(device)}", f"{size_text(memory.available)} of {size_text(memory.total)}"),
     ]

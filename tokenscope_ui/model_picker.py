@@ -25,7 +25,7 @@ _LISTED_FOR_S = 30
 _KINDS: dict[Kind, str] = {
     "shipped": "shipped",
     "folder": "folder",
-    "cache": "Hugging Face cache",
+    "cache": "cached",
     "hub": "hub",
 }
 

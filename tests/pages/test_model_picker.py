@@ -49,7 +49,7 @@ def test_memory_is_estimated_before_anything_is_loaded(app: App) -> None:
     known = tables(app)
     assert known["parameters"] == "37,152"
     assert known["weights"].startswith("148.6 kB")
-    assert any(name.startswith("cache, this run") for name in known)
+    assert any(name.startswith("cache, about") for name in known)
     assert known["cache, whole context"].endswith("B")
     assert " of " in known["free on cpu"]
     assert "No model: the first run loads one." in app.texts
