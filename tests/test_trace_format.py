@@ -357,6 +357,12 @@ def test_what_would_unpack_to_too_much_is_refused(in_a_dictionary: bool) -> None
         ts.Trace.from_bytes(packed)
 
 
+def test_what_could_not_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_files, "MAX_UNPACKED_BYTES", 1_000)
+    with pytest.raises(ts.RecordError, match="1,000 can be read"):
+        example().to_bytes()
+
+
 def test_the_declared_size_is_what_counts() -> None:
     """Nothing is unpacked of a buffer whose first eight bytes claim a terabyte."""
     packed = bytearray(arrow_files.write(pa.record_batch({"x": pa.array(range(100_000))})))

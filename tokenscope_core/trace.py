@@ -246,7 +246,11 @@ class Trace:
         return float(np.exp(values.mean())) if len(values) else float("nan")
 
     def to_bytes(self) -> bytes:
-        """An Arrow IPC file holding the whole trace; `from_bytes` is its inverse."""
+        """An Arrow IPC file holding the whole trace; `from_bytes` is its inverse.
+
+        Raises:
+            RecordError: it is too large to be read back.
+        """
         from tokenscope_core import trace_format
 
         return trace_format.encode(self)

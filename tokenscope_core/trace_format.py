@@ -53,7 +53,11 @@ def _schema(candidates: int) -> pa.Schema:
 
 
 def encode(trace: Trace) -> bytes:
-    """Write a trace."""
+    """Write a trace.
+
+    Raises:
+        RecordError: it is too large to be read back.
+    """
     width = trace.candidate_ids.shape[1]
     table = trace.vocabulary.token_bytes
     ids = trace.candidate_ids.ravel()
@@ -74,7 +78,15 @@ def encode(trace: Trace) -> bytes:
     ]
     batch = pa.record_batch(columns, schema=_schema(width))
     description = json.dumps(_metadata(trace), separators=(",", ":")).encode("utf-8")
-    checksum = arrow_files.checksum(arrow_files.write(batch), description)
+    unsigned = arrow_files.write(batch)
+    size = arrow_files.unpacked_bytes(unsigned)
+    if size > arrow_files.MAX_UNPACKED_BYTES:
+        raise RecordError(
+            asked=f"A trace of {len(trace):,} tokens with {width:,} candidates was to be saved.",
+            found=f"It takes {size:,} bytes, and {arrow_files.MAX_UNPACKED_BYTES:,} can be read.",
+            action="Record fewer candidates.",
+        )
+    checksum = arrow_files.checksum(unsigned, description)
     return arrow_files.write(
         batch.replace_schema_metadata({_METADATA_KEY: description, _CHECKSUM_KEY: checksum})
     )
