@@ -1,7 +1,8 @@
 """The run a browser session looks at: started, followed, stopped, and found again by its link.
 
 The address holds `run`: the id of a run in progress or the key of a finished trace. It is the one
-place that says what is shown, so reload, the back button and a copied address all work.
+place that says what is shown, so reload, the back button and a copied address all work. What a run
+has made is handed to the tree of branches (`sessions`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import streamlit as st
 from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
 from tokenscope_core.jobs import JobView, Ticket
 from tokenscope_core.model_sources import identified
+from tokenscope_core.tasks import Task
+from tokenscope_ui import sessions
 from tokenscope_ui.server import service, subscriber
 
 RUN_PARAMETER = "run"
@@ -58,9 +61,10 @@ def publish() -> None:
         st.query_params.pop(RUN_PARAMETER, None)
     elif st.query_params.get(RUN_PARAMETER) != address:
         st.query_params[RUN_PARAMETER] = address
+    sessions.publish()
 
 
-def start(model: str | ModelChoice, request: Request) -> None:
+def start(model: str | ModelChoice, request: Request | Task) -> None:
     """Submit a run, replacing one in progress; problems become part of the state."""
     state = current()
     if state.ticket is not None:
@@ -72,6 +76,30 @@ def start(model: str | ModelChoice, request: Request) -> None:
         return
     _set(replace(state, address=ticket.job_id, ticket=ticket, problem=None, selected=None))
     follow()
+
+
+def open_branch(key: str) -> None:
+    """Show a branch of the tree in hand; one that is not stored is a problem to be shown."""
+    session = sessions.current()
+    if session is None or key not in session:
+        return
+    trace = sessions.stored(key)
+    if trace is None:
+        _set(replace(current(), problem=_evicted(session.branch(key).name)))
+        return
+    sessions.change(session.select(key))
+    show(trace)
+
+
+def show(trace: Trace) -> None:
+    """Show a finished trace; the selection stays where it still can be."""
+    state = current()
+    selected = state.selected
+    if selected is not None and selected >= len(trace):
+        selected = None
+    if state.ticket is not None:
+        state.ticket.stop()
+    _set(RunState(address=trace.key, trace=trace, selected=selected))
 
 
 def stop() -> None:
@@ -119,6 +147,7 @@ def follow() -> JobView | None:
     if not view.ended:
         return view
     trace = view.trace or state.trace
+    sessions.take(view.traces, state.trace)
     _set(
         replace(
             state,
@@ -137,7 +166,14 @@ def restore() -> tuple[ModelChoice, Request] | None:
 
     Returns the model and the request of a newly shown run, for the controls to be filled with.
     """
+    try:
+        session = sessions.restore()
+    except TokenScopeError as error:
+        session = None
+        _set(replace(current(), problem=error))
     address = st.query_params.get(RUN_PARAMETER)
+    if address is None and session is not None:
+        address = session.current
     if address is None or address == st.session_state.get(_SEEN):
         return None
     st.session_state[_SEEN] = address
@@ -156,8 +192,19 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if trace is None:
         _set(replace(state, address=address, problem=_unknown(address)))
         return None
+    tree = sessions.current()
+    if tree is not None and address in tree:
+        sessions.change(tree.select(address))
     _set(RunState(address=address, trace=trace))
     return identified(trace.model) or ModelChoice(trace.model.name), trace.request
+
+
+def _evicted(name: str) -> TokenScopeError:
+    return TokenScopeError(
+        asked=f"The branch “{name}” was to be shown.",
+        found="Its trace is no longer in the store, which makes room for new ones.",
+        action="Press “Compute it again” beside it.",
+    )
 
 
 def _unknown(address: str) -> TokenScopeError:

@@ -1,0 +1,189 @@
+"""The tree of branches a browser session works on: grown, changed, kept, and found again.
+
+The address holds `session`: the name under which the store keeps the tree. Every change is kept at
+once. Where another tab has changed the same tree meanwhile, this one goes on as a copy of its own,
+so that neither overwrites the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import streamlit as st
+
+from tokenscope_core import RecordError, Session, TokenScopeError, Trace
+from tokenscope_ui.server import service
+
+SESSION_PARAMETER = "session"
+_STATE = "session_state"
+_SEEN = "session_address_seen"
+_EARLIER = "earlier_sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """The tree, the name it is kept under, and its bytes as they were kept last.
+
+    `problem` says why the last change is on screen only; `copied` that another tab had changed the
+    tree, and this is now a copy.
+    """
+
+    name: str
+    session: Session
+    kept: bytes | None = None
+    problem: TokenScopeError | None = None
+    copied: bool = False
+
+
+def state() -> SessionState | None:
+    """The tree in hand with what became of keeping it; None before the first run."""
+    return cast("SessionState | None", st.session_state.get(_STATE))
+
+
+def current() -> Session | None:
+    """The tree in hand; None before the first run."""
+    held = state()
+    return None if held is None else held.session
+
+
+def earlier() -> tuple[str, ...]:
+    """The names of the trees this browser session has worked on before, latest first."""
+    return tuple(st.session_state.get(_EARLIER, ()))
+
+
+def take(traces: Sequence[Trace], parent: Trace | None) -> None:
+    """Add what a run has made: branches to the tree they grew on, anything else as a new tree."""
+    if not traces:
+        return
+    session = current()
+    if session is not None and all(trace.key in session for trace in traces):
+        change(session.select(traces[0].key))
+    elif traces[0].branch is None:
+        _begin(Session.start(traces[0]))
+    else:
+        grown_on = session if session and traces[0].branch[0] in session else None
+        grown_on = grown_on or (None if parent is None else ancestry(parent))
+        if grown_on is not None:
+            _set_new_if_other(grown_on)
+            change(grown_on.add(*traces, parent=parent))
+
+
+def ancestry(trace: Trace) -> Session | None:
+    """The tree of a trace and those it grew on, as far as the store holds them all; else None."""
+    path = [trace]
+    while (branch := path[-1].branch) is not None:
+        grown_on = stored(branch[0])
+        if grown_on is None:
+            return None
+        path.append(grown_on)
+    path.reverse()
+    session = Session.start(path[0])
+    for parent, child in itertools.pairwise(path):
+        session = session.add(child, parent=parent)
+    return session.without_history()
+
+
+def stored(key: str) -> Trace | None:
+    """A trace from the store; None where it is not there or cannot be read."""
+    try:
+        return service().store.get(key)
+    except RecordError:
+        return None
+
+
+def change(session: Session) -> None:
+    """Go on with a changed tree, and keep it."""
+    held = state()
+    if held is None or held.session is session:
+        return
+    _set(_keep(replace(held, session=session, problem=None)))
+
+
+def open_named(name: str) -> Session | None:
+    """Go on with a tree that the store keeps; None where it holds none of that name.
+
+    Raises:
+        RecordError: it is damaged, or of an unknown version.
+    """
+    blob = service().store.get_session(name)
+    if blob is None:
+        return None
+    session = Session.from_bytes(blob)
+    _remember_earlier()
+    _set(SessionState(name, session, kept=blob))
+    return session
+
+
+def restore() -> Session | None:
+    """Take up the tree that the address names, where a person has changed it: a reload, a link.
+
+    Raises:
+        TokenScopeError: there is no such tree here, or it cannot be read.
+    """
+    name = st.query_params.get(SESSION_PARAMETER)
+    if name is None or name == st.session_state.get(_SEEN):
+        return None
+    st.session_state[_SEEN] = name
+    session = open_named(name)
+    if session is None:
+        raise TokenScopeError(
+            asked=f"The address names the session “{name[:40]}”.",
+            found="This server does not hold it: it was made elsewhere, or deleted.",
+            action="Ask for the run itself, or generate it again from its prompt.",
+        )
+    return session
+
+
+def publish() -> None:
+    """Make the address name the tree in hand."""
+    held = state()
+    name = None if held is None else held.name
+    st.session_state[_SEEN] = name
+    if name is None:
+        st.query_params.pop(SESSION_PARAMETER, None)
+    elif st.query_params.get(SESSION_PARAMETER) != name:
+        st.query_params[SESSION_PARAMETER] = name
+
+
+def address() -> dict[str, str]:
+    """The query parameters that name the tree in hand."""
+    held = state()
+    return {} if held is None else {SESSION_PARAMETER: held.name}
+
+
+def _begin(session: Session) -> None:
+    _remember_earlier()
+    _set(_keep(SessionState(uuid.uuid4().hex[:16], session)))
+
+
+def _set_new_if_other(session: Session) -> None:
+    held = state()
+    if held is None or held.session is not session:
+        _begin(session)
+
+
+def _remember_earlier() -> None:
+    held = state()
+    if held is not None:
+        st.session_state[_EARLIER] = tuple(dict.fromkeys((held.name, *earlier())))
+
+
+def _keep(held: SessionState) -> SessionState:
+    """Put the tree into the store, under a new name where another tab has changed it."""
+    store = service().store
+    try:
+        blob = held.session.to_bytes()
+        if held.kept is not None and store.get_session(held.name) != held.kept:
+            held = replace(held, name=uuid.uuid4().hex[:16], copied=True)
+        store.put_session(held.name, blob)
+    except TokenScopeError as problem:
+        return replace(held, problem=problem)
+    return replace(held, kept=blob)
+
+
+def _set(held: SessionState) -> None:
+    st.session_state[_STATE] = held
