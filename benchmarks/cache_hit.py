@@ -33,10 +33,11 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class CacheHit:
-    """Milliseconds: importing the library, the first and the median answer; `heavy` names what
-    was imported that an answer must not need."""
+    """Size as stored; milliseconds: importing the library, the first and the median answer; `heavy`
+    names what was imported that an answer must not need."""
 
     tokens: int
+    stored_bytes: int
     import_ms: float
     first_ms: float
     median_ms: float
@@ -57,4 +58,4 @@ def cache_hit(lm: LanguageModel, *, new_tokens: int) -> CacheHit:
             text=True,
         )
     found = json.loads(done.stdout)
-    return CacheHit(len(trace), **{**found, "heavy": tuple(found["heavy"])})
+    return CacheHit(len(trace), len(trace.to_bytes()), **{**found, "heavy": tuple(found["heavy"])})

@@ -122,11 +122,12 @@ def _branching(models: Sequence[LanguageModel], *, quick: bool) -> None:
 
 def _cache(lm: LanguageModel, *, quick: bool) -> None:
     print("A stored trace asked for again, in a fresh process")
-    _header("tokens", "import ms", "first ms", "median ms", "torch imported")
+    _header("tokens", "kB", "import ms", "first ms", "median ms", "torch imported")
     for new_tokens in (100,) if quick else (100, 1000):
         hit = cache_hit(lm, new_tokens=new_tokens)
         _row(
             hit.tokens,
+            f"{hit.stored_bytes / 1000:.0f}",
             f"{hit.import_ms:.0f}",
             f"{hit.first_ms:.2f}",
             f"{hit.median_ms:.2f}",
