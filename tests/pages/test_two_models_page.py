@@ -1,0 +1,286 @@
+"""The page of two models in each of its states."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_models
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+import tokenscope_core as ts
+from tokenscope_core.jobs import Job, Ticket
+from tokenscope_core.metric_registry import NATS_PER_BIT
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.tasks import Prompted
+from tokenscope_ui.server import service
+from tokenscope_ui.two_models import view
+from tokenscope_ui.two_models.payload import compared
+from tokenscope_ui.two_models.state import Selection, TwoModels
+
+App = Any
+PAGE = "pages/models.py"
+TEXT = "def f(é):\r\n\treturn '👋'\n"
+UNTRUSTED = "# `x` **b** </script>[a](b)\n"
+
+
+@pytest.fixture(scope="session")
+def byte_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Another model, whose every token is a single byte, and which begins without a mark."""
+    folder = tmp_path_factory.mktemp("other models") / "bytes"
+    vocabulary = {c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    backend = Tokenizer(models.BPE(vocabulary, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
+    tiny_models.model("llama", seed=1).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def offered(app: App, tiny_folder: str, byte_folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = (str(Path(folder).parent) for folder in (tiny_folder, byte_folder))
+    monkeypatch.setenv("TOKENSCOPE_MODELS", os.pathsep.join(roots))
+
+
+@pytest.fixture
+def page(app: App, tiny_folder: str, byte_folder: str) -> App:
+    app.open()
+    app.test.switch_page(PAGE)
+    app.run()
+    choose(app, tiny_folder, byte_folder)
+    return app
+
+
+def choose(page: App, a: str, b: str, text: str = TEXT) -> None:
+    page.test.session_state["two_models_a"] = a
+    page.test.session_state["two_models_b"] = b
+    page.test.session_state["compared_text"] = text
+    page.run()
+
+
+def shown(page: App) -> TwoModels:
+    found: TwoModels = page.test.session_state["two_models"]
+    return found
+
+
+def compare(page: App) -> TwoModels:
+    page.press("Compare").until(lambda: not shown(page.run()).busy)
+    page.run()
+    return shown(page)
+
+
+def figures(page: App) -> dict[str, str]:
+    return {metric.label: metric.value for metric in page.test.metric}
+
+
+def test_before_the_first_comparison_the_page_says_what_to_do(page: App) -> None:
+    assert "Nothing compared yet" in page.texts
+
+
+def test_both_models_score_the_text_and_the_address_names_both(page: App) -> None:
+    result = compare(page)
+    a, b = (side.trace for side in result.sides)
+    assert a is not None
+    assert b is not None
+    assert a.text_bytes == b.text_bytes == TEXT.encode()
+    assert page.test.query_params["a"] == a.key
+    assert page.test.query_params["b"] == b.key
+    summary = ts.summary_frame(ts.compare_models(a, b))
+    assert figures(page)["A, bits per byte"] == f"{summary.loc['a', 'bits_per_byte']:.3f}"
+    assert figures(page)["B, tokens"] == f"{summary.loc['b', 'tokens']:,}"
+    assert page.test.get("bidi_component")
+
+
+def test_a_model_without_a_first_probability_is_said_to_have_none(page: App) -> None:
+    compare(page)
+    assert "1 span without a probability" in page.texts
+
+
+def test_a_copied_address_restores_both_from_the_store(
+    app: App, tiny_folder: str, byte_folder: str
+) -> None:
+    request = ts.Request(TEXT, max_new_tokens=0)
+    a, b = (
+        service().submit(folder, request, "someone").wait(60.0).trace
+        for folder in (tiny_folder, byte_folder)
+    )
+    assert a is not None
+    assert b is not None
+    app.test.switch_page(PAGE)
+    app.open(a=a.key, b=b.key)
+    assert [side.trace.key for side in shown(app).sides if side.trace] == [a.key, b.key]
+    assert app.test.text_area(key="compared_text").value == TEXT
+    assert app.test.selectbox(key="two_models_a").value == tiny_folder
+    assert app.test.selectbox(key="two_models_b").value == byte_folder
+    assert "A, bits per byte" in figures(app)
+
+
+def test_a_broken_address_says_so_and_shows_the_other_side(app: App, tiny_folder: str) -> None:
+    request = ts.Request(TEXT, max_new_tokens=0)
+    trace = service().submit(tiny_folder, request, "someone").wait(60.0).trace
+    assert trace is not None
+    app.test.switch_page(PAGE)
+    app.open(a=trace.key, b="feedface")
+    assert "This server does not hold it" in app.texts
+    assert figures(app)["tokens"] == f"{len(trace):,}"
+
+
+def test_results_are_still_there_after_another_page(page: App) -> None:
+    result = compare(page)
+    page.test.switch_page("pages/metrics.py")
+    page.run()
+    page.test.query_params.clear()
+    page.test.switch_page(PAGE)
+    page.run()
+    assert shown(page).sides == result.sides
+    assert page.test.query_params["a"] == result.a.address
+    assert page.test.text_area(key="compared_text").value == TEXT
+
+
+def test_an_empty_text_is_refused_and_loses_nothing(page: App) -> None:
+    result = compare(page)
+    page.test.session_state["compared_text"] = ""
+    page.run().press("Compare")
+    assert "There is no code to score" in page.texts
+    assert shown(page).sides == result.sides
+    assert "A, bits per byte" in figures(page)
+
+
+def test_a_missing_model_leaves_the_other_one_its_result(app: App, tiny_folder: str) -> None:
+    app.open()
+    app.test.session_state["two_models_a"] = "/no/such/folder"
+    app.test.session_state["two_models_b"] = tiny_folder
+    app.test.switch_page(PAGE)
+    result = compare(app.run())
+    assert "Model A could not score the text" in app.texts
+    assert "no such folder" in app.texts
+    assert result.b.trace is not None
+    assert figures(app)["tokens"] == f"{len(result.b.trace):,}"
+
+
+def test_a_context_too_short_for_one_model_offers_the_tail_for_both(
+    page: App, tiny_folder: str, byte_folder: str
+) -> None:
+    lines = "".join(f"def add(a, b):  # {i}\n" for i in range(30))
+    choose(page, tiny_folder, byte_folder, lines)
+    result = compare(page)
+    assert isinstance(result.b.problem, ts.ContextLengthError)
+    assert result.a.trace is not None
+    page.press("Compare only the tail of the text").until(lambda: not shown(page.run()).busy)
+    a, b = (side.trace for side in shown(page).sides)
+    assert a is not None
+    assert b is not None
+    assert lines.encode().endswith(a.text_bytes)
+    assert a.text_bytes == b.text_bytes
+    assert page.test.text_area(key="compared_text").value == lines
+
+
+def test_the_same_model_twice_differs_nowhere_and_says_so(page: App, tiny_folder: str) -> None:
+    choose(page, tiny_folder, tiny_folder)
+    compare(page)
+    assert "Both are the same model" in page.texts
+    assert figures(page)["A − B"] == "0.000"
+
+
+def test_a_selected_span_shows_the_tokens_of_both(page: App) -> None:
+    result = compare(page)
+    assert result.a.trace is not None
+    assert result.b.trace is not None
+    comparison = compared(result.a.trace, result.b.trace)
+    next(b for b in page.test.button if (b.key or "").startswith("jump span")).click()
+    page.run()
+    selected = shown(page).selected
+    assert selected is not None
+    span = selected.number
+    assert span == int(abs(ts.span_frame(comparison)["difference"]).idxmax())
+    bits = comparison.a.surprisal[span] / NATS_PER_BIT
+    assert figures(page)["A"] == f"{bits:.3f} bits"
+    tables = [t.value for t in page.test.dataframe if "token" in t.value]
+    assert [len(t) for t in tables] == [comparison.a.tokens[span], comparison.b.tokens[span]]
+    page.test.button(key="next part").click()
+    page.run()
+    assert shown(page).selected == Selection("span", span + 1)
+
+
+def test_a_selected_line_shows_its_figures(page: App) -> None:
+    result = compare(page)
+    assert result.a.trace is not None
+    assert result.b.trace is not None
+    comparison = compared(result.a.trace, result.b.trace)
+    page.test.session_state["two_models"] = TwoModels(
+        result.a, result.b, selected=Selection("line", 2)
+    )
+    page.run()
+    line = ts.line_frame(comparison).iloc[1]
+    assert figures(page)["B"] == f"{line['surprisal_b'] / NATS_PER_BIT:.3f} bits"
+    assert "Line 2 of 1 to 2" in page.texts
+
+
+def test_lines_are_listed_by_how_far_the_models_differ(page: App) -> None:
+    result = compare(page)
+    assert result.a.trace is not None
+    assert result.b.trace is not None
+    table = view.line_table(compared(result.a.trace, result.b.trace), "bits")
+    differences = table["A − B"].abs().tolist()
+    assert differences == sorted(differences, reverse=True)
+    assert sorted(table["line"]) == [1, 2]
+
+
+def test_every_tint_scale_and_unit_can_be_drawn(page: App) -> None:
+    compare(page)
+    for tint in ("A", "B", "A − B"):
+        for scale, unit in (("relative", "bits"), ("absolute", "nats")):
+            page.test.session_state["two_models_tint"] = tint
+            page.test.session_state["two_models_scale"] = scale
+            page.test.session_state["unit"] = unit
+            page.run()
+
+
+@pytest.mark.parametrize(
+    "text", [UNTRUSTED, "\n  \n", "x", "a\x00b\u202e", "\U0001f469\u200d👧" * 3]
+)
+def test_unusual_texts_are_compared_byte_for_byte(
+    page: App, tiny_folder: str, byte_folder: str, text: str
+) -> None:
+    choose(page, tiny_folder, byte_folder, text)
+    result = compare(page)
+    assert result.a.trace is not None
+    assert result.b.trace is not None
+    assert compared(result.a.trace, result.b.trace).text_bytes == text.encode()
+
+
+def test_stop_stops_both(page: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[Job] = []
+
+    def never_run(model: str, request: ts.Request, subscriber: str) -> Ticket:
+        jobs.append(
+            Job(str(len(jobs)), ModelChoice.of(model), Prompted(request), clock=time.monotonic)
+        )
+        return Ticket(jobs[-1], subscriber, queue_position=lambda _: 0, keep=lambda _: None)
+
+    monkeypatch.setattr(service(), "submit", never_run)
+    page.press("Compare")
+    assert shown(page).busy
+    assert "**A** · Starting" in page.texts
+    assert "**B** · Starting" in page.texts
+    page.press("Stop")
+    assert not shown(page).busy
+    assert [job.wanted(0.0) for job in jobs] == [False, False]
+    page.run()
+    assert "Compare" in page.buttons
+
+
+def test_the_decoded_text_can_be_taken_over(app: App, tiny_folder: str) -> None:
+    app.open().generate()
+    decoded = app.state.trace.text
+    app.test.switch_page(PAGE)
+    app.run()
+    assert app.test.text_area(key="compared_text").value == decoded
+    app.test.session_state["compared_text"] = "other"
+    app.run().press("Use the decoded text")
+    assert app.test.text_area(key="compared_text").value == decoded
