@@ -22,6 +22,8 @@ VALUES = (
     "model_comparison_tables", "model_files", "request", "session", "session_format",
     "session_tables", "steps", "stopping", "store", "tables",
     "trace", "trace_format", "trace_format_v1", "jobs", "service",
+    "failures", "hub", "limits", "load_progress", "loading", "machine", "memory_need",
+    "model_choice", "model_facts", "model_pool", "model_sources", "weight_files", "worker",
 )  # fmt: skip
 # DESIGN section 4, as far as it is built.
 DOCUMENTED = (

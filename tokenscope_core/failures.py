@@ -24,7 +24,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def explain(
-    error: Exception, *, model: str, prompt_tokens: int, new_tokens: int, max_new_tokens: int
+    error: Exception,
+    *,
+    model: str,
+    prompt_tokens: int = 0,
+    new_tokens: int = 0,
+    max_new_tokens: int = 0,
 ) -> TokenScopeError:
     """The error to show for one that ended a run.
 
@@ -39,7 +44,8 @@ def explain(
         return error
     if is_out_of_memory(error):
         return OutOfMemoryError(
-            asked=f"“{model}” was running, after {prompt_tokens + new_tokens:,} tokens.",
+            asked=f"“{model}” was running"
+            + (f", after {prompt_tokens + new_tokens:,} tokens." if prompt_tokens else "."),
             found=f"The memory is used up: {summary_of(error)}",
             action="Ask for fewer tokens, unload another model, or choose a smaller one or half "
             "precision.",

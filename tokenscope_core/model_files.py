@@ -90,17 +90,22 @@ def find(model: str | Path | None = None) -> ModelFiles | None:
     folder = folder_named(name)
     if folder is not None:
         return _checked(folder.name, folder)
-    if isinstance(model, Path) or not hub.is_hub_id(name):
+    cached = None if isinstance(model, Path) or not hub.is_hub_id(name) else hub.cached_folder(name)
+    if cached is None:
         return None
-    folder = hub.cached_folder(name)
-    if folder is None:
-        return None
-    try:
-        return _checked(name, folder)
-    except ModelFormatError:
-        if hub.is_offline():
-            raise
+    if not hub.is_offline() and not is_complete(cached):
         return None  # an interrupted download, perhaps: asking the hub again completes it
+    return _checked(name, cached)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a folder holds a causal language model that can be opened, judged by configuration,
+    headers and sizes alone."""
+    try:
+        _precision(folder.name, folder)
+    except ModelFormatError:
+        return False
+    return True
 
 
 def folder_named(name: str) -> Path | None:
@@ -113,17 +118,29 @@ def folder_named(name: str) -> Path | None:
 
 
 def _checked(name: str, folder: Path) -> ModelFiles:
-    def refuse(found: str, action: str = "Take a complete copy of the model.") -> ModelFormatError:
-        return ModelFormatError(
-            asked=f"The model “{name}” was to be opened.", found=found, action=action
-        )
-
     if not folder.is_dir():
         raise ModelNotFoundError(
             asked=f"The model “{name}” was to be opened.",
             found=f"Its folder {folder} does not exist.",
             action="Restore it, or choose another model.",
         )
+    precision = _precision(name, folder)
+    files = tuple((path, path.stat().st_mtime_ns) for path in _decisive_files(folder))
+    return ModelFiles(name, folder, _content_hash(files), precision)
+
+
+def _precision(name: str, folder: Path) -> str:
+    """The dtype a model runs in by default, after checking that all it needs is there.
+
+    Raises:
+        ModelFormatError: it is not.
+    """
+
+    def refuse(found: str, action: str = "Take a complete copy of the model.") -> ModelFormatError:
+        return ModelFormatError(
+            asked=f"The model “{name}” was to be opened.", found=found, action=action
+        )
+
     config = _read_config(folder / "config.json", refuse)
     named = config.get("architectures")
     architectures = [str(a) for a in named] if isinstance(named, list) else []
@@ -138,9 +155,7 @@ def _checked(name: str, folder: Path) -> ModelFiles:
             "It has no tokenizer.json, vocab.json with merges.txt, or SentencePiece model."
         )
     stored = _stored_precision(folder, refuse)
-    precision = config.get("dtype") or config.get("torch_dtype") or stored
-    files = tuple((path, path.stat().st_mtime_ns) for path in _decisive_files(folder))
-    return ModelFiles(name, folder, _content_hash(files), str(precision or "float32"))
+    return str(config.get("dtype") or config.get("torch_dtype") or stored or "float32")
 
 
 def _has_tokenizer(folder: Path) -> bool:

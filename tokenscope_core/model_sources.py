@@ -12,7 +12,7 @@ from typing import Literal
 from tokenscope_core import hub
 from tokenscope_core.errors import ModelNotAllowedError, TokenScopeError
 from tokenscope_core.model_choice import DTYPES, ModelChoice
-from tokenscope_core.model_files import SHIPPED_FOLDER, find, folder_named
+from tokenscope_core.model_files import SHIPPED_FOLDER, find, folder_named, is_complete
 from tokenscope_core.trace import ModelIdentity
 
 MODELS_VARIABLE = "TOKENSCOPE_MODELS"
@@ -49,7 +49,7 @@ def sources() -> tuple[Source, ...]:
         if root.is_dir()
         for config in sorted([*root.glob("config.json"), *root.glob("*/config.json")])
     ]
-    cached = [name for name in hub.cached_names() if _is_complete(name)]
+    cached = [name for name in hub.cached_names() if _is_cached(name)]
     named = [
         pattern
         for pattern in allowed_patterns() or ()
@@ -70,13 +70,12 @@ def source_of(name: str) -> Source:
         return Source(name, "shipped")
     if folder_named(name) is not None:
         return Source(name, "folder")
-    return Source(name, "cache" if _is_complete(name) else "hub")
+    return Source(name, "cache" if _is_cached(name) else "hub")
 
 
-def _is_complete(name: str) -> bool:
-    with contextlib.suppress(TokenScopeError):
-        return find(name) is not None
-    return False
+def _is_cached(name: str) -> bool:
+    folder = hub.cached_folder(name) if hub.is_hub_id(name) else None
+    return folder is not None and is_complete(folder)
 
 
 def identified(identity: ModelIdentity) -> ModelChoice | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from tokenscope_core.errors import TokenScopeError
-from tokenscope_core.failures import explain, is_out_of_memory
-from tokenscope_core.jobs import Job
+from tokenscope_core.failures import is_out_of_memory
+from tokenscope_core.job_base import Work
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.trace import Trace
 
@@ -23,13 +22,13 @@ _LOG = logging.getLogger(__name__)
 class Host(Protocol):
     """What a worker needs of the service it works for."""
 
-    def next_job(self, worker: Worker) -> Job | None:
+    def next_job(self, worker: Worker) -> Work | None:
         """The next job somebody still wants; None when the worker should end."""
 
-    def make_ready(self, worker: Worker, job: Job) -> LanguageModel | None:
+    def make_ready(self, worker: Worker, job: Work) -> LanguageModel | None:
         """Load the worker's model for a job; None where nobody wants it any more."""
 
-    def wanted(self, worker: Worker, job: Job) -> bool:
+    def wanted(self, worker: Worker, job: Work) -> bool:
         """Whether the worker should go on with a job."""
 
     def keep(self, trace: Trace) -> None:
@@ -45,7 +44,7 @@ class Worker:
 
     def __init__(self, host: Host, choice: ModelChoice) -> None:
         self.choice = choice
-        self.waiting: deque[Job] = deque()
+        self.waiting: deque[Work] = deque()
         self.busy = False
         self.loading = False
         self.need = 0
@@ -69,53 +68,24 @@ class Worker:
             finally:
                 self.loading = False
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Work) -> None:
         job.loading()
         if self.lm is None:
             self.lm = self._host.make_ready(self, job)
         if self.lm is None or not self._host.wanted(self, job):
-            job.end("stopped")
+            job.stop(self._host.keep)
             return
-        self._decode(self.lm, job)
+        job.work(self.lm, lambda: self._host.wanted(self, job), self._host.keep)
 
-    def _decode(self, lm: LanguageModel, job: Job) -> None:
-        job.running(lm.identity, lm.vocabulary, job.task.given_tokens(lm))
-        with closing(job.task.rows(lm)) as parts:
-            for text, part in parts:
-                job.append(part, text)
-                if part.finish_reason is not None:
-                    self._host.keep(job.finish(text, part.finish_reason))
-                elif not self._host.wanted(self, job):
-                    job.end("stopped", self._kept_so_far(job))
-                    return
-        job.end("done")
-
-    def _fail(self, job: Job, error: Exception) -> None:
+    def _fail(self, job: Work, error: Exception) -> None:
         """End a job whose run raised, keeping what it had decoded."""
         if not isinstance(error, TokenScopeError):
             _LOG.error("A run on %s failed", self.choice, exc_info=error)
-        prompt_tokens, new_tokens = job.progress()
-        traces = self._kept_so_far(job)
-        job.fail(
-            explain(
-                error,
-                model=self.choice.label,
-                prompt_tokens=prompt_tokens,
-                new_tokens=new_tokens,
-                max_new_tokens=job.request.max_new_tokens,
-            ),
-            traces,
-        )
+        job.fail(error, self._host.keep)
         if is_out_of_memory(error):
             # The frames of the run hold its tensors.
             error.__traceback__ = None
             release_memory()
-
-    def _kept_so_far(self, job: Job) -> tuple[Trace, ...]:
-        traces = job.traces_so_far()
-        for trace in traces:
-            self._host.keep(trace)
-        return traces
 
 
 def release_memory() -> None:

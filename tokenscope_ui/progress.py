@@ -62,7 +62,7 @@ def _loading(view: JobView) -> str:
         case LoadProgress("waiting"):
             return f"Waiting for room in memory for {name}: other models are running"
         case LoadProgress("downloading", done, total) if total:
-            return f"Downloading {name} … {done / total:.0%} of {size_text(total)}"
+            return f"Downloading {name} … {100 * done / total:.0f} % of {size_text(total)}"
         case LoadProgress("downloading"):
             return f"Asking the hub for {name} …"
         case LoadProgress("starting"):
