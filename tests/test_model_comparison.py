@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tokenscope_core as ts
+from tokenscope_core.__main__ import main
 from tokenscope_core.metric_registry import NATS_PER_BIT, STORED
 from tokenscope_core.model_comparison_tables import line_weights
 from tokenscope_core.steps import Vocabulary
@@ -228,3 +232,18 @@ def test_tokens_of_two_tokenizers_are_not_subtracted() -> None:
     for other in (trace_of([b"xy"], [3.0]), trace_of([b"x", b"z"], [3.0, 1.0])):
         with pytest.raises(ts.RequestError, match="by span or by line"):
             ts.token_difference_frame(a, other)
+
+
+def test_the_verb_prints_lines_or_spans_of_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, seed in (("one", 0), ("other", 1)):
+        tiny_models.model("llama", seed).save_pretrained(tmp_path / name)
+        tiny_models.tokenizer().save_pretrained(tmp_path / name)
+    models = [str(tmp_path / "one"), str(tmp_path / "other")]
+    assert main(["compare-models", *models, "x = 1\ny = 'é'\n", "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table["text"].tolist() == ["x = 1", "y = 'é'"]
+    assert (table["difference"] != 0).all()
+    assert main(["compare-models", *models, "x = 1\n", "--table", "spans"]) == 0
+    assert "bits_per_byte" in capsys.readouterr().out

@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from tokenscope_core.errors import RequestError, TokenScopeError
+from tokenscope_core.model_comparison import ModelComparison, compare_models
+from tokenscope_core.model_comparison_tables import line_frame, span_frame, summary_frame
 from tokenscope_core.request import Message, Request, Role, Sampling
 from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import Trace
@@ -34,8 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status: 0, or 2 when the request cannot be carried out."""
     options = _parser().parse_args(arguments)
     try:
-        trace = options.verb(options)
-        _write(trace, options)
+        result = options.verb(options)
+        if isinstance(result, Trace):
+            _write(result, options)
+        else:
+            _write_comparison(result, options)
     except (TokenScopeError, OSError) as error:
         print(f"tokenscope: {error}", file=sys.stderr)
         return 2
@@ -72,6 +77,15 @@ def _score(options: argparse.Namespace) -> Trace:
     return score(load_model(options.model), _text(options.text), candidates=options.candidates)
 
 
+def _compare_models(options: argparse.Namespace) -> ModelComparison:
+    from tokenscope_core import load_model, score
+
+    text = _text(options.text)
+    # One after the other: only one of them needs to fit into memory.
+    a, b = (score(load_model(model), text) for model in (options.a, options.b))
+    return compare_models(a, b)
+
+
 def _show(options: argparse.Namespace) -> Trace:
     return Trace.from_bytes(Path(options.trace).read_bytes())
 
@@ -106,6 +120,25 @@ def _write(trace: Trace, options: argparse.Namespace) -> None:
     print(f"{trace!r}, perplexity {trace.perplexity():.3f}; log quantities in nats")
 
 
+def _write_comparison(comparison: ModelComparison, options: argparse.Namespace) -> None:
+    frame = (span_frame if options.table == "spans" else line_frame)(comparison)
+    frame = frame.drop(columns="text_bytes", errors="ignore")
+    if options.csv:
+        frame.to_csv(sys.stdout, index=False)
+        return
+    shown = frame[[frame.columns[0], "surprisal_a", "surprisal_b", "difference", "text"]]
+    shown = shown.assign(text=[repr(text)[1:-1] for text in shown["text"]])
+    with pd.option_context("display.max_rows", None, "display.width", 200):
+        print(shown.to_string(index=False, na_rep="–", float_format="{:.4f}".format))
+        print(summary_frame(comparison).to_string(na_rep="–", float_format="{:.4f}".format))
+    if not comparison.same_text:
+        print(
+            f"The models did not read the same bytes; compared are the first "
+            f"{comparison.compared_bytes:,}."
+        )
+    print("surprisal in nats; totals over spans that both models have a value for")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tokenscope_core",
@@ -137,6 +170,13 @@ def _parser() -> argparse.ArgumentParser:
     score = verbs.add_parser("score", help="teacher-force a given text")
     score.add_argument("text", help="the text; @FILE reads a file, - standard input")
     score.set_defaults(verb=_score)
+    compare = verbs.add_parser("compare-models", help="what two models make of one text")
+    compare.add_argument("a", help="a folder, a hub id or the shipped model")
+    compare.add_argument("b", help="likewise")
+    compare.add_argument("text", help="the text; @FILE reads a file, - standard input")
+    compare.add_argument("--table", choices=("lines", "spans"), default="lines")
+    compare.add_argument("--csv", action="store_true", help="every column, as CSV")
+    compare.set_defaults(verb=_compare_models)
     show = verbs.add_parser("show", help="tabulate a saved trace")
     show.add_argument("trace", help="a file written with --out")
     show.set_defaults(verb=_show)
