@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -93,6 +94,37 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(
     require_device("cpu")
     with pytest.raises(ModelError, match="This machine has cpu"):
         require_device("cuda:7")
+
+
+class Cuda:
+    """Two accelerators, as torch tells of them: (free, total)."""
+
+    @staticmethod
+    def is_available() -> bool:
+        return True
+
+    @staticmethod
+    def device_count() -> int:
+        return 2
+
+    @staticmethod
+    def mem_get_info(number: int) -> tuple[int, int]:
+        return (number + 1) * MB, 10 * MB
+
+
+def test_a_torch_that_runs_already_is_asked_for_what_is_free_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "_may_have_accelerators", lambda: True)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=Cuda))  # type: ignore[arg-type]
+    assert memory_of("cuda:1") == Memory(total=10 * MB, available=2 * MB)
+
+
+def test_a_torch_that_is_being_imported_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_may_have_accelerators", lambda: True)
+    monkeypatch.setattr(machine, "_ask_torch", lambda _moment: {"cuda:0": Memory(2, 1)})
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace())  # type: ignore[arg-type]
+    assert memory_of("cuda:0") == Memory(2, 1)
 
 
 def test_torch_itself_lists_accelerators_in_a_process_of_its_own() -> None:

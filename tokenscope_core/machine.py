@@ -20,7 +20,7 @@ from tokenscope_core.errors import ModelError
 CPU, SPREAD = "cpu", "auto"
 _LOG = logging.getLogger(__name__)
 _PROBE_TIMEOUT_S = 60.0
-_PROBE_FRESH_S = 30.0
+_PROBE_FRESH_S = 600.0
 _CGROUPS = Path("/sys/fs/cgroup")
 # Where a driver of NVIDIA, AMD or Windows' Linux shows that there is an accelerator.
 _DRIVERS = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))
@@ -136,7 +136,11 @@ def _accelerators() -> dict[str, Memory | None]:
     if not _may_have_accelerators():
         return {}
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
+    try:
+        live = torch is not None and torch.cuda.is_available()
+    except AttributeError:  # another thread is about to import it
+        live = False
+    if torch is not None and live:
         count = torch.cuda.device_count()
         pairs = {f"cuda:{i}": torch.cuda.mem_get_info(i)[::-1] for i in range(count)}
         return {name: Memory(*pair) for name, pair in pairs.items()}
