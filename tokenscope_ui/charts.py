@@ -89,7 +89,8 @@ def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
     present = [kind for kind in KINDS if kind in set(table["kind"])]
     outlines = alt.Scale(domain=present, range=[KINDS[kind][0] for kind in present])
     insides = alt.Scale(domain=present, range=[KINDS[kind][1] for kind in present])
-    legend = alt.Legend(title=None, orient="top", columns=2)
+    # One under the other: a narrow panel would cut them off.
+    legend = alt.Legend(title=None, orient="top", columns=1, rowPadding=0)
     bars = base.mark_bar(cornerRadiusEnd=2, strokeWidth=1.2).encode(
         x=alt.X("prob:Q", title="probability (raw)", scale=alt.Scale(domain=[0, 1.12])).axis(
             format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True
