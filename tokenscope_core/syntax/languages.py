@@ -72,7 +72,7 @@ class _Source:
 
 
 _C_CLOSERS = ('"', "'", "*/", ">", "\n")
-_JS_CLOSERS = ('"', "'", "`", "*/", "/")
+_JS_CLOSERS = ('"', "'", "`", "*/", "/", ";", "amp;")
 
 # In the order in which a tie is decided: each before those that accept nearly all of it.
 _SOURCES: dict[str, _Source] = {
@@ -93,9 +93,11 @@ _SOURCES: dict[str, _Source] = {
         entry="language_tsx", map="typescript",
     ),
     "java": _Source(
-        "tree_sitter_java", "Java", words("java"), words("java"), ('"', "'", '"""', "*/")
+        "tree_sitter_java", "Java", words("java"), words("java"), ('"', "'", '"""', "*/", "x'")
     ),
-    "go": _Source("tree_sitter_go", "Go", words("go"), words("go golang"), ('"', "'", "`", "*/")),
+    "go": _Source(
+        "tree_sitter_go", "Go", words("go"), words("go golang"), ('"', "'", "`", "*/", "x'")
+    ),
     "rust": _Source(
         "tree_sitter_rust", "Rust", words("rs"), words("rust rs"), ('"', "'", '"#', "*/")
     ),

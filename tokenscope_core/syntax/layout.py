@@ -1,8 +1,9 @@
-"""Python's rules of indentation, followed byte by byte.
+"""Python's rules of lines and indentation, followed byte by byte.
 
-tree-sitter-python takes unexpected indentation, dedentation to a column that was never left and
-blocks that were never begun as they come; Python does not (Language Reference 2.1.8). This follows
-the rules on the bytes alone: it knows strings, comments, brackets and joined lines, nothing else.
+tree-sitter-python takes unexpected indentation, dedentation to a column that was never left,
+blocks that were never begun, lines that end in an operator and a `try` without a handler as they
+come; Python does not (Language Reference 2.1). This follows the rules on the bytes alone: it knows
+strings, comments, brackets, joined lines and a few words, nothing else.
 """
 
 from __future__ import annotations
@@ -11,6 +12,17 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 _TAB = 8
+# What no statement ends in, and what begins those that end in a block.
+_UNENDING = frozenset("+-/%@&|^~<>=!")
+_UNENDING_WORDS = frozenset(
+    ["and", "or", "not", "in", "is", "if", "else", "for", "while", "import", "from", "as", "lambda",
+     "def", "class", "with", "assert", "del", "global", "nonlocal", "await", "elif", "async"]
+)  # fmt: skip
+_HEADERS = frozenset(
+    ["if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class",
+     "async"]
+)  # fmt: skip
+_HANDLERS = frozenset(["except", "finally"])
 
 
 @dataclass(slots=True)
@@ -18,11 +30,13 @@ class Layout:
     """Where in the layout a text has come to. `valid` stays False after the first bad line.
 
     `columns` are the indentations of the blocks around, each counted twice as CPython does: with
-    tabs to multiples of eight, and with tabs as one column.
+    tabs to multiples of eight, and with tabs as one column. `openers` are the words that began
+    the statements they belong to.
     """
 
     valid: bool = True
     columns: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
+    openers: list[str] = field(default_factory=lambda: [""])
     mode: Literal["indentation", "code", "comment", "quotes", "string"] = "indentation"
     column: tuple[int, int] = (0, 0)
     expects_block: bool = False
@@ -31,10 +45,15 @@ class Layout:
     run: int = 0  # of such characters read in a row
     escape: str = ""  # what is left of an escape: a backslash, or the \r of a line end
     last: str = ""  # of the logical line, spaces and comments left out
+    word: str = ""  # the last word of the line, or what was read of it
+    in_word: bool = False
+    first_word: str | None = None  # of the line, once it is whole
+    colon: bool = False  # was there one outside of brackets?
+    needs_handler: bool = False
 
     def copy(self) -> Layout:
         """An equal layout, to try a piece on."""
-        return replace(self, columns=self.columns.copy())
+        return replace(self, columns=self.columns.copy(), openers=self.openers.copy())
 
     def feed(self, piece: bytes) -> bool:
         """Add a piece; returns `valid`."""
@@ -81,25 +100,49 @@ class Layout:
     def _begin_line(self) -> None:
         """Judge the indentation of the first line of a statement."""
         inner = self.columns[-1]
-        deeper = self.column[0] > inner[0] and self.column[1] > inner[1]
         if self.expects_block:
-            self.valid &= deeper
+            self.valid &= self.column[0] > inner[0] and self.column[1] > inner[1]
             self.columns.append(self.column)
+            self.openers.append(self.first_word or "")
         else:
             while len(self.columns) > 1 and self.column[0] < self.columns[-1][0]:
                 self.columns.pop()
+                if self.openers.pop() == "try":
+                    # Its handler stands in the column of the try itself or nowhere.
+                    self.valid &= self.column[0] >= self.columns[-1][0]
+                    self.needs_handler = True
             self.valid &= self.column == self.columns[-1]
-        self.expects_block = False
+        self.expects_block = self.colon = False
+        self.first_word = None
 
     def _end_of_line(self) -> None:
+        self.mode = "code"
         if self.depth:
-            self.mode = "code"
             return
         if self.last:
+            named = self.word if self.last.isalnum() or self.last == "_" else ""
+            unending = self.last in _UNENDING or named in _UNENDING_WORDS
+            unending |= self.last == "*" and self.word != "import"
+            headless = self.first_word in _HEADERS and not self.colon
+            self.valid &= not unending and not headless
             self.expects_block = self.last == ":"
-        self.mode, self.last, self.column = "indentation", "", (0, 0)
+        self.mode, self.last, self.word, self.column = "indentation", "", "", (0, 0)
+
+    def _end_word(self) -> None:
+        """A word is whole, or what is no word stands in its place."""
+        self.in_word = False
+        if self.first_word is None:
+            self.first_word = self.word
+            self.valid &= not self.needs_handler or self.word in _HANDLERS
+            self.needs_handler = False
 
     def _code(self, char: str) -> None:
+        if char.isalnum() or char == "_" or char >= "\x80":
+            self.word = self.word + char if self.in_word else char
+            self.in_word, self.last = True, char
+            return
+        if self.in_word or (self.first_word is None and char not in " \t\f\r\n#\\"):
+            self._end_word()
         if char == "\n":
             self._end_of_line()
         elif char == "#":
@@ -114,6 +157,8 @@ class Layout:
                 self.depth += 1
             elif char in ")]}":
                 self.depth = max(0, self.depth - 1)
+            elif char == ":" and not self.depth:
+                self.colon = True
 
     def _quotes(self, char: str) -> None:
         """After an opening quote: one, two (an empty string) or three?"""

@@ -26,9 +26,10 @@ _NUMBER = re.compile(rb"[0-9][0-9a-zA-Z_.]*[-+]?$")
 _ESCAPE = re.compile(rb"\\[xuUN0-9]?\{?[0-9a-fA-F]*$")
 # Spaces and joined lines: nothing that a parser could have had a use for.
 _NOTHING = re.compile(rb"(?:\s|\\\r?\n|\\\Z)*")
+_LINE_ENDS = ("_newline", "\n", "\\n")
 _WORD_END = re.compile(rb"[A-Za-z0-9_$#@]+$")
 # Tokens of fixed text that grammars name, so that they are not in the list of fixed tokens.
-_NAMED_TOKENS = (b"...",)
+_NAMED_TOKENS = (b"...", b"//")
 
 
 @dataclass(slots=True)
@@ -162,7 +163,11 @@ class GrowingText:
             return True
         row, column = log.farthest
         offset = state.line_starts[row] + column if row < len(state.line_starts) else len(whole)
-        return _NOTHING.fullmatch(state.text, offset) is not None
+        rest = state.text[offset:]
+        if not _NOTHING.fullmatch(rest):
+            return False
+        # A line end that means something is a token too, not the want of one.
+        return not (log.lookahead in _LINE_ENDS and b"\n" in rest)
 
     def _parse(self, before: _State, whole: bytes) -> Tree:
         if before.tree is None:
@@ -188,7 +193,7 @@ class GrowingText:
             yield b"0"
         if word := _WORD_END.search(text):
             yield from self._token_endings.get(word[0], ())
-            yield b"x"
+        yield b"x"
         for length in range(1, 5):
             if not word or length > len(word[0]):
                 yield from self._token_endings.get(text[-length:], ())

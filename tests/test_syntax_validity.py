@@ -1,0 +1,235 @@
+"""Unfinished code is not broken code: each prefix judged, the first break named."""
+
+from __future__ import annotations
+
+import ast
+import random
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from syntax_traces import trace_of, words
+
+import tokenscope_core as ts
+from tokenscope_core.syntax.languages import LANGUAGES, grammar
+from tokenscope_core.syntax.layout import Layout
+from tokenscope_core.syntax.prefixes import GrowingText
+from tokenscope_core.syntax.validity import breaking_candidates, validity
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "tests" / "syntax_samples"
+REAL = ("tokenscope_core/sampling.py", "tests/oracles.py", "tests/conftest.py")
+
+
+def pieces_of(text: bytes, seed: int) -> list[bytes]:
+    """A text cut anywhere, inside of words and characters too."""
+    chance = random.Random(seed)
+    pieces, at = [], 0
+    while at < len(text):
+        width = chance.choice([1, 1, 2, 3, 4, 6, 12])
+        pieces.append(text[at : at + width])
+        at += width
+    return pieces
+
+
+def first_break(pieces: list[bytes], language: str = "python") -> int | None:
+    text = GrowingText(grammar(language))
+    return next((i for i, piece in enumerate(pieces) if not text.feed(piece)), None)
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("seed", range(2))
+def test_every_prefix_of_valid_python_can_be_completed(name: str, seed: int) -> None:
+    text = (ROOT / name).read_bytes()
+    ast.parse(text)
+    assert first_break(pieces_of(text, seed)) is None
+    assert first_break(words(text)) is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_prefix_of_valid_code_can_be_completed_in_every_language(language: str) -> None:
+    text = (SAMPLES / f"{language}.txt").read_bytes()
+    for seed in range(2):
+        assert first_break(pieces_of(text, seed), language) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "broke_at"),
+    [
+        ("x = foo(a b)\n", " b"),
+        ("def f(x:\n    return x)\n", " x"),
+        ("for x in y\n    pass\n", "\n    "),
+        ("try:\n    pass\nelse:\n    pass\n", ":"),
+        ("def f():\n    try:\n        pass\nx = 1\n", "x"),
+        ("x = 1 +\n2\n", "\n"),
+        ("x = [1, 2)\n", ")"),
+        ("if x:\n    y = 1\n  z = 2\n", "z"),
+        ("x = 1\n    y = 2\n", "y"),
+        ("while x:\ny = 2\n", "y"),
+        ("def f():\n    '''doc'''\n    return return\n", "\n"),
+        ("try:\n    pass\nx = 1\n", " "),
+        ("x = 'abc\ny = 1\n", "\n"),
+        ("else:\n    pass\n", ":"),  # "elsewhere" would do
+        ("x =\ny = 1\n", "\n"),
+    ],
+)
+def test_the_token_that_broke_it_is_named(text: str, broke_at: str) -> None:
+    trace = trace_of(words(text))
+    found = validity(trace)
+    assert len(found.breaks) == 1
+    position = found.breaks[0].position
+    assert trace.vocabulary.label(int(trace.token_ids[position])) == broke_at
+    assert found.completable.tolist() == [1] * position + [0] * (len(trace) - position)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x =", "x = 1e", "x = '\\x4", "f'{x:", "x = (1 +\n", "def f(", "x = 1 i", "x = y no",
+     "x = a !", "if x:\n", "class A:\n    def f(self):\n        ", "'''abc \"", "x = [i fo",
+     "@", "x = \\", "x = \\\n", "x = '\\", "match x:\n    case [1, *", "lambda", "x = ..", "print(",
+     "x: i", "async d", "from . import (a,", "x = {'a': [1, (2,", "# commen", "x = 0x", "é"],
+)  # fmt: skip
+def test_what_is_only_unfinished_is_not_broken(text: str) -> None:
+    assert first_break([text.encode()]) is None
+
+
+CODE = """import os
+
+
+class Files:
+    def __init__(self, path: str, *names, deep=True):
+        '''Paths (all of them).'''
+        self.found = [os.path.join(path, n) for n in names if n]
+
+    def read(self, size=-1):
+        for name in self.found:
+            try:
+                with open(name) as file:
+                    yield name, file.read(size) or "none"
+            except (OSError, ValueError) as error:
+                if not error.args:
+                    raise
+                print(f"{name}: {error}", 2 * size + 1)
+        return None
+"""
+
+
+def mutated(seed: int) -> tuple[list[bytes], int]:
+    """Valid code with one token left out, doubled, put in or exchanged; and where."""
+    chance = random.Random(seed)
+    tokens = words(CODE)
+    at = chance.randrange(len(tokens) - 1)
+    other = chance.choice(tokens)
+    return chance.choice(
+        [
+            tokens[:at] + tokens[at + 1 :],
+            [*tokens[:at], other, *tokens[at:]],
+            [*tokens[:at], other, *tokens[at + 1 :]],
+            [*tokens[:at], tokens[at + 1], tokens[at], *tokens[at + 2 :]],
+        ]
+    ), at
+
+
+def compiles(text: bytes) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def test_cpython_agrees_on_mutated_code() -> None:
+    """CPython judges whole texts: what it takes must never be called broken; what it refuses
+    should be found, soon after the place of the change."""
+    refused, found, near = 0, 0, 0
+    for seed in range(100):
+        tokens, at = mutated(seed)
+        broke = first_break(tokens)
+        if compiles(b"".join(tokens)):
+            assert broke is None, b"".join(tokens[: (broke or 0) + 1])[-60:]
+            continue
+        refused += 1
+        found += broke is not None
+        near += broke is not None and broke - at <= 2
+    assert refused > 30
+    assert found / refused > 0.9
+    assert near / found > 0.75
+
+
+def test_broken_stays_broken_and_reading_at_once_is_reading_bit_by_bit() -> None:
+    for seed in range(20):
+        tokens, _ = mutated(seed)
+        broke = first_break(tokens)
+        for length in range(1, len(tokens), 37):
+            at_once = first_break([b"".join(tokens[:length])]) is None
+            assert at_once == (broke is None or length <= broke)
+
+
+lines = st.lists(
+    st.tuples(
+        st.sampled_from(["", " ", "    ", "\t", "        ", "\t    "]),
+        st.sampled_from(["if x:", "pass", "# note", "", "x = (", ")", "x = '''", "'''", "y = \\",
+                         "if x: pass", "class A:  # note", "'#'"]),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(lines, st.sampled_from(["\n", "\r\n"]))
+def test_indentation_is_judged_as_cpython_judges_it(
+    rows: list[tuple[str, str]], newline: str
+) -> None:
+    text = "".join(indent + code + newline for indent, code in rows)
+    layout = Layout()
+    valid = layout.feed(text.encode())
+    if layout.expects_block:
+        return  # CPython misses the block that may still come
+    try:
+        ast.parse(text)
+    except IndentationError:
+        assert not valid
+    except SyntaxError:
+        pass  # another matter, which may have stopped CPython before the indentation
+    else:
+        assert valid
+
+
+def test_tokens_of_no_bytes_change_nothing() -> None:
+    trace = trace_of([b"<s>", b"x", b" =", b"<e>", b" 1"], special=frozenset({0, 3}))
+    assert validity(trace).completable.tolist() == [1, 1, 1, 1, 1]
+    assert validity(trace_of([])).breaks == ()
+
+
+def test_candidates_that_would_break_the_code_are_marked() -> None:
+    trace = trace_of(
+        [b"x", b" =", b" ("],
+        candidates=[[b"x", b")"], [b" =", b" y"], [b" (", b" )", b"\n", b" 'a"]],
+    )
+    assert breaking_candidates(trace, 0) == (False, True, None, None)
+    assert breaking_candidates(trace, 1) == (False, True, None, None)
+    assert breaking_candidates(trace, 2) == (False, True, True, False)
+    with pytest.raises(ts.RequestError, match="0 to 2"):
+        breaking_candidates(trace, 3)
+
+
+def test_after_a_break_no_candidate_is_to_blame() -> None:
+    trace = trace_of([b")", b"x"], candidates=[[b")"], [b"x"]])
+    assert breaking_candidates(trace, 1) == (None,)
+
+
+def test_prose_is_not_judged_and_each_fence_by_itself() -> None:
+    answer = "Use (this:\n```python\nx = )\n```\nor\n```python\ny = 1\n```\n"
+    trace = trace_of(words(answer))
+    found = validity(trace, "markdown")
+    assert len(found.breaks) == 1
+    start, end = found.breaks[0].byte_start, found.breaks[0].byte_end
+    assert trace.text_bytes[start:end] == b"x = )"
+    assert found.completable[0] == -1
+    last = int(np.flatnonzero(trace.byte_start == answer.index("y = 1"))[0])
+    assert found.completable[last] == 1
+    assert breaking_candidates(trace, 0, "markdown") == (None, None)
