@@ -139,7 +139,7 @@ class Sampler:
         scores: Scores = processed[0].cpu().numpy()
         if np.isfinite(scores.max()):
             return scores
-        if bool(torch.isfinite(raw.max())):
+        if self._sampling.no_repeat_ngram_size and bool(torch.isfinite(raw.max())):
             raise RequestError(
                 asked=f"Token {previous_ids.shape[1]:,} was to be chosen without repeating any "
                 f"{self._sampling.no_repeat_ngram_size} tokens in a row.",
