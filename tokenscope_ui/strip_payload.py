@@ -40,7 +40,7 @@ def build_payload(
     running: bool = False,
 ) -> bytes:
     """The payload of a trace, finished or growing; `run` stays the same while it grows."""
-    texts, flags = _tokens(trace, show_bytes=invisibles)
+    texts, flags = tokens(trace, show_bytes=invisibles)
     stored = trace.column(metric)
     reasons = {
         position: missing_reason(metric, position=position, source=str(trace.source[position]))
@@ -55,7 +55,7 @@ def build_payload(
             "values": numbers(tint_values(metric, stored, unit)),
             "reasons": reasons,
             "scale": strip_scale(scale_of(metric, stored, relative=relative, unit=unit)),
-            "hover": [_hover(trace, name, unit) for name in HOVER_METRICS],
+            "hover": [hover_field(trace, name, unit) for name in HOVER_METRICS],
             "invisibles": invisibles,
             "first_position": 0,
             "running": running,
@@ -77,7 +77,8 @@ def strip_scale(scale: Scale) -> strip.Scale:
     }
 
 
-def _tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
+def tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
+    """The texts of a trace's tokens, and their flags."""
     flags: list[int] = []
     for source, special, changed in zip(
         trace.source.tolist(), trace.special.tolist(), not_favourite(trace).tolist(), strict=True
@@ -148,7 +149,8 @@ def _character_from(pieces: Sequence[bytes], flags: list[int], start: int) -> tu
     return start + 1, ""
 
 
-def _hover(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:
+def hover_field(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:
+    """A metric as a line of the tooltip."""
     values = to_screen(name, trace.column(name), unit).tolist()
     return {
         "label": "probability" if name == "prob" else name,

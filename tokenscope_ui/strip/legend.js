@@ -38,6 +38,9 @@ function legendKeys({ flags, values, text }) {
   if (has(FLAG.special) || text.includes("")) add("special", "<s>", "special");
   if (has(FLAG.incomplete)) add("incomplete", "F0", "part of a character");
   if (has(FLAG.continues)) add("thin continues t16", "\u00a0", "rest of a character");
+  if (has(FLAG.shared)) add("shared", "ab", "in both from the start");
+  if (has(FLAG.changed)) add("changed", "ab", "changed");
+  if (has(FLAG.alone)) add("alone", "ab", "only here");
   if (values.some((value) => !Number.isFinite(value))) add("missing", "ab", "not available");
   return keys;
 }

@@ -1,7 +1,10 @@
 // The painted tokens. A token is one or more pieces (a piece never crosses a line feed), pieces sit
 // in lines, lines in blocks that the browser skips while they are off screen.
 
-const FLAG = { prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32, notFavourite: 64 };
+const FLAG = {
+  prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32, notFavourite: 64,
+  shared: 128, changed: 256, alone: 512,
+};
 const LINES_PER_BLOCK = 24;
 
 function commonPrefix(old, next) {
@@ -21,12 +24,12 @@ class Painting {
     this.clear();
   }
 
-  clear() {
+  clear(firstLine = 1) {
     this.host.replaceChildren();
     this.source = { text: [], flags: [], invisibles: false };
     this.pieces = [];
     this.tints = [];
-    this.lines = 0;
+    this.lines = firstLine - 1;
     this.block = null;
     this.line = null;
   }
@@ -34,9 +37,11 @@ class Painting {
   // Brings the page in step with `payload`, touching only what differs: tokens both have keep their
   // elements. Returns how many tokens were kept.
   show(payload) {
-    const sameForm = payload.invisibles === this.source.invisibles;
+    const { invisibles, first_line: firstLine = 1 } = payload;
+    const { first_line: firstBefore = 1 } = this.source;
+    const sameForm = invisibles === this.source.invisibles && firstLine === firstBefore;
     const kept = sameForm ? commonPrefix(this.source, payload) : 0;
-    if (kept === 0) this.clear();
+    if (kept === 0) this.clear(firstLine);
     else if (kept < this.pieces.length) this.truncate(kept);
     this.source = payload;
     const added = document.createDocumentFragment();
@@ -97,6 +102,9 @@ class Painting {
     if (flags & FLAG.forced) piece.classList.add("forced");
     if (flags & FLAG.special || this.source.text[index] === "") piece.classList.add("special");
     if (flags & FLAG.incomplete) piece.classList.add("incomplete");
+    if (flags & FLAG.shared) piece.classList.add("shared");
+    if (flags & FLAG.changed) piece.classList.add("changed");
+    if (flags & FLAG.alone) piece.classList.add("alone");
     piece.dataset.i = index;
     if (pieces.length === 0) {
       piece.setAttribute("role", "option");

@@ -23,6 +23,12 @@ class TokenFlag(IntFlag):
     bytes in hex) is for the tooltip."""
     NOT_FAVOURITE = 64
     """Sampling chose it although another token was more probable."""
+    SHARED = 128
+    """Both of two texts begin with it: drawn pale, without a tint."""
+    CHANGED = 256
+    """Another token faces it in the other of two texts."""
+    ALONE = 512
+    """No token faces it in the other of two texts."""
 
 
 class Scale(TypedDict):
@@ -65,6 +71,8 @@ class Payload(TypedDict):
     """Whether spaces, tabs and line ends are drawn; what hides or reorders text always is."""
     first_position: int
     """Position of the first token in the whole sequence."""
+    first_line: NotRequired[int]
+    """Number of the line that begins with the first token; 1 where it is not given."""
     item: NotRequired[Literal["token", "span"]]
     """What an entry is called: a token with a position (the default), or a numbered span."""
     running: bool
