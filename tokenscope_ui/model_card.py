@@ -7,6 +7,7 @@ import streamlit as st
 from tokenscope_core import ModelChoice, TokenScopeError, hub
 from tokenscope_core.machine import devices, memory_of
 from tokenscope_core.memory_need import about_tokens, memory_need, shortage, size_text
+from tokenscope_core.model_choice import BYTES_PER_NUMBER
 from tokenscope_core.model_facts import ModelFacts, facts_of, hub_facts
 from tokenscope_core.model_files import find
 from tokenscope_core.model_pool import LoadedModel
@@ -86,7 +87,7 @@ def _rows(facts: ModelFacts, loaded: LoadedModel | None) -> list[tuple[str, str]
         stored = f"{size_text(facts.weight_bytes)}, quantised by {_word(facts.quantised)}"
     return [
         ("architecture", _word(facts.architecture)),
-        ("parameters", _count(facts.parameters)),
+        ("parameters", _parameters(facts)),
         ("weights", stored),
         ("layers", _count(facts.layers)),
         ("attention heads", heads),
@@ -97,6 +98,15 @@ def _rows(facts: ModelFacts, loaded: LoadedModel | None) -> list[tuple[str, str]
         ("fills gaps", _yes(facts.fill_in_the_middle)),
         ("cache use", _CACHE_USE[loaded.capabilities.cache] if loaded else "known once loaded"),
     ]
+
+
+def _parameters(facts: ModelFacts) -> str:
+    if facts.parameters is not None:
+        return f"{facts.parameters:,}"
+    per_number = BYTES_PER_NUMBER.get(facts.precision)
+    if per_number is None or facts.quantised is not None:
+        return _NOT_STATED
+    return f"about {facts.weight_bytes // per_number:,}"
 
 
 def _memory_rows(choice: ModelChoice, facts: ModelFacts) -> list[tuple[str, str]]:

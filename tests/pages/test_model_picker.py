@@ -8,6 +8,8 @@ import pytest
 import torch
 from faults import Broken, raising
 
+from tokenscope_core import ModelNotFoundError, hub
+from tokenscope_core.hub import HubModel
 from tokenscope_core.machine import Memory
 from tokenscope_ui.server import service
 
@@ -53,6 +55,40 @@ def test_memory_is_estimated_before_anything_is_loaded(app: App) -> None:
     assert known["cache, whole context"].endswith("B")
     assert " of " in known["free on cpu"]
     assert "No model: the first run loads one." in app.texts
+
+
+def test_the_hub_is_asked_about_a_typed_id_before_anything_is_downloaded(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(name: str, _timeout_s: float) -> HubModel:
+        asked.append(name)
+        config = {"architectures": ["LlamaForCausalLM"], "dtype": "bfloat16"}
+        return HubModel(name, config, None, 2_000_000_000_000, 2_100_000_000_000)
+
+    monkeypatch.setattr(hub, "is_offline", lambda: False)
+    monkeypatch.setattr(hub, "ask", ask)
+    app.test.session_state["model"] = "org/huge"
+    app.open().run()
+    known = tables(app)
+    assert known["download"] == "2,100.0 GB"
+    assert known["parameters"] == "about 1,000,000,000,000"
+    assert "Too large" in app.texts
+    assert asked == ["org/huge"], "once"
+
+
+def test_a_hub_that_does_not_know_the_id_leaves_its_size_unknown(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(_name: str, _timeout_s: float) -> HubModel:
+        raise ModelNotFoundError(asked="a", found="The hub answered 404.", action="b")
+
+    monkeypatch.setattr(hub, "is_offline", lambda: False)
+    monkeypatch.setattr(hub, "ask", ask)
+    app.test.session_state["model"] = "org/gone"
+    app.open()
+    assert "The hub answered 404. Its size is unknown." in app.texts
 
 
 def test_a_model_that_does_not_fit_is_refused_with_a_way_out(
