@@ -50,8 +50,10 @@ def draw() -> None:
         "Text to score with both", key=TEXT_KEY, height=170, persist_state="session",
         placeholder="Type or paste code here.",
     )  # fmt: skip
-    for hint in prompt_checks.hints(text):
-        st.caption(f":material/info: {hint}")
+    # In a place of their own, so that what is below does not move while it is drawn again.
+    with st.container():
+        for hint in prompt_checks.hints(text):
+            st.caption(f":material/info: {hint}")
     with st.container(horizontal=True):
         st.button(
             "Compare", type="primary", icon=":material/compare_arrows:", on_click=submit,

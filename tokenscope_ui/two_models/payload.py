@@ -93,12 +93,11 @@ def _reasons(comparison: ModelComparison) -> dict[int, str]:
 
 
 def _scale(tint: str, values: Floats, *, relative: bool, unit: LogUnit) -> Scale:
-    if tint != DIFFERENCE:
-        scale = scale_of("surprisal", values, relative=relative, unit=unit)
-        return replace(scale, label=f"surprisal {tint}")
     # Typicality is the other signed difference of surprisals: the same range suits both.
-    scale = scale_of("typicality", values, relative=relative, unit=unit)
-    return replace(scale, label="surprisal A − B")
+    like = "typicality" if tint == DIFFERENCE else "surprisal"
+    scale = scale_of(like, values, relative=relative, unit=unit)
+    note = "relative to this comparison" if relative else scale.note
+    return replace(scale, label=f"surprisal {tint}", note=note)
 
 
 def _hover(label: str, values: Floats, unit: LogUnit) -> strip.HoverField:
