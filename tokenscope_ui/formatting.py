@@ -9,6 +9,12 @@ from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_ui.scales import LogUnit, screen_unit
 
 NOT_AVAILABLE = "not available"
+FINISH_WORDS = {
+    "length": "reached the number of new tokens",
+    "eos": "the model ended the text",
+    "stop": "a stop string or stop token came up",
+    "cancelled": "stopped before its end",
+}
 # Names of the control characters in ISO 646 (ASCII).
 _CONTROLS = (
     "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI "
@@ -51,6 +57,26 @@ def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:
     suffix = screen_unit(metric, unit)
     # Rounding may leave a minus sign before a zero, which would be a claim about its sign.
     number = f"{value:.3f}" if float(f"{value:.3f}") else "0.000"
+    return f"{number} {suffix}".rstrip().replace("-", "−")
+
+
+def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str:
+    """A difference of two values of a metric in screen units, with its sign; that of probabilities
+    in percentage points."""
+    if math.isnan(difference):
+        return NOT_AVAILABLE
+    kind = BY_NAME[name].unit
+    if kind == "probability":
+        digits = f"{100 * difference:+.2f}"
+        suffix = "points"
+    elif kind == "rank":
+        digits, suffix = f"{difference:+,.0f}", ""
+    elif kind == "ms":
+        digits, suffix = f"{difference:+.1f}", "ms"
+    else:
+        digits, suffix = f"{difference:+.3f}", screen_unit(BY_NAME[name], unit)
+    # A sign before a zero would be a claim about its sign.
+    number = digits if float(digits.replace(",", "")) else digits[1:]
     return f"{number} {suffix}".rstrip().replace("-", "−")
 
 

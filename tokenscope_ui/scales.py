@@ -27,6 +27,18 @@ _RANGE_BITS: dict[str, tuple[float, float]] = {
     "rank": (0, 3),
     "elapsed_ms": (0, 100),
 }
+# How far a difference of two values reaches in either direction; 1 where it is not named.
+_REACH_BITS: dict[str, float] = {
+    "surprisal": 8,
+    "logprob": 8,
+    "entropy": 6,
+    "varentropy": 12,
+    "top_entropy": 4,
+    "typicality": 8,
+    "sampled_logprob": 8,
+    "rank": 3,
+    "elapsed_ms": 60,
+}
 # Low values of these are the unsure ones, so low is the strong tint.
 _REVERSED = {"prob", "logprob", "sampled_logprob", "margin", "top_mass", "min_p_ratio"}
 _DIVERGING = {"typicality"}
@@ -94,12 +106,42 @@ def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit
     )
 
 
+def difference_values(name: str, a: Floats, b: Floats, unit: LogUnit = "bits") -> Floats:
+    """What the tint of b - a is proportional to; of ranks the decimal logarithm of b / a."""
+    return tint_values(name, b, unit) - tint_values(name, a, unit)
+
+
+def difference_scale(
+    name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits"
+) -> Scale:
+    """The scale of `difference_values`: neutral at 0, warm where b is the less sure one."""
+    metric = BY_NAME[name]
+    reach = _REACH_BITS.get(name, 1.0) * _in_unit(metric, unit)
+    known = np.abs(values[np.isfinite(values)])
+    if relative and len(known) and known.max() > 0:
+        reach = math.ceil(float(known.max()) * 1000) / 1000
+    ranked = name == "rank"
+    return Scale(
+        label=f"{metric.label}, B {'/' if ranked else '−'} A",
+        unit=screen_unit(metric, unit),
+        low=-reach,
+        high=reach,
+        ticks=_ratio_ticks(reach) if ranked else _ticks(-reach, reach),
+        kind="diverging",
+        reverse=name in _REVERSED,
+        note="relative to this comparison" if relative else "absolute",
+    )
+
+
+def _in_unit(metric: Metric, unit: LogUnit) -> float:
+    """What a range in bits is multiplied by: a round number rather than ln 2, for reading."""
+    return {"nats": 2 / 3, "nats²": 1 / 2}.get(metric.unit, 1.0) if unit == "nats" else 1.0
+
+
 def _fixed_range(name: str, unit: LogUnit) -> tuple[float, float]:
     low, high = _RANGE_BITS.get(name, (0.0, 1.0))
-    if unit == "nats" and BY_NAME[name].unit in {"nats", "nats²"}:
-        # Round numbers rather than converted ones: a scale is for reading.
-        return (low * 2 / 3, high * 2 / 3) if BY_NAME[name].unit == "nats" else (low / 2, high / 2)
-    return low, high
+    factor = _in_unit(BY_NAME[name], unit)
+    return low * factor, high * factor
 
 
 def _stretched(name: str, values: Floats, fixed: tuple[float, float]) -> tuple[float, float]:
@@ -126,6 +168,11 @@ def _rank_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
     if len(powers) < 2:
         powers = [low, high]
     return tuple((float(p), f"{round(10**p):,}") for p in powers)
+
+
+def _ratio_ticks(reach: float) -> tuple[tuple[float, str], ...]:
+    factor = f"{10**reach:,.0f}" if reach >= 1 else f"{10**reach:.3g}"
+    return ((-reach, f"1/{factor}"), (0.0, "1"), (reach, factor))
 
 
 def _trim(number: str) -> str:

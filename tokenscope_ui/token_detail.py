@@ -12,18 +12,12 @@ from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
 from tokenscope_ui import choices, runs
 from tokenscope_ui.charts import REMOVED, candidate_chart, candidate_table
-from tokenscope_ui.formatting import metric_text, visible_text
+from tokenscope_ui.formatting import FINISH_WORDS, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
 
 _MOST_SURPRISING = 6
 _FEW_CANDIDATES = 10
 _HEADLINE = ("prob", "surprisal", "entropy", "rank")
-_FINISH = {
-    "length": "reached the number of new tokens",
-    "eos": "the model ended the text",
-    "stop": "a stop string or stop token came up",
-    "cancelled": "stopped before its end",
-}
 
 
 def show(trace: Trace, selected: int | None, unit: LogUnit) -> None:
@@ -123,7 +117,7 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
         hide_index=True,
     )
     if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
-        st.caption(f"Ended: {_FINISH[trace.finish_reason]}.")
+        st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.")
     _changes(trace)
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0
     surprisal = trace.surprisal[start:]
