@@ -87,7 +87,7 @@ def _run_again(lm: LanguageModel, branch: Branch, parent: Trace | None) -> Trace
         prompt_length=prompt_length,
     )
     if branch.stopped_after is not None:
-        trace = _cut(trace, branch.stopped_after)
+        trace = cut_short(trace, branch.stopped_after)
     if trace.key != branch.key:
         raise RecordError(
             asked=f"“{branch.name}”, which was stopped, was to be computed again.",
@@ -109,8 +109,8 @@ def _up_to(running: Iterable[Rows], tokens: int | None) -> list[Rows]:
     return parts
 
 
-def _cut(trace: Trace, length: int) -> Trace:
-    """The run as it stood when it was stopped."""
+def cut_short(trace: Trace, length: int) -> Trace:
+    """The run as it would stand, had it been stopped after that many tokens."""
     end = min(length, len(trace))
     return Trace.from_rows(
         trace.request,

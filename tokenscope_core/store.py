@@ -118,6 +118,11 @@ class Store:
             blob = self._traces.get(key)
         return None if blob is None else Trace.from_bytes(blob)
 
+    def __contains__(self, key: str) -> bool:
+        """Whether the store holds a trace; asking does not count as using it."""
+        with _named_errors(self.folder):
+            return key in self._traces
+
     def delete(self, key: str) -> bool:
         """Forget a trace; False when it was not there."""
         with _named_errors(self.folder):
