@@ -46,6 +46,8 @@ from tokenscope_core.session import Session
 from tokenscope_core.session_tables import tree_frame
 from tokenscope_core.steps import TokenStep
 from tokenscope_core.store import Store
+from tokenscope_core.syntax.aggregation import aggregate
+from tokenscope_core.syntax.frames import syntax_frame
 from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import ModelIdentity, Trace
 
@@ -97,6 +99,7 @@ __all__ = [
     "TokenScopeError",
     "TokenStep",
     "Trace",
+    "aggregate",
     "candidate_frame",
     "compare",
     "compare_models",
@@ -111,6 +114,7 @@ __all__ = [
     "span_frame",
     "stream",
     "summary_frame",
+    "syntax_frame",
     "token_difference_frame",
     "token_frame",
     "trace_of",

@@ -1,0 +1,87 @@
+"""Names without a visible definition are marked, with how sure the mark is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from syntax_traces import trace_of, words
+
+from tokenscope_core.syntax.structure import mark_frame, name_marks
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def found(text: str) -> list[tuple[str, str, str]]:
+    return [(mark.name, mark.finding, mark.certainty) for mark in name_marks(text.encode())]
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("frobnicate(1)\n", ("frobnicate", "call of an unknown name", "likely")),
+        ("x = nothing + 1\n", ("nothing", "unknown name", "likely")),
+        ("def f():\n    return helper(1)\n", ("helper", "call of an unknown name", "possible")),
+        ("from a import *\nhelper(1)\n", ("helper", "call of an unknown name", "weak")),
+        ("exec(open('a'))\nhelper(1)\n", ("helper", "call of an unknown name", "weak")),
+        ("print(x)\nx = 1\n", ("x", "used before it is defined", "likely")),
+        ("def f():\n    print(x)\n    x = 1\n", ("x", "used before it is defined", "likely")),
+        ("for i in []:\n    print(x)\n    x = i\n", ("x", "used before it is defined", "possible")),
+        ("class A:\n    n = 1\n    def f(self):\n        return n\n",
+         ("n", "unknown name", "possible")),
+        ("total += 1\n", ("total", "used before it is defined", "likely")),
+    ],
+)  # fmt: skip
+def test_what_nothing_defines_is_marked(text: str, mark: tuple[str, str, str]) -> None:
+    expected = [mark] if mark[0] != "total" else []
+    assert found(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os.path as p, sys\nfrom a.b import c as d, e\np, sys, d(), e\n",
+        "def f(a, *b, c=1, d: int = 2, **e):\n    return a, b, c, d, e\n",
+        "def f():\n    return g()\n\ndef g():\n    return 1\n",
+        "x = [i * j for i in range(3) for j in range(i)]\n",
+        "with open('a') as f, open('b') as (g, h):\n    f, g, h\n",
+        "try:\n    pass\nexcept ValueError as error:\n    print(error)\n",
+        "for a, (b, *c) in []:\n    a, b, c\n",
+        "match [1]:\n    case [first, *rest] if first:\n        first, rest\n",
+        "if (n := len('a')) > 1:\n    print(n)\n",
+        "def f():\n    global g\n    g = 1\n\nprint(g)\n",
+        "class A(Exception):\n    x = 1\n    y = x\n    def select(self):\n        return self.x\n",
+        "import select\nclass A:\n    y = select.poll\n    def select(self):\n        pass\n",
+        "f = lambda x, *y: (x, y)\n",
+        "obj = object()\nobj.anything(key=1).more\n",
+        "__name__\n_ = 1\n",
+        "def f(x):\n    return [y for y in x if y]\n",
+        "import functools\n@functools.cache\ndef f(self):\n    def g(me=self):\n        self = 1\n",
+    ],
+)
+def test_what_the_text_defines_is_not(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("name", ["sampling.py", "request.py", "trace.py", "service.py"])
+def test_working_programs_have_no_likely_marks(name: str) -> None:
+    marks = name_marks((ROOT / "tokenscope_core" / name).read_bytes())
+    assert [mark for mark in marks if mark.certainty == "likely"] == []
+
+
+def test_marks_stand_at_their_tokens_and_the_prompt_defines() -> None:
+    trace = trace_of(words("é = 1\nbad(é)\nprint(é + helper(é))\n"), prompt=9)
+    frame = mark_frame(trace)
+    assert frame["name"].tolist() == ["helper"]
+    position = int(frame["position"].iloc[0])
+    assert trace.vocabulary.label(int(trace.token_ids[position])) == " helper"
+    start, end = frame[["byte_start", "byte_end"]].iloc[0]
+    assert trace.text_bytes[start:end] == b"helper"
+    assert mark_frame(trace, generated_only=False)["name"].tolist() == ["bad", "helper"]
+    assert mark_frame(trace_of([])).empty
+
+
+def test_broken_code_makes_marks_weak() -> None:
+    marks = found("x = = nothing(\n")
+    assert "nothing" in [name for name, *_ in marks]
+    assert {certainty for *_, certainty in marks} == {"weak"}

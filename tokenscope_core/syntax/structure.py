@@ -1,0 +1,133 @@
+"""What a program's structure gives away while it is written: names nobody has defined (Python).
+
+From the visible text alone, so each mark says how sure it is. A name that a prompt leaves out, or
+that a later line will define, looks the same as one the model made up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tokenscope_core.syntax.languages import grammar
+from tokenscope_core.syntax.maps.python import BUILTINS
+from tokenscope_core.syntax.names import Names, Use, names_of
+from tokenscope_core.syntax.tree import NodeTable, parse
+from tokenscope_core.trace import Trace
+
+Finding = Literal["call of an unknown name", "unknown name", "used before it is defined"]
+Certainty = Literal["likely", "possible", "weak"]
+
+_IMPLICIT = re.compile(r"__\w+__|_")
+_REFLECTION = frozenset(["exec", "globals", "locals", "vars", "setattr", "eval"])
+_LOOPS = frozenset(["for_statement", "while_statement"])
+
+
+@dataclass(frozen=True, slots=True)
+class NameMark:
+    """A name at bytes `start` to `end` for which the visible text has no definition.
+
+    `certainty`: "likely" where the code runs as it is read and nothing hides a definition;
+    "possible" where a later line could still bring one; "weak" where a star import, reflection or
+    a syntax error nearby could explain it. `reason` says which, as a clause.
+    """
+
+    start: int
+    end: int
+    name: str
+    finding: Finding
+    certainty: Certainty
+    reason: str
+
+
+def name_marks(text: bytes) -> list[NameMark]:
+    """The marks of a Python text, in order."""
+    nodes = parse(text, grammar("python"))
+    names = names_of(nodes, text)
+    return list(_marks(names, nodes))
+
+
+def mark_frame(trace: Trace, *, generated_only: bool = True) -> pd.DataFrame:
+    """The marks of a trace's Python text, one row a mark.
+
+    Columns: `position` (of the token in which the name begins), `byte_start`, `byte_end`, `name`,
+    `finding`, `certainty`, `reason`. Definitions in the prompt count; marks in it only when asked.
+    """
+    marks = pd.DataFrame(
+        [asdict(mark) for mark in name_marks(trace.text_bytes)],
+        columns=["start", "end", "name", "finding", "certainty", "reason"],
+    )
+    position = np.searchsorted(trace.byte_end, marks["start"].to_numpy(np.int64), side="right")
+    marks.insert(0, "position", position)
+    if generated_only:
+        marks = marks[trace.source[position] != "prompt"]
+    renamed = marks.rename(columns={"start": "byte_start", "end": "byte_end"})
+    return renamed.reset_index(drop=True)
+
+
+def _marks(names: Names, nodes: NodeTable) -> Iterator[NameMark]:
+    reflection = any(use.called and use.name in _REFLECTION for use in names.uses)
+    for use in names.uses:
+        if _IMPLICIT.fullmatch(use.name):
+            continue
+        found = names.visible(use, nodes.start[use.row])
+        if found is None:
+            if use.name not in BUILTINS:
+                yield _unknown(use, names, nodes, reflection)
+        elif found is names.scopes[use.scope] and use.name not in BUILTINS and not use.typed:
+            start = nodes.start[use.row]
+            if start < found.bound[use.name] and not _comprehended(use, names):
+                yield _early(use, nodes)
+
+
+def _unknown(use: Use, names: Names, nodes: NodeTable, reflection: bool) -> NameMark:
+    certainty: Certainty
+    if nodes.in_error[use.row]:
+        certainty, reason = "weak", "the code around it cannot be parsed"
+    elif names.star_import:
+        certainty, reason = "weak", "a star import may have brought it"
+    elif reflection:
+        certainty, reason = "weak", "names may be made at run time here"
+    elif _deferred(use, names) or use.typed:
+        certainty, reason = "possible", "a later line may still define it"
+    else:
+        certainty, reason = "likely", "nothing before it defines or imports it"
+    finding: Finding = "call of an unknown name" if use.called else "unknown name"
+    return NameMark(nodes.start[use.row], nodes.end[use.row], use.name, finding, certainty, reason)
+
+
+def _early(use: Use, nodes: NodeTable) -> NameMark:
+    above = nodes.parent[use.row]
+    while above > 0 and nodes.kind[above] not in (*_LOOPS, "function_definition"):
+        above = nodes.parent[above]
+    certainty: Certainty
+    if nodes.in_error[use.row]:
+        certainty, reason = "weak", "the code around it cannot be parsed"
+    elif nodes.kind[above] in _LOOPS:
+        certainty, reason = "possible", "an earlier round of the loop may have defined it"
+    else:
+        certainty, reason = "likely", "the only definitions of it come later"
+    return NameMark(
+        nodes.start[use.row], nodes.end[use.row], use.name, "used before it is defined",
+        certainty, reason,
+    )  # fmt: skip
+
+
+def _deferred(use: Use, names: Names) -> bool:
+    """Whether the code runs later than it is read: it stands in a function."""
+    index = use.scope
+    while index >= 0:
+        if names.scopes[index].kind == "function":
+            return True
+        index = names.scopes[index].outer
+    return False
+
+
+def _comprehended(use: Use, names: Names) -> bool:
+    """A comprehension names its variables after it uses them."""
+    return names.scopes[use.scope].kind == "comprehension"
