@@ -157,7 +157,7 @@ def test_a_missing_model_leaves_the_other_one_its_result(app: App, tiny_folder: 
     app.test.session_state["two_models_b"] = tiny_folder
     app.test.switch_page(PAGE)
     result = compare(app.run())
-    assert "Model A could not score the text" in app.texts
+    assert "No result of model A" in app.texts
     assert "no such folder" in app.texts
     assert result.b.trace is not None
     assert figures(app)["tokens"] == f"{len(result.b.trace):,}"

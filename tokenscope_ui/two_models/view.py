@@ -40,7 +40,7 @@ def show(shown: TwoModels, views: tuple[JobView | None, JobView | None]) -> None
         problems.box(shown.refused, key="problem refused")
     for name, side in zip("AB", shown.sides, strict=True):
         if side.problem is not None:
-            _problem(name, side.problem)
+            _problem(name, side.problem, kept=side.trace is not None)
     if shown.busy:
         _progress(shown, views)
         return
@@ -55,9 +55,10 @@ def show(shown: TwoModels, views: tuple[JobView | None, JobView | None]) -> None
         _empty()
 
 
-def _problem(name: str, problem: TokenScopeError) -> None:
+def _problem(name: str, problem: TokenScopeError, *, kept: bool) -> None:
+    early = f"Model {name} ended early; what it has read is kept below"
     box = problems.box(
-        problem, title=f"Model {name} could not score the text", key=f"problem {name}"
+        problem, title=early if kept else f"No result of model {name}", key=f"problem {name}"
     )
     if isinstance(problem, ContextLengthError) and problem.tail:
         box.button(
