@@ -18,7 +18,7 @@ from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.tasks import Prompted
 from tokenscope_ui.server import service
-from tokenscope_ui.two_models import view
+from tokenscope_ui.two_models import lines
 from tokenscope_ui.two_models.payload import compared
 from tokenscope_ui.two_models.state import Selection, TwoModels
 
@@ -225,7 +225,7 @@ def test_lines_are_listed_by_how_far_the_models_differ(page: App) -> None:
     result = compare(page)
     assert result.a.trace is not None
     assert result.b.trace is not None
-    table = view.line_table(compared(result.a.trace, result.b.trace), "bits")
+    table = lines.line_table(compared(result.a.trace, result.b.trace), "bits")
     differences = table["A − B"].abs().tolist()
     assert differences == sorted(differences, reverse=True)
     assert sorted(table["line"]) == [1, 2]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import cast
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from tokenscope_core import (
@@ -14,24 +12,22 @@ from tokenscope_core import (
     ModelComparison,
     TokenScopeError,
     Trace,
-    line_frame,
     summary_frame,
 )
 from tokenscope_core.jobs import JobView
 from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_ui import problems, progress, runs
-from tokenscope_ui.formatting import count_text, visible_text
+from tokenscope_ui.formatting import count_text
 from tokenscope_ui.router import HOME, ROOT
-from tokenscope_ui.scales import LogUnit, to_screen
+from tokenscope_ui.scales import LogUnit
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.strip_payload import strip_payload
-from tokenscope_ui.two_models import controls, detail, state
+from tokenscope_ui.two_models import controls, detail, lines, state
 from tokenscope_ui.two_models.payload import DIFFERENCE, TINTS, compared, span_payload
 from tokenscope_ui.two_models.state import Selection, Side, TwoModels
 
 STRIP_KEY = "two_models_strip"
 _STRIP_HEIGHT = 460
-_TABLE_HEIGHT = 320
 
 
 def show(shown: TwoModels, views: tuple[JobView | None, JobView | None]) -> None:
@@ -140,7 +136,7 @@ def _both(a: Trace, b: Trace, shown: TwoModels) -> None:
             key=STRIP_KEY, selected=detail.first_span(comparison, shown.selected),
             on_select=_take_span, height=_STRIP_HEIGHT,
         )  # fmt: skip
-        _lines(comparison, unit)
+        lines.show(comparison, unit)
     with right:
         detail.show(comparison, shown.selected, unit)
 
@@ -221,63 +217,8 @@ def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
     return str(tint), scale == "relative", cast(LogUnit, unit), invisibles
 
 
-def _lines(comparison: ModelComparison, unit: LogUnit) -> None:
-    st.markdown("**Lines, where they differ most first**")
-    table = line_table(comparison, unit)
-    figures = {
-        name: st.column_config.NumberColumn(f"{name} ({unit})", format=form, width=90)
-        for name, form in (("A", "%.2f"), ("B", "%.2f"), (DIFFERENCE, "%+.2f"))
-    }
-    st.dataframe(
-        table, key=_lines_key(), hide_index=True, height=min(_TABLE_HEIGHT, 40 + 35 * len(table)),
-        on_select=_take_line, selection_mode="single-cell",
-        column_config={
-            "line": st.column_config.NumberColumn("line", width=60, format="%d"),
-            **figures,
-        },
-    )  # fmt: skip
-
-
-@functools.lru_cache(maxsize=8)
-def line_table(comparison: ModelComparison, unit: LogUnit) -> pd.DataFrame:
-    """`line`, both surprisals of it and their difference in screen units, and its `code`; the
-    largest difference first, lines without one last."""
-    lines = line_frame(comparison)
-    order = np.argsort(-lines["difference"].abs().fillna(-1.0).to_numpy(), kind="stable")
-    lines = lines.iloc[order].reset_index(drop=True)
-    shown = {
-        name: to_screen("surprisal", lines[column].to_numpy(), unit)
-        for name, column in (
-            ("A", "surprisal_a"), ("B", "surprisal_b"), (DIFFERENCE, "difference"),
-        )
-    }  # fmt: skip
-    code = [visible_text(text.encode()).replace("·", " ") for text in lines["text"]]
-    return pd.DataFrame({"line": lines["line"], **shown, "code": code})
-
-
 def _take_span() -> None:
     span = picked(STRIP_KEY)
-    comparison = _shown_comparison()
+    comparison = lines.shown_comparison()
     if comparison is not None and span is not None and span < len(comparison):
         state.select(Selection("span", span))
-
-
-def _take_line() -> None:
-    cells = st.session_state[_lines_key()].selection.cells
-    comparison = _shown_comparison()
-    if not cells or comparison is None:
-        return
-    # The order of lines is the same in either unit.
-    table = line_table(comparison, "bits")
-    row = int(cells[0][0])
-    if row < len(table):
-        state.select(Selection("line", int(table["line"].iloc[row])), in_table=True)
-
-
-def _lines_key() -> str:
-    return f"two_models_lines_{state.current().lines}"
-
-
-def _shown_comparison() -> ModelComparison | None:
-    a, b = (side.trace for side in state.current().sides)
-    return None if a is None or b is None else compared(a, b)
