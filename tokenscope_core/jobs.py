@@ -7,22 +7,23 @@ left who wants it.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.failures import explain
+from tokenscope_core.job_base import ENDED, Hold, Phase, Work
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Rows, Vocabulary
-from tokenscope_core.tasks import Task
+from tokenscope_core.tasks import Task, tokens_of_task
 from tokenscope_core.trace import ModelIdentity, Trace
 
-Phase = Literal["queued", "loading", "running", "done", "stopped", "failed"]
-ENDED: frozenset[Phase] = frozenset({"done", "stopped", "failed"})
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +67,17 @@ class JobView:
         return self.phase in ENDED
 
 
-class Job:
+class Job(Work):
     """A run of one task on one model. Safe to use from several threads."""
 
     def __init__(
         self, job_id: str, model: ModelChoice, task: Task, *, clock: Callable[[], float]
     ) -> None:
-        self.job_id = job_id
-        self.model = model
+        super().__init__(job_id, model, tokens=tokens_of_task(task), clock=clock)
         self.task = task
         self.request = task.request
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._phase: Phase = "queued"
         self._rows: list[list[Rows]] = [[] for _ in range(task.texts)]
         self._traces: dict[int, Trace] = {}
-        self._load: LoadProgress | None = None
         self._prompt_tokens = 0
         self._prompt_length: int | None = None
         self._new_tokens = 0
@@ -89,15 +85,41 @@ class Job:
         self._last_token_at: float | None = None
         self._source: tuple[ModelIdentity, Vocabulary] | None = None
         self._from_store = False
-        self._error: TokenScopeError | None = None
-        self._subscribers: dict[str, float | None] = {}
 
     # The worker's side.
 
-    def loading(self, progress: LoadProgress | None = None) -> None:
-        """The worker has taken the job and is getting the model ready."""
+    def work(
+        self, lm: LanguageModel, go_on: Callable[[], bool], keep: Callable[[Trace], object]
+    ) -> None:
+        """Run the task, recording what it yields; each text is kept when it is complete."""
+        self.running(lm.identity, lm.vocabulary, self.task.given_tokens(lm))
+        with closing(self.task.rows(lm)) as parts:
+            for text, part in parts:
+                self.append(part, text)
+                if part.finish_reason is not None:
+                    keep(self.finish(text, part.finish_reason))
+                elif not go_on():
+                    self.stop(keep)
+                    return
+        self.end("done")
+
+    def stop(self, keep: Callable[[Trace], object]) -> None:
+        """Close it before its end, keeping what there is."""
+        self.end("stopped", self._kept_so_far(keep))
+
+    def fail(self, error: Exception, keep: Callable[[Trace], object]) -> None:
+        """Close it with an error to show, keeping what had been decoded before it."""
+        traces = self._kept_so_far(keep)
         with self._lock:
-            self._phase, self._load = "loading", progress
+            self._phase = "failed"
+            self._error = explain(
+                error,
+                model=self.model.label,
+                prompt_tokens=self._prompt_tokens,
+                new_tokens=self._new_tokens,
+                max_new_tokens=self.request.max_new_tokens,
+            )
+            self._close(traces)
 
     def running(
         self, identity: ModelIdentity, vocabulary: Vocabulary, prompt_length: int | None = None
@@ -136,47 +158,18 @@ class Job:
             self._phase, self._from_store = phase, from_store
             self._close(traces)
 
-    def fail(self, error: TokenScopeError, traces: Sequence[Trace] = ()) -> None:
-        """Close the job with an error to show, and what had been decoded before it."""
-        with self._lock:
-            self._phase, self._error = "failed", error
-            self._close(traces)
-
     def _close(self, traces: Sequence[Trace]) -> None:
         if traces:
             self._traces = dict(enumerate(traces))
         self._rows = [[] for _ in self._rows]
 
+    def _kept_so_far(self, keep: Callable[[Trace], object]) -> tuple[Trace, ...]:
+        traces = self.traces_so_far()
+        for trace in traces:
+            keep(trace)
+        return traces
+
     # The subscribers' side.
-
-    def join(self, subscriber: str) -> None:
-        """Want this run, or want it again."""
-        with self._lock:
-            self._subscribers[subscriber] = None
-
-    def leave(self, subscriber: str) -> None:
-        """No longer want this run."""
-        with self._lock:
-            self._subscribers.pop(subscriber, None)
-
-    def lose(self, subscriber: str) -> None:
-        """The subscriber's connection is gone; it may come back."""
-        with self._lock:
-            if subscriber in self._subscribers:
-                self._subscribers[subscriber] = self._clock()
-
-    def wanted(self, grace_s: float) -> bool:
-        """Whether anyone still waits, counting those lost less than `grace_s` seconds ago."""
-        now = self._clock()
-        with self._lock:
-            return any(
-                lost_at is None or now - lost_at < grace_s for lost_at in self._subscribers.values()
-            )
-
-    def progress(self) -> tuple[int, int]:
-        """How many tokens of the prompt have been read and how many have been generated."""
-        with self._lock:
-            return self._prompt_tokens, self._new_tokens
 
     def view(self, queue_position: int | None = None) -> JobView:
         """The state of the run now."""
@@ -222,32 +215,8 @@ class Job:
         )
 
 
-class Ticket:
+class Ticket(Hold[Job, JobView]):
     """One subscriber's hold on a run."""
-
-    def __init__(
-        self,
-        job: Job,
-        subscriber: str,
-        *,
-        queue_position: Callable[[Job], int | None],
-        keep: Callable[[Trace], object],
-    ) -> None:
-        self._job = job
-        self._subscriber = subscriber
-        self._queue_position = queue_position
-        self._keep = keep
-        self._stopped: JobView | None = None
-        job.join(subscriber)
-
-    @property
-    def job_id(self) -> str:
-        """Names the run; equal requests on the same model have the same."""
-        return self._job.job_id
-
-    def view(self) -> JobView:
-        """The state of the run, as this subscriber sees it."""
-        return self._stopped or self._job.view(self._queue_position(self._job))
 
     def traces_so_far(self) -> tuple[Trace, ...]:
         """What has been decoded until now; nothing before the first token."""
@@ -258,20 +227,14 @@ class Ticket:
         """The first of `traces_so_far`."""
         return next(iter(self.traces_so_far()), None)
 
-    def touch(self) -> None:
-        """Say that the subscriber is there, after a connection was lost."""
-        if self._stopped is None:
-            self._job.join(self._subscriber)
+    def _view(self, queue_position: int | None) -> JobView:
+        return self._job.view(queue_position)
 
-    def stop(self) -> JobView:
-        """Stop now. What was decoded is kept; others who want the same run keep running it."""
-        view = self.view()
-        if view.ended:
-            return view
+    def _stopped_view(self, view: JobView) -> JobView:
         traces = self._job.traces_so_far()
         for trace in traces:
             self._keep(trace)
-        self._stopped = replace(
+        return replace(
             view,
             phase="stopped",
             queue_position=None,
@@ -279,12 +242,3 @@ class Ticket:
             seconds_left=None,
             traces=traces,
         )
-        self._job.leave(self._subscriber)
-        return self._stopped
-
-    def wait(self, timeout_s: float, poll_s: float = 0.01) -> JobView:
-        """Block until the run has ended or the time is over; for scripts and tests."""
-        deadline = time.monotonic() + timeout_s
-        while not (view := self.view()).ended and time.monotonic() < deadline:
-            time.sleep(poll_s)
-        return view

@@ -15,14 +15,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tokenscope_core.analyses import Analysis
+from tokenscope_core.analysis_jobs import AnalysisJob, AnalysisTicket
 from tokenscope_core.errors import ModelError, QueueFullError, RecordError
 from tokenscope_core.hub import DownloadStopped
+from tokenscope_core.job_base import AnyWork, Work
 from tokenscope_core.jobs import Job, JobView, Ticket
 from tokenscope_core.limits import Limits
 from tokenscope_core.load_progress import LoadProgress, Report
 from tokenscope_core.loading import fetch, load, require_fit
 from tokenscope_core.machine import devices, require_device
-from tokenscope_core.memory_need import tokens_of
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import ModelFiles, find
@@ -30,7 +32,7 @@ from tokenscope_core.model_pool import LoadedModel, ModelPool
 from tokenscope_core.model_sources import require_allowed
 from tokenscope_core.request import Request
 from tokenscope_core.store import Store
-from tokenscope_core.tasks import Prompted, Task
+from tokenscope_core.tasks import Prompted, Task, tokens_of_task
 from tokenscope_core.trace import Trace
 from tokenscope_core.worker import Worker
 
@@ -61,7 +63,7 @@ class GenerationService:
         self._clock = clock
         self._pool = ModelPool(self.limits)
         self._changed = self._pool.changed
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: OrderedDict[str, Work] = OrderedDict()
 
     def submit(self, model: str | ModelChoice, wanted: Request | Task, subscriber: str) -> Ticket:
         """Ask for a run; returns at once.
@@ -82,23 +84,48 @@ class GenerationService:
         choice = _plain(choice, files)
         stored = self._stored(choice, files, task)
         if not stored and files is not None and self.limits.memory_check:
-            require_fit(choice, facts_of(files), tokens=_tokens_of(task))
-        job_id = job_id_of(choice, task)
+            require_fit(choice, facts_of(files), tokens=tokens_of_task(task))
+        job_id = job_id_of(choice, task.recipe())
         with self._changed:
             if stored:
-                job = self._remember(Job(job_id, choice, task, clock=self._clock))
+                job = Job(job_id, choice, task, clock=self._clock)
+                self._remember(job)
                 job.end("done", stored, from_store=True)
-                return self._ticket(job, subscriber)
-            job = self._jobs.get(job_id) or self._enqueue(job_id, choice, task)
-            if job.view().ended:
-                job = self._enqueue(job_id, choice, task)
-            return self._ticket(job, subscriber)
+                return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.keep)
+            known = self._jobs.get(job_id)
+            if not isinstance(known, Job) or known.ended:
+                known = self._enqueue(Job(job_id, choice, task, clock=self._clock))
+            return Ticket(known, subscriber, queue_position=self._queue_position, keep=self.keep)
+
+    def analyse(
+        self, model: str | ModelChoice, analysis: Analysis, subscriber: str
+    ) -> AnalysisTicket:
+        """Ask for something to be computed about traces; returns at once.
+
+        An equal analysis in progress is joined. Raises: as `submit`.
+        """
+        choice = ModelChoice.of(model)
+        require_allowed(choice.name)
+        files = find(choice.name)
+        choice = _plain(choice, files)
+        if files is not None and self.limits.memory_check:
+            require_fit(choice, facts_of(files), tokens=analysis.tokens)
+        job_id = job_id_of(choice, analysis.recipe())
+        with self._changed:
+            known = self._jobs.get(job_id)
+            if not isinstance(known, AnalysisJob) or known.ended:
+                known = self._enqueue(AnalysisJob(job_id, choice, analysis, clock=self._clock))
+            return AnalysisTicket(
+                known, subscriber, queue_position=self._queue_position, keep=self.keep
+            )
 
     def attach(self, job_id: str, subscriber: str) -> Ticket | None:
         """Take hold of a run by its id, after a reload; None when it is not known here."""
         with self._changed:
             job = self._jobs.get(job_id)
-            return None if job is None else self._ticket(job, subscriber)
+            if not isinstance(job, Job):
+                return None
+            return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.keep)
 
     def lose(self, subscriber: str) -> None:
         """A subscriber's connection is gone: its runs end unless it is back within the grace."""
@@ -158,32 +185,28 @@ class GenerationService:
             traces.append(trace)
         return tuple(traces)
 
-    def _enqueue(self, job_id: str, choice: ModelChoice, task: Task) -> Job:
-        worker = self._pool.use(self, choice)
+    def _enqueue(self, job: AnyWork) -> AnyWork:
+        worker = self._pool.use(self, job.model)
         if len(worker.waiting) >= self.limits.waiting_per_model:
             raise QueueFullError(
                 asked="A run was to be queued.",
-                found=f"{len(worker.waiting)} runs are waiting for “{choice}” already, "
+                found=f"{len(worker.waiting)} runs are waiting for “{job.model}” already, "
                 "as many as this server allows.",
                 action="Try again when some of them have ended.",
             )
-        job = self._remember(Job(job_id, choice, task, clock=self._clock))
+        self._remember(job)
         worker.waiting.append(job)
         self._changed.notify_all()
         return job
 
-    def _remember(self, job: Job) -> Job:
+    def _remember(self, job: Work) -> None:
         self._jobs[job.job_id] = job
         self._jobs.move_to_end(job.job_id)
         for job_id in list(self._jobs)[: max(0, len(self._jobs) - _REMEMBERED_JOBS)]:
-            if self._jobs[job_id].view().ended:
+            if self._jobs[job_id].ended:
                 del self._jobs[job_id]
-        return job
 
-    def _ticket(self, job: Job, subscriber: str) -> Ticket:
-        return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.keep)
-
-    def _queue_position(self, job: Job) -> int | None:
+    def _queue_position(self, job: Work) -> int | None:
         with self._changed:
             worker = self._pool.get(job.model)
             if worker is None or job not in worker.waiting:
@@ -192,7 +215,7 @@ class GenerationService:
 
     # The workers' side: what `worker.Host` asks for.
 
-    def next_job(self, worker: Worker) -> Job | None:
+    def next_job(self, worker: Worker) -> Work | None:
         """The next job somebody still wants; None when the worker should end."""
         with self._changed:
             worker.busy = False
@@ -203,20 +226,20 @@ class GenerationService:
                     if job.wanted(self.limits.grace_s):
                         worker.busy = True
                         return job
-                    job.end("stopped")
+                    job.stop(self.keep)
                 self._changed.wait()
             return None
 
-    def wanted(self, worker: Worker, job: Job) -> bool:
+    def wanted(self, worker: Worker, job: Work) -> bool:
         """Whether the worker should go on with a job."""
         return not worker.closing and job.wanted(self.limits.grace_s)
 
-    def make_ready(self, worker: Worker, job: Job) -> LanguageModel | None:
+    def make_ready(self, worker: Worker, job: Work) -> LanguageModel | None:
         """Load the worker's model for a job; None where nobody wants it any more.
 
         Raises: as `loading.fetch`, `ModelPool.make_room` and `loading.load`.
         """
-        tokens = _tokens_of(job.task)
+        tokens = job.tokens
         try:
             files = fetch(
                 worker.choice,
@@ -237,16 +260,10 @@ class GenerationService:
         return self._load(files, worker.choice, job.loading) if has_room else None
 
 
-def job_id_of(choice: ModelChoice, task: Task) -> str:
-    """Names a run before its model has been found (SHA-256, hex)."""
-    recipe: dict[str, Any] = {"model": choice.to_json(), **task.recipe()}
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode("ascii")).hexdigest()
-
-
-def _tokens_of(task: Task) -> int:
-    """About how many tokens the model holds in memory for a task."""
-    each = task.shared + task.request.max_new_tokens if task.shared else tokens_of(task.request)
-    return task.texts * each
+def job_id_of(choice: ModelChoice, recipe: dict[str, Any]) -> str:
+    """Names a job before its model has been found (SHA-256, hex)."""
+    named = json.dumps({"model": choice.to_json(), **recipe}, sort_keys=True)
+    return hashlib.sha256(named.encode("ascii")).hexdigest()
 
 
 def _plain(choice: ModelChoice, files: ModelFiles | None) -> ModelChoice:

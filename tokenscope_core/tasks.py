@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenscope_core.branches import BranchPlan
+from tokenscope_core.memory_need import tokens_of
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Rows, Vocabulary
 from tokenscope_core.trace import ModelIdentity, Trace, recipe_key
@@ -150,3 +151,9 @@ class Branched:
     ) -> Trace:
         """The trace of one branch."""
         return self.plans[text].trace(model, vocabulary, rows, finish_reason)
+
+
+def tokens_of_task(task: Task) -> int:
+    """About how many tokens the model holds in memory for a task."""
+    each = task.shared + task.request.max_new_tokens if task.shared else tokens_of(task.request)
+    return task.texts * each

@@ -1,0 +1,170 @@
+"""Branches and analyses through the generation service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+
+import tokenscope_core as ts
+from tokenscope_core.analyses import BranchComparison, InfluenceOf
+from tokenscope_core.branches import BranchPlan, plan
+from tokenscope_core.branching import alternatives
+from tokenscope_core.service import GenerationService
+from tokenscope_core.tasks import Branched
+
+WAIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny_models.model("llama").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def service(store: ts.Store) -> Iterator[GenerationService]:
+    running = GenerationService(store)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def parent(service: GenerationService, model: str) -> ts.Trace:
+    request = ts.Request("def add(", 16, ts.Sampling(temperature=0.9, seed=1))
+    trace = service.submit(model, request, "tab").wait(WAIT_S).trace
+    assert trace is not None
+    return trace
+
+
+def replaced(parent: ts.Trace, at: int = 4) -> BranchPlan:
+    position = parent.prompt_length + at
+    return plan(parent, ts.Edit(position, (int(parent.candidate_ids[position, 3]),)))
+
+
+def test_a_branch_is_the_fork_and_is_found_in_the_store_by_the_key_it_was_to_have(
+    service: GenerationService, store: ts.Store, model: str, parent: ts.Trace
+) -> None:
+    chosen = replaced(parent)
+    view = service.submit(model, Branched((chosen,)), "tab").wait(WAIT_S)
+    assert view.phase == "done", view.error
+    assert view.trace is not None
+    assert view.trace.key == chosen.key
+    kept = store.get(chosen.key)
+    assert kept is not None
+    alone = ts.fork(
+        ts.load_model(model), parent, chosen.edit.position, token_id=chosen.edit.token_ids[0]
+    )
+    assert kept.token_ids.tolist() == alone.token_ids.tolist()
+    np.testing.assert_allclose(kept.logprob, alone.logprob, atol=1e-5)
+    again = service.submit(model, Branched((chosen,)), "tab").view()
+    assert again.from_store
+    assert again.trace is not None
+    assert again.trace.key == chosen.key
+
+
+def test_only_what_is_new_counts_as_progress(
+    service: GenerationService, model: str, parent: ts.Trace
+) -> None:
+    chosen = replaced(parent, at=10)
+    view = service.submit(model, Branched((chosen,)), "tab").wait(WAIT_S)
+    assert view.new_tokens <= view.most_new_tokens == chosen.request.max_new_tokens < 16
+
+
+def test_alternatives_come_as_one_job_with_a_trace_each(
+    service: GenerationService, store: ts.Store, model: str, parent: ts.Trace
+) -> None:
+    plans = alternatives(parent, parent.prompt_length + 3, 4)
+    view = service.submit(model, Branched(plans), "tab").wait(WAIT_S)
+    assert [trace.key for trace in view.traces] == [p.key for p in plans]
+    assert all(store.get(p.key) is not None for p in plans)
+    assert view.texts == 4
+    assert service.submit(model, Branched(plans), "tab").view().from_store
+
+
+def test_stopping_alternatives_keeps_what_each_had(
+    service: GenerationService, store: ts.Store, model: str, parent: ts.Trace
+) -> None:
+    plans = alternatives(parent, parent.prompt_length + 3, 3, max_new_tokens=200)
+    ticket = service.submit(model, Branched(plans), "tab")
+    while len(ticket.traces_so_far()) < 3 and not ticket.view().ended:
+        ticket.wait(0.02)
+    view = ticket.stop()
+    if view.phase == "stopped":
+        assert {trace.finish_reason for trace in view.traces} <= {"cancelled", "eos"}
+    assert len(view.traces) == 3
+    assert all(store.get(trace.key) is not None for trace in view.traces)
+
+
+def test_a_branch_of_another_models_trace_fails_with_a_sentence(
+    service: GenerationService, tmp_path: Path, parent: ts.Trace
+) -> None:
+    tiny_models.model("gpt2").save_pretrained(tmp_path)
+    tiny_models.tokenizer().save_pretrained(tmp_path)
+    view = service.submit(str(tmp_path), Branched((replaced(parent),)), "tab").wait(WAIT_S)
+    assert view.phase == "failed"
+    assert "Load the model that the trace came from" in str(view.error)
+
+
+def test_influence_is_computed_on_the_worker(
+    service: GenerationService, model: str, parent: ts.Trace
+) -> None:
+    view = service.analyse(model, InfluenceOf(parent), "tab").wait(WAIT_S)
+    assert view.phase == "done", view.error
+    expected = ts.influence(ts.load_model(model), parent)
+    np.testing.assert_allclose(view.result.total, expected.total, atol=1e-4)
+    assert (view.done, view.total) == (len(parent) - 1 - parent.prompt_length,) * 2
+
+
+def test_two_branches_are_compared_on_the_worker(
+    service: GenerationService, model: str, parent: ts.Trace
+) -> None:
+    child = service.submit(model, Branched((replaced(parent),)), "tab").wait(WAIT_S).trace
+    assert child is not None
+    view = service.analyse(model, BranchComparison(parent, child), "tab").wait(WAIT_S)
+    assert view.result.measured == "all"
+    assert view.result.divergence is not None
+
+
+class Endless:
+    """An analysis that ends only when it is stopped."""
+
+    tokens = 1
+
+    def recipe(self) -> dict[str, Any]:
+        return {"endless": True}
+
+    def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
+        step = 0
+        while not cancelled():
+            step += 1
+            report(step, 10**9)
+        return "part of it"
+
+
+def test_a_stopped_analysis_frees_the_worker(
+    service: GenerationService, model: str, parent: ts.Trace
+) -> None:
+    ticket = service.analyse(model, Endless(), "tab")
+    while ticket.view().done < 2:
+        ticket.wait(0.01)
+    assert ticket.view().seconds_left is not None
+    assert ticket.stop().phase == "stopped"
+    view = service.analyse(model, InfluenceOf(parent), "tab").wait(WAIT_S)
+    assert view.phase == "done"
+
+
+def test_a_failing_analysis_is_explained(service: GenerationService, model: str) -> None:
+    class Broken(Endless):
+        def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
+            raise ZeroDivisionError("nothing to divide by")
+
+    view = service.analyse(model, Broken(), "tab").wait(WAIT_S)
+    assert view.phase == "failed"
+    assert "nothing to divide by" in str(view.error)

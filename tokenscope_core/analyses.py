@@ -1,0 +1,84 @@
+"""What can be computed about finished traces with the model at hand: values that name the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tokenscope_core.comparison import DEFAULT_THRESHOLD, Comparison, compare
+from tokenscope_core.counterfactual import Effect, Influence, effects
+from tokenscope_core.trace import Trace
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+Report = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
+
+
+class Analysis(Protocol):
+    """Something to compute about traces."""
+
+    def recipe(self) -> dict[str, Any]:
+        """What names it, as plain JSON values."""
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the model holds in memory for it."""
+
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Any:
+        """Compute it; when cancelled, as much of it as there is by then, or None."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InfluenceOf:
+    """What each generated token's runner-up would do to the rest: an `Influence`."""
+
+    trace: Trace
+
+    def recipe(self) -> dict[str, Any]:
+        """The trace."""
+        return {"influence": self.trace.key}
+
+    @property
+    def tokens(self) -> int:
+        """The text, and what is read again of it."""
+        return 2 * len(self.trace)
+
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Influence:
+        """As `influence`; when cancelled, of the positions there are by then."""
+        first = self.trace.prompt_length
+        total = max(0, len(self.trace) - 1 - first)
+        found: list[Effect] = []
+        report(0, total)
+        for effect in effects(lm, self.trace):
+            found.append(effect)
+            report(effect.position - first + 1, total)
+            if cancelled():
+                break
+        return Influence.of(self.trace, found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BranchComparison:
+    """How far the model's distributions moved from one branch to another: a `Comparison`."""
+
+    a: Trace
+    b: Trace
+    threshold: float = DEFAULT_THRESHOLD
+
+    def recipe(self) -> dict[str, Any]:
+        """Both traces."""
+        return {"comparison": [self.a.key, self.b.key], "threshold": self.threshold}
+
+    @property
+    def tokens(self) -> int:
+        """Both texts."""
+        return len(self.a) + len(self.b)
+
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Comparison:
+        """As `compare` with a model."""
+        return compare(
+            self.a, self.b, lm, threshold=self.threshold, progress=report, cancelled=cancelled
+        )

@@ -1,0 +1,114 @@
+"""An analysis in progress, shared by everyone who asked for the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tokenscope_core.analyses import Analysis
+from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.failures import explain
+from tokenscope_core.job_base import ENDED, Hold, Phase, Work
+from tokenscope_core.load_progress import LoadProgress
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.trace import Trace
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisView:
+    """What a subscriber sees of an analysis at one moment.
+
+    `queue_position` counts the jobs that come first (queued only); `done` of `total` steps are
+    computed, `total` 0 until that is known; `seconds_left` is None until the second step. `result`
+    is set once it is done, and where it was stopped and part of it was there.
+    """
+
+    job_id: str
+    model: ModelChoice
+    phase: Phase
+    queue_position: int | None = None
+    load: LoadProgress | None = None
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    result: Any = None
+    error: TokenScopeError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.phase in ENDED
+
+
+class AnalysisJob(Work):
+    """One analysis on one model. Safe to use from several threads."""
+
+    def __init__(
+        self, job_id: str, model: ModelChoice, analysis: Analysis, *, clock: Callable[[], float]
+    ) -> None:
+        super().__init__(job_id, model, tokens=analysis.tokens, clock=clock)
+        self._analysis = analysis
+        self._progress = (0, 0)
+        self._began: float | None = None
+        self._result: Any = None
+
+    def work(
+        self, lm: LanguageModel, go_on: Callable[[], bool], keep: Callable[[Trace], object]
+    ) -> None:
+        """Compute it; when nobody wants it any more, part of it."""
+        with self._lock:
+            self._phase, self._load, self._began = "running", None, self._clock()
+        result = self._analysis.run(lm, self._report, lambda: not go_on())
+        phase: Phase = "done" if go_on() else "stopped"
+        with self._lock:
+            self._phase, self._result = phase, result
+
+    def stop(self, keep: Callable[[Trace], object]) -> None:
+        """Close it before it began."""
+        with self._lock:
+            self._phase = "stopped"
+
+    def fail(self, error: Exception, keep: Callable[[Trace], object]) -> None:
+        """Close it with an error to show."""
+        with self._lock:
+            self._phase, self._error = "failed", explain(error, model=self.model.label)
+
+    def view(self, queue_position: int | None = None) -> AnalysisView:
+        """The state of the analysis now."""
+        with self._lock:
+            done, total = self._progress
+            return AnalysisView(
+                job_id=self.job_id,
+                model=self.model,
+                phase=self._phase,
+                queue_position=queue_position if self._phase == "queued" else None,
+                load=self._load if self._phase == "loading" else None,
+                done=done,
+                total=total,
+                seconds_left=self._seconds_left(done, total),
+                result=self._result,
+                error=self._error,
+            )
+
+    def _report(self, done: int, total: int) -> None:
+        with self._lock:
+            self._progress = done, total
+
+    def _seconds_left(self, done: int, total: int) -> float | None:
+        if self._began is None or done < 2:
+            return None
+        return (self._clock() - self._began) / done * (total - done)
+
+
+class AnalysisTicket(Hold[AnalysisJob, AnalysisView]):
+    """One subscriber's hold on an analysis."""
+
+    def _view(self, queue_position: int | None) -> AnalysisView:
+        return self._job.view(queue_position)
+
+    def _stopped_view(self, view: AnalysisView) -> AnalysisView:
+        return replace(view, phase="stopped", queue_position=None, load=None, seconds_left=None)

@@ -1,0 +1,165 @@
+"""What all jobs of a worker share: a phase, who wants them, and why one failed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+
+from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.load_progress import LoadProgress
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.trace import Trace
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+Phase = Literal["queued", "loading", "running", "done", "stopped", "failed"]
+ENDED: frozenset[Phase] = frozenset({"done", "stopped", "failed"})
+
+
+class Work(ABC):
+    """Something to do with a model, on one worker, for any number of subscribers.
+
+    Written by its worker thread and read by tickets; safe to use from several threads.
+    """
+
+    def __init__(
+        self, job_id: str, model: ModelChoice, *, tokens: int, clock: Callable[[], float]
+    ) -> None:
+        """
+        Args:
+            job_id: names the job; equal ones on the same model have the same.
+            model: on which model.
+            tokens: about how many the model holds in memory for it.
+            clock: seconds, from any point.
+        """
+        self.job_id = job_id
+        self.model = model
+        self.tokens = tokens
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._phase: Phase = "queued"
+        self._load: LoadProgress | None = None
+        self._error: TokenScopeError | None = None
+        self._subscribers: dict[str, float | None] = {}
+
+    @abstractmethod
+    def work(
+        self, lm: LanguageModel, go_on: Callable[[], bool], keep: Callable[[Trace], object]
+    ) -> None:
+        """Do it, asking now and then whether to go on; what is worth it is put into the store."""
+
+    @abstractmethod
+    def stop(self, keep: Callable[[Trace], object]) -> None:
+        """Close it before its end, with what there is."""
+
+    @abstractmethod
+    def fail(self, error: Exception, keep: Callable[[Trace], object]) -> None:
+        """Close it with an error to show, and what there was before it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        with self._lock:
+            return self._phase in ENDED
+
+    def loading(self, progress: LoadProgress | None = None) -> None:
+        """The worker has taken the job and is getting the model ready."""
+        with self._lock:
+            self._phase, self._load = "loading", progress
+
+    def join(self, subscriber: str) -> None:
+        """Want it, or want it again."""
+        with self._lock:
+            self._subscribers[subscriber] = None
+
+    def leave(self, subscriber: str) -> None:
+        """No longer want it."""
+        with self._lock:
+            self._subscribers.pop(subscriber, None)
+
+    def lose(self, subscriber: str) -> None:
+        """The subscriber's connection is gone; it may come back."""
+        with self._lock:
+            if subscriber in self._subscribers:
+                self._subscribers[subscriber] = self._clock()
+
+    def wanted(self, grace_s: float) -> bool:
+        """Whether anyone still waits, counting those lost less than `grace_s` seconds ago."""
+        now = self._clock()
+        with self._lock:
+            return any(
+                lost_at is None or now - lost_at < grace_s for lost_at in self._subscribers.values()
+            )
+
+
+class View(Protocol):
+    """What a subscriber sees of a job at one moment."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+
+
+AnyWork = TypeVar("AnyWork", bound=Work)
+AnyView = TypeVar("AnyView", bound=View)
+
+
+class Hold(ABC, Generic[AnyWork, AnyView]):
+    """One subscriber's hold on a job."""
+
+    def __init__(
+        self,
+        job: AnyWork,
+        subscriber: str,
+        *,
+        queue_position: Callable[[Work], int | None],
+        keep: Callable[[Trace], object],
+    ) -> None:
+        self._job = job
+        self._subscriber = subscriber
+        self._queue_position = queue_position
+        self._keep = keep
+        self._stopped: AnyView | None = None
+        job.join(subscriber)
+
+    @property
+    def job_id(self) -> str:
+        """Names the job; equal requests on the same model have the same."""
+        return self._job.job_id
+
+    def view(self) -> AnyView:
+        """The state of the job, as this subscriber sees it."""
+        return self._stopped or self._view(self._queue_position(self._job))
+
+    def touch(self) -> None:
+        """Say that the subscriber is there, after a connection was lost."""
+        if self._stopped is None:
+            self._job.join(self._subscriber)
+
+    def stop(self) -> AnyView:
+        """Stop now. What there is is kept; others who want the same go on having it done."""
+        view = self.view()
+        if view.ended:
+            return view
+        self._stopped = self._stopped_view(view)
+        self._job.leave(self._subscriber)
+        return self._stopped
+
+    def wait(self, timeout_s: float, poll_s: float = 0.01) -> AnyView:
+        """Block until the job has ended or the time is over; for scripts and tests."""
+        deadline = time.monotonic() + timeout_s
+        while not (view := self.view()).ended and time.monotonic() < deadline:
+            time.sleep(poll_s)
+        return view
+
+    @abstractmethod
+    def _view(self, queue_position: int | None) -> AnyView:
+        """The state of the job."""
+
+    @abstractmethod
+    def _stopped_view(self, view: AnyView) -> AnyView:
+        """The state of the job for a subscriber who has just stopped it."""
