@@ -1,0 +1,81 @@
+"""The tree of branches in hand: its drawing, the selected branch, and all of them as a table."""
+
+import streamlit as st
+
+from tokenscope_core import Session
+from tokenscope_ui import (
+    branch_actions,
+    branch_menu,
+    branch_overview,
+    branch_panel,
+    branch_recompute,
+    branch_table,
+    controls,
+    job_notice,
+    runs,
+    sessions,
+    tree,
+)
+from tokenscope_ui.branch_traces import at_hand, figures
+from tokenscope_ui.router import HOME, ROOT, route
+from tokenscope_ui.scales import LogUnit
+from tokenscope_ui.tree import lanes
+
+POLL_S = 0.2
+TREE_KEY = "tree"
+TREE_HEIGHT = 530
+
+
+def render() -> None:
+    controls.initialise()
+    job_notice.show()
+    held = branch_recompute.current()
+    busy = held is not None and held.busy
+    st.fragment(branch_panel.recomputing, run_every=POLL_S if busy else None)(polling=busy)
+    runs.publish()
+    branch_menu.messages()
+    session = sessions.current()
+    unit = branch_menu.tool_bar(session)
+    if session is None:
+        empty()
+    else:
+        show(session, unit)
+
+
+def show(session: Session, unit: LogUnit) -> None:
+    traces = at_hand(session)
+    frame = figures(session, traces)
+    tree.mount(
+        lanes.encode(session, frame, traces, unit),
+        key=TREE_KEY,
+        selected=session.current,
+        on_select=_take_pick,
+        height=TREE_HEIGHT,
+    )
+    branch = session.branch(session.current)
+    trace, parent = traces.get(branch.key), traces.get(branch.parent or "")
+    left, right = st.columns([0.62, 0.38], gap="medium")
+    with left:
+        branch_panel.code(session, branch, trace, parent)
+    with right:
+        branch_panel.controls(session, branch, stored=trace is not None)
+    sort = branch_table.sort_control()
+    ordered = branch_table.ordered(frame, sort)
+    branch_table.show(ordered, unit)
+    branch_overview.show(session, ordered, traces, unit)
+
+
+def _take_pick() -> None:
+    branch_actions.choose(tree.picked(TREE_KEY) or "")
+
+
+def empty() -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**No branches yet.** Generate something, then replace one of its tokens: what the "
+            "model would have written instead becomes a branch, and grows here beside the first."
+        )
+        st.page_link(ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:")
+
+
+route(render)

@@ -1,0 +1,39 @@
+"""What undoing or redoing a step of a tree does, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tokenscope_core import Session
+from tokenscope_core.session_branch import Branch
+
+
+def undo_words(session: Session) -> str | None:
+    """The step that `undo` takes back; None where there is none."""
+    return _step(session.past[-1], session) if session.past else None
+
+
+def redo_words(session: Session) -> str | None:
+    """The step that `redo` makes again; None where there is none."""
+    return _step(session, session.future[0]) if session.future else None
+
+
+def _step(before: Session, after: Session) -> str:
+    added = [branch for branch in after.branches if branch.key not in before]
+    removed = [branch for branch in before.branches if branch.key not in after]
+    if added or removed:
+        return f"{'adding' if added else 'removing'} {_named(added or removed)}"
+    for old, new in zip(before.branches, after.branches, strict=True):
+        if old.name != new.name:
+            return f"renaming “{old.name}” to “{new.name}”"
+        if old.note != new.note:
+            return f"the note on “{new.name}”"
+        if old.colour != new.colour:
+            return f"the colour of “{new.name}”"
+    return "the last change"
+
+
+def _named(branches: Sequence[Branch]) -> str:
+    if len(branches) == 1:
+        return f"“{branches[0].name}”"
+    return f"“{branches[0].name}” and {len(branches) - 1:,} more"
