@@ -52,12 +52,12 @@ def test_code_lines_and_link_of_a_comparison(open_app: Open, other: str) -> None
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
     lines = page.get_by_test_id("stDataFrame").first
     lines.scroll_into_view_if_needed()
-    lines.click(position={"x": 150, "y": 52})
-    expect(page.get_by_text(re.compile(r"^Line \d of 1 to 5"))).to_be_visible()
+    lines.click(position={"x": 105, "y": 52})
+    expect(page.get_by_text(re.compile(r"^Line \d of 1 to 5"))).to_be_visible(timeout=15_000)
     expect(code.locator(".selected").first).to_be_visible()
-    shown = page.locator(".strip").inner_text()
+    shown = code.inner_text()
     page.reload()
     expect(page.get_by_text("Lines, where they differ most first")).to_be_visible(timeout=LOAD_MS)
-    assert page.locator(".strip").inner_text() == shown
+    expect(code).to_have_text(shown, use_inner_text=True)
     expect(text).to_have_value(TEXT)
     expect(page.get_by_role("combobox", name="Model B")).to_have_value(other)
