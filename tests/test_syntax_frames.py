@@ -100,3 +100,14 @@ def test_prose_stays_prose_and_fenced_code_is_parsed() -> None:
     loop = frame[frame["token"] == " for"]
     assert loop["category"].tolist() == ["prose"]
     assert np.isclose(frame["share"].max(), 1.0)
+
+
+def test_a_run_of_a_model_is_read_in_its_own_tokens(lm: ts.LanguageModel) -> None:
+    text = "def add(é):\r\n\treturn é + 1\r\n"
+    trace = ts.score(lm, text)
+    frame = ts.syntax_frame(trace)
+    name = frame[frame["category"] == "function name"]
+    assert "".join(name["token"]).strip() == "add"
+    table = ts.aggregate(trace, generated_only=False)
+    assert table["n"].sum() + table["missing"].sum() == pytest.approx((~trace.special).sum())
+    assert ts.aggregate(trace).empty, "nothing was generated"

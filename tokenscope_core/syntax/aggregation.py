@@ -145,18 +145,18 @@ def _pairs(
     kept = weight > 0
     if generated_only:
         kept &= trace.source[token] != "prompt"
-    table = pd.DataFrame(
-        {
-            "part": part[kept],
-            "token": token[kept],
-            "value": trace.column(metric)[token[kept]],
-            "weight": weight[kept],
-            "bytes": width[kept],
-        }
-    )
+    codes, names = pd.factorize(part[kept])
     # A token in several pieces of one part is in that part once.
-    return table.groupby(["token", "part"], as_index=False, sort=False).agg(
-        {"value": "first", "weight": "sum", "bytes": "sum"}
+    key, first, merged = np.unique(
+        token[kept] * max(len(names), 1) + codes, return_index=True, return_inverse=True
+    )
+    return pd.DataFrame(
+        {
+            "part": names[codes[first]],
+            "value": trace.column(metric)[token[kept][first]],
+            "weight": _sums(merged, len(key), weight[kept]),
+            "bytes": _sums(merged, len(key), width[kept]),
+        }
     )
 
 

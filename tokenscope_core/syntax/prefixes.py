@@ -119,9 +119,10 @@ class GrowingText:
             state.finish, state.brackets = before.finish, before.brackets
             if self._is_valid(before, state, state.finish + state.brackets):
                 return state, True
-            if not self._is_valid(before, state, state.brackets) and self._uses_all(
-                before, state, state.finish
-            ):
+            closed = any(
+                self._is_valid(before, state, e) for e in dict.fromkeys((state.brackets, b""))
+            )
+            if not closed and self._uses_all(before, state, state.finish):
                 return state, True
         state.finish = b""
         for state.brackets, ending in self._guesses(_closed(before.brackets, piece)):
@@ -187,6 +188,8 @@ class GrowingText:
         if not fills and (escape := _ESCAPE.search(text)):
             digits = (b"0" * n for n in range(1, 11 - len(escape[0])))
             fills = [b"n", *digits, b"0}", b"SPACE}", b"{SPACE}"]
+        elif text.endswith(b"}"):
+            fills = [b"}"]  # half of an escaped brace in a format string
         for fill in (b"", *fills):
             yield from (fill + closer.encode() for closer in self.grammar.closers)
         if _NUMBER.search(text):
