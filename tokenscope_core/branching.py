@@ -66,7 +66,7 @@ def fork(
         )
     forced: tuple[int, ...] = () if token_id is None else (token_id,)
     if text is not None:
-        forced = inserted_ids(lm, text)
+        forced = inserted_ids(lm.tokenizer, lm.vocabulary, text)
     if removed is None:
         removed = int(bool(forced) and position < len(trace))
     edit = Edit(position, forced, removed=removed, kept=kept)

@@ -2,23 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.model_files import ModelFiles
+from tokenscope_core.steps import Vocabulary
+from tokenscope_core.tokenizer_loading import tokenizer_of
 
 if TYPE_CHECKING:
-    from tokenscope_core.models import LanguageModel
+    from transformers import PreTrainedTokenizerBase
 
 # What a lead-in ends with stays a token of its own in every tokenizer met so far.
 _LEAD_IN = "\n"
 
 
-def inserted_ids(lm: LanguageModel, text: str) -> tuple[int, ...]:
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """The tokens of a text put between others.
+
+    `pieces` are their exact bytes. `otherwise` says that the tokenizer would have split the text
+    in another way, had it been typed together with the text around it.
+    """
+
+    token_ids: tuple[int, ...]
+    pieces: tuple[bytes, ...]
+    otherwise: bool
+
+
+def insertion(files: ModelFiles, text: str, *, before: bytes, after: bytes) -> Insertion:
+    """Split a text into tokens by a model's tokenizer, without its weights.
+
+    Args:
+        files: of the model.
+        text: what is put in.
+        before: the text before it.
+        after: the text after it, as far as it is kept.
+
+    Raises:
+        RequestError: as `inserted_ids`.
+        ModelFormatError: transformers cannot load the tokenizer.
+    """
+    with tokenizer_of(files) as (tokenizer, vocabulary):
+        ids = inserted_ids(tokenizer, vocabulary, text)
+        return Insertion(
+            token_ids=ids,
+            pieces=tuple(vocabulary.token_bytes[i] for i in ids),
+            otherwise=ids != _typed_together(tokenizer, vocabulary, before, text.encode(), after),
+        )
+
+
+def inserted_ids(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, text: str
+) -> tuple[int, ...]:
     """The tokens of a text that follows other text.
 
-    They spell exactly its bytes: SentencePiece's space before a text is left out. Where the text
-    meets its neighbours other tokens might have been chosen, had all been typed at once; see
-    `merges_with`.
+    They spell exactly its bytes: SentencePiece's space before a text is left out.
 
     Raises:
         RequestError: the text is empty, or the tokenizer cannot spell it in the middle of another.
@@ -30,8 +70,8 @@ def inserted_ids(lm: LanguageModel, text: str) -> tuple[int, ...]:
             action="Type at least one character, or delete the token instead.",
         )
     wanted = text.encode("utf-8")
-    for ids in (_plain_ids(lm, text), _after_lead_in(lm, text)):
-        if ids and b"".join(lm.vocabulary.token_bytes[i] for i in ids) == wanted:
+    for ids in (_plain_ids(tokenizer, text), _after_lead_in(tokenizer, text)):
+        if ids and b"".join(vocabulary.token_bytes[i] for i in ids) == wanted:
             return ids
     raise RequestError(
         asked=f"“{text[:40]}” was to be put into the trace.",
@@ -40,27 +80,30 @@ def inserted_ids(lm: LanguageModel, text: str) -> tuple[int, ...]:
     )
 
 
-def merges_with(lm: LanguageModel, before: bytes, ids: tuple[int, ...], after: bytes) -> bool:
-    """Whether the tokenizer would have split the text otherwise, had it been typed together with
-    the text around it."""
-    inserted = b"".join(lm.vocabulary.token_bytes[i] for i in ids)
+def _typed_together(
+    tokenizer: PreTrainedTokenizerBase,
+    vocabulary: Vocabulary,
+    before: bytes,
+    inserted: bytes,
+    after: bytes,
+) -> tuple[int, ...]:
+    """The tokens that touch the inserted bytes where all three are split as one text."""
     start, end = len(before), len(before) + len(inserted)
-    whole = (before + inserted + after).decode("utf-8", errors="ignore")
-    tokens, offset, here = _plain_ids(lm, whole), 0, []
-    for token_id, piece in zip(tokens, lm.vocabulary.pieces(tokens), strict=True):
+    ids = _plain_ids(tokenizer, (before + inserted + after).decode("utf-8", errors="replace"))
+    touching, offset = [], 0
+    for token_id, piece in zip(ids, vocabulary.pieces(ids), strict=True):
         if piece and offset < end and offset + len(piece) > start:
-            here.append(token_id)
+            touching.append(token_id)
         offset += len(piece)
-    return tuple(here) != ids
+    return tuple(touching)
 
 
-def _plain_ids(lm: LanguageModel, text: str) -> tuple[int, ...]:
-    encoded = lm.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
-    return tuple(cast(list[int], encoded["input_ids"]))
+def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
+    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    return tuple(cast(Sequence[int], encoded["input_ids"]))
 
 
-def _after_lead_in(lm: LanguageModel, text: str) -> tuple[int, ...]:
+def _after_lead_in(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
     """The tokens after those of a lead-in; none where the two are not told apart."""
-    ids = _plain_ids(lm, _LEAD_IN + text)
-    lead = _plain_ids(lm, _LEAD_IN)
+    ids, lead = _plain_ids(tokenizer, _LEAD_IN + text), _plain_ids(tokenizer, _LEAD_IN)
     return ids[len(lead) :] if ids[: len(lead)] == lead else ()

@@ -99,6 +99,14 @@ METRICS: tuple[Metric, ...] = (
     ),
 )  # fmt: skip
 
+# Not a column of a trace: it takes another reading of the text for every token.
+INFLUENCE = Metric(
+    "influence", "influence", "nats", "ln p(rest | y) − ln p(rest | runner-up)",
+    "By how much less likely all that follows would be after the runner-up instead. High: the "
+    "rest depends on this choice.",
+    "substitution of the runner-up, after erasure, arXiv:1612.08220",
+)  # fmt: skip
+
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 STORED: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.stored)
 
