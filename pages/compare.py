@@ -1,0 +1,49 @@
+"""Compare two branches: where they part, where they meet again, and by how much."""
+
+import streamlit as st
+
+from tokenscope_ui import job_notice, problems, sessions
+from tokenscope_ui.compare import controls, state, view
+from tokenscope_ui.router import HOME, ROOT, route
+
+
+def render() -> None:
+    job_notice.show()
+    state.restore()
+    problem = state.current().problem
+    if problem is not None:
+        problems.box(problem, title="The address cannot be shown")
+    session = sessions.current()
+    if session is None or len(session) < 2:
+        empty(single=session is not None)
+    else:
+        controls.draw(session)
+        st.fragment(result)()
+    state.publish()
+
+
+def result() -> None:
+    session = sessions.current()
+    if session is not None:
+        with st.container():
+            view.show(session)
+
+
+def empty(*, single: bool) -> None:
+    with st.container(border=True):
+        if single:
+            st.markdown("**Only one branch so far.** It takes two to compare.")
+        else:
+            st.markdown("**Nothing to compare yet.** Generate code and grow a branch of it.")
+        st.caption(
+            "On the page Decode, click a token and put another one in its place: what the model "
+            "would have written then is a second branch, and this page shows where the two part, "
+            "where they meet again, and how every figure changed."
+        )
+        st.page_link(
+            ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:",
+            query_params=sessions.address(),
+        )  # fmt: skip
+
+
+route(render)

@@ -1,0 +1,222 @@
+"""The page that compares two branches, in each of its states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tiny_models import language_model
+
+import tokenscope_core as ts
+from tokenscope_ui.server import service
+
+App = Any
+PAGE = "pages/compare.py"
+
+
+@pytest.fixture(scope="module")
+def root() -> ts.Trace:
+    return ts.generate(language_model(), ts.Request("def add(a, b):\n", max_new_tokens=30))
+
+
+def fork(trace: ts.Trace, position: int, **how: Any) -> ts.Trace:
+    return ts.fork(language_model(), trace, position, **how)
+
+
+@pytest.fixture(scope="module")
+def child(root: ts.Trace) -> ts.Trace:
+    """Another token, and new text after it."""
+    position = root.prompt_length + 5
+    other = next(i for i in root.candidate_ids[position].tolist() if i != root.token_ids[position])
+    return fork(root, position, token_id=other)
+
+
+def kept(name: str, *traces: ts.Trace) -> ts.Session:
+    """A tree in the store, of a trace and branches of it."""
+    session = ts.Session.start(traces[0])
+    for trace in traces:
+        service().store.put(trace)
+    for trace in traces[1:]:
+        session = session.add(trace, parent=traces[0])
+    service().store.put_session(name, session.to_bytes())
+    return session
+
+
+@pytest.fixture
+def page(app: App) -> App:
+    app.test.switch_page(PAGE)
+    return app
+
+
+@pytest.fixture
+def both(page: App, root: ts.Trace, child: ts.Trace) -> App:
+    kept("tree", root, child)
+    return page.open(session="tree")
+
+
+def address(page: App) -> dict[str, Any]:
+    return {name: page.test.query_params.get(name) for name in ("session", "a", "b")}
+
+
+def table(page: App, column: str) -> Any:
+    return next(t.value for t in page.test.table if column in t.value)
+
+
+def test_without_a_session_the_page_says_how_to_begin(page: App) -> None:
+    page.open()
+    assert "Nothing to compare yet" in page.texts
+
+
+def test_with_one_branch_the_page_says_how_to_make_another(page: App, root: ts.Trace) -> None:
+    kept("tree", root)
+    page.open(session="tree")
+    assert "Only one branch so far" in page.texts
+    assert "put another one in its place" in page.texts
+
+
+def test_the_selected_branch_is_compared_with_its_parent_and_named_in_the_address(
+    both: App, root: ts.Trace, child: ts.Trace
+) -> None:
+    assert address(both) == {"session": "tree", "a": root.key, "b": child.key}
+    position = root.prompt_length + 5
+    assert f"share the first {position} tokens and part at **position {position}**" in both.texts
+
+
+def test_the_totals_are_those_of_the_comparison(both: App, root: ts.Trace, child: ts.Trace) -> None:
+    summary = ts.compare(root, child).summary()
+    shown = table(both, "perplexity")
+    assert shown["perplexity"].tolist()[:2] == [f"{p:,.2f}" for p in summary["perplexity"]]
+    assert shown["not in the other"].tolist()[:2] == [f"{n:,}" for n in summary["changed_tokens"]]
+    both.test.session_state["unit"] = "nats"
+    shown = table(both.run(), "perplexity")
+    in_nats = f"{summary.loc['b', 'mean_entropy']:.3f} nats"
+    assert shown["mean entropy"].tolist()[1] == in_nats
+
+
+def test_swap_lets_both_change_places(both: App, root: ts.Trace, child: ts.Trace) -> None:
+    both.press("Swap")
+    assert address(both)["a"] == child.key
+    assert address(both)["b"] == root.key
+    assert both.test.selectbox(key="compare_a").value == child.key
+
+
+def test_a_link_names_any_two_branches(page: App, root: ts.Trace, child: ts.Trace) -> None:
+    other = fork(root, root.prompt_length + 2, text="é👋", max_new_tokens=4)
+    kept("tree", root, child, other)
+    page.open(session="tree", a=other.key, b=child.key)
+    assert address(page) == {"session": "tree", "a": other.key, "b": child.key}
+    assert page.test.selectbox(key="compare_a").value == other.key
+    assert f"part at **position {root.prompt_length + 2}**" in page.texts
+    page.test.selectbox(key="compare_a").select(root.key)
+    page.run()
+    assert address(page)["a"] == root.key
+
+
+def test_the_same_branch_twice_differs_nowhere_and_says_so(
+    page: App, root: ts.Trace, child: ts.Trace
+) -> None:
+    kept("tree", root, child)
+    page.open(session="tree", a=root.key, b=root.key)
+    assert "the same branch" in page.texts
+    assert not page.test.table
+
+
+def test_a_key_that_the_tree_does_not_hold_is_named(
+    page: App, root: ts.Trace, child: ts.Trace
+) -> None:
+    kept("tree", root, child)
+    page.open(session="tree", a="feedface", b=child.key)
+    assert "feedface" in page.texts
+    assert "Choose a branch above" in page.texts
+    page.test.selectbox(key="compare_a").select(root.key)
+    page.run()
+    assert "They share" in page.texts
+
+
+def test_an_evicted_trace_is_named_with_what_to_do(
+    page: App, root: ts.Trace, child: ts.Trace
+) -> None:
+    session = kept("tree", root, child)
+    service().store.delete(child.key)
+    page.open(session="tree")
+    assert session.branch(child.key).name in page.texts
+    assert "no longer in the store" in page.texts
+    assert "Compute it again" in page.texts
+
+
+def test_an_unknown_session_is_explained(page: App) -> None:
+    page.open(session="feedface")
+    assert "This server does not hold it" in page.texts
+
+
+def test_where_they_part_is_shown_until_a_person_selects(
+    both: App, root: ts.Trace, child: ts.Trace
+) -> None:
+    first = root.prompt_length + 5
+    assert f"Row {first} of" in both.texts
+    shown = table(both, "metric").set_index("metric")
+    assert shown.loc["rank", "A"] == f"{int(root.rank[first]):,}"
+    assert shown.loc["rank", "B"] == f"{int(child.rank[first]):,}"
+    moved = int(child.rank[first] - root.rank[first])
+    assert shown.loc["rank"].iloc[-1] == f"{moved:+,}".replace("-", "−")
+    both.test.button(key="previous row").click()
+    both.run()
+    assert f"Row {first - 1} of" in both.texts
+    assert "the same token in both" in both.texts
+    both.test.button(key="no row").click()
+    assert "Row" not in both.run().texts
+    next(b for b in both.test.button if (b.key or "").startswith("jump row")).click()
+    assert "Row" in both.run().texts
+
+
+def test_a_text_that_goes_on_is_said_to(page: App, root: ts.Trace) -> None:
+    longer = fork(root, len(root), max_new_tokens=6)
+    kept("tree", root, longer)
+    page.open(session="tree")
+    assert "all of **A**; **B** goes on" in page.texts
+
+
+def test_a_token_that_only_one_has_leaves_the_other_side_empty(page: App, root: ts.Trace) -> None:
+    position = root.prompt_length + 3
+    kept_tokens = len(root) - position
+    inserted = fork(root, position, text="é", removed=0, kept=kept_tokens, max_new_tokens=0)
+    kept("tree", root, inserted)
+    page.open(session="tree")
+    assert "They meet again in text" in page.texts
+    assert "only B has a token here" in page.texts
+    between = f"A has no token here: between its positions {position - 1} and {position}"
+    assert between in page.texts
+
+
+@pytest.mark.parametrize("metric", ["rank", "prob", "typicality", "elapsed_ms", "sampled_logprob"])
+def test_every_metric_can_tint_both_ways(both: App, metric: str) -> None:
+    both.test.session_state["metric"] = metric
+    for tint, scale in (("value", "relative"), ("difference", "absolute")):
+        both.test.session_state["compare_tint"] = tint
+        both.test.session_state["scale"] = scale
+        both.run()
+
+
+def test_the_shared_beginning_can_be_hidden(both: App) -> None:
+    both.test.session_state["compare_shorten"] = True
+    assert "They share" in both.run().texts
+
+
+def test_markup_in_code_stays_text(page: App, root: ts.Trace) -> None:
+    position = root.prompt_length + 1
+    hostile = fork(root, position, text="`</script>**b**[a](b)👋", max_new_tokens=3)
+    kept("tree", root, hostile)
+    page.open(session="tree")
+    assert "They share" in page.texts
+
+
+def test_the_choice_is_still_there_after_another_page(
+    both: App, root: ts.Trace, child: ts.Trace
+) -> None:
+    both.press("Swap")
+    both.test.switch_page("pages/metrics.py")
+    both.run()
+    both.test.query_params.clear()
+    both.test.switch_page(PAGE)
+    both.run()
+    assert address(both)["a"] == child.key

@@ -1,0 +1,1 @@
+"""The page that compares two branches: which two, in words, side by side, and over position."""

@@ -1,0 +1,168 @@
+"""A comparison in words: what both begin with, where they part, where they meet again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+
+from tokenscope_core import Comparison, Trace
+from tokenscope_core.metric_registry import NATS_PER_BIT
+from tokenscope_ui.choices import code
+from tokenscope_ui.formatting import (
+    FINISH_WORDS,
+    NOT_AVAILABLE,
+    count_text,
+    difference_text,
+    metric_text,
+)
+from tokenscope_ui.scales import LogUnit
+
+DIFFERENCE = "B\u00a0−\u00a0A"
+
+
+def in_words(comparison: Comparison) -> list[str]:
+    """Sentences as Markdown, each for a line of its own."""
+    sentences = [_beginning(comparison)]
+    if comparison.relation == "diverge":
+        sentences += [_rejoining(comparison), _changes(comparison)]
+        moved = _distributions(comparison)
+        if moved:
+            sentences.append(moved)
+    return sentences
+
+
+def _beginning(comparison: Comparison) -> str:
+    a, b, shared = comparison.a, comparison.b, comparison.shared_prefix
+    begin = f"They share the first {count_text(shared, 'token')}"
+    match comparison.relation:
+        case "same":
+            return f"They are the same {count_text(len(a), 'token')}."
+        case "a goes on":
+            return f"{begin}, all of **B**; **A** goes on {_onward(a, shared)}."
+        case "b goes on":
+            return f"{begin}, all of **A**; **B** goes on {_onward(b, shared)}."
+    against = f"{spelled(a, shared)} in **A** against {spelled(b, shared)} in **B**"
+    if not shared:
+        return f"They differ from the first token on: {against}."
+    return f"{begin} and part at **position {shared:,}**: {against}."
+
+
+def _onward(trace: Trace, start: int) -> str:
+    more = count_text(len(trace) - start, "token")
+    return f"for {more}, from position {start:,} on with {spelled(trace, start)}"
+
+
+def _rejoining(comparison: Comparison) -> str:
+    if comparison.rejoin is None:
+        return "They do not meet again in text."
+    i, j = comparison.rejoin
+    where = f"position {i:,}" if i == j else f"position {i:,} of **A** and {j:,} of **B**"
+    a, b = comparison.a, comparison.b
+    if len(a.text_bytes) - int(a.byte_start[i]) == len(b.text_bytes) - int(b.byte_start[j]):
+        how_long = "to the end of both"
+    else:
+        how_long = "until one of them ends"
+    return (
+        f"They meet again in text at **{where}**, {spelled(a, i)}, and are the same from there "
+        f"{how_long}."
+    )
+
+
+def _changes(comparison: Comparison) -> str:
+    kinds = comparison.alignment.kind[comparison.shared_prefix :]
+    counts = {kind: int((kinds == kind).sum()) for kind in ("same", "changed", "only a", "only b")}
+    return (
+        f"From where they part on, {counts['changed']:,} tokens are changed, "
+        f"{counts['only a']:,} stand only in **A**, {counts['only b']:,} only in **B**, "
+        f"and {counts['same']:,} are the same."
+    )
+
+
+def _distributions(comparison: Comparison) -> str:
+    threshold = f"{comparison.threshold:g} nats"
+    if comparison.measured == "some":
+        return (
+            "The measurement was stopped, so it is not known where they meet again in distribution."
+        )
+    if comparison.measured == "none" or not comparable_rows(comparison):
+        return ""
+    if comparison.rejoin_distribution is None:
+        return (
+            "They do not meet again in distribution: at the last token both have, the model’s "
+            f"expectations still differ by more than {threshold} (Jensen-Shannon)."
+        )
+    i, j = comparison.rejoin_distribution
+    where = f"position {i:,}" if i == j else f"position {i:,} of **A** and {j:,} of **B**"
+    return (
+        f"They meet again in distribution at **{where}**, {spelled(comparison.a, i)}: from there "
+        f"on, before every token both have, the model’s expectations differ by at most {threshold} "
+        "(Jensen-Shannon)."
+    )
+
+
+def comparable_rows(comparison: Comparison) -> int:
+    """Before how many tokens after the parting the model's distributions can be compared."""
+    return int((comparison.alignment.kind[comparison.shared_prefix :] == "same").sum())
+
+
+def spelled(trace: Trace, position: int) -> str:
+    """A token as a Markdown code span."""
+    return code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+
+
+def summary_table(comparison: Comparison, unit: LogUnit) -> pd.DataFrame:
+    """The totals of A, of B, and their difference, as texts: one row each."""
+    summary = comparison.summary()
+    a, b = summary.to_dict("records")
+    table = pd.DataFrame([_row("A", a, unit), _row("B", b, unit), _difference(a, b, unit)])
+    span = set(summary["span"])
+    of = "generated tokens" if span == {"generated"} else "the text"
+    if len(span) > 1:
+        of = "what was generated, else the text"
+    return table.rename(columns={"mean surprisal": f"mean surprisal of {of}"})
+
+
+def _row(name: str, row: dict[Hashable, Any], unit: LogUnit) -> dict[str, str]:
+    return {
+        "": name,
+        "tokens": f"{row['tokens']:,}",
+        "generated": f"{row['generated_tokens']:,}",
+        "mean surprisal": metric_text("surprisal", _log(row["mean_surprisal"], unit), unit),
+        "perplexity": NOT_AVAILABLE
+        if math.isnan(row["perplexity"])
+        else f"{row['perplexity']:,.2f}",
+        "log-probability": metric_text("logprob", _log(row["total_logprob"], unit), unit),
+        "mean entropy": metric_text("entropy", _log(row["mean_entropy"], unit), unit),
+        "not in the other": f"{row['changed_tokens']:,}",
+        "ended": FINISH_WORDS[row["finish_reason"]] if row["generated_tokens"] else "only read",
+    }
+
+
+def _difference(a: dict[Hashable, Any], b: dict[Hashable, Any], unit: LogUnit) -> dict[str, str]:
+    def of(name: str, metric: str) -> str:
+        return difference_text(metric, _log(b[name] - a[name], unit), unit)
+
+    def counted(name: str) -> str:
+        return difference_text("rank", float(b[name] - a[name]))
+
+    perplexity = b["perplexity"] - a["perplexity"]
+    return {
+        "": DIFFERENCE,
+        "tokens": counted("tokens"),
+        "generated": counted("generated_tokens"),
+        "mean surprisal": of("mean_surprisal", "surprisal"),
+        "perplexity": NOT_AVAILABLE
+        if math.isnan(perplexity)
+        else f"{perplexity:+,.2f}".replace("-", "−"),
+        "log-probability": of("total_logprob", "logprob"),
+        "mean entropy": of("mean_entropy", "entropy"),
+        "not in the other": "",
+        "ended": "",
+    }
+
+
+def _log(nats: float, unit: LogUnit) -> float:
+    return float(nats / NATS_PER_BIT if unit == "bits" else nats)
