@@ -9,6 +9,7 @@ import streamlit as st
 
 from tokenscope_core import RecordError, Session
 from tokenscope_ui import branch_actions, branch_history, problems, runs, sessions
+from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.branch_words import as_markdown, branches_text
 from tokenscope_ui.scales import LogUnit
 from tokenscope_ui.server import service
@@ -33,9 +34,12 @@ def messages() -> None:
         problems.box(
             held.problem, title="The last change is on this screen only", key="problem kept"
         )
-    problem = runs.current().problem
-    if problem is not None:
-        problems.box(problem, key="problem run")
+    shown = runs.current()
+    tree = sessions.current()
+    # A branch that is not stored says so itself, and what to do.
+    lost = tree is not None and shown.address in tree and stored(shown.address or "") is None
+    if shown.problem is not None and not lost:
+        problems.box(shown.problem, key="problem run")
 
 
 def tool_bar(session: Session | None) -> LogUnit:

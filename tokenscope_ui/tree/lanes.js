@@ -1,6 +1,6 @@
 // The rows of a tree: each branch's name, its lane on the axis of positions, and its figures.
 
-const columns = (unit) => ["tokens", `mean surprisal, ${unit}`, "ends", "code"];
+const COLUMNS = ["tokens", "surprisal", "ends", "code"];
 const TICKS = 6;
 
 // Round steps of 1, 2 or 5 times a power of ten.
@@ -22,6 +22,10 @@ function axisLength(lanes) {
   return Math.max(1, ...lanes.map(({ start, end }) => end ?? start + 1));
 }
 
+function figureCells(texts) {
+  return texts.map((text, index) => element("div", `figure ${COLUMNS[index]}`, text));
+}
+
 function headRow(length, unit) {
   const row = element("div", "row head");
   row.setAttribute("aria-hidden", "true");
@@ -34,7 +38,8 @@ function headRow(length, unit) {
     track.append(tick);
   }
   row.append(element("div", "name", "branch"), track);
-  for (const label of columns(unit)) row.append(element("div", "figure", label));
+  const labels = ["tokens", `mean surprisal, ${unit}`, "ends", "code"];
+  row.append(...figureCells(labels));
   return row;
 }
 
@@ -90,6 +95,6 @@ function laneRow(lane, index, length) {
   track.append(barOf(lane, length));
   if (lane.mark) track.append(markOf(lane, length));
   row.append(name, track);
-  for (const figure of lane.figures) row.append(element("div", "figure", figure));
+  row.append(...figureCells(lane.figures));
   return row;
 }

@@ -59,6 +59,9 @@ class TreeView {
     rows[this.selected]?.classList.remove("selected");
     rows[this.selected]?.setAttribute("aria-selected", "false");
     this.selected = index;
+    const path = new Set();
+    for (let at = index; this.lanes[at]; at = this.lanes[at].on ?? -1) path.add(at);
+    for (const [at, lane] of Array.from(rows).entries()) lane.classList.toggle("on-path", path.has(at));
     const row = rows[index];
     if (!row) {
       this.body.removeAttribute("aria-activedescendant");

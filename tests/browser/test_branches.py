@@ -1,0 +1,169 @@
+"""The tree of branches in a real browser: clicks, keys, reload, two tabs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import tiny_models
+from playwright.sync_api import Locator, Page, expect
+
+import tokenscope_core as ts
+from tokenscope_core import Request, Sampling, Session
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+LOAD_MS = 90_000
+NASTY = '<b>x</b> 👩‍🚀 <img src=x onerror="document.title=1">'
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ts.Store]:
+    """The server's store, with a run, a branch at 20, one at 12, and one of that at 16."""
+    root_folder = tmp_path_factory.mktemp("branches")
+    folder = root_folder / "models" / "tiny"
+    tiny_models.model("llama").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOKENSCOPE_STORE", str(root_folder / "store"))
+        patch.setenv("TOKENSCOPE_MODELS", str(root_folder / "models"))
+        store = ts.Store()
+        lm = ts.load_model(str(folder))
+        root = ts.generate(lm, Request("def f(a):\n", 24, Sampling(1.0, seed=2)))
+        late = ts.fork(lm, root, 20, token_id=70)
+        early = ts.fork(lm, root, 12, token_id=80)
+        deeper = ts.fork(lm, early, 16, token_id=90)
+        session = Session.start(root).add(late, early, parent=root).add(deeper, parent=early)
+        session = session.rename(late.key, "late").rename(early.key, "early")
+        session = session.rename(deeper.key, "deeper").select(root.key).without_history()
+        for trace in (root, late, early, deeper):
+            store.put(trace)
+        for name in ("walk", "clicks", "changes", "tabs", "code"):
+            store.put_session(name, session.to_bytes())
+        yield store
+        store.close()
+
+
+@pytest.fixture
+def open_tree(open_app: Open) -> Callable[..., Page]:
+    def open_page(name: str, color_scheme: str = "light") -> Page:
+        page = open_app(APP, f"branches?session={name}", color_scheme=color_scheme)
+        expect(lane(page, "original")).to_be_visible(timeout=LOAD_MS)
+        return page
+
+    return open_page
+
+
+def lane(page: Page, name: str) -> Locator:
+    rows = page.get_by_role("treeitem")
+    return rows.filter(has=page.locator(".name .text", has_text=name))
+
+
+def name_field(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Name", exact=True)
+
+
+def test_a_clicked_lane_is_shown_and_opens_in_decode(open_tree: Open) -> None:
+    page = open_tree("clicks")
+    lane(page, "early").click()
+    expect(name_field(page)).to_have_value("early")
+    expect(lane(page, "early")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("region", name="The code of early")).to_be_visible()
+    page.get_by_role("link", name="Open in Decode").click()
+    expect(page.locator(".strip .forced").first).to_be_visible(timeout=LOAD_MS)
+
+
+def test_keys_walk_the_tree(open_tree: Open) -> None:
+    page = open_tree("walk")
+    lane(page, "original").click()
+    page.get_by_role("tree").focus()
+    for key, name in [
+        ("ArrowDown", "late"),
+        ("ArrowDown", "early"),
+        ("ArrowRight", "deeper"),
+        ("ArrowLeft", "early"),
+        ("Shift+ArrowUp", "late"),
+        ("Shift+ArrowDown", "early"),
+        ("ArrowLeft", "original"),
+        ("End", "deeper"),
+        ("Home", "original"),
+    ]:
+        page.keyboard.press(key)
+        expect(lane(page, name)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("End")
+    expect(name_field(page)).to_have_value("deeper")
+    expect(lane(page, "deeper")).to_have_attribute("aria-selected", "true")
+
+
+def test_lanes_begin_at_their_forks_and_connections_reach_their_parents(open_tree: Open) -> None:
+    page = open_tree("walk")
+    boxes = {
+        name: lane(page, name).locator(".bar").bounding_box()
+        for name in ("original", "late", "early", "deeper")
+    }
+    assert all(boxes.values())
+    left = {name: box["x"] for name, box in boxes.items() if box}
+    assert left["original"] < left["early"] < left["deeper"] < left["late"]
+    for name, parent in [("late", "original"), ("early", "original"), ("deeper", "early")]:
+        line = lane(page, name).locator(".connection").bounding_box()
+        above, own = boxes[parent], boxes[name]
+        assert line and above and own
+        assert above["y"] <= line["y"] <= above["y"] + above["height"]
+        assert own["y"] <= line["y"] + line["height"] <= own["y"] + own["height"]
+        assert line["x"] == pytest.approx(own["x"], abs=1)
+
+
+def test_a_name_a_note_and_a_removal_survive_a_reload(open_tree: Open) -> None:
+    page = open_tree("changes")
+    lane(page, "late").click()
+    expect(name_field(page)).to_have_value("late")
+    name_field(page).fill(NASTY)
+    name_field(page).press("Enter")
+    expect(lane(page, NASTY)).to_be_visible()
+    note = page.get_by_role("textbox", name="Note", exact=True)
+    note.fill("n" * 5_000)
+    note.press("Control+Enter")
+    expect(lane(page, NASTY).locator(".noted")).to_be_visible()
+    lane(page, "early").click()
+    expect(name_field(page)).to_have_value("early")
+    page.get_by_role("button", name="Remove, with the 1").click()
+    expect(page.get_by_text("Removed “early” and the 1 that grew on it")).to_be_visible()
+    expect(page.get_by_role("treeitem")).to_have_count(2)
+    page.reload()
+    expect(page.get_by_role("treeitem")).to_have_count(2, timeout=LOAD_MS)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("treeitem")).to_have_count(4)
+    lane(page, NASTY).click()
+    expect(name_field(page)).to_have_value(NASTY)
+    expect(note).to_have_value("n" * 5_000)
+    assert page.title() != "1"
+
+
+def test_a_second_tab_goes_on_with_a_copy(open_tree: Open) -> None:
+    first, second = open_tree("tabs"), open_tree("tabs")
+    for page, name in ((first, "one"), (second, "two")):
+        lane(page, "late").click()
+        expect(name_field(page)).to_have_value("late")
+        name_field(page).fill(name)
+        name_field(page).press("Enter")
+        expect(lane(page, name)).to_be_visible()
+    expect(second.get_by_text("changed in another tab")).to_be_visible()
+    assert "session=tabs" not in second.url
+    first.reload()
+    expect(lane(first, "one")).to_be_visible(timeout=LOAD_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_overview_reads_all_branches_at_the_pointer(open_tree: Open, scheme: str) -> None:
+    page = open_tree("code", scheme)
+    rows = page.locator(".spark-row")
+    expect(rows).to_have_count(4)
+    rows.first.locator(".spark").scroll_into_view_if_needed()
+    rows.first.locator(".spark").hover()
+    readouts = page.locator(".readout").all_inner_texts()
+    assert all(re.match(r"\d+: ", text) for text in readouts)
+    assert any("bits" in text for text in readouts)
+    assert any("shared" in text for text in readouts)
