@@ -90,7 +90,8 @@ def test_the_token_that_broke_it_is_named(text: str, broke_at: str) -> None:
     ["", "x =", "x = 1e", "x = '\\x4", "f'{x:", "x = (1 +\n", "def f(", "x = 1 i", "x = y no",
      "x = a !", "if x:\n", "class A:\n    def f(self):\n        ", "'''abc \"", "x = [i fo",
      "@", "x = \\", "x = \\\n", "x = '\\", "match x:\n    case [1, *", "lambda", "x = ..", "print(",
-     "x: i", "async d", "from . import (a,", "x = {'a': [1, (2,", "# commen", "x = 0x", "é"],
+     "x: i", "async d", "from . import (a,", "x = {'a': [1, (2,", "# commen", "x = 0x", "é",
+     "x = f'a}", "x = fr'{{a}"],
 )  # fmt: skip
 def test_what_is_only_unfinished_is_not_broken(text: str) -> None:
     assert first_break([text.encode()]) is None
@@ -168,6 +169,24 @@ def test_broken_stays_broken_and_reading_at_once_is_reading_bit_by_bit() -> None
         for length in range(1, len(tokens), 37):
             at_once = first_break([b"".join(tokens[:length])]) is None
             assert at_once == (broke is None or length <= broke)
+
+
+rubbish = st.lists(
+    st.binary(min_size=1, max_size=3)
+    | st.sampled_from(
+        [b"x", b" = ", b"(", b")", b"'", b"\n", b"\xc3", b"\xa9", b"\\", b"\x00", b"#"]
+    ),
+    max_size=12,
+)
+
+
+@given(rubbish, st.sampled_from(LANGUAGES))
+def test_any_bytes_are_judged_and_broken_is_for_good(pieces: list[bytes], language: str) -> None:
+    text = GrowingText(grammar(language))
+    for piece in pieces:
+        before, allowed = text.viable, text.allows(piece)
+        assert text.feed(piece) == allowed
+        assert before or not text.viable
 
 
 lines = st.lists(

@@ -87,6 +87,7 @@ class GrowingText:
         self.grammar = grammar
         self.viable = True
         self._parser = Parser(grammar.language)
+        self._closers = [closer.encode() for closer in grammar.closers]
         self._token_endings = _token_endings(grammar)
         self._state = _State()
         self._layout = Layout() if grammar.name == "python" else None
@@ -131,7 +132,7 @@ class GrowingText:
         state.brackets = before.brackets if before.finish else _closed(before.brackets, piece)
         for finish in self._finishes(state.text):
             if self._uses_all(before, state, finish):
-                state.finish = finish if finish.decode() in self.grammar.closers else b""
+                state.finish = finish if finish in self._closers else b""
                 return state, True
         return state, False
 
@@ -191,7 +192,7 @@ class GrowingText:
         elif text.endswith(b"}"):
             fills = [b"}"]  # half of an escaped brace in a format string
         for fill in (b"", *fills):
-            yield from (fill + closer.encode() for closer in self.grammar.closers)
+            yield from (fill + closer for closer in self._closers)
         if _NUMBER.search(text):
             yield b"0"
         if word := _WORD_END.search(text):

@@ -1,10 +1,11 @@
 """Whether a trace's code could still become valid, position by position, and where it broke.
 
-What "valid" means is the grammar's word, and for Python that of its rules of indentation too; a
-grammar is more lenient than a compiler (`1 += x`, `014` or a `return` outside of functions pass
-in Python). Measured on Python against CPython 3.11 (`benchmarks/README.md` says how): no alarm in
-106,908 prefixes of valid code cut anywhere, three quarters of all breaks named at the token or
-the next, nothing but such leniency missed.
+What "valid" means is the grammar's word, and for Python that of its rules of lines and indentation
+too. A grammar is more lenient than a compiler: `i, -= 1`, `014` or a `return` outside of functions
+pass. Measured on excerpts of Python 3.11's standard library, with CPython's parser as the judge
+(`python -m benchmarks.syntax --judge --texts 250`): of 238,207 prefixes of valid code, cut anywhere,
+none was called broken; of 157 texts with one token changed CPython took 79, none called broken, and
+refused 78, all found, 61 at the changed token or the next.
 """
 
 from __future__ import annotations
