@@ -74,6 +74,7 @@ def test_every_prefix_of_valid_code_can_be_completed_in_every_language(language:
         ("x = 'abc\ny = 1\n", "\n"),
         ("else:\n    pass\n", ":"),  # "elsewhere" would do
         ("x =\ny = 1\n", "\n"),
+        ("x = {1: '\na'}\n", "\n"),
     ],
 )
 def test_the_token_that_broke_it_is_named(text: str, broke_at: str) -> None:
@@ -252,3 +253,9 @@ def test_prose_is_not_judged_and_each_fence_by_itself() -> None:
     last = int(np.flatnonzero(trace.byte_start == answer.index("y = 1"))[0])
     assert found.completable[last] == 1
     assert breaking_candidates(trace, 0, "markdown") == (None, None)
+
+
+def test_a_closing_fence_is_no_error_of_the_code() -> None:
+    tokens = [b"```python\n", b"x = 1\n", b"```"]
+    trace = trace_of(tokens, candidates=[[], [], [b"```", b")", b"y"]])
+    assert breaking_candidates(trace, 2, "markdown") == (None, True, False)

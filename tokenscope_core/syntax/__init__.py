@@ -1,5 +1,6 @@
 """Programs as syntax: which part of the code each token is, and whether it can still be code.
 
-Imports point one way: categories <- maps <- languages <- tree <- levels <- pieces <- frames and
-aggregation; validity and structure stand on languages and tree. Nothing here needs torch.
+Imports point one way: categories <- maps <- languages <- tree <- levels <- pieces <- documents <-
+frames <- aggregation; validity (over prefixes and layout) and structure (over names) stand on
+languages, tree and documents. Nothing here needs torch.
 """

@@ -79,15 +79,16 @@ def syntax_frame(trace: Trace | Syntax, language: str = "python") -> pd.DataFram
     labels = labels.astype({"unit_start": "Int64", "unit_end": "Int64", "error": "boolean"})
     share = np.full(length, np.nan)
     share[tokens] = alignment.share()[chosen]
-    missing = pd.Series([None] * length, dtype="str")
+    made_up: list[str | None] = [None] * length
+    written = np.flatnonzero(trace.byte_end > trace.byte_start)
     for offset, kind in pieces.missing:
-        before = np.flatnonzero((trace.byte_end <= offset) & ~trace.special)
-        if len(before):
-            missing[before[-1]] = kind
+        before = np.searchsorted(trace.byte_end[written], offset, side="right") - 1
+        if before >= 0:
+            made_up[written[before]] = kind
     return frame.join(labels).assign(
         share=share,
         touched=np.bincount(alignment.token, minlength=length),
-        missing=missing,
+        missing=pd.Series(made_up, dtype="str"),
     )
 
 

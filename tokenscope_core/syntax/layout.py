@@ -1,9 +1,9 @@
 """Python's rules of lines and indentation, followed byte by byte.
 
 tree-sitter-python takes unexpected indentation, dedentation to a column that was never left,
-blocks that were never begun, lines that end in an operator and a `try` without a handler as they
-come; Python does not (Language Reference 2.1). This follows the rules on the bytes alone: it knows
-strings, comments, brackets, joined lines and a few words, nothing else.
+blocks that were never begun, lines that end in an operator or inside quotes and a `try` without a
+handler as they come; Python does not (Language Reference 2.1, 2.4.1). This follows the rules on
+the bytes alone: it knows strings, comments, brackets, joined lines and a few words, nothing else.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Layout:
     expects_block: bool = False
     depth: int = 0  # of brackets
     quote: str = ""  # of the string we are in: one character, or three of them
+    formatted: bool = False  # a string whose fields may go on over lines (PEP 701)
     run: int = 0  # of such characters read in a row
     escape: str = ""  # what is left of an escape: a backslash, or the \r of a line end
     last: str = ""  # of the logical line, spaces and comments left out
@@ -141,6 +142,7 @@ class Layout:
             self.word = self.word + char if self.in_word else char
             self.in_word, self.last = True, char
             return
+        prefix = self.word if self.in_word else ""
         if self.in_word or (self.first_word is None and char not in " \t\f\r\n#\\"):
             self._end_word()
         if char == "\n":
@@ -153,6 +155,7 @@ class Layout:
             self.last = char
             if char in "'\"":
                 self.mode, self.quote, self.run = "quotes", char, 1
+                self.formatted = "f" in prefix.lower()
             elif char in "([{":
                 self.depth += 1
             elif char in ")]}":
@@ -177,6 +180,7 @@ class Layout:
         if char == "\\":
             self.escape, self.run = char, 0
         elif char == "\n" and len(self.quote) == 1:
+            self.valid &= self.formatted
             self.mode, self.quote = "code", ""
             self._code(char)
         elif char == self.quote[0]:
