@@ -24,6 +24,12 @@ from tokenscope_ui.tree import lanes
 POLL_S = 0.2
 TREE_KEY = "tree"
 TREE_HEIGHT = 530
+LEGEND = (
+    "A lane begins where its branch leaves the one it grew on, with the text that was put there; "
+    "what both share is drawn once. Hatched: prompt. Dashed: no longer stored. Keys: ↑ ↓ from lane "
+    "to lane, ← to what a branch grew on, → to what grew on it, Shift + ↑ ↓ among the branches of "
+    "one."
+)
 
 
 def render() -> None:
@@ -34,12 +40,21 @@ def render() -> None:
     st.fragment(branch_panel.recomputing, run_every=POLL_S if busy else None)(polling=busy)
     runs.publish()
     branch_menu.messages()
-    session = sessions.current()
+    session = sessions.current() or tree_of_what_is_shown()
     unit = branch_menu.tool_bar(session)
     if session is None:
         empty()
     else:
         show(session, unit)
+
+
+def tree_of_what_is_shown() -> Session | None:
+    """A run that was opened by its address alone has no tree yet: it begins one."""
+    state = runs.current()
+    if state.trace is not None and not state.busy:
+        sessions.take((state.trace,), state.trace)
+        sessions.publish()
+    return sessions.current()
 
 
 def show(session: Session, unit: LogUnit) -> None:
@@ -52,6 +67,7 @@ def show(session: Session, unit: LogUnit) -> None:
         on_select=_take_pick,
         height=TREE_HEIGHT,
     )
+    st.caption(LEGEND)
     branch = session.branch(session.current)
     trace, parent = traces.get(branch.key), traces.get(branch.parent or "")
     left, right = st.columns([0.62, 0.38], gap="medium")

@@ -32,13 +32,7 @@ def code(session: Session, branch: Branch, trace: Trace | None, parent: Trace | 
     if trace is None:
         _lost(session, branch)
         return
-    if branch.edit is None:
-        said = "The first run: all others grow on it."
-    elif parent is None:
-        said = "Marked: from the fork on, since the branch it grew on is not stored."
-    else:
-        said = f"Marked: what is not the same in “{session.branch(parent.key).name}”."
-    st.text(said)
+    st.text(_said(session, branch, trace, parent))
     passages.mount(
         list(marked(trace, parent)),
         label=f"The code of {branch.name}",
@@ -46,6 +40,19 @@ def code(session: Session, branch: Branch, trace: Trace | None, parent: Trace | 
         copy=trace.text_bytes,
         height=_CODE_HEIGHT,
     )
+
+
+def _said(session: Session, branch: Branch, trace: Trace, parent: Trace | None) -> str:
+    if branch.edit is None and len(session) == 1:
+        return "The only branch yet. Replace one of its tokens on Decode, and another grows on it."
+    if branch.edit is None:
+        return "The first run: all others grow on it."
+    if parent is None:
+        return "Marked: from the fork on, since the branch it grew on is not stored."
+    name = session.branch(parent.key).name
+    if trace.token_ids.tolist() == parent.token_ids.tolist():
+        return f"Token for token the same as “{name}”."
+    return f"Marked: what is not the same in “{name}”."
 
 
 def marked(trace: Trace, parent: Trace | None) -> Iterator[tuple[Kind, bytes]]:
@@ -133,7 +140,10 @@ def recomputing(*, polling: bool) -> None:
 def controls(session: Session, branch: Branch, *, stored: bool) -> None:
     """Name, note, colour, and what else can be done with the selected branch."""
     key = branch.key
-    if stored:
+    if runs.current().busy:
+        # Opening another trace there would let go of the run.
+        st.caption("A run is in progress on Decode: branches open there once it has ended.")
+    elif stored:
         st.page_link(
             ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
             query_params={**sessions.address(), runs.RUN_PARAMETER: key},

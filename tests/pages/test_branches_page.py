@@ -253,6 +253,15 @@ def test_a_tree_that_another_tab_changed_goes_on_as_a_copy_and_says_so(
     assert Session.from_bytes(blob).branch(key).name == "elsewhere"
 
 
+def test_a_run_opened_by_its_address_has_the_tree_it_grew_in(
+    app: App, grown: tuple[Session, list[Trace]]
+) -> None:
+    _, traces = grown
+    open_page(app, run=traces[2].key)
+    assert [lane["key"] for lane in lanes(app)] == [trace.key for trace in traces[:3]]
+    assert tree(app).current == traces[2].key
+
+
 def test_an_address_of_an_unknown_tree_says_so(app: App) -> None:
     open_page(app, session="nowhere")
     assert "does not hold it" in app.texts
