@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from tokenscope_core.analysis_jobs import AnalysisView
 from tokenscope_core.jobs import JobView
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.memory_need import size_text
@@ -31,13 +32,22 @@ def progress_share(view: JobView) -> float:
     return min(1.0, view.new_tokens / max(1, view.request.max_new_tokens))
 
 
-def progress_text(view: JobView) -> str:
-    """The state of a run in one line."""
+def waiting_text(view: JobView | AnalysisView) -> str:
+    """What comes before a job begins: others, or its model is loaded; empty once it has begun."""
     match view.phase:
         case "queued":
             return _queued(view.queue_position)
         case "loading":
             return _loading(view)
+        case _:
+            return ""
+
+
+def progress_text(view: JobView) -> str:
+    """The state of a run in one line."""
+    match view.phase:
+        case "queued" | "loading":
+            return waiting_text(view)
         case "running" if _reading(view):
             return _share_text("Reading the prompt", view.prompt_tokens, view.prompt_length)
         case "running":
@@ -56,7 +66,7 @@ def _share_text(doing: str, done: int, total: int | None) -> str:
     return f"{doing} … {done:,} of {count_text(total, 'token')}"
 
 
-def _loading(view: JobView) -> str:
+def _loading(view: JobView | AnalysisView) -> str:
     name = f"`{str(view.model).replace('`', '')}`"
     match view.load:
         case LoadProgress("waiting"):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_models import language_model
 
 import tokenscope_core as ts
+from tokenscope_core.analyses import BranchComparison
+from tokenscope_core.branches import plan
+from tokenscope_core.tasks import Branched
+from tokenscope_ui.compare.chart import divergence_text
 from tokenscope_ui.server import service
 
 App = Any
@@ -220,3 +227,75 @@ def test_the_choice_is_still_there_after_another_page(
     both.test.switch_page(PAGE)
     both.run()
     assert address(both)["a"] == child.key
+
+
+@pytest.fixture
+def served(page: App, tiny_folder: str) -> App:
+    """Two branches of a model that this server has; the second meets the first again."""
+    request = ts.Request("def add(a, b):\n", max_new_tokens=20)
+    root = service().submit(tiny_folder, request, "someone").wait(60.0).trace
+    assert root is not None
+    position = root.prompt_length + 4
+    other = next(i for i in root.candidate_ids[position].tolist() if i != root.token_ids[position])
+    edit = ts.Edit(position, (other,), kept=len(root) - position - 1)
+    task = Branched((plan(root, edit, max_new_tokens=0),))
+    branch = service().submit(tiny_folder, task, "someone").wait(60.0).trace
+    assert branch is not None
+    kept("tree", root, branch)
+    return page.open(session="tree")
+
+
+def measuring(page: App) -> bool:
+    return page.test.session_state["compare"].ticket is not None
+
+
+MEASURE = "Measure how far the distributions moved"
+
+
+def test_measured_divergences_are_those_of_the_library(served: App, tiny_folder: str) -> None:
+    assert "Nothing is written" in served.texts
+    served.press(MEASURE).until(lambda: not measuring(served.run()))
+    served.run()
+    assert MEASURE not in served.buttons
+    assert "How far the model’s distributions moved" in served.texts
+    assert "in distribution" in served.texts
+    (found,) = served.test.session_state["compare"].measured
+    expected = ts.compare(found.a, found.b, lm=ts.load_model(tiny_folder))
+    np.testing.assert_allclose(found.kl_ab, expected.kl_ab, atol=1e-5)
+    served.test.session_state["unit"] = "nats"
+    served.test.button(key="next row").click()
+    shown = table(served.run(), "metric").set_index("metric").iloc[:, -1]
+    row = found.shared_prefix + 1
+    assert shown["Jensen-Shannon"] == divergence_text(float(found.jsd[row]), "nats")
+    assert shown["KL(A‖B)"] == divergence_text(float(found.kl_ab[row]), "nats")
+
+
+def test_a_measurement_can_be_stopped(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = Event()
+
+    def endless(self: BranchComparison, lm: Any, report: Any, cancelled: Any) -> ts.Comparison:
+        report(1, 8)
+        begun.set()
+        while not cancelled():
+            time.sleep(0.01)
+        return ts.compare(self.a, self.b)
+
+    monkeypatch.setattr(BranchComparison, "run", endless)
+    served.press(MEASURE)
+    assert begun.wait(60.0)
+    served.run().press("Stop")
+    assert not measuring(served)
+    assert MEASURE in served.buttons
+
+
+def test_without_its_model_only_the_measurement_is_missing(both: App) -> None:
+    both.press(MEASURE)
+    assert "not on this machine" in both.texts
+    assert "They share" in both.texts
+
+
+def test_a_text_that_only_goes_on_has_nothing_to_measure(page: App, root: ts.Trace) -> None:
+    kept("tree", root, fork(root, len(root), max_new_tokens=6))
+    page.open(session="tree")
+    assert "No distributions to compare" in page.texts
+    assert MEASURE not in page.buttons

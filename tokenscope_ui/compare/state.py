@@ -12,7 +12,11 @@ from typing import Literal, cast
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
+from tokenscope_core.analyses import BranchComparison
+from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
+from tokenscope_core.model_sources import identified
 from tokenscope_ui import sessions
+from tokenscope_ui.server import service, subscriber
 
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
@@ -27,16 +31,18 @@ class CompareState:
 
     `chosen` are the keys of A and B, None until somebody chose; `tree` names the tree they were
     chosen in. `row` is the selected row of the comparison, None for none; while `untouched` it is
-    the first that differs. `traces` are those read last, and `measured` the comparisons whose
-    divergences were measured. `problem` says why an address could not be shown.
+    the first that differs. `measured` are the comparisons whose divergences were measured last,
+    `ticket` holds one that is being measured, and `failed` says why the last one was not. `problem`
+    says why an address could not be shown.
     """
 
     chosen: tuple[str, str] | None = None
     tree: str | None = None
     row: int | None = None
     untouched: bool = True
-    traces: tuple[Trace, ...] = ()
     measured: tuple[Comparison, ...] = ()
+    ticket: AnalysisTicket | None = None
+    failed: TokenScopeError | None = None
     problem: TokenScopeError | None = None
 
 
@@ -83,7 +89,9 @@ def swap() -> None:
 
 
 def _choose(chosen: tuple[str, str]) -> None:
-    _set(replace(current(), chosen=chosen, tree=_tree(), row=None, untouched=True, problem=None))
+    stop()
+    held = replace(current(), chosen=chosen, tree=_tree(), row=None, untouched=True)
+    _set(replace(held, failed=None, problem=None))
 
 
 def select(row: int | None) -> None:
@@ -98,27 +106,52 @@ def selected(comparison: Comparison) -> int | None:
     return row if row is not None and 0 <= row < len(comparison) else None
 
 
-def trace(key: str) -> Trace | None:
-    """The trace of a branch; None where the store no longer holds it."""
-    state = current()
-    for known in state.traces:
-        if known.key == key:
-            return known
-    found = sessions.stored(key)
-    if found is not None:
-        _set(replace(state, traces=(found, *state.traces)[:_REMEMBERED]))
-    return found
-
-
 def measured(a: Trace, b: Trace) -> Comparison | None:
     """The comparison of two traces with what was measured; None where nothing was."""
     return next((c for c in current().measured if (c.a.key, c.b.key) == (a.key, b.key)), None)
 
 
-def remember(comparison: Comparison) -> None:
-    """Keep what was measured."""
+def measure(comparison: Comparison) -> None:
+    """Have the model read both texts again; a problem becomes part of the state."""
+    stop()
+    identity = comparison.a.model
+    model = identified(identity)
+    try:
+        if model is None:
+            raise TokenScopeError(
+                asked=f"Both texts were to be read again by “{identity.name}”.",
+                found="That model is not on this machine.",
+                action="Add its folder to TOKENSCOPE_MODELS; all else here works without it.",
+            )
+        analysis = BranchComparison(comparison.a, comparison.b)
+        ticket = service().analyse(model, analysis, subscriber())
+    except TokenScopeError as problem:
+        _set(replace(current(), failed=problem))
+        return
+    _set(replace(current(), ticket=ticket, failed=None))
+
+
+def stop() -> None:
+    """Stop what is being measured."""
     state = current()
-    _set(replace(state, measured=(comparison, *state.measured)[:_REMEMBERED]))
+    if state.ticket is not None:
+        state.ticket.stop()
+        _set(replace(state, ticket=None))
+
+
+def follow() -> AnalysisView | None:
+    """Look at what is being measured; takes over its result once it has ended."""
+    state = current()
+    if state.ticket is None:
+        return None
+    state.ticket.touch()
+    view = state.ticket.view()
+    if not view.ended:
+        return view
+    found = (view.result,) if isinstance(view.result, Comparison) else ()
+    kept = (*found, *state.measured)[:_REMEMBERED]
+    _set(replace(state, ticket=None, measured=kept, failed=view.error))
+    return None
 
 
 def restore() -> None:

@@ -9,8 +9,9 @@ import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_ui import problems
-from tokenscope_ui.compare import detail, state
+from tokenscope_ui import problems, sessions
+from tokenscope_ui.branch_traces import stored
+from tokenscope_ui.compare import detail, measuring, state
 from tokenscope_ui.compare.chart import (
     difference_chart,
     difference_table,
@@ -29,19 +30,13 @@ from tokenscope_ui.compare.payload import (
 )
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import in_words, spelled, summary_table
+from tokenscope_ui.router import BRANCHES_PAGE, ROOT
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit, difference_scale
 from tokenscope_ui.strip import mount, picked
 
 _STRIP_HEIGHT = 380
 _LARGEST = 6
 _CHART_KEYS = ("difference chart", "divergence chart")
-DIVERGENCE_HELP = (
-    "How far the model’s next-token distributions lie apart before the two tokens of a row, each "
-    "after all that precedes it in its own text; exact, over the whole vocabulary. "
-    "KL(A‖B) = Σ p_A ln(p_A / p_B) and the other way round (Kullback and Leibler 1951); "
-    "Jensen-Shannon: the mean of KL(A‖M) and KL(B‖M) with M = (p_A + p_B) / 2, at most 1 bit = "
-    "ln 2 nats (Lin 1991)."
-)
 
 
 def show(session: Session) -> None:
@@ -66,7 +61,7 @@ def show(session: Session) -> None:
 
 def _trace(session: Session, side: Side, key: str) -> Trace | None:
     """The trace of one side; where there is none, says so."""
-    trace = state.trace(key) if key in session else None
+    trace = stored(key) if key in session else None
     if trace is None:
         if key in session:
             found = (
@@ -77,7 +72,7 @@ def _trace(session: Session, side: Side, key: str) -> Trace | None:
         else:
             found = "The session holds no branch of that key; it may have been removed."
             action = "Choose a branch above, or undo its removal on the page Branches."
-        problems.box(
+        box = problems.box(
             TokenScopeError(
                 asked=f"The branch {key[:12]} was to be compared, as {side.upper()}.",
                 found=found,
@@ -86,12 +81,17 @@ def _trace(session: Session, side: Side, key: str) -> Trace | None:
             title=f"{side.upper()} cannot be shown",
             key=f"problem {side}",
         )
+        box.page_link(
+            ROOT / BRANCHES_PAGE, label="Branches", icon=":material/account_tree:",
+            query_params=sessions.address(),
+        )  # fmt: skip
     return trace
 
 
 def _both(comparison: Comparison) -> None:
     # Two spaces end a line of Markdown without a gap after it.
     st.markdown("  \n".join(in_words(comparison)))
+    measuring.draw(comparison)
     unit = _current_unit()
     st.table(summary_table(comparison, unit), hide_index=True)
     look = _tool_bar(comparison)
@@ -181,12 +181,10 @@ def _take(side: Side) -> None:
 
 
 def _shown() -> Comparison | None:
-    from tokenscope_ui import sessions
-
     session = sessions.current()
     if session is None:
         return None
-    a, b = map(state.trace, state.keys(session))
+    a, b = map(stored, state.keys(session))
     return None if a is None or b is None else compared(a, b)
 
 
@@ -208,7 +206,7 @@ def _charts(comparison: Comparison, look: Look, row: int | None) -> None:
     moved = divergence_table(comparison, look.unit)
     if comparison.measured == "none" or not len(moved):
         return
-    st.markdown("**How far the model’s distributions moved**", help=DIVERGENCE_HELP)
+    st.markdown("**How far the model’s distributions moved**", help=measuring.HELP)
     st.altair_chart(
         divergence_chart(moved, look.unit, last=last, selected=row),
         key=_CHART_KEYS[1], on_select=_take_divergence, selection_mode="pick",

@@ -1,0 +1,87 @@
+"""How far the model's distributions moved: asked for, followed, stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from tokenscope_core import Comparison
+from tokenscope_ui import problems, progress
+from tokenscope_ui.compare import state
+from tokenscope_ui.compare.words import comparable_rows
+from tokenscope_ui.formatting import count_text
+
+_POLL_S = 0.2
+HELP = (
+    "How far the model’s next-token distributions lie apart before the two tokens of a row, each "
+    "after all that precedes it in its own text; exact, over the whole vocabulary. "
+    "KL(A‖B) = Σ p_A ln(p_A / p_B), and the other way round (Kullback and Leibler 1951). "
+    "Jensen-Shannon: the mean of KL(A‖M) and KL(B‖M) with M = (p_A + p_B) / 2, at most 1 bit = "
+    "ln 2 nats (Lin 1991)."
+)
+
+
+def draw(comparison: Comparison) -> None:
+    """Draw the button, the progress, or why there is nothing to measure."""
+    if comparison.relation != "diverge":
+        st.caption(
+            "No distributions to compare: every token that both have stands after the same text."
+        )
+    elif not comparable_rows(comparison):
+        st.caption("No distributions to compare: after they part, no token is the same in both.")
+    elif comparison.measured != "all":
+        busy = state.current().ticket is not None
+        st.fragment(_measuring, run_every=_POLL_S if busy else None)(comparison, polling=busy)
+
+
+def _measuring(comparison: Comparison, *, polling: bool) -> None:
+    view = state.follow()
+    held = state.current()
+    if polling != (held.ticket is not None):
+        # It began or ended in here: the figures and the polling follow with a full rerun.
+        st.rerun()
+    with st.container():
+        if held.failed is not None:
+            problems.box(
+                held.failed, title="The distributions were not measured", key="problem measuring"
+            )
+        if view is None:
+            _offer(comparison)
+            return
+        with st.container(
+            horizontal=True, vertical_alignment="center", key="compare progress"
+        ):  # fmt: skip
+            st.button(
+                "Stop", icon=":material/stop:", on_click=state.stop, key="compare stop",
+                help="Stops now; nothing of the measurement is kept.",
+            )  # fmt: skip
+            share = view.done / view.total if view.total else 0.0
+            st.progress(
+                min(1.0, share),
+                text=progress.waiting_text(view)
+                or f"Reading both texts … {view.done:,} of {count_text(view.total, 'token')} "
+                "compared",
+            )
+
+
+def _offer(comparison: Comparison) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="compare measure"):
+        st.button(
+            "Measure how far the distributions moved", icon=":material/straighten:",
+            on_click=state.measure, args=(comparison,), help=HELP,
+        )  # fmt: skip
+        st.caption(cost_text(comparison), width="content")
+
+
+def cost_text(comparison: Comparison) -> str:
+    """What has to be read for it, in words."""
+    shared = comparison.shared_prefix
+    last = int(np.flatnonzero(comparison.alignment.kind == "same")[-1])
+    alignment = comparison.alignment
+    in_a, in_b = (
+        max(0, int(own[last]) - shared) for own in (alignment.position_a, alignment.position_b)
+    )
+    return (
+        f"Reads {count_text(in_a, 'token')} of A and {in_b:,} of B again, and the {shared:,} "
+        "before them unless they are still in memory. Nothing is written."
+    )
