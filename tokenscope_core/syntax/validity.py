@@ -49,7 +49,7 @@ class Validity:
 
 
 def validity(trace: Trace, language: str = "python") -> Validity:
-    """Read a trace token by token. About 0.2 ms a token for Python.
+    """Read a trace token by token: about 0.1 ms each at 2,000 tokens of Python.
 
     Args:
         trace: any.
@@ -81,7 +81,8 @@ def breaking_candidates(
 ) -> tuple[bool | None, ...]:
     """Which candidates at a position would make the code impossible to complete.
 
-    One entry a candidate, in their order: True it would, False it would not, None where that
+    Reads the text before anew: some 60 ms for 20 candidates at 2,000 tokens. One entry a candidate,
+    in their order: True it would, False it would not, None where that
     makes no sense (no candidate recorded, a special token, prose, a fence's own marks, code broken
     already).
 
