@@ -12,6 +12,7 @@ from tokenscope_core.syntax.prefixes import GrowingText
 
 Parses = Literal["yes", "unfinished", "no"]
 LANGUAGE = "python"
+_STATEMENT = b"\npass\n"
 # Best first, for sorting.
 ORDER: tuple[Parses, ...] = ("yes", "unfinished", "no")
 
@@ -20,6 +21,9 @@ ORDER: tuple[Parses, ...] = ("yes", "unfinished", "no")
 def parses(text: bytes) -> Parses:
     """Whether a text is valid Python, could still become it, or cannot any more."""
     python = grammar(LANGUAGE)
-    if not Parser(python.language).parse(text).root_node.has_error:
-        return "yes"
-    return "unfinished" if GrowingText(python).feed(text) else "no"
+    if not GrowingText(python).feed(text):
+        return "no"
+    # tree-sitter takes `def f():` for whole. It is if a statement at the margin may follow.
+    whole = GrowingText(python).feed(text + _STATEMENT)
+    has_error = Parser(python.language).parse(text).root_node.has_error
+    return "yes" if whole and not has_error else "unfinished"

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
-from functools import lru_cache
 
 import pandas as pd
 
 from tokenscope_core import RecordError, Session, Trace, tree_frame
 from tokenscope_ui.branch_syntax import parses
 from tokenscope_ui.server import service
+
+# Some 3 kB a token with 20 candidates, so about 150 MB for all visitors together.
+_MOST_TOKENS = 50_000
+
+
+class _Read:
+    """Traces that were read lately, by key. What a key names never changes, so that none of them
+    is ever out of date. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._tokens = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Trace | None:
+        with self._lock:
+            if key in self._traces:
+                self._traces.move_to_end(key)
+            return self._traces.get(key)
+
+    def put(self, trace: Trace) -> None:
+        with self._lock:
+            if trace.key not in self._traces:
+                self._traces[trace.key] = trace
+                self._tokens += len(trace)
+            while self._tokens > _MOST_TOKENS:
+                self._tokens -= len(self._traces.popitem(last=False)[1])
+
+
+_read = _Read()
 
 
 def at_hand(session: Session) -> dict[str, Trace]:
@@ -20,19 +51,16 @@ def at_hand(session: Session) -> dict[str, Trace]:
 
 def stored(key: str) -> Trace | None:
     """A trace of the store; None where it is not there or cannot be read."""
+    store = service().store
     try:
-        # Asked of the store every time: it may have been evicted since it was read.
-        return _read(key) if key in service().store else None
-    except (RecordError, LookupError):
+        # Asked every time: it may have been evicted since it was read.
+        if key not in store:
+            return None
+        trace = _read.get(key) or store.get(key)
+    except RecordError:
         return None
-
-
-# A trace is named by its content, so what was read once stays right.
-@lru_cache(maxsize=256)
-def _read(key: str) -> Trace:
-    trace = service().store.get(key)
-    if trace is None:
-        raise LookupError(key)
+    if trace is not None:
+        _read.put(trace)
     return trace
 
 
