@@ -67,7 +67,8 @@ def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str
         return NOT_AVAILABLE
     kind = BY_NAME[name].unit
     if kind == "probability":
-        digits = f"{100 * difference:+.2f}"
+        points = 100 * difference
+        digits = f"{points:+.2f}" if abs(points) >= 1 or not points else f"{points:+.2g}"
         suffix = "points"
     elif kind == "rank":
         digits, suffix = f"{difference:+,.0f}", ""

@@ -299,3 +299,18 @@ def test_a_text_that_only_goes_on_has_nothing_to_measure(page: App, root: ts.Tra
     page.open(session="tree")
     assert "No distributions to compare" in page.texts
     assert MEASURE not in page.buttons
+
+
+def test_the_parts_of_the_code_are_counted_from_the_parting_on(page: App, root: ts.Trace) -> None:
+    position = root.prompt_length + 1
+    changed = fork(root, position, text="\nx = 12\n", max_new_tokens=0)
+    kept("tree", root, changed)
+    page.open(session="tree")
+    assert "Which parts of the code changed" in page.texts
+    assert "Read as" in page.texts
+    shown = next(t.value for t in page.test.dataframe if "category" in t.value)
+    assert shown["tokens in A"].sum() == len(root) - position
+    assert shown["tokens in B"].sum() == len(changed) - position
+    differing = ts.compare(root, changed).summary()["changed_tokens"]
+    assert shown["differing in A"].sum() == differing["a"]
+    assert shown["differing in B"].sum() == differing["b"]

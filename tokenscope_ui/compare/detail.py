@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -18,6 +20,7 @@ from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, screen_unit, to_screen
 
 _CANDIDATES = 8
+_UNIT = re.compile(" (?=%|points)")
 _KINDS = {
     "same": "the same token in both",
     "changed": "another token in each",
@@ -114,7 +117,8 @@ def metric_table(comparison: Comparison, row: int, unit: LogUnit) -> pd.DataFram
             line[side.upper()] = metric_text(metric.name, value, unit).removesuffix(f" {shown_in}")
         moved = difference_texts(comparison, metric.name, unit)[row]
         line[DIFFERENCE] = moved.removesuffix(f" {shown_in}")
-        lines.append(line)
+        # A figure and its unit stay on one line.
+        lines.append({name: _UNIT.sub("\u00a0", text) for name, text in line.items()})
     for name, (label, _, _) in DIVERGENCES.items():
         nats = float(values[name])
         text = divergence_text(nats / NATS_PER_BIT if unit == "bits" else nats, unit)

@@ -11,7 +11,7 @@ from tokenscope_core import Comparison, Session, TokenScopeError, Trace
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_ui import problems, sessions
 from tokenscope_ui.branch_traces import stored
-from tokenscope_ui.compare import detail, measuring, state
+from tokenscope_ui.compare import detail, measuring, state, syntax
 from tokenscope_ui.compare.chart import (
     difference_chart,
     difference_table,
@@ -100,6 +100,7 @@ def _both(comparison: Comparison) -> None:
     detail.show(comparison, row, look.unit)
     if comparison.relation == "diverge":
         _charts(comparison, look, row)
+        syntax.show(comparison, look.unit)
 
 
 def _current_unit() -> LogUnit:
