@@ -262,6 +262,23 @@ def test_a_run_opened_by_its_address_has_the_tree_it_grew_in(
     assert tree(app).current == traces[2].key
 
 
+def test_turning_to_another_branch_does_not_stop_a_run(
+    app: App, grown: tuple[Session, list[Trace]]
+) -> None:
+    session, traces = grown
+    app.open(session="made")
+    app.test.session_state["max_new_tokens"] = 400
+    app.run().press("Generate")
+    assert app.state.busy
+    app.test.switch_page(PAGE)
+    app.run().press("Undo")
+    assert app.state.busy, "otherwise this shows nothing"
+    assert tree(app).current != session.current
+    app.until_ended()
+    assert app.state.outcome.phase == "done"
+    assert app.state.trace.finish_reason != "cancelled"
+
+
 def test_an_address_of_an_unknown_tree_says_so(app: App) -> None:
     open_page(app, session="nowhere")
     assert "does not hold it" in app.texts
