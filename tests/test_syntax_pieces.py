@@ -13,6 +13,7 @@ from syntax_traces import words
 from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.languages import LANGUAGES, grammar
 from tokenscope_core.syntax.pieces import Pieces, cut
+from tokenscope_core.syntax.prefixes import GrowingText
 
 PYTHON = grammar("python")
 FRAGMENTS = (
@@ -46,6 +47,15 @@ def test_every_byte_is_in_exactly_one_piece(text: bytes) -> None:
 @given(blobs, st.sampled_from(LANGUAGES))
 def test_so_it_is_in_every_language(text: bytes, language: str) -> None:
     assert covers_once(cut(text, grammar(language)), text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_far_character_after_any_mark_is_survived(language: str) -> None:
+    for mark in "{}()[]<>$#@!%^&*-+=|\\/~`'\";:,.?_a0 \n":
+        for character in "\U00031860\U000e479d\U0010fffd🦊é\u2028":
+            text = f"{mark}{character}{mark}{mark}{character}".encode()
+            assert covers_once(cut(text, grammar(language)), text)
+            GrowingText(grammar(language)).feed(text)
 
 
 def test_gaps_are_named_for_what_they_do() -> None:

@@ -172,14 +172,15 @@ class GrowingText:
         return not (log.lookahead in _LINE_ENDS and b"\n" in rest)
 
     def _parse(self, before: _State, whole: bytes) -> Tree:
+        readable = self.grammar.readable(whole)
         if before.tree is None:
-            return self._parser.parse(whole)
+            return self._parser.parse(readable)
         old = before.text + before.ending
         tree = before.tree.copy()
         kept = len(before.text)
         start = _point(before.line_starts, kept, old)
         tree.edit(kept, len(old), len(whole), start, _point_in(old), _point_in(whole))
-        return self._parser.parse(whole, tree)
+        return self._parser.parse(readable, tree)
 
     def _finishes(self, text: bytes) -> Iterator[bytes]:
         """What might finish a last token that is only half there, likeliest first."""

@@ -54,7 +54,7 @@ class NodeTable:
 
 def parse(text: bytes, grammar: Grammar) -> NodeTable:
     """Parse any bytes; what is no valid code comes back as ERROR nodes."""
-    return node_table(Parser(grammar.language).parse(text), grammar)
+    return node_table(Parser(grammar.language).parse(grammar.readable(text)), grammar)
 
 
 def node_table(tree: Tree, grammar: Grammar) -> NodeTable:
