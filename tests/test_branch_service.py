@@ -12,8 +12,7 @@ import tiny_models
 
 import tokenscope_core as ts
 from tokenscope_core.analyses import BranchComparison, InfluenceOf
-from tokenscope_core.branches import BranchPlan, plan
-from tokenscope_core.branching import alternatives
+from tokenscope_core.branches import BranchPlan, alternatives, plan
 from tokenscope_core.service import GenerationService
 from tokenscope_core.tasks import Branched
 

@@ -12,7 +12,7 @@ import tiny_families
 import tiny_models
 
 import tokenscope_core as ts
-from tokenscope_core import branching
+from tokenscope_core import branches, branching
 from tokenscope_core.branches import plan
 
 PROMPT = "def add(a, b):\n    return a + b\n"
@@ -175,6 +175,23 @@ def test_fresh_noise_gives_another_branch_and_the_same_seed_the_same() -> None:
     assert len({tuple(child.token_ids.tolist()) for child in children}) == 3
 
 
+def test_draws_with_fresh_noise_as_a_batch_equal_single_ones() -> None:
+    lm = endless()
+    parent = parent_of(lm, "sampled")
+    position = parent.prompt_length + 5
+    plans = branches.redraws(parent, position, [11, 12, 13])
+    parts: list[list[Any]] = [[], [], []]
+    for index, part in branching.explore_rows(lm, plans):
+        parts[index].append(part)
+    for chosen, rows in zip(plans, parts, strict=True):
+        together = branching.grown(lm, chosen, rows)
+        alone = ts.fork(lm, parent, position, seed=chosen.request.sampling.seed)
+        assert together.key == alone.key
+        assert_same_record(together, alone)
+    with pytest.raises(ts.RequestError, match="greedily"):
+        branches.redraws(parent_of(lm), position, [1])
+
+
 def test_a_fork_of_a_fork_goes_as_far_as_its_parents_were_to() -> None:
     lm = endless()
     parent = parent_of(lm)
@@ -294,3 +311,30 @@ def test_kept_prefixes_stay_within_their_limit() -> None:
         assert lm.prefixes.nbytes == 0
     finally:
         lm.prefixes.limit_bytes = 2**28
+
+
+def test_turning_points_are_the_most_open_generated_positions() -> None:
+    lm = endless()
+    parent = parent_of(lm)
+    unknown = np.full(len(parent), np.nan)
+    first = branches.turning_points(parent, "entropy", 5, unknown)
+    assert all(position >= parent.prompt_length for position in first)
+    assert parent.entropy[first[0]] == parent.entropy[parent.prompt_length :].max()
+    assert list(parent.entropy[list(first)]) == sorted(parent.entropy[list(first)], reverse=True)
+    closest = branches.turning_points(parent, "margin", 1, unknown)
+    assert parent.margin[closest[0]] == parent.margin[parent.prompt_length :].min()
+    assert branches.turning_points(parent, "influence", 3, unknown) == ()
+    mattered = ts.influence(lm, parent).total
+    assert branches.turning_points(parent, "influence", 1, mattered) == (np.nanargmax(mattered),)
+
+
+def test_branches_at_several_positions_grow_one_after_another() -> None:
+    lm = endless()
+    parent = parent_of(lm)
+    plans = [branches.alternatives(parent, parent.prompt_length + at, 1)[0] for at in (3, 9)]
+    parts: list[list[Any]] = [[], []]
+    for index, part in branching.explore_rows(lm, plans):
+        parts[index].append(part)
+    for chosen, rows in zip(plans, parts, strict=True):
+        alone = ts.fork(lm, parent, chosen.edit.position, token_id=chosen.edit.token_ids[0])
+        assert_same_record(branching.grown(lm, chosen, rows), alone)

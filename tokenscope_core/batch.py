@@ -29,20 +29,21 @@ def continue_batch(
     Args:
         lm: a model whose cache branches.
         reader: has read less than what the texts share.
-        texts: of equal length; they differ in their last token only.
-        plans: what they are branches of, with equal requests.
+        texts: of equal length; where they have given tokens that is one, and they differ in it.
+        plans: what they are branches of, with requests that are equal but for the seed.
     """
     request, shared = plans[0].request, plans[0].shared
     start = len(texts[0])
     ids = torch.zeros((len(texts), start + request.max_new_tokens), dtype=torch.long)
     ids = ids.to(lm.device)
     ids[:, :start] = torch.tensor(texts)
-    ended = [text[-1] in lm.end_ids for text in texts]
-    yield from _given(lm, reader, ids[:, :start], plans, ended)
+    reader.skip(ids[:1, reader.length : shared - 1])
+    ended = [start > shared and text[-1] in lm.end_ids for text in texts]
+    if start > shared:
+        yield from _given(lm, reader.branch(reader.length), ids[:, :start], plans, ended)
     alive = [text for text, over in enumerate(ended) if not over]
     if alive:
-        # The last shared token has been read for the rows of the given ones.
-        batch = reader.branch(shared, texts=len(alive))
+        batch = reader.branch(reader.length, texts=len(alive))
         yield from _steps(lm, batch, ids, start, plans, alive)
 
 
@@ -56,7 +57,7 @@ def _steps(
 ) -> Iterator[tuple[int, Rows]]:
     request, end = plans[0].request, ids.shape[1]
     choosers = {
-        text: Chooser(lm, request, ids[text : text + 1], plans[text].prompt_length)
+        text: Chooser(lm, plans[text].request, ids[text : text + 1], plans[text].prompt_length)
         for text in alive
     }
     began = time.perf_counter()
@@ -102,7 +103,6 @@ def _given(
     shared, candidates = plans[0].shared, plans[0].request.candidates
     taken = ids[:, shared]
     if shared:
-        reader.skip(ids[:1, reader.length : shared - 1])
         logits = reader.read(ids[:1, shared - 1 : shared])
         with torch.inference_mode():
             measures = measure(logits.expand(len(ids), -1), taken, candidates)

@@ -5,13 +5,16 @@ Values only; `branching` carries them out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
 
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RequestError
 from tokenscope_core.request import Request
-from tokenscope_core.steps import FinishReason, Rows, Source, Vocabulary
+from tokenscope_core.steps import FinishReason, Floats, Rows, Source, Vocabulary
 from tokenscope_core.trace import ModelIdentity, Trace, recipe_key
 
 
@@ -156,6 +159,98 @@ def plan(
         sampling=sampling if seed is None else replace(sampling, seed=seed),
     )
     return BranchPlan(parent, edit, request)
+
+
+def alternatives(
+    trace: Trace,
+    position: int,
+    top: int,
+    *,
+    max_new_tokens: int | None = None,
+    context_length: int | None = None,
+) -> tuple[BranchPlan, ...]:
+    """The branches that put the `top` most probable other tokens at a position.
+
+    Raises:
+        RequestError: there is no distribution there, or fewer candidates were recorded.
+    """
+    if not 0 <= position < len(trace) or trace.candidate_ids[position, 0] < 0:
+        raise RequestError(
+            asked=f"The alternatives at position {position:,} were to be explored.",
+            found="The model gave no distribution there.",
+            action=f"Choose a position from 1 to {len(trace) - 1:,}.",
+        )
+    taken = int(trace.token_ids[position])
+    others = [i for i in trace.candidate_ids[position].tolist() if i not in (-1, taken)]
+    if not 1 <= top <= len(others):
+        raise RequestError(
+            asked=f"{top} alternatives at position {position:,} were to be explored.",
+            found=f"The trace records {len(others)} other candidates there.",
+            action=f"Ask for 1 to {len(others)}, or run it again with more candidates recorded.",
+        )
+    return tuple(
+        plan(
+            trace,
+            Edit(position, (token_id,)),
+            max_new_tokens=max_new_tokens,
+            context_length=context_length,
+        )
+        for token_id in others[:top]
+    )
+
+
+def redraws(
+    trace: Trace,
+    position: int,
+    seeds: Sequence[int],
+    *,
+    max_new_tokens: int | None = None,
+    context_length: int | None = None,
+) -> tuple[BranchPlan, ...]:
+    """The branches that keep what stands before a position and draw the rest with fresh noise.
+
+    Raises:
+        RequestError: the trace was not sampled, so that there is nothing to draw.
+    """
+    if trace.request.sampling.greedy:
+        raise RequestError(
+            asked="The rest was to be drawn with fresh noise.",
+            found="The trace was decoded greedily: temperature 0 has no noise.",
+            action="Generate with a temperature above 0 first.",
+        )
+    return tuple(
+        plan(
+            trace,
+            Edit(position, (), removed=0),
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            context_length=context_length,
+        )
+        for seed in seeds
+    )
+
+
+def turning_points(
+    trace: Trace, by: Literal["entropy", "margin", "influence"], count: int, influence: Floats
+) -> tuple[int, ...]:
+    """The generated positions where another choice was most open or would have mattered most.
+
+    Args:
+        trace: any trace.
+        by: highest `entropy`, lowest `margin`, or highest `influence`.
+        count: how many at most; only positions where another candidate was recorded.
+        influence: float64 [T], NaN where it was not measured.
+
+    Returns:
+        Positions, the best first.
+    """
+    values = {"entropy": trace.entropy, "margin": -trace.margin, "influence": influence}[by]
+    taken = trace.token_ids[:, None]
+    open_ = ((trace.candidate_ids >= 0) & (trace.candidate_ids != taken)).any(axis=1)
+    open_[: trace.prompt_length] = False
+    order = np.argsort(-np.where(open_ & ~np.isnan(values), values, -np.inf), kind="stable")
+    usable = [int(i) for i in order if open_[i] and not np.isnan(values[i])]
+    return tuple(usable[:count])
 
 
 def _intended_end(parent: Trace, edit: Edit) -> int:

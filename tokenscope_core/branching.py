@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from tokenscope_core.batch import continue_batch
-from tokenscope_core.branches import BranchPlan, plan
+from tokenscope_core.branches import BranchPlan, alternatives, plan
 from tokenscope_core.decoding import require_context, run
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RequestError
@@ -98,44 +98,6 @@ def explore(
     return tuple(grown(lm, p, rows) for p, rows in zip(plans, parts, strict=True))
 
 
-def alternatives(
-    trace: Trace,
-    position: int,
-    top: int,
-    *,
-    max_new_tokens: int | None = None,
-    context_length: int | None = None,
-) -> tuple[BranchPlan, ...]:
-    """The branches that put the `top` most probable other tokens at a position.
-
-    Raises:
-        RequestError: there is no distribution there, or fewer candidates were recorded.
-    """
-    if not 0 <= position < len(trace) or trace.candidate_ids[position, 0] < 0:
-        raise RequestError(
-            asked=f"The alternatives at position {position:,} were to be explored.",
-            found="The model gave no distribution there.",
-            action=f"Choose a position from 1 to {len(trace) - 1:,}.",
-        )
-    taken = int(trace.token_ids[position])
-    others = [i for i in trace.candidate_ids[position].tolist() if i not in (-1, taken)]
-    if not 1 <= top <= len(others):
-        raise RequestError(
-            asked=f"{top} alternatives at position {position:,} were to be explored.",
-            found=f"The trace records {len(others)} other candidates there.",
-            action=f"Ask for 1 to {len(others)}, or run it again with more candidates recorded.",
-        )
-    return tuple(
-        plan(
-            trace,
-            Edit(position, (token_id,)),
-            max_new_tokens=max_new_tokens,
-            context_length=context_length,
-        )
-        for token_id in others[:top]
-    )
-
-
 def branch_rows(lm: LanguageModel, chosen: BranchPlan) -> Generator[Rows, None, None]:
     """Run a branch: the parent's rows, those of the given tokens, then one row a token.
 
@@ -162,11 +124,15 @@ def branch_rows(lm: LanguageModel, chosen: BranchPlan) -> Generator[Rows, None, 
 
 
 def explore_rows(lm: LanguageModel, plans: Sequence[BranchPlan]) -> Iterator[tuple[int, Rows]]:
-    """Run branches that put one token each at the same position, together where the model can.
+    """Run branches of one trace. Those that put one token each at the same position, or none and
+    draw with other seeds, grow together where the model can; others one after another.
 
     Yields rows with the index of their plan. Close the iterator to stop early. Raises: as `fork`.
     """
-    if lm.capabilities.cache != "branches" or not plans[0].request.max_new_tokens:
+    layouts = {(p.shared, len(p.given), p.request.max_new_tokens) for p in plans}
+    shared, given, new_tokens = next(iter(layouts))
+    together = len(layouts) == 1 and given <= 1 and new_tokens and shared + given
+    if lm.capabilities.cache != "branches" or not together:
         for index, chosen in enumerate(plans):
             yield from ((index, part) for part in branch_rows(lm, chosen))
         return

@@ -51,6 +51,10 @@ class Influence:
     mean: Floats
     runner_up: Ints
 
+    def column_of(self, trace: Trace, name: str) -> Floats:
+        """Any metric of the trace, or `influence`: the total, float64 [T]."""
+        return self.total if name == "influence" else trace.column(name)
+
     @classmethod
     def of(cls, trace: Trace, effects: Iterator[Effect] | Sequence[Effect]) -> Influence:
         """Gather effects."""

@@ -132,7 +132,7 @@ class Job(Work):
     def append(self, part: Rows, text: int = 0) -> None:
         """Record rows that a text has grown by."""
         with self._lock:
-            copied = sum(map(len, self._rows[text])) < self.task.shared
+            copied = sum(map(len, self._rows[text])) < self.task.shared(text)
             self._rows[text].append(part)
             if part.source == "prompt":
                 self._prompt_tokens += len(part)

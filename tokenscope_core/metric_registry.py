@@ -107,12 +107,16 @@ INFLUENCE = Metric(
     "substitution of the runner-up, after erasure, arXiv:1612.08220",
 )  # fmt: skip
 
-BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in (*METRICS, INFLUENCE)}
 STORED: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.stored)
 
 
 def missing_reason(name: str, *, position: int, source: str) -> str:
     """Why a metric has no value at a position: a clause that a screen can show as it is."""
+    if name == "influence":
+        if source == "prompt":
+            return "it is measured for generated tokens"
+        return "nothing follows the token, no other candidate was recorded, or it was not measured"
     if name == "elapsed_ms" and source == "prompt":
         return "prompt tokens are read together, not one step each"
     if name == "sampled_logprob" and source != "sampled":

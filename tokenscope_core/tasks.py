@@ -30,9 +30,8 @@ class Task(Protocol):
     def texts(self) -> int:
         """How many there are."""
 
-    @property
-    def shared(self) -> int:
-        """How many tokens at the beginning are copied from another trace, not computed."""
+    def shared(self, text: int) -> int:
+        """How many tokens a text begins with that are copied from another trace."""
 
     def recipe(self) -> dict[str, Any]:
         """What names the task, as plain JSON values; the model is not part of it."""
@@ -63,7 +62,6 @@ class Prompted:
 
     request: Request
     texts: int = 1
-    shared: int = 0
 
     def recipe(self) -> dict[str, Any]:
         """The request."""
@@ -72,6 +70,10 @@ class Prompted:
     def keys(self, fingerprint: str) -> tuple[str, ...]:
         """The key of the one trace."""
         return (recipe_key(fingerprint, self.request),)
+
+    def shared(self, text: int) -> int:
+        """None."""
+        return 0
 
     def given_tokens(self, lm: LanguageModel) -> int:
         """The tokens of the prompt."""
@@ -100,7 +102,7 @@ class Prompted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Branched:
-    """One branch of a trace, or several that put one token each at the same position."""
+    """One branch of a trace, or several; those that fork at the same position grow together."""
 
     plans: tuple[BranchPlan, ...]
 
@@ -114,10 +116,9 @@ class Branched:
         """How many branches."""
         return len(self.plans)
 
-    @property
-    def shared(self) -> int:
-        """What they share with their parent."""
-        return self.plans[0].shared
+    def shared(self, text: int) -> int:
+        """What a branch shares with its parent."""
+        return self.plans[text].shared
 
     def recipe(self) -> dict[str, Any]:
         """The branches' own keys."""
@@ -129,7 +130,7 @@ class Branched:
 
     def given_tokens(self, lm: LanguageModel) -> int:
         """Shared and given tokens."""
-        return self.shared + len(self.plans[0].given)
+        return self.plans[0].shared + len(self.plans[0].given)
 
     def rows(self, lm: LanguageModel) -> Generator[tuple[int, Rows], None, None]:
         """As `branching.branch_rows`, or `explore_rows` of several."""
@@ -155,5 +156,6 @@ class Branched:
 
 def tokens_of_task(task: Task) -> int:
     """About how many tokens the model holds in memory for a task."""
-    each = task.shared + task.request.max_new_tokens if task.shared else tokens_of(task.request)
+    copied = max(task.shared(text) for text in range(task.texts))
+    each = copied + task.request.max_new_tokens if copied else tokens_of(task.request)
     return task.texts * each

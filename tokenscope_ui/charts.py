@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from tokenscope_core.counterfactual import Influence
 from tokenscope_core.steps import REMOVED as FILTERED
 from tokenscope_core.trace import Trace
 from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, probability_text, visible_text
@@ -110,10 +111,12 @@ def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
     return chart.properties(height=alt.Step(_ROW_HEIGHT))
 
 
-def position_table(trace: Trace, metric: str, unit: LogUnit = "bits") -> pd.DataFrame:
+def position_table(
+    trace: Trace, metric: str, unit: LogUnit = "bits", *, influence: Influence | None = None
+) -> pd.DataFrame:
     """One row a position that has a value: `position`, `value` (as tinted), `shown`, `token`,
     `source`."""
-    stored = trace.column(metric)
+    stored = influence.column_of(trace, metric) if influence else trace.column(metric)
     values = tint_values(metric, stored, unit)
     screen = to_screen(metric, stored, unit)
     known = np.flatnonzero(np.isfinite(values))
@@ -179,9 +182,17 @@ def position_chart(
     return chart.properties(height=height)
 
 
-def scale_for(trace: Trace, metric: str, *, relative: bool, unit: LogUnit) -> Scale:
+def scale_for(
+    trace: Trace,
+    metric: str,
+    *,
+    relative: bool,
+    unit: LogUnit,
+    influence: Influence | None = None,
+) -> Scale:
     """The scale the strip and the chart share."""
-    return scale_of(metric, trace.column(metric), relative=relative, unit=unit)
+    stored = influence.column_of(trace, metric) if influence else trace.column(metric)
+    return scale_of(metric, stored, relative=relative, unit=unit)
 
 
 def _label(trace: Trace, token_id: int) -> str:

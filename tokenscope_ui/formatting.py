@@ -68,7 +68,8 @@ def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str
     kind = BY_NAME[name].unit
     if kind == "probability":
         points = 100 * difference
-        digits = f"{points:+.2f}" if abs(points) >= 1 or not points else f"{points:+.2g}"
+        small = 0.001 <= abs(points) < 1
+        digits = f"{points:+.2g}" if small else f"{points:+.2f}"
         suffix = "points"
     elif kind == "rank":
         digits, suffix = f"{difference:+,.0f}", ""
@@ -105,3 +106,12 @@ def duration_text(seconds: float) -> str:
 def count_text(number: int, noun: str) -> str:
     """`1 token`, `2 tokens`, `1,024 tokens`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def unescaped_or_none(text: str) -> str | None:
+    """Text with the escapes that Python knows (\\n, \\t, \\u1234) resolved; None where one means
+    nothing."""
+    try:
+        return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError:
+        return None

@@ -29,7 +29,7 @@ def progress_share(view: JobView) -> float:
         return min(1.0, load.done / load.total) if load is not None and load.total else 0.0
     if _reading(view):
         return view.prompt_tokens / view.prompt_length if view.prompt_length else 0.0
-    return min(1.0, view.new_tokens / max(1, view.request.max_new_tokens))
+    return min(1.0, view.new_tokens / max(1, view.most_new_tokens))
 
 
 def waiting_text(view: JobView | AnalysisView) -> str:
@@ -100,7 +100,9 @@ def _queued(position: int | None) -> str:
 
 
 def _running(view: JobView) -> str:
-    text = f"{view.new_tokens:,} of {count_text(view.request.max_new_tokens, 'token')}"
+    text = f"{view.new_tokens:,} of {count_text(view.most_new_tokens, 'token')}"
+    if view.texts > 1:
+        text += f" in {view.texts} branches"
     if view.tokens_per_second is not None:
         text += f" · {view.tokens_per_second:.0f} tokens/s"
     if view.seconds_left is not None:

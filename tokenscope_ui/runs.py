@@ -78,6 +78,14 @@ def start(model: str | ModelChoice, request: Request | Task) -> None:
     follow()
 
 
+def model_of(trace: Trace) -> ModelChoice:
+    """The model that a trace came from, as this session can name it."""
+    outcome = current().outcome
+    if outcome is not None and any(made.model == trace.model for made in outcome.traces):
+        return outcome.model
+    return identified(trace.model) or ModelChoice(trace.model.name)
+
+
 def open_branch(key: str) -> None:
     """Show a branch of the tree in hand; one that is not stored is a problem to be shown."""
     session = sessions.current()
@@ -196,7 +204,10 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if tree is not None and address in tree:
         sessions.change(tree.select(address))
     _set(RunState(address=address, trace=trace))
-    return identified(trace.model) or ModelChoice(trace.model.name), trace.request
+    # The controls say how the run began that a branch grew on.
+    whole = tree is not None and address in tree and trace.branch is not None
+    request = tree.root.request if tree is not None and whole else trace.request
+    return identified(trace.model) or ModelChoice(trace.model.name), request
 
 
 def _evicted(name: str) -> TokenScopeError:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from tokenscope_core import Request, RequestError, Sampling
 from tokenscope_core.request import MAX_CANDIDATES
+from tokenscope_ui.formatting import unescaped_or_none
 from tokenscope_ui.sampling_words import in_words
 
 _PENALTIES = (
@@ -165,18 +166,15 @@ def stop_strings() -> tuple[str, ...]:
     Raises:
         RequestError: a backslash means nothing.
     """
-    try:
-        return tuple(
-            line.encode("latin-1", "backslashreplace").decode("unicode_escape")
-            for line in st.session_state["stop"].splitlines()
-            if line
-        )
-    except UnicodeDecodeError as error:
+    lines = [line for line in st.session_state["stop"].splitlines() if line]
+    texts = [unescaped_or_none(line) for line in lines]
+    if None in texts:
         raise RequestError(
             asked="The stop strings were to be read.",
-            found=f"One has a backslash that Python would not accept ({error.reason}).",
+            found=f"“{lines[texts.index(None)][:40]}” has a backslash that means nothing.",
             action="Write \\\\ for a backslash.",
-        ) from None
+        )
+    return tuple(text for text in texts if text)
 
 
 def stop_token_ids() -> tuple[int, ...]:

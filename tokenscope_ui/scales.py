@@ -23,6 +23,7 @@ _RANGE_BITS: dict[str, tuple[float, float]] = {
     "varentropy": (0, 20),
     "top_entropy": (0, 4),
     "typicality": (-8, 8),
+    "influence": (-16, 16),
     "sampled_logprob": (-12, 0),
     "rank": (0, 3),
     "elapsed_ms": (0, 100),
@@ -41,7 +42,7 @@ _REACH_BITS: dict[str, float] = {
 }
 # Low values of these are the unsure ones, so low is the strong tint.
 _REVERSED = {"prob", "logprob", "sampled_logprob", "margin", "top_mass", "min_p_ratio"}
-_DIVERGING = {"typicality"}
+_DIVERGING = {"typicality", "influence"}
 
 # What the strip offers, the most useful first.
 STRIP_METRICS = (

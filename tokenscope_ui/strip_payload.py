@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 
+from tokenscope_core.counterfactual import Influence
 from tokenscope_core.metric_registry import missing_reason
 from tokenscope_core.steps import Floats
 from tokenscope_core.trace import Trace
@@ -21,11 +22,24 @@ _VALUE_DIGITS = 3
 
 @functools.lru_cache(maxsize=16)
 def strip_payload(
-    trace: Trace, metric: str, *, run: str, relative: bool, unit: LogUnit, invisibles: bool
+    trace: Trace,
+    metric: str,
+    *,
+    run: str,
+    relative: bool,
+    unit: LogUnit,
+    invisibles: bool,
+    influence: Influence | None = None,
 ) -> bytes:
     """The payload of a finished trace. Cached, since equal bytes are not sent again."""
     return build_payload(
-        trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
+        trace,
+        metric,
+        run=run,
+        relative=relative,
+        unit=unit,
+        invisibles=invisibles,
+        influence=influence,
     )
 
 
@@ -38,10 +52,11 @@ def build_payload(
     unit: LogUnit = "bits",
     invisibles: bool = False,
     running: bool = False,
+    influence: Influence | None = None,
 ) -> bytes:
     """The payload of a trace, finished or growing; `run` stays the same while it grows."""
     texts, flags = tokens(trace, show_bytes=invisibles)
-    stored = trace.column(metric)
+    stored = influence.column_of(trace, metric) if influence else trace.column(metric)
     reasons = {
         position: missing_reason(metric, position=position, source=str(trace.source[position]))
         for position, value in enumerate(stored.tolist())

@@ -10,7 +10,7 @@ import streamlit as st
 
 from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
-from tokenscope_ui import choices, runs
+from tokenscope_ui import choices, influence, runs
 from tokenscope_ui.charts import REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.formatting import FINISH_WORDS, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
@@ -127,6 +127,7 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
         st.markdown("**Most surprising tokens**")
         for position in known:
             _jump_button(trace, position, unit)
+    influence.show(trace, unit)
     st.caption(
         "Click a token, or click into the code and walk with the arrow keys, to see its figures "
         "and what else the model considered."

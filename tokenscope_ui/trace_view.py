@@ -6,9 +6,17 @@ from typing import cast
 
 import streamlit as st
 
-from tokenscope_core import Trace
+from tokenscope_core import Influence, Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_ui import prompt_checks, prompt_view, runs, token_detail
+from tokenscope_ui import (
+    branch_bar,
+    influence,
+    prompt_checks,
+    prompt_view,
+    runs,
+    token_detail,
+    what_if,
+)
 from tokenscope_ui.charts import position_chart, position_table, scale_for
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.strip import mount, picked
@@ -20,10 +28,16 @@ _STRIP_HEIGHT = 560
 
 def show(trace: Trace, *, run: str, running: bool) -> None:
     """Draw a trace, finished or growing. `run` names it while it grows."""
-    metric, relative, unit, invisibles = _tool_bar()
+    measured = None if running else influence.known(trace)
+    metric, relative, unit, invisibles = _tool_bar(with_influence=measured is not None)
     selected = runs.current().selected
     if selected is not None and selected >= len(trace):
         selected = None
+    # A fixed place, so that the strip stays where it is when the first branch has grown.
+    bar = st.empty()
+    if not running:
+        with bar.container():
+            branch_bar.show()
     left, right = st.columns([0.64, 0.36], gap="medium")
     if running:
         payload = build_payload(
@@ -32,8 +46,9 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
         )  # fmt: skip
     else:
         payload = strip_payload(
-            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
-        )
+            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
+            influence=measured,
+        )  # fmt: skip
     with left:
         mount(payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT)
     if running:
@@ -48,13 +63,18 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
     with right:
         token_detail.show(trace, selected, unit)
     with left:
-        _position_chart(trace, metric, relative, unit, selected)
+        if selected is not None:
+            what_if.show(trace, selected)
+        _position_chart(trace, metric, relative, unit, selected, measured)
 
 
-def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
+def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool]:
+    metrics = (*STRIP_METRICS, "influence") if with_influence else STRIP_METRICS
+    if st.session_state.get("metric") not in metrics:
+        st.session_state.pop("metric", None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.selectbox(
-            "Tint by", STRIP_METRICS, key="metric", width=220, persist_state="session",
+            "Tint by", metrics, key="metric", width=220, persist_state="session",
             format_func=lambda name: BY_NAME[name].label,
         )  # fmt: skip
         scale = st.segmented_control(
@@ -78,14 +98,21 @@ def _take_pick() -> None:
 
 
 def _position_chart(
-    trace: Trace, metric: str, relative: bool, unit: LogUnit, selected: int | None
+    trace: Trace,
+    metric: str,
+    relative: bool,
+    unit: LogUnit,
+    selected: int | None,
+    measured: Influence | None,
 ) -> None:
-    table = position_table(trace, metric, unit)
+    table = position_table(trace, metric, unit, influence=measured)
     if not len(table):
         st.caption(f"No token of this trace has a value for {BY_NAME[metric].label}.")
         return
     chart = position_chart(
-        table, scale_for(trace, metric, relative=relative, unit=unit), selected=selected
+        table,
+        scale_for(trace, metric, relative=relative, unit=unit, influence=measured),
+        selected=selected,
     )
     st.altair_chart(chart, key="position chart", on_select=_take_chart_pick, selection_mode="pick")
 
