@@ -265,7 +265,7 @@ def test_a_run_opened_by_its_address_has_the_tree_it_grew_in(
 def test_turning_to_another_branch_does_not_stop_a_run(
     app: App, grown: tuple[Session, list[Trace]]
 ) -> None:
-    session, traces = grown
+    session, _ = grown
     app.open(session="made")
     app.test.session_state["max_new_tokens"] = 400
     app.run().press("Generate")
@@ -277,6 +277,33 @@ def test_turning_to_another_branch_does_not_stop_a_run(
     app.until_ended()
     assert app.state.outcome.phase == "done"
     assert app.state.trace.finish_reason != "cancelled"
+
+
+def test_a_change_that_cannot_be_kept_stays_on_screen_and_says_so(
+    app: App, grown: tuple[Session, list[Trace]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = grown[1][3].key
+    open_page(app, session="made")
+
+    def full(*_: object) -> None:
+        raise ts.RecordError(asked="It was to be kept.", found="No space.", action="Make room.")
+
+    monkeypatch.setattr(service().store, "put_session", full)
+    field(app, "text_input", f"branch name {key}").set_value("unkept")
+    app.run()
+    assert "on this screen only" in app.texts
+    assert "No space." in app.texts
+    assert tree(app).branch(key).name == "unkept"
+    monkeypatch.undo()
+    app.press("Undo")
+    assert "on this screen only" not in app.texts
+
+
+def test_a_damaged_tree_is_a_named_problem(app: App) -> None:
+    service().store.put_session("damaged", b"not a session")
+    open_page(app, session="damaged")
+    assert "No branches yet" in app.texts
+    assert "session" in next(t.value for t in app.test.text).lower()
 
 
 def test_an_address_of_an_unknown_tree_says_so(app: App) -> None:

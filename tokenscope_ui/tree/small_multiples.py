@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypedDict
 
 from tokenscope_core import Trace
@@ -49,12 +50,7 @@ def encode(branches: Sequence[tuple[Branch, Trace, float]], unit: LogUnit) -> by
 
 def _row(branch: Branch, trace: Trace, mean: float, unit: LogUnit) -> Row:
     start = 0 if branch.edit is None else min(branch.edit.position, len(trace))
-    values = [
-        None if math.isnan(value) else round(value, 4)
-        for value in to_screen("surprisal", trace.surprisal[start:], unit).tolist()
-    ]
-    table = trace.vocabulary.token_bytes
-    tokens = [table[i].decode("utf-8", errors="replace") for i in trace.token_ids[start:].tolist()]
+    values, tokens = _columns(trace, start, unit)
     return Row(
         name=branch.name,
         colour=branch.colour,
@@ -65,6 +61,18 @@ def _row(branch: Branch, trace: Trace, mean: float, unit: LogUnit) -> Row:
         label=f"Surprisal of {branch.name} from position {start}: mean "
         f"{mean_text(mean, unit)}{_peak(values, tokens, start, unit, short=False)}",
     )
+
+
+# Of the branches of one overview, which is drawn anew at every click on the page.
+@lru_cache(maxsize=24)
+def _columns(trace: Trace, start: int, unit: LogUnit) -> tuple[list[float | None], list[str]]:
+    values = [
+        None if math.isnan(value) else round(value, 4)
+        for value in to_screen("surprisal", trace.surprisal[start:], unit).tolist()
+    ]
+    table = trace.vocabulary.token_bytes
+    tokens = [table[i].decode("utf-8", errors="replace") for i in trace.token_ids[start:].tolist()]
+    return values, tokens
 
 
 def _peak(
