@@ -44,8 +44,9 @@ def difference_table(comparison: Comparison, metric: str, unit: LogUnit) -> pd.D
 
 
 def divergence_table(comparison: Comparison, unit: LogUnit) -> pd.DataFrame:
-    """One row a measure and row of the comparison, from where the two part on: `row`, `which`,
-    `value`, `shown`, and the places as in `difference_table`. Infinite values are left out."""
+    """One row a measure and row of the comparison, from where the two part on: `row`, `run` (of
+    rows without a gap), `which`, `value`, `shown`, and the places as in `difference_table`.
+    Infinite values are left out."""
     parts = []
     for name, (label, _, _) in DIVERGENCES.items():
         nats = rows(comparison)[name].to_numpy(float)
@@ -56,6 +57,8 @@ def divergence_table(comparison: Comparison, unit: LogUnit) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "row": known,
+                    # Lines do not cross rows in which nothing can be compared.
+                    "run": np.cumsum(np.diff(known, prepend=known[:1]) > 1),
                     "which": label,
                     "value": values,
                     "shown": [divergence_text(value, unit) for value in values.tolist()],
@@ -139,7 +142,7 @@ def divergence_chart(
             alt.Tooltip("shown:N", title="divergence"),
         ],
     )
-    lines = base.mark_line(strokeWidth=1, opacity=0.5).encode(y=y, color=colour)
+    lines = base.mark_line(strokeWidth=1, opacity=0.5).encode(y=y, color=colour, detail="run:N")
     return _layered([_mark(table, last, selected), lines, points.add_params(_pick())], height)
 
 
