@@ -29,14 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], AppServer]]:
-    """Gives the running server of a script; each script is started once a session."""
+    """Gives the running server of a script, started anew where the settings are others."""
     servers: dict[Path, AppServer] = {}
+    settings: dict[Path, dict[str, str]] = {}
     logs = tmp_path_factory.mktemp("servers")
 
     def start(script: Path) -> AppServer:
-        if script not in servers:
-            with (logs / f"{script.stem}.log").open("wb") as log:
+        wanted = {n: v for n, v in os.environ.items() if n.startswith("TOKENSCOPE_")}
+        if settings.get(script) != wanted:
+            if script in servers:
+                servers.pop(script).close()
+            with (logs / f"{script.stem}.log").open("ab") as log:
                 servers[script] = AppServer(script, log)
+            settings[script] = wanted
         return servers[script]
 
     yield start
