@@ -167,3 +167,13 @@ def test_a_failing_analysis_is_explained(service: GenerationService, model: str)
     view = service.analyse(model, Broken(), "tab").wait(WAIT_S)
     assert view.phase == "failed"
     assert "nothing to divide by" in str(view.error)
+
+
+def test_the_prompt_of_several_branches_counts_once(
+    service: GenerationService, model: str, parent: ts.Trace
+) -> None:
+    plans = alternatives(parent, parent.prompt_length + 3, 4)
+    view = service.submit(model, Branched(plans), "tab").wait(WAIT_S)
+    assert view.prompt_length is not None
+    assert view.prompt_tokens <= view.prompt_length
+    assert 0 < view.new_tokens <= view.most_new_tokens

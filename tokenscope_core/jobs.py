@@ -134,7 +134,7 @@ class Job(Work):
         with self._lock:
             copied = sum(map(len, self._rows[text])) < self.task.shared(text)
             self._rows[text].append(part)
-            if part.source == "prompt":
+            if part.source == "prompt" and text == 0:
                 self._prompt_tokens += len(part)
             if part.source != "sampled" or copied:
                 return

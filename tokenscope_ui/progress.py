@@ -28,7 +28,7 @@ def progress_share(view: JobView) -> float:
         load = view.load
         return min(1.0, load.done / load.total) if load is not None and load.total else 0.0
     if _reading(view):
-        return view.prompt_tokens / view.prompt_length if view.prompt_length else 0.0
+        return min(1.0, view.prompt_tokens / view.prompt_length) if view.prompt_length else 0.0
     return min(1.0, view.new_tokens / max(1, view.most_new_tokens))
 
 

@@ -15,7 +15,7 @@ import streamlit as st
 from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
 from tokenscope_core.jobs import JobView, Ticket
 from tokenscope_core.model_sources import identified
-from tokenscope_core.tasks import Task
+from tokenscope_core.tasks import Branched, Task
 from tokenscope_ui import sessions
 from tokenscope_ui.server import service, subscriber
 
@@ -74,7 +74,9 @@ def start(model: str | ModelChoice, request: Request | Task) -> None:
     except TokenScopeError as error:
         _set(replace(state, ticket=None, problem=error))
         return
-    _set(replace(state, address=ticket.job_id, ticket=ticket, problem=None, selected=None))
+    # In a branch the place where it was edited stays in view.
+    selected = state.selected if isinstance(request, Branched) else None
+    _set(replace(state, address=ticket.job_id, ticket=ticket, problem=None, selected=selected))
     follow()
 
 
