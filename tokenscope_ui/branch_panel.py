@@ -22,7 +22,7 @@ from tokenscope_ui import (
 from tokenscope_ui.branch_palette import PALETTE
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.passages import Kind
-from tokenscope_ui.router import HOME, ROOT
+from tokenscope_ui.router import COMPARE_PAGE, HOME, ROOT
 
 _CODE_HEIGHT = 420
 
@@ -140,15 +140,7 @@ def recomputing(*, polling: bool) -> None:
 def controls(session: Session, branch: Branch, *, stored: bool) -> None:
     """Name, note, colour, and what else can be done with the selected branch."""
     key = branch.key
-    if runs.current().busy:
-        # Opening another trace there would let go of the run.
-        st.caption("A run is in progress on Decode: branches open there once it has ended.")
-    elif stored:
-        st.page_link(
-            ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
-            query_params={**sessions.address(), runs.RUN_PARAMETER: key},
-            help="Token by token, with what else the model considered.",
-        )  # fmt: skip
+    _ways_on(branch, stored=stored)
     _keep_in_step(f"branch name {key}", branch.name)
     st.text_input(
         "Name", key=f"branch name {key}", max_chars=MAX_NAME, on_change=_rename, args=(key,)
@@ -172,6 +164,25 @@ def controls(session: Session, branch: Branch, *, stored: bool) -> None:
         if is_root
         else "Undo brings it back.",
     )  # fmt: skip
+
+
+def _ways_on(branch: Branch, *, stored: bool) -> None:
+    """Links to the pages that show more of a branch."""
+    with st.container(horizontal=True):
+        if runs.current().busy:
+            # Opening another trace there would let go of the run.
+            st.caption("A run is in progress on Decode: branches open there once it has ended.")
+        elif stored:
+            st.page_link(
+                ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
+                query_params={**sessions.address(), runs.RUN_PARAMETER: branch.key},
+                help="Token by token, with what else the model considered.",
+            )  # fmt: skip
+        if stored and branch.parent is not None:
+            st.page_link(
+                ROOT / COMPARE_PAGE, label="Compare with its parent", icon=":material/difference:",
+                query_params={**sessions.address(), "a": branch.parent, "b": branch.key},
+            )  # fmt: skip
 
 
 def _keep_in_step(key: str, value: object) -> None:

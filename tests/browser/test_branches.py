@@ -72,6 +72,10 @@ def test_a_clicked_lane_is_shown_and_opens_in_decode(open_tree: Open) -> None:
     expect(name_field(page)).to_have_value("early")
     expect(lane(page, "early")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("region", name="The code of early")).to_be_visible()
+    compare = page.get_by_role("link", name="Compare with its parent")
+    assert re.search(
+        r"session=.*&a=[0-9a-f]{64}&b=[0-9a-f]{64}", compare.get_attribute("href") or ""
+    )
     page.get_by_role("link", name="Open in Decode").click()
     expect(page.locator(".strip .forced").first).to_be_visible(timeout=LOAD_MS)
 
