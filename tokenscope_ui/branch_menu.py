@@ -21,8 +21,8 @@ def messages() -> None:
     """What the last action did, and what became of keeping the tree."""
     notice = branch_actions.notice()
     if notice is not None:
-        with st.container(border=True, key="branches notice"):
-            st.text(notice)
+        # In sight wherever the page is scrolled to: what was pressed may be far down.
+        st.toast(as_markdown(notice), duration="long")
     held = sessions.state()
     if held is not None and held.copied:
         st.info(
