@@ -10,7 +10,7 @@ from tokenscope_ui.router import HOME, ROOT, route
 def render() -> None:
     job_notice.show()
     state.restore()
-    problem = state.current().problem
+    problem = state.problem()
     if problem is not None:
         problems.box(problem, title="The address cannot be shown")
     session = sessions.current()

@@ -151,9 +151,24 @@ def test_an_evicted_trace_is_named_with_what_to_do(
     assert "Compute it again" in page.texts
 
 
-def test_an_unknown_session_is_explained(page: App) -> None:
+def test_an_unknown_session_is_explained_until_there_is_another(
+    page: App, root: ts.Trace, child: ts.Trace
+) -> None:
     page.open(session="feedface")
-    assert "This server does not hold it" in page.texts
+    assert "This server does not hold it" in page.run().texts
+    kept("tree", root, child)
+    page.open(session="tree")
+    assert "This server does not hold it" not in page.texts
+    assert "They share" in page.texts
+
+
+def test_branches_of_the_same_tokens_are_said_to_be(page: App, root: ts.Trace) -> None:
+    position = root.prompt_length + 3
+    again = fork(root, position, token_id=int(root.token_ids[position]))
+    kept("tree", root, again)
+    page.open(session="tree")
+    assert f"They are the same {len(root)} tokens" in page.texts
+    assert "No distributions to compare" in page.texts
 
 
 def test_where_they_part_is_shown_until_a_person_selects(

@@ -33,7 +33,7 @@ class CompareState:
     chosen in. `row` is the selected row of the comparison, None for none; while `untouched` it is
     the first that differs. `measured` are the comparisons whose divergences were measured last,
     `ticket` holds one that is being measured, and `failed` says why the last one was not. `problem`
-    says why an address could not be shown.
+    says why an address could not be shown, and what tree was in hand instead.
     """
 
     chosen: tuple[str, str] | None = None
@@ -43,7 +43,7 @@ class CompareState:
     measured: tuple[Comparison, ...] = ()
     ticket: AnalysisTicket | None = None
     failed: TokenScopeError | None = None
-    problem: TokenScopeError | None = None
+    problem: tuple[TokenScopeError, str | None] | None = None
 
 
 def current() -> CompareState:
@@ -96,7 +96,7 @@ def _choose(chosen: tuple[str, str]) -> None:
 
 def select(row: int | None) -> None:
     """Look at a row of the comparison more closely, or at none."""
-    _set(replace(current(), row=row, untouched=False))
+    _set(replace(current(), row=row, untouched=False, problem=None))
 
 
 def selected(comparison: Comparison) -> int | None:
@@ -154,12 +154,18 @@ def follow() -> AnalysisView | None:
     return None
 
 
+def problem() -> TokenScopeError | None:
+    """Why the address could not be shown; nothing once another tree is in hand."""
+    found = current().problem
+    return found[0] if found is not None and found[1] == _tree() else None
+
+
 def restore() -> None:
     """Take up the tree and the two branches that the address names, where a person changed it."""
     try:
         sessions.restore()
     except TokenScopeError as error:
-        _set(replace(current(), problem=error))
+        _set(replace(current(), problem=(error, _tree())))
     addresses = tuple(st.query_params.get(side) for side in SIDES)
     session = sessions.current()
     if session is None or not any(addresses) or addresses == st.session_state.get(_SEEN):
