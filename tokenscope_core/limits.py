@@ -13,13 +13,15 @@ class Limits:
     """What one server takes on.
 
     `grace_s` is how long a run outlives its last lost subscriber. With `memory_check` a model that
-    does not fit into the memory there is, is refused before it is loaded.
+    does not fit into the memory there is, is refused before it is loaded. `prefix_cache_mb` is how
+    much memory each model may hold of texts it has read, so that branches need not read them again.
     """
 
     waiting_per_model: int = 16
     loaded_models: int = 2
     grace_s: float = 60.0
     memory_check: bool = True
+    prefix_cache_mb: int = 256
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -33,6 +35,7 @@ class Limits:
             loaded_models=int(_positive("TOKENSCOPE_LOADED_MODELS", cls.loaded_models)),
             grace_s=_positive("TOKENSCOPE_GRACE_S", cls.grace_s),
             memory_check=_switch("TOKENSCOPE_MEMORY_CHECK", cls.memory_check),
+            prefix_cache_mb=int(_positive("TOKENSCOPE_PREFIX_CACHE_MB", cls.prefix_cache_mb)),
         )
 
 

@@ -257,7 +257,11 @@ class GenerationService:
             wanted=lambda: self.wanted(worker, job),
             waiting=lambda: job.loading(LoadProgress("waiting")),
         )
-        return self._load(files, worker.choice, job.loading) if has_room else None
+        if not has_room:
+            return None
+        lm = self._load(files, worker.choice, job.loading)
+        lm.prefixes.limit_bytes = self.limits.prefix_cache_mb * 10**6
+        return lm
 
 
 def job_id_of(choice: ModelChoice, recipe: dict[str, Any]) -> str:

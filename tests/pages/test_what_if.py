@@ -1,0 +1,187 @@
+"""Changing a token on the decode page: every way makes a branch, and none overwrites another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tokenscope_core import Session, Trace
+from tokenscope_ui import what_if
+
+App = Any
+
+
+@pytest.fixture
+def drawn(app: App) -> App:
+    """The app with a finished run and its sixth generated token selected."""
+    app.open().generate()
+    return select(app, trace(app).prompt_length + 5)
+
+
+def trace(app: App) -> Trace:
+    shown = app.state.trace
+    assert shown is not None
+    return shown
+
+
+def session(app: App) -> Session:
+    held = app.test.session_state["session_state"].session
+    assert isinstance(held, Session)
+    return held
+
+
+def select(app: App, position: int) -> App:
+    from dataclasses import replace
+
+    app.test.session_state["run_state"] = replace(app.state, selected=position)
+    return app.run()
+
+
+def grow(app: App, key: str) -> Trace:
+    app.test.button(key=key).click()
+    app.run().until_ended()
+    assert app.state.problem is None, app.state.problem
+    return trace(app)
+
+
+def test_a_candidate_put_in_place_makes_a_branch(drawn: App) -> None:
+    parent, position = trace(drawn), drawn.state.selected
+    other = next(
+        i for i in parent.candidate_ids[position].tolist() if i != parent.token_ids[position]
+    )
+    child = grow(drawn, "put candidate")
+    assert child.parent == (parent.key, position)
+    assert child.token_ids[position] == other
+    assert len(child) == len(parent)
+    assert [branch.key for branch in session(drawn).branches] == [parent.key, child.key]
+    assert drawn.state.selected == position, "the place stays in view"
+    assert drawn.test.query_params["run"] == child.key
+
+
+def test_typed_text_says_its_tokens_and_replaces(drawn: App) -> None:
+    parent, position = trace(drawn), drawn.state.selected
+    drawn.test.text_input(key="what if text").set_value("while é:\\n")
+    drawn.run()
+    assert "tokens: `" in drawn.texts
+    child = grow(drawn, "put text")
+    start = int(parent.byte_start[position])
+    assert child.text_bytes[start:].startswith("while é:\n".encode())
+    assert child.text_bytes[:start] == parent.text_bytes[:start]
+
+
+def test_a_backslash_that_means_nothing_is_said_where_it_is_typed(drawn: App) -> None:
+    drawn.test.text_input(key="what if text").set_value("\\x")
+    drawn.run()
+    assert "backslash there means nothing" in drawn.texts
+    assert drawn.test.button(key="put text").disabled
+
+
+def test_no_token_replaced_inserts(drawn: App) -> None:
+    parent, position = trace(drawn), drawn.state.selected
+    drawn.test.text_input(key="what if text").set_value("x")
+    drawn.test.number_input(key=f"what if removed {position}").set_value(0)
+    drawn.run()
+    assert drawn.test.button(key="put text").label == "Insert"
+    child = grow(drawn, "put text")
+    assert child.branch is not None
+    assert child.branch[1].removed == 0
+    np.testing.assert_array_equal(child.token_ids[:position], parent.token_ids[:position])
+
+
+def test_deleting_and_rescoring_keeps_all_that_follows(drawn: App) -> None:
+    parent, position = trace(drawn), drawn.state.selected
+    drawn.test.selectbox(key="what if then").set_value(what_if.RESCORE)
+    drawn.run()
+    child = grow(drawn, "delete tokens")
+    np.testing.assert_array_equal(child.token_ids, np.delete(parent.token_ids, position))
+    assert set(child.source[position:].tolist()) == {"forced"}
+
+
+def test_the_prompt_can_be_changed_and_kept(drawn: App) -> None:
+    parent = trace(drawn)
+    select(drawn, 1)
+    child = grow(drawn, "put candidate")
+    assert child.prompt_length == parent.prompt_length
+    np.testing.assert_array_equal(
+        child.token_ids[2 : child.prompt_length], parent.token_ids[2 : parent.prompt_length]
+    )
+
+
+def test_several_alternatives_grow_at_once(drawn: App) -> None:
+    position = drawn.state.selected
+    drawn.test.number_input(key="what if several").set_value(3)
+    drawn.run()
+    grow(drawn, "grow likeliest")
+    tree = session(drawn)
+    assert len(tree) == 4
+    assert {b.edit.position for b in tree.branches[1:] if b.edit} == {position}
+
+
+def test_drawing_anew_shows_the_spread(drawn: App) -> None:
+    drawn.test.number_input(key="what if several").set_value(3)
+    drawn.run()
+    grow(drawn, "draw anew")
+    seeds = {branch.request.sampling.seed for branch in session(drawn).branches}
+    assert len(seeds) == 4
+
+
+def test_open_positions_are_forked_in_one_go(app: App) -> None:
+    app.open().generate()
+    app.test.number_input(key="fork count").set_value(2)
+    app.run()
+    grow(app, "grow turning points")
+    assert len(session(app)) == 3
+
+
+def test_undo_takes_a_branch_back_and_redo_restores_the_very_key(drawn: App) -> None:
+    parent = trace(drawn)
+    child = grow(drawn, "put candidate")
+    drawn.test.button(key="undo branch").click()
+    drawn.run()
+    assert trace(drawn).key == parent.key
+    assert len(session(drawn)) == 1
+    drawn.test.button(key="redo branch").click()
+    drawn.run()
+    assert child.key in session(drawn)
+
+
+def test_the_tree_is_there_after_a_reload(drawn: App, app: App) -> None:
+    child = grow(drawn, "put candidate")
+    name = drawn.test.query_params["session"]
+    again = type(app)(app.test.session_state["model"])
+    again.open(session=name, run=child.key)
+    assert trace(again).key == child.key
+    assert len(session(again)) == 2
+    assert again.test.text_area(key="prompt").value == app.test.text_area(key="prompt").value
+
+
+def test_a_session_that_is_not_here_is_named(app: App) -> None:
+    app.open(session="nowhere")
+    assert "does not hold it" in app.texts
+
+
+def test_a_change_in_another_tab_makes_a_copy_and_loses_nothing(drawn: App, app: App) -> None:
+    first = grow(drawn, "put candidate")
+    name = drawn.test.query_params["session"]
+    other = type(app)(app.test.session_state["model"])
+    other.open(session=name, run=first.key)
+    select(other, trace(other).prompt_length + 7)
+    grow(other, "put candidate")
+    select(drawn, trace(drawn).prompt_length + 8)
+    grow(drawn, "put candidate")
+    copy = drawn.test.query_params["session"]
+    assert copy != name
+    assert len(session(other)) == len(session(drawn)) == 3
+
+
+def test_influence_is_measured_and_tints_the_code(app: App) -> None:
+    app.open().generate()
+    app.test.button(key="measure influence").click()
+    app.run().until(lambda: "Tint by" in app.run().texts)
+    app.test.selectbox(key="metric").set_value("influence")
+    app.run()
+    jumps = [b for b in app.test.button if (b.key or "").startswith("jump influence")]
+    assert jumps
+    assert "bits" in jumps[0].label
