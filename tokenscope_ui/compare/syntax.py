@@ -15,6 +15,7 @@ from tokenscope_core.syntax.languages import LABELS, detect
 from tokenscope_ui.compare.payload import positions, side_trace
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import DIFFERENCE
+from tokenscope_ui.formatting import NOT_AVAILABLE
 from tokenscope_ui.scales import LogUnit, to_screen
 
 _HEIGHT = 320
@@ -82,7 +83,7 @@ def show(comparison: Comparison, unit: LogUnit) -> None:
     st.markdown("**Which parts of the code changed**, from where they part on")
     st.dataframe(
         screen_table(found, unit), hide_index=True, key="compare categories",
-        height=min(_HEIGHT, 40 + 35 * len(found.table)),
+        height=min(_HEIGHT, 40 + 35 * len(found.table)), placeholder=NOT_AVAILABLE,
         column_config={
             name: st.column_config.NumberColumn(
                 name, format="%+.3f" if DIFFERENCE in name else "%.3f"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_ui import problems, sessions
+from tokenscope_ui import problems, runs, sessions
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.compare import detail, measuring, state, syntax
 from tokenscope_ui.compare.chart import (
@@ -27,10 +27,11 @@ from tokenscope_ui.compare.payload import (
     positions,
     row_of,
     side_payload,
+    side_trace,
 )
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import in_words, spelled, summary_table
-from tokenscope_ui.router import BRANCHES_PAGE, ROOT
+from tokenscope_ui.router import BRANCHES_PAGE, HOME, ROOT
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit, difference_scale
 from tokenscope_ui.strip import mount, picked
 
@@ -154,7 +155,15 @@ def _strips(comparison: Comparison, look: Look, row: int | None) -> None:
     for column, side in zip(st.columns(2, gap="small"), SIDES, strict=True):
         position = -1 if row is None else int(positions(comparison, side)[row])
         with column:
-            st.markdown(f"**{side.upper()}**")
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f"**{side.upper()}**", width="content")
+                st.page_link(
+                    ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
+                    query_params={
+                        runs.RUN_PARAMETER: side_trace(comparison, side).key,
+                        **sessions.address(),
+                    },
+                )  # fmt: skip
             mount(
                 side_payload(comparison, side, look), key=strip_key(side),
                 selected=position - first if position >= first else None,
