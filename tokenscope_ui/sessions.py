@@ -100,7 +100,24 @@ def change(session: Session) -> None:
     held = state()
     if held is None or held.session is session:
         return
+    if held.session.branches == session.branches:
+        held, session = _select_in_newest(held, session)
     _set(_keep(replace(held, session=session, problem=None)))
+
+
+def _select_in_newest(held: SessionState, session: Session) -> tuple[SessionState, Session]:
+    """Merely turning to a branch is no reason for a copy: where another tab has changed the tree,
+    this one takes over the change."""
+    try:
+        blob = service().store.get_session(held.name)
+        if blob is None or blob == held.kept:
+            return held, session
+        newest = Session.from_bytes(blob)
+    except RecordError:
+        return held, session
+    if session.current not in newest:
+        return held, session
+    return replace(held, kept=blob), newest.select(session.current)
 
 
 def open_named(name: str) -> Session | None:

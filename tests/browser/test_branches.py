@@ -148,9 +148,10 @@ def test_a_name_a_note_and_a_removal_survive_a_reload(open_tree: Open) -> None:
 
 def test_a_second_tab_goes_on_with_a_copy(open_tree: Open) -> None:
     first, second = open_tree("tabs"), open_tree("tabs")
-    for page, name in ((first, "one"), (second, "two")):
+    for page in (first, second):
         lane(page, "late").click()
         expect(name_field(page)).to_have_value("late")
+    for page, name in ((first, "one"), (second, "two")):
         name_field(page).fill(name)
         name_field(page).press("Enter")
         expect(lane(page, name)).to_be_visible()

@@ -185,3 +185,18 @@ def test_influence_is_measured_and_tints_the_code(app: App) -> None:
     jumps = [b for b in app.test.button if (b.key or "").startswith("jump influence")]
     assert jumps
     assert "bits" in jumps[0].label
+
+
+def test_turning_to_a_branch_takes_over_what_another_tab_has_grown(drawn: App, app: App) -> None:
+    root = trace(drawn)
+    first = grow(drawn, "put candidate")
+    name = drawn.test.query_params["session"]
+    other = type(app)(app.test.session_state["model"])
+    other.open(session=name, run=first.key)
+    select(other, trace(other).prompt_length + 7)
+    grow(other, "put candidate")
+    drawn.test.selectbox(key="branch_shown").set_value(root.key)
+    drawn.run()
+    assert drawn.test.query_params["session"] == name
+    assert len(session(drawn)) == 3
+    assert trace(drawn).key == root.key
