@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_ui import problems, runs, sessions
 from tokenscope_ui.branch_traces import stored
-from tokenscope_ui.compare import detail, measuring, state, syntax
-from tokenscope_ui.compare.chart import (
-    difference_chart,
-    difference_table,
-    divergence_chart,
-    divergence_table,
-)
+from tokenscope_ui.compare import detail, measuring, over_rows, state, syntax
 from tokenscope_ui.compare.payload import (
     Look,
     compared,
-    difference_texts,
-    differences,
     first_shown,
     positions,
     row_of,
@@ -30,30 +21,29 @@ from tokenscope_ui.compare.payload import (
     side_trace,
 )
 from tokenscope_ui.compare.state import SIDES, Side
-from tokenscope_ui.compare.words import in_words, spelled, summary_table
+from tokenscope_ui.compare.words import in_words, summary_table
 from tokenscope_ui.router import BRANCHES_PAGE, HOME, ROOT
-from tokenscope_ui.scales import STRIP_METRICS, LogUnit, difference_scale
+from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.strip import mount, picked
 
 _STRIP_HEIGHT = 380
-_LARGEST = 6
-_CHART_KEYS = ("difference chart", "divergence chart")
 
 
 def show(session: Session) -> None:
     """Draw the comparison of the two chosen branches, or what stands in its way."""
-    a, b = state.keys(session)
-    traces = [_trace(session, side, key) for side, key in zip(SIDES, (a, b), strict=True)]
-    if a == b:
+    a, b = (
+        _trace(session, side, key) for side, key in zip(SIDES, state.keys(session), strict=True)
+    )
+    if a is None or b is None:
+        return
+    if a.key == b.key:
         st.info(
             "A and B are the same branch, so every difference is 0. Choose another one above.",
             icon=":material/info:",
         )
         return
-    if traces[0] is None or traces[1] is None:
-        return
     try:
-        comparison = state.measured(traces[0], traces[1]) or compared(traces[0], traces[1])
+        comparison = state.measured(a, b) or compared(a, b)
     except TokenScopeError as error:
         problems.box(error, title="These two cannot be compared", key="problem comparison")
         return
@@ -100,7 +90,7 @@ def _both(comparison: Comparison) -> None:
     _strips(comparison, look, row)
     detail.show(comparison, row, look.unit)
     if comparison.relation == "diverge":
-        _charts(comparison, look, row)
+        over_rows.show(comparison, look, row)
         syntax.show(comparison, look.unit)
 
 
@@ -157,13 +147,15 @@ def _strips(comparison: Comparison, look: Look, row: int | None) -> None:
         with column:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f"**{side.upper()}**", width="content")
-                st.page_link(
-                    ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
-                    query_params={
-                        runs.RUN_PARAMETER: side_trace(comparison, side).key,
-                        **sessions.address(),
-                    },
-                )  # fmt: skip
+                # Opening another trace there would let go of a run.
+                if not runs.current().busy:
+                    st.page_link(
+                        ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
+                        query_params={
+                            runs.RUN_PARAMETER: side_trace(comparison, side).key,
+                            **sessions.address(),
+                        },
+                    )  # fmt: skip
             mount(
                 side_payload(comparison, side, look), key=strip_key(side),
                 selected=position - first if position >= first else None,
@@ -196,57 +188,3 @@ def _shown() -> Comparison | None:
         return None
     a, b = map(stored, state.keys(session))
     return None if a is None or b is None else compared(a, b)
-
-
-def _charts(comparison: Comparison, look: Look, row: int | None) -> None:
-    last = len(comparison) - 1
-    table = difference_table(comparison, look.metric, look.unit)
-    label = BY_NAME[look.metric].label
-    st.markdown(f"**How {label} changed**, from where they part on")
-    if len(table):
-        values = differences(comparison, look.metric, look.unit)
-        scale = difference_scale(look.metric, values, relative=look.relative, unit=look.unit)
-        st.altair_chart(
-            difference_chart(table, scale, last=last, selected=row),
-            key=_CHART_KEYS[0], on_select=_take_difference, selection_mode="pick",
-        )  # fmt: skip
-        _largest(comparison, look)
-    else:
-        st.caption("No two tokens that face each other both have a value of it.")
-    moved = divergence_table(comparison, look.unit)
-    if comparison.measured == "none" or not len(moved):
-        return
-    st.markdown("**How far the model’s distributions moved**", help=measuring.HELP)
-    st.altair_chart(
-        divergence_chart(moved, look.unit, last=last, selected=row),
-        key=_CHART_KEYS[1], on_select=_take_divergence, selection_mode="pick",
-    )  # fmt: skip
-
-
-def _largest(comparison: Comparison, look: Look) -> None:
-    """Ways to the rows where the metric changed most."""
-    size = np.nan_to_num(np.abs(differences(comparison, look.metric, look.unit)), nan=0.0)
-    size[~np.isfinite(size)] = 0.0
-    order = np.argsort(-size, kind="stable")[:_LARGEST]
-    texts = difference_texts(comparison, look.metric, look.unit)
-    with st.container(horizontal=True, vertical_alignment="center", key="largest differences"):
-        for row in (int(row) for row in order if size[row] > 0):
-            position = int(comparison.alignment.position_b[row])
-            st.button(
-                f"{spelled(comparison.b, position)} {texts[row]}", key=f"jump row {row}",
-                help=f"Select row {row:,}", on_click=state.select, args=(row,), type="tertiary",
-            )  # fmt: skip
-
-
-def _take_difference() -> None:
-    _take_point(_CHART_KEYS[0])
-
-
-def _take_divergence() -> None:
-    _take_point(_CHART_KEYS[1])
-
-
-def _take_point(key: str) -> None:
-    points = st.session_state[key].selection.get("pick") or []
-    if points:
-        state.select(int(points[0]["row"]))
