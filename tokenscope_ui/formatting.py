@@ -106,3 +106,12 @@ def duration_text(seconds: float) -> str:
 def count_text(number: int, noun: str) -> str:
     """`1 token`, `2 tokens`, `1,024 tokens`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def unescaped_or_none(text: str) -> str | None:
+    """Text with the escapes that Python knows (\\n, \\t, \\u1234) resolved; None where one means
+    nothing."""
+    try:
+        return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError:
+        return None
