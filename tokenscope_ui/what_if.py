@@ -53,7 +53,7 @@ def _then(trace: Trace, position: int) -> str:
     options = (PROMPT, ON, RESCORE) if inside else (ON, RESCORE)
     return str(
         st.selectbox(
-            "Then", options, key="what if then prompt" if inside else "what if then", width=230,
+            "Then", options, key="what if then prompt" if inside else "what if then", width=180,
             persist_state="session",
             help="  \n".join(f"*{option}*: {_HELP[option]}" for option in options),
         )
@@ -65,7 +65,7 @@ def _candidate(trace: Trace, position: int, then: str, *, busy: bool) -> None:
     if not others:
         return
     token_id = st.selectbox(
-        "A candidate", list(others), key=f"candidate {trace.key[:16]} {position}", width=230,
+        "A candidate", list(others), key=f"candidate {trace.key[:16]} {position}", width=170,
         format_func=lambda i: f"{_text(trace, i)}   {probability_text(others[i])}",
     )  # fmt: skip
     st.button(
@@ -77,14 +77,14 @@ def _candidate(trace: Trace, position: int, then: str, *, busy: bool) -> None:
 def _typed(trace: Trace, position: int, then: str, *, busy: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
-            "Or type", key="what if text", persist_state="session", width=230,
-            placeholder="any text; \\n and \\t as in Python", help="Press Enter to see its tokens.",
+            "Or type", key="what if text", persist_state="session", width=180,
+            placeholder="any text", help="Press Enter to see its tokens; \\n and \\t mean what they mean in Python.",
         )  # fmt: skip
         removed = int(
             st.number_input(
-                "Tokens replaced", 0, len(trace) - position, 1, width=130,
+                "Replaces", 0, len(trace) - position, 1, width=110,
                 key=f"what if removed {position}",
-                help="How many it takes the place of, from this one on. 0 inserts before it.",
+                help="How many tokens it takes the place of, from this one on; 0 inserts before it.",
             )
         )  # fmt: skip
         text = unescaped_or_none(typed)
