@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = "pages/decode.py"
 BRANCHES_PAGE = "pages/branches.py"
 COMPARE_PAGE = "pages/compare.py"
+SYNTAX_PAGE = "pages/syntax.py"
 MODELS_PAGE = "pages/models.py"
 METRICS_PAGE = "pages/metrics.py"
 ICON = Path(__file__).resolve().parent / "assets" / "icon.svg"
@@ -36,6 +37,7 @@ def run_app() -> None:
             st.Page(ROOT / HOME, title="Decode", icon=":material/stylus_note:", default=True),
             st.Page(ROOT / BRANCHES_PAGE, title="Branches", icon=":material/account_tree:"),
             st.Page(ROOT / COMPARE_PAGE, title="Compare", icon=":material/difference:"),
+            st.Page(ROOT / SYNTAX_PAGE, title="Syntax", icon=":material/data_object:"),
             st.Page(ROOT / MODELS_PAGE, title="Two models", icon=":material/compare_arrows:"),
             st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
         ]

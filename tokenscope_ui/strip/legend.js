@@ -41,6 +41,8 @@ function legendKeys({ flags, values, text }) {
   if (has(FLAG.shared)) add("shared", "ab", "in both from the start");
   if (has(FLAG.changed)) add("changed", "ab", "changed");
   if (has(FLAG.alone)) add("alone", "ab", "only here");
+  if (has(FLAG.begins)) add("begins", "ab", "a piece begins");
+  if (has(FLAG.marked)) add("marked", "ab", "remark: point at it");
   if (values.some((value) => !Number.isFinite(value))) add("missing", "ab", "not available");
   return keys;
 }

@@ -3,7 +3,7 @@
 
 const FLAG = {
   prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32, notFavourite: 64,
-  shared: 128, changed: 256, alone: 512,
+  shared: 128, changed: 256, alone: 512, begins: 1024, marked: 2048,
 };
 const LINES_PER_BLOCK = 24;
 
@@ -105,9 +105,11 @@ class Painting {
     if (flags & FLAG.shared) piece.classList.add("shared");
     if (flags & FLAG.changed) piece.classList.add("changed");
     if (flags & FLAG.alone) piece.classList.add("alone");
+    if (flags & FLAG.marked) piece.classList.add("marked");
     piece.dataset.i = index;
     if (pieces.length === 0) {
       piece.setAttribute("role", "option");
+      if (flags & FLAG.begins) piece.classList.add("begins");
       if (flags & FLAG.notFavourite) piece.classList.add("not-favourite");
     }
     pieces.push(piece);

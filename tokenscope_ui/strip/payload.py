@@ -29,6 +29,10 @@ class TokenFlag(IntFlag):
     """Another token faces it in the other of two texts."""
     ALONE = 512
     """No token faces it in the other of two texts."""
+    BEGINS = 1024
+    """A piece of the text begins with it: a line is drawn before it."""
+    MARKED = 2048
+    """There is a remark about it, which is in `reasons`."""
 
 
 class Scale(TypedDict):
@@ -64,7 +68,7 @@ class Payload(TypedDict):
     values: Sequence[float | None]
     """In the scale's unit; None is missing. NaN is refused."""
     reasons: NotRequired[Mapping[int, str]]
-    """By token index: why a value is missing, for the tooltip."""
+    """By token index: why a value is missing, or a remark, for the tooltip."""
     scale: Scale
     hover: Sequence[HoverField]
     invisibles: bool

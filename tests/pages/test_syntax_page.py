@@ -1,0 +1,262 @@
+"""The page of syntax in each of its states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from syntax_traces import trace_of, words
+
+import tokenscope_core as ts
+from tokenscope_core.metric_registry import NATS_PER_BIT
+from tokenscope_core.syntax.structure import mark_frame
+from tokenscope_core.trace import Trace
+from tokenscope_ui.server import service
+from tokenscope_ui.syntax_view import reading
+from tokenscope_ui.syntax_view.state import SyntaxState
+
+App = Any
+PAGE = "pages/syntax.py"
+PROMPT = "def add(a, b):\n"
+CODE = PROMPT + "    total = a + b  # <b>é👋</b>\n    return totals\n"
+ANSWER = "Here it is:\n\n```python\nx = = 1\n```\n\nand\n\n```js\nlet y = 2;\n```\n"
+
+
+def traced(text: str, prompt: str = "") -> Trace:
+    pieces = words(text)
+    return trace_of(pieces, prompt=len(words(prompt)), candidates=[[piece] for piece in pieces])
+
+
+@pytest.fixture
+def page(app: App) -> App:
+    app.test.switch_page(PAGE)
+    return app
+
+
+def shown(page: App, trace: Trace) -> App:
+    service().store.put(trace)
+    return page.open(run=trace.key)
+
+
+def frame(page: App, column: str) -> Any:
+    return next(t.value for t in page.test.dataframe if column in t.value)
+
+
+def choose(page: App, **values: object) -> App:
+    for name, value in values.items():
+        page.test.session_state[name] = value
+    return page.run()
+
+
+def test_without_a_trace_the_page_says_how_to_begin(page: App) -> None:
+    page.open()
+    assert "Nothing to read yet" in page.texts
+
+
+def test_an_unknown_address_is_explained(page: App) -> None:
+    page.open(run="feedface")
+    assert "This server does not hold it" in page.texts
+
+
+def test_the_table_is_the_aggregate_of_the_core_in_either_unit(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    expected = ts.aggregate(trace, by="category", metric="surprisal")
+    table = frame(page, "category")
+    assert table["category"].tolist() == expected["category"].tolist()
+    in_bits = expected["mean"].to_numpy() / NATS_PER_BIT
+    np.testing.assert_allclose(table["mean surprisal (bits)"], in_bits)
+    np.testing.assert_allclose(table["tokens"], expected["n"])
+    assert set(table["remark"]) == {"thin: under 30 tokens"}
+    choose(page, unit="nats")
+    table = frame(page, "category")
+    np.testing.assert_allclose(table["mean surprisal (nats)"], expected["mean"])
+    np.testing.assert_allclose(table["95 % from"], expected["ci_low"])
+
+
+@pytest.mark.parametrize("level", ["leaf", "statement", "scope", "line", "function"])
+def test_every_level_can_be_shown_and_seen_in_the_code(page: App, level: str) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    choose(page, syntax_level=level, syntax_kind="part")
+    expected = ts.aggregate(trace, by=level, metric="surprisal")  # type: ignore[arg-type]
+    table = frame(page, "remark")
+    np.testing.assert_allclose(table["tokens"], expected["n"])
+    assert level in table.columns
+
+
+@pytest.mark.parametrize("metric", ["prob", "rank", "typicality", "varentropy", "elapsed_ms"])
+def test_every_metric_can_be_averaged(page: App, metric: str) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    choose(page, metric=metric, scale="relative")
+    means = ts.aggregate(trace, by="category", metric=metric)["mean"].to_numpy()
+    assert len(frame(page, "category")) == len(means)
+
+
+def test_the_least_sure_come_first_whichever_way_the_metric_points(page: App) -> None:
+    shown(page, traced(CODE, PROMPT))
+    assert frame(page, "code").iloc[:, 0].is_monotonic_decreasing
+    choose(page, metric="prob")
+    assert frame(page, "code").iloc[:, 0].is_monotonic_increasing
+    assert frame(page, "category").iloc[:, 2].is_monotonic_increasing
+
+
+def test_prompt_tokens_count_only_when_asked(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    assert frame(page, "code")["code"].tolist() != []
+    assert PROMPT.strip() not in frame(page, "code")["code"].tolist()
+    choose(page, syntax_prompt=True)
+    assert PROMPT.strip() in frame(page, "code")["code"].tolist()
+    assert frame(page, "category")["tokens"].sum() == pytest.approx(len(trace))
+
+
+def test_a_text_that_was_only_scored_offers_its_prompt(page: App) -> None:
+    shown(page, traced(CODE, CODE))
+    assert "No generated token" in page.texts
+    page.test.button(key="syntax include prompt").click()
+    page.run()
+    assert "No generated token" not in page.texts
+    assert len(frame(page, "category"))
+
+
+def test_statements_hold_every_counted_token_once(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    table = frame(page, "code")
+    assert table["tokens"].sum() == pytest.approx(len(trace) - trace.prompt_length)
+    lines = dict(zip(table["code"], table["line"], strict=True))
+    assert lines["total = a + b"] == 2
+    assert lines["# <b>é👋</b>"] == 2
+    assert lines["return totals"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (CODE, "valid so far"),
+        ("def f(a):\n    return (a", "unfinished: it could still become valid"),
+        ("def f(a):\n", "unfinished: it could still become valid"),
+        ("x = = 1\n", "nothing that could follow makes it valid"),
+    ],
+)
+def test_valid_unfinished_and_broken_code_are_told_apart(
+    page: App, text: str, verdict: str
+) -> None:
+    shown(page, traced(text, text[:3]))
+    assert verdict in page.texts
+
+
+def test_the_token_at_which_code_broke_can_be_looked_at(page: App) -> None:
+    broken = traced("x = 1\ny = = 2\nz = 3\n", "x")
+    shown(page, broken)
+    position = 9  # the second `=`
+    assert f"broke at token {position}" in page.texts
+    assert "(`=`, line 2)" in page.texts
+    assert "cannot be parsed" in frame(page, "what")["what"].tolist()[0]
+    page.test.button(key="syntax decode verdict 0").click()
+    page.run()
+    assert page.state.selected == position
+
+
+def test_names_that_nothing_defines_are_listed_with_how_sure_that_is(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    marks = mark_frame(trace)
+    names = frame(page, "how sure")
+    assert names["name"].tolist() == ["totals"]
+    assert names["how sure"].tolist() == marks["certainty"].tolist()
+    choose(page, syntax_language="javascript")
+    assert "Looked for in Python only" in page.texts
+
+
+def test_other_languages_are_detected_and_can_be_changed(page: App) -> None:
+    text = "function add(a, b) {\n  const c = a + b;\n  return c;\n}\n"
+    shown(page, traced(text, "function"))
+    assert "Read as JavaScript" in page.texts
+    choose(page, syntax_language="rust")
+    assert "Rust: " in page.texts
+
+
+def test_answers_are_judged_by_each_piece_of_fenced_code(page: App) -> None:
+    shown(page, traced(ANSWER, "Here"))
+    assert "Markdown: prose with fenced code: likely" in page.texts
+    assert "Python from line 4 on: **broke" in page.texts
+    assert "JavaScript from line 10 on: **valid so far" in page.texts
+    assert "prose" in frame(page, "category")["category"].tolist()
+    choose(page, syntax_level="language", syntax_kind="part")
+    assert "javascript" in frame(page, "remark")["language"].tolist()
+
+
+def test_prose_without_code_has_nothing_to_judge(page: App) -> None:
+    shown(page, traced("Dear reader, all is well.\n", "Dear"))
+    choose(page, syntax_language="markdown")
+    assert "nothing to judge" in page.texts
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"x", b" =", b" '\xf0\x9f", b"\x91\x8b'", b"\n"],
+        [b"x = '", b"\xff\xfe", b"</script><img src=x onerror=alert(1)>'", b"\xf0\x9f"],
+        [b"a", b"\r\n", b"\tb", b"\r\n"],
+        [b"\n", b"\n"],
+        [b"x"],
+    ],
+)
+def test_any_bytes_can_be_shown(page: App, pieces: list[bytes]) -> None:
+    shown(page, trace_of(pieces, prompt=0))
+    for kind in reading.KINDS:
+        choose(page, syntax_kind=kind)
+
+
+def test_a_trace_without_text_is_shown(page: App) -> None:
+    trace = trace_of([b"", b""], special=frozenset({0, 1}))
+    shown(page, trace)
+    for kind in reading.KINDS:
+        choose(page, syntax_kind=kind)
+
+
+def test_a_selected_piece_has_its_figures_and_tokens_and_a_way_to_decode(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    at = CODE.encode().index(b"return")
+    choose(page, syntax=state_of(trace, at))
+    assert "Statement 4 of 4, line 3" in page.texts
+    tokens = frame(page, "here")
+    positions = tokens["position"].tolist()
+    assert b"return" in b"".join(
+        trace.vocabulary.token_bytes[int(trace.token_ids[p])] for p in positions
+    )
+    np.testing.assert_allclose(tokens["value"], trace.surprisal[positions] / NATS_PER_BIT)
+    page.test.button(key="syntax decode piece").click()
+    page.run()
+    assert page.state.selected == max(positions, key=lambda p: trace.surprisal[p])
+
+
+def state_of(trace: Trace, byte: int) -> object:
+
+    return SyntaxState(trace.key, byte)
+
+
+def test_walking_goes_over_the_places_of_a_part(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    choose(page, syntax=state_of(trace, CODE.encode().index(b"return")), syntax_kind="part")
+    assert "category: keyword" in page.texts
+    assert "Place 2 of 2, line 3" in page.texts
+    page.test.button(key="syntax previous piece").click()
+    assert "Place 1 of 2, line 1" in page.run().texts
+    page.test.button(key="syntax no piece").click()
+    assert "Place" not in page.run().texts
+
+
+def test_a_run_generated_on_decode_is_what_the_page_shows(app: App) -> None:
+    app.open().generate()
+    key = app.state.trace.key
+    app.test.switch_page(PAGE)
+    app.run()
+    assert app.test.query_params["run"] in (key, [key])
+    assert app.test.dataframe

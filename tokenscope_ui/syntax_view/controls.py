@@ -1,0 +1,93 @@
+"""What a person chooses on the page of syntax."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import streamlit as st
+
+from tokenscope_core import Trace
+from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.syntax.aggregation import LEVELS as ALL_LEVELS
+from tokenscope_core.syntax.aggregation import Level
+from tokenscope_core.syntax.documents import MARKDOWN, known_languages
+from tokenscope_ui.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui.syntax_view.reading import KINDS, Look, detected, language_label
+from tokenscope_ui.syntax_view.words import LEVELS
+
+DETECT = "detect"
+LEVEL_KEY, LANGUAGE_KEY = "syntax_level", "syntax_language"
+PROMPT_KEY, KIND_KEY = "syntax_prompt", "syntax_kind"
+
+
+def draw(trace: Trace) -> Look:
+    """Draw the controls above the code; returns what is chosen."""
+    found = detected(trace)
+    if st.session_state.get("metric") not in STRIP_METRICS:
+        st.session_state.pop("metric", None)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
+        metric = st.selectbox(
+            "Metric", STRIP_METRICS, key="metric", width=200, persist_state="session",
+            format_func=lambda name: BY_NAME[name].label,
+        )  # fmt: skip
+        chosen = st.selectbox(
+            "Read as", (DETECT, *known_languages()), key=LANGUAGE_KEY, width=250,
+            persist_state="session",
+            format_func=lambda name: (
+                f"{language_label(found.language)} ({found.certainty})" if name == DETECT
+                else language_label(name)
+            ),
+            help="The first entry is what the text itself suggests.",
+        )  # fmt: skip
+        language = found.language if chosen == DETECT else str(chosen)
+        level = _level(language)
+        kind = st.segmented_control(
+            "Code in", tuple(KINDS), key=KIND_KEY, default="statement", required=True,
+            format_func=lambda name: KINDS[name], persist_state="session",
+            help="The pieces that the code is tinted in, each by the mean of its own tokens; as in "
+            "the table: by the mean of the part it belongs to.",
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Scale", ("absolute", "relative"), default="absolute", key="scale", required=True,
+            persist_state="session",
+            help="Absolute: the same tint is the same number in every trace. "
+            "Relative: stretched over the pieces of this one.",
+        )  # fmt: skip
+        unit = st.segmented_control(
+            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
+            persist_state="session", help="Of log quantities on screen; files always say nats.",
+        )  # fmt: skip
+        prompt = st.toggle(
+            "Include the prompt", key=PROMPT_KEY, persist_state="session",
+            help="Its tokens count with the probability the model itself gave them.",
+        )  # fmt: skip
+        invisibles = st.toggle(
+            "Show white space and bytes", key="invisibles", persist_state="session"
+        )
+    if chosen == DETECT:
+        st.caption(f"Read as {language_label(language)}: {found.certainty} ({found.reason}).")
+    return Look(
+        metric=str(metric), level=level, language=language, prompt=prompt,
+        unit=cast(LogUnit, unit), relative=scale == "relative", invisibles=invisibles,
+        kind=kind,
+    )  # fmt: skip
+
+
+def _level(language: str) -> Level:
+    offered = [level for level in ALL_LEVELS if level != "language" or language == MARKDOWN]
+    if st.session_state.get(LEVEL_KEY) not in offered:
+        st.session_state.pop(LEVEL_KEY, None)
+    return st.selectbox(
+        "Table by", offered, key=LEVEL_KEY, width=220, persist_state="session",
+        format_func=lambda name: LEVELS[name],
+    )  # fmt: skip
+
+
+def include_prompt() -> None:
+    """Let the prompt count."""
+    st.session_state[PROMPT_KEY] = True
+
+
+def show_parts() -> None:
+    """Show the code in the parts of the table."""
+    st.session_state[KIND_KEY] = "part"

@@ -1,0 +1,189 @@
+"""What language a trace is read in, and how its tokens are spread over the parts of the code."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tokenscope_core import Trace, aggregate
+from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.syntax.aggregation import Level
+from tokenscope_core.syntax.alignment import align
+from tokenscope_core.syntax.documents import MARKDOWN, code_regions
+from tokenscope_core.syntax.frames import Syntax, analyse
+from tokenscope_core.syntax.languages import CLEAR_MARGIN, LABELS, detect
+from tokenscope_ui.scales import LogUnit, scale_of, to_screen
+from tokenscope_ui.syntax_view.pieces import Cut, Kind, cut
+
+KINDS: dict[Kind, str] = {
+    "statement": "statements",
+    "line": "lines",
+    "function": "functions",
+    "part": "parts as in the table",
+}
+# What is measured in the unit of the metric; the bootstrap bounds stand beside their mean.
+VALUES = ("mean", "ci_low", "ci_high", "median", "q25", "q75", "min", "max", "std")
+# From this share of errors on, a text with fences is prose with code in it.
+_PROSE_ERRORS = 0.05
+_FAR_FROM_ALL = 0.2
+_ENOUGH_WORDS = 3
+_USUAL = "python"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a person chose to see of a trace.
+
+    `language` is that in which it is read; `kind` into which pieces the code is cut; `prompt`
+    whether its tokens count.
+    """
+
+    metric: str
+    level: Level
+    language: str
+    prompt: bool
+    unit: LogUnit
+    relative: bool
+    invisibles: bool
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """The language of a trace, how sure that is, and why, as a clause."""
+
+    language: str
+    certainty: Literal["sure", "likely", "a guess"]
+    reason: str
+
+
+@functools.lru_cache(maxsize=16)
+def detected(trace: Trace) -> Detected:
+    """The language of a trace: of its fences, its prompt where that is enough, or all its text."""
+    text = trace.text_bytes
+    fences = bool(code_regions(text))
+    if trace.request.messages:
+        inside = "with fenced code" if fences else "without fenced code so far"
+        return Detected(MARKDOWN, "sure", f"a conversation, {inside}")
+    prompt_end = int(trace.byte_end[trace.prompt_length - 1]) if trace.prompt_length else 0
+    # What was generated may be broken, and then looks like whatever language is most lenient.
+    prompt = text[:prompt_end]
+    by_prompt = _judged(prompt, "its prompt") if len(prompt.split()) >= _ENOUGH_WORDS else None
+    if by_prompt is not None and by_prompt[1] == 0 and by_prompt[0].certainty == "likely":
+        return by_prompt[0]
+    by_text = _judged(text, "its text")
+    if by_text is None:
+        return Detected(_USUAL, "a guess", "there is no text to judge by")
+    if fences and by_text[1] >= _PROSE_ERRORS:
+        return Detected(MARKDOWN, "likely", "fences in a text that no language fits as a whole")
+    return by_text[0]
+
+
+def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
+    """A language for a text and the share of errors in it; None for a text without content."""
+    if text.startswith(b"#!") and b"sh" in text.partition(b"\n")[0]:
+        return Detected("bash", "sure", "its first line names a shell"), 0.0
+    shares = dict(detect(text).error_share)
+    if not shares:
+        return None
+    bash = shares.pop("bash")
+    first, second = sorted(shares, key=shares.__getitem__)[:2]
+    # Bash takes nearly any words for commands: nothing else may fit even halfway.
+    if shares[first] >= _FAR_FROM_ALL and bash < _PROSE_ERRORS:
+        return Detected("bash", "a guess", f"nothing else fits {what}; prose looks the same"), bash
+    clear = shares[second] - shares[first] >= CLEAR_MARGIN
+    if not clear and shares[_USUAL] - shares[first] < CLEAR_MARGIN:
+        first = _USUAL
+    reason = "the least errors, by far" if clear else "several languages fit it about as well"
+    found = Detected(first, "likely" if clear else "a guess", f"judged by {what}: {reason}")
+    return found, shares[first]
+
+
+def language_label(language: str) -> str:
+    """What a language is called on screen."""
+    return LABELS.get(language, "Markdown: prose with fenced code")
+
+
+@functools.lru_cache(maxsize=8)
+def analysed(trace: Trace, language: str) -> Syntax:
+    """A trace as a program, read once."""
+    return analyse(trace, language)
+
+
+@functools.lru_cache(maxsize=32)
+def parts(trace: Trace, language: str, level: Level, metric: str, prompt: bool) -> pd.DataFrame:
+    """The aggregate of a trace in stored units, the least sure part first; see `aggregate`."""
+    table = aggregate(analysed(trace, language), level, metric, generated_only=not prompt)
+    return _least_sure_first(table, metric)
+
+
+@functools.lru_cache(maxsize=32)
+def pieces(
+    trace: Trace, language: str, kind: Kind, level: Level, metric: str, prompt: bool
+) -> pd.DataFrame:
+    """The figures of each piece of a cut, in the order of its labels; NaN where nothing counts."""
+    made = cut(analysed(trace, language), kind, level)
+    if kind == "statement":
+        table = aggregate(made.as_syntax(trace), "function", metric, generated_only=not prompt)
+        return table.set_index("function").reindex(range(len(made.labels)))
+    by: Level = level if kind == "part" else kind
+    table = parts(trace, language, by, metric, prompt).set_index(by)
+    return table.reindex(made.labels)
+
+
+def shown_cut(trace: Trace, look: Look) -> Cut:
+    """The pieces that the code is shown in."""
+    return cut(analysed(trace, look.language), look.kind, look.level)
+
+
+def shown_pieces(trace: Trace, look: Look) -> pd.DataFrame:
+    """Their figures, in stored units."""
+    return pieces(trace, look.language, look.kind, look.level, look.metric, look.prompt)
+
+
+def shown_parts(trace: Trace, look: Look) -> pd.DataFrame:
+    """The aggregate that the table shows, in stored units."""
+    return parts(trace, look.language, look.level, look.metric, look.prompt)
+
+
+def in_screen_units(table: pd.DataFrame, metric: str, unit: LogUnit) -> pd.DataFrame:
+    """A table of statistics with its values in the unit of the screen."""
+    values = {name: to_screen(metric, table[name].to_numpy(float), unit) for name in VALUES}
+    return table.assign(**values)
+
+
+@functools.lru_cache(maxsize=16)
+def points(trace: Trace, language: str, level: Level, metric: str, prompt: bool) -> pd.DataFrame:
+    """The tokens behind the aggregate, one row a pair of token and part: `position`, `part`,
+    `share` (of the token's bytes in that part), `value` (stored units)."""
+    made = cut(analysed(trace, language), "part", level)
+    pairs = align(trace.byte_end, made.end)
+    label = np.array(made.labels, dtype=object)[made.piece[pairs.piece]]
+    frame = pd.DataFrame({"position": pairs.token, "part": label, "share": pairs.share()})
+    # A token in several places of one part is in that part once.
+    frame = frame.groupby(["position", "part"], sort=False).sum().reset_index()
+    position = frame["position"].to_numpy(np.int64)
+    value = trace.column(metric)[position]
+    counted = ~np.isnan(value)
+    if not prompt:
+        counted &= trace.source[position] != "prompt"
+    return pd.DataFrame(frame.assign(value=value)[counted].reset_index(drop=True))
+
+
+def least_sure_is_low(metric: str) -> bool:
+    """Whether low values of a metric are the unsure ones."""
+    return scale_of(metric, np.empty(0)).reverse
+
+
+def _least_sure_first(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    order = table["mean"].to_numpy(float) * (1.0 if least_sure_is_low(metric) else -1.0)
+    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def mean_label(metric: str) -> str:
+    """What the mean of a metric is called."""
+    return f"mean {BY_NAME[metric].label}"

@@ -1,0 +1,198 @@
+"""The tables of the page: parts, statements, what does not parse, unknown names. A click on a row
+shows it in the code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core import Trace
+from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_ui.scales import screen_unit
+from tokenscope_ui.syntax_view import controls, state
+from tokenscope_ui.syntax_view.pieces import cut
+from tokenscope_ui.syntax_view.reading import (
+    VALUES,
+    Look,
+    analysed,
+    in_screen_units,
+    least_sure_is_low,
+    mean_label,
+    pieces,
+    shown_parts,
+)
+from tokenscope_ui.syntax_view.soundness import line_of
+from tokenscope_ui.syntax_view.words import THIN_WORDS, label_text, one_line
+
+_ROW, _HEAD = 35, 40
+_HEADINGS = {
+    "ci_low": "95 % from", "ci_high": "95 % to", "median": "median", "q25": "lower quartile",
+    "q75": "upper quartile", "min": "least", "max": "greatest", "std": "std",
+}  # fmt: skip
+
+
+def show_parts(trace: Trace, look: Look) -> None:
+    """Draw the aggregate; a click shows the part in the code."""
+    table = part_table(trace, look)
+    firsts = first_bytes(trace, look)
+    _clickable(
+        trace, table, firsts, name="parts", look=look, height=460, as_parts=True,
+        column_config={
+            look.level: st.column_config.TextColumn(look.level, width=170, pinned=True),
+            "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=64),
+            "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
+            **_number_columns(table.columns, look),
+        },
+    )  # fmt: skip
+    missing = float(shown_parts(trace, look)["missing"].sum())
+    if missing:
+        st.caption(f"{missing:.0f} of the tokens have no {BY_NAME[look.metric].label}: left out.")
+
+
+def part_table(trace: Trace, look: Look) -> pd.DataFrame:
+    """The aggregate with the names and units of the screen, the least sure part first."""
+    table = shown_parts(trace, look)
+    screen = in_screen_units(table, look.metric, look.unit)
+    shown: dict[str, object] = {
+        look.level: (
+            table["line"].tolist() if look.level == "line"
+            else [label_text(part, look.level) for part in table[look.level].tolist()]
+        ),
+        "tokens": table["n"].to_numpy(),
+        mean_heading(look): screen["mean"].to_numpy(),
+    }  # fmt: skip
+    shown |= {_HEADINGS[name]: screen[name].to_numpy() for name in VALUES if name != "mean"}
+    shown["bytes"] = table["bytes"].to_numpy()
+    shown["remark"] = [THIN_WORDS if thin else "" for thin in table["thin"].tolist()]
+    if look.level == "line":
+        code = trace.text_bytes.split(b"\n")
+        shown["code"] = [one_line(code[line - 1]) for line in table["line"].tolist()]
+    return pd.DataFrame(shown)
+
+
+def first_bytes(trace: Trace, look: Look) -> list[int]:
+    """Where each part of the table has its first place that counts."""
+    made = cut(analysed(trace, look.language), "part", look.level)
+    end = made.end
+    if not look.prompt and trace.prompt_length:
+        end = np.where(end <= trace.byte_end[trace.prompt_length - 1], -1, end)
+    spans = np.flatnonzero(end > 0)
+    first = {}
+    for span in spans[::-1].tolist():
+        first[made.labels[int(made.piece[span])]] = int(made.end[span]) - 1
+    return [first[label] for label in shown_parts(trace, look)[look.level].tolist()]
+
+
+def show_statements(trace: Trace, look: Look) -> None:
+    """Draw the statements, the least sure first."""
+    table = statement_table(trace, look)
+    _clickable(
+        trace, table, table["byte"].tolist(), name="statements", look=look, height=330,
+        column_order=[name for name in table.columns if name != "byte"],
+        column_config={
+            "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=60),
+            "line": st.column_config.NumberColumn("line", format="%d", width=48),
+            **_number_columns([mean_heading(look)], look),
+        },
+    )  # fmt: skip
+
+
+def statement_table(trace: Trace, look: Look) -> pd.DataFrame:
+    """Every statement with tokens that count: mean (screen units), `tokens`, `line`, `code`,
+    `byte`; the least sure first."""
+    return _statement_table(trace, look.language, look.metric, look.prompt, look)
+
+
+@functools.lru_cache(maxsize=16)
+def _statement_table(
+    trace: Trace, language: str, metric: str, prompt: bool, look: Look
+) -> pd.DataFrame:
+    made = cut(analysed(trace, language), "statement", "category")
+    figures = pieces(trace, language, "statement", "category", metric, prompt)
+    screen = in_screen_units(figures, metric, look.unit)
+    order = figures["mean"].to_numpy(float) * (1.0 if least_sure_is_low(metric) else -1.0)
+    kept = np.argsort(order, kind="stable")
+    kept = kept[~np.isnan(order[kept])]
+    text = trace.text_bytes
+    code = _code_of_pieces(text, made.piece, made.start, made.end, len(made.labels))
+    first = [text.find(part[:1], start) if part else start for start, part in code]
+    return pd.DataFrame(
+        {
+            mean_heading(look): screen["mean"].to_numpy()[kept],
+            "tokens": figures["n"].to_numpy()[kept],
+            "line": [line_of(trace, first[piece]) for piece in kept.tolist()],
+            "code": [one_line(code[piece][1]) for piece in kept.tolist()],
+            "byte": [first[piece] for piece in kept.tolist()],
+        }
+    )
+
+
+def _code_of_pieces(
+    text: bytes, piece: np.ndarray, start: np.ndarray, end: np.ndarray, count: int
+) -> list[tuple[int, bytes]]:
+    """Where each piece begins, and its text; what lies between its places is left out as `…`."""
+    parts: list[list[bytes]] = [[] for _ in range(count)]
+    starts = [0] * count
+    for number, a, b in zip(piece.tolist(), start.tolist(), end.tolist(), strict=True):
+        if not parts[number]:
+            starts[number] = a
+        parts[number].append(text[a:b].strip())
+    return [(a, " … ".encode().join(filter(None, p))) for a, p in zip(starts, parts, strict=True)]
+
+
+def show_findings(trace: Trace, table: pd.DataFrame, look: Look, *, name: str) -> None:
+    """Draw a table of places: errors, or names."""
+    _clickable(
+        trace, table, table["byte"].tolist(), name=name, look=look, height=250,
+        column_order=[column for column in table.columns if column != "byte"],
+        column_config={"line": st.column_config.NumberColumn("line", format="%d", width=48)},
+    )  # fmt: skip
+
+
+def _clickable(
+    trace: Trace,
+    table: pd.DataFrame,
+    places: Sequence[int],
+    *,
+    name: str,
+    look: Look,
+    height: int,
+    column_config: dict[str, Any],
+    column_order: Sequence[str] | None = None,
+    as_parts: bool = False,
+) -> None:
+    # Other rows are another table: what was chosen in one means nothing in the next.
+    key = f"syntax {name} {state.drawing(name)} {trace.key[:12]} {look.metric} {look.level}"
+    key += f" {look.language} {look.prompt}"
+    st.dataframe(
+        table, key=key, hide_index=True, height=min(height, _HEAD + _ROW * len(table)),
+        on_select=functools.partial(_take, trace, tuple(places), name, key, as_parts),
+        selection_mode="single-cell", column_config=column_config, column_order=column_order,
+    )  # fmt: skip
+
+
+def _take(trace: Trace, places: tuple[int, ...], name: str, key: str, as_parts: bool) -> None:
+    cells = st.session_state[key].selection.cells
+    if cells and 0 <= int(cells[0][0]) < len(places):
+        if as_parts:
+            controls.show_parts()
+        state.select(trace, places[int(cells[0][0])], table=name)
+
+
+def mean_heading(look: Look) -> str:
+    """The heading of the column of means, with its unit."""
+    unit = screen_unit(BY_NAME[look.metric], look.unit)
+    return f"{mean_label(look.metric)} ({unit})" if unit else mean_label(look.metric)
+
+
+def _number_columns(names: Iterable[str], look: Look) -> dict[str, Any]:
+    form = "%.1f" if BY_NAME[look.metric].unit in ("rank", "ms") else "%.3f"
+    numbers = (mean_heading(look), *_HEADINGS.values())
+    return {
+        name: st.column_config.NumberColumn(name, format=form) for name in names if name in numbers
+    }

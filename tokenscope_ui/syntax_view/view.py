@@ -1,0 +1,198 @@
+"""The syntax of a trace: is it code, where in it was the model unsure, and in which parts."""
+
+from __future__ import annotations
+
+import functools
+
+import streamlit as st
+
+from tokenscope_core import Trace
+from tokenscope_core.syntax.documents import MARKDOWN
+from tokenscope_ui import choices
+from tokenscope_ui.formatting import count_text
+from tokenscope_ui.strip import mount, picked
+from tokenscope_ui.syntax_view import controls, detail, state, tables
+from tokenscope_ui.syntax_view.chart import FEW, bar_chart, bar_table, point_table
+from tokenscope_ui.syntax_view.payload import PYTHON, span_payload, spans
+from tokenscope_ui.syntax_view.reading import (
+    Look,
+    language_label,
+    mean_label,
+    shown_cut,
+    shown_parts,
+)
+from tokenscope_ui.syntax_view.soundness import (
+    Verdict,
+    error_table,
+    line_of,
+    name_table,
+    verdicts,
+)
+from tokenscope_ui.syntax_view.words import LEVELS
+
+STRIP_KEY = "syntax_strip"
+CHART_KEY = "syntax chart"
+_STRIP_HEIGHT = 560
+
+
+def show(trace: Trace) -> None:
+    """Draw everything about a trace."""
+    look = controls.draw(trace)
+    for number, verdict in enumerate(verdicts(trace, look.language)):
+        _verdict(trace, verdict, number, alone=look.language != MARKDOWN)
+    if look.language == MARKDOWN and not verdicts(trace, look.language):
+        st.caption(":material/info: No fenced code in a known language: nothing to judge.")
+    counts = bool(len(shown_parts(trace, look)))
+    if not counts:
+        _nothing_counts(trace, look)
+    byte = state.selected_byte(trace)
+    left, right = st.columns([0.6, 0.4], gap="medium")
+    with left:
+        _code(trace, look, byte)
+    with right:
+        detail.show(trace, look, byte)
+        if counts:
+            sure = "Statements, the least sure first"
+            st.markdown(f"**{sure}**", help="A compound statement is its own line or lines, "
+                        "without the statements inside it.")  # fmt: skip
+            tables.show_statements(trace, look)
+    if counts:
+        _aggregate(trace, look, byte)
+    _findings(trace, look)
+
+
+def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> None:
+    """One line of words on a stretch of code."""
+    label = language_label(verdict.language)
+    where = f"{label}: " if alone else f"{label} from line {verdict.line:,} on: "
+    broke = verdict.broke
+    with st.container(horizontal=True, vertical_alignment="center", key=f"verdict {number}"):
+        if broke is None:
+            valid = verdict.state == "valid"
+            icon = ":green[:material/check_circle:]" if valid else ":material/pending:"
+            words = "valid so far." if valid else "unfinished: it could still become valid."
+            st.markdown(f"{icon} {where}**{words}**", width="content")
+            return
+        token = choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[broke.position])])
+        line = line_of(trace, int(trace.byte_start[broke.position]))
+        st.markdown(
+            f":red[:material/error:] {where}**broke at token {broke.position:,}** "
+            f"({token}, line {line:,}): nothing that could follow makes it valid.",
+            width="content",
+        )
+        detail.show_on_decode(trace, broke.position, key=f"verdict {number}")
+
+
+def _nothing_counts(trace: Trace, look: Look) -> None:
+    generated = bool((trace.source != "prompt").any())
+    with st.container(border=True):
+        if generated or look.prompt:
+            label = mean_label(look.metric).removeprefix("mean ")
+            st.markdown(f"**No token that counts has a {label}.** Choose another metric.")
+        else:
+            st.markdown(
+                "**No generated token.** This text was given and scored, not generated, so there "
+                "is nothing to average until its own tokens count."
+            )
+        if not look.prompt:
+            st.button(
+                "Include the prompt", key="syntax include prompt", icon=":material/add:",
+                on_click=controls.include_prompt,
+            )  # fmt: skip
+
+
+def _code(trace: Trace, look: Look, byte: int | None) -> None:
+    cut = spans(trace, look)
+    mount(
+        span_payload(trace, look), key=STRIP_KEY,
+        selected=None if byte is None else cut.span_at(byte),
+        on_select=functools.partial(_take_span, trace, look), height=_STRIP_HEIGHT,
+    )  # fmt: skip
+
+
+def _take_span(trace: Trace, look: Look) -> None:
+    cut, span = spans(trace, look), picked(STRIP_KEY)
+    if span is not None and span < len(cut):
+        state.select(trace, int(cut.end[span]) - 1)
+
+
+def _aggregate(trace: Trace, look: Look, byte: int | None) -> None:
+    which = "prompt and generated tokens" if look.prompt else "generated tokens"
+    st.markdown(
+        f"**{mean_label(look.metric).capitalize()} by {LEVELS[look.level]}**, over {which}",
+        help="A token that lies in several parts is shared out between them by its bytes. The "
+        "interval is a bootstrap over tokens; they depend on each other, so it is too narrow for "
+        "a claim about other texts.",
+    )
+    left, right = st.columns([0.56, 0.44], gap="medium")
+    with left:
+        tables.show_parts(trace, look)
+    with right:
+        _chart(trace, look, byte)
+
+
+def _chart(trace: Trace, look: Look, byte: int | None) -> None:
+    bars = bar_table(trace, look)
+    whole = len(bars)
+    if whole > FEW and not st.toggle(
+        f"Show all {whole:,} parts, not only the first {FEW}", key="syntax all parts",
+        persist_state="session",
+    ):  # fmt: skip
+        bars = bars.head(FEW)
+    behind = point_table(trace, look, bars)
+    st.altair_chart(
+        bar_chart(bars, behind, look, chosen=_chosen_row(trace, look, byte)),
+        key=CHART_KEY, on_select=functools.partial(_take_bar, trace, look), selection_mode="pick",
+    )  # fmt: skip
+    st.caption(
+        "Bar: mean; line: 95 % bootstrap interval; points: the tokens behind it; in brackets: how "
+        "many. Click a bar to see its places in the code."
+    )
+
+
+def _chosen_row(trace: Trace, look: Look, byte: int | None) -> int | None:
+    """The row of the part that the selected byte is in."""
+    cut = shown_cut(trace, look)
+    span = None if byte is None or look.kind != "part" else cut.span_at(byte)
+    if span is None:
+        return None
+    labels = shown_parts(trace, look)[look.level].tolist()
+    label = cut.labels[int(cut.piece[span])]
+    return labels.index(label) if label in labels else None
+
+
+def _take_bar(trace: Trace, look: Look) -> None:
+    chosen = st.session_state[CHART_KEY].selection.get("pick") or []
+    places = tables.first_bytes(trace, look)
+    if chosen and 0 <= int(chosen[0]["row"]) < len(places):
+        controls.show_parts()
+        state.select(trace, places[int(chosen[0]["row"])])
+
+
+def _findings(trace: Trace, look: Look) -> None:
+    errors = error_table(trace, look.language)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("**What does not parse**")
+        if len(errors):
+            tables.show_findings(trace, errors, look, name="errors")
+            st.caption(
+                f"{count_text(len(errors), 'place')}, as the parser recovered from them: where "
+                "code is only unfinished, its end is listed too."
+            )
+        else:
+            st.caption("Everything parses.")
+    with right:
+        st.markdown("**Names that nothing in sight defines**")
+        if look.language != PYTHON:
+            st.caption("Looked for in Python only.")
+            return
+        names = name_table(trace, prompt=look.prompt)
+        if not len(names):
+            st.caption("None.")
+            return
+        tables.show_findings(trace, names, look, name="names")
+        st.caption(
+            "Judged by the text alone: a later line or a left out import may define them. "
+            "Underlined in the code."
+        )

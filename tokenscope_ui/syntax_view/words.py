@@ -1,0 +1,61 @@
+"""Parts and figures of a program as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+import numpy as np
+
+from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.syntax.aggregation import THIN, Level
+from tokenscope_ui.formatting import metric_text, visible_text
+from tokenscope_ui.scales import LogUnit, to_screen
+from tokenscope_ui.syntax_view.reading import Look
+
+LEVELS: dict[Level, str] = {
+    "category": "category",
+    "leaf": "leaf (node kind)",
+    "statement": "statement or expression kind",
+    "scope": "scope",
+    "line": "line",
+    "function": "function",
+    "language": "language",
+}
+_NOWHERE = {
+    "scope": "(module level)",
+    "function": "(outside of functions)",
+    "language": "(no known language)",
+}
+THIN_WORDS = f"thin: under {THIN} tokens"
+
+
+def part_text(label: Hashable, look: Look) -> str:
+    """What a part of the level in view is called."""
+    level = look.level if look.kind == "part" else look.kind
+    return label_text(label, level)
+
+
+def label_text(label: Hashable, level: str) -> str:
+    """What a part of a level is called."""
+    text = str(label)
+    return one_line(text) if text else _NOWHERE.get(level, "(none)")
+
+
+def one_line(text: str | bytes) -> str:
+    """Code on one line, nothing hidden in it; spaces stay spaces."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return visible_text(data).replace("·", " ")
+
+
+def mean_text(metric: str, value: float, unit: LogUnit) -> str:
+    """A mean in stored units, as a screen shows it."""
+    shown = float(to_screen(metric, np.array([value]), unit)[0])
+    if not math.isnan(shown) and BY_NAME[metric].unit == "rank":
+        return f"{shown:,.1f}"
+    return metric_text(metric, shown, unit)
+
+
+def number_text(tokens: float) -> str:
+    """A number of tokens, some of which count in parts."""
+    return f"{tokens:,.0f}" if abs(tokens - round(tokens)) < 0.05 else f"{tokens:,.1f}"
