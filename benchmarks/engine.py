@@ -54,7 +54,7 @@ def _generation(models: Sequence[LanguageModel], *, quick: bool) -> None:
         size = lm.model.num_parameters()
         new_tokens, pairs = (48, 7) if quick else (128, 15)
         if size > 50_000_000:
-            new_tokens, pairs = (32, 9) if size < 300_000_000 else (16, 7)
+            new_tokens, pairs = (32, 9) if size < 300_000_000 else (48, 3)
         for name, sampling in generation.SAMPLINGS.items():
             cost = generation.generation_cost(lm, sampling, new_tokens=new_tokens, pairs=pairs)
             _row(

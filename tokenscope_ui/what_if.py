@@ -78,13 +78,14 @@ def _typed(trace: Trace, position: int, then: str, *, busy: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
             "Or type", key="what if text", persist_state="session", width=180,
-            placeholder="any text", help="Press Enter to see its tokens; \\n and \\t mean what they mean in Python.",
+            placeholder="any text",
+            help="Press Enter to see its tokens. \\n and \\t mean what they mean in Python.",
         )  # fmt: skip
         removed = int(
             st.number_input(
                 "Replaces", 0, len(trace) - position, 1, width=110,
                 key=f"what if removed {position}",
-                help="How many tokens it takes the place of, from this one on; 0 inserts before it.",
+                help="How many tokens it takes the place of, from here on; 0 inserts before it.",
             )
         )  # fmt: skip
         text = unescaped_or_none(typed)
