@@ -46,3 +46,9 @@ def test_half_a_character_is_not_the_character() -> None:
 
 def test_without_stop_strings_nothing_stops() -> None:
     assert not StopMatcher(()).feed(b"anything")
+
+
+def test_what_has_stopped_a_text_before_does_not_stop_it_again() -> None:
+    matcher = StopMatcher(("ab", "a longer one"))
+    fed = [matcher.feed(piece) for piece in (b"a", b"b", b"b", b"c", b"ab")]
+    assert fed == [False, True, False, False, True]

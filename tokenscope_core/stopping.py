@@ -35,11 +35,10 @@ class StopMatcher:
         self._tail = b""
 
     def feed(self, data: bytes) -> bool:
-        """Add bytes; True when a stop string is complete."""
+        """Add bytes; True when a stop string has become complete with them."""
         if not self._stop:
             return False
-        window = self._tail + data
-        if any(text in window for text in self._stop):
-            return True
+        window, known = self._tail + data, len(self._tail)
         self._tail = window[-self._reach :] if self._reach else b""
-        return False
+        # A match that ends in the tail was told of before.
+        return any(window.find(text, max(0, known - len(text) + 1)) >= 0 for text in self._stop)
