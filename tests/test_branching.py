@@ -10,6 +10,7 @@ import oracles
 import pytest
 import tiny_families
 import tiny_models
+import torch
 
 import tokenscope_core as ts
 from tokenscope_core import branches, branching
@@ -236,6 +237,7 @@ def child_width(child: ts.Trace) -> int:
         ({"position": 3, "token_id": 1, "text": "x"}, "Only one"),
         ({"position": -1, "token_id": 1}, "whole number"),
         ({"position": 0, "removed": 0, "max_new_tokens": 0}, "Nothing would be left"),
+        ({"position": 0, "removed": 20}, "Nothing would be left"),
         ({"position": 5, "token_id": 1, "max_new_tokens": 10**6}, "context"),
     ],
 )
@@ -273,6 +275,70 @@ def test_an_alternative_that_ends_the_text_leaves_the_batch() -> None:
         assert_same_record(child, ts.fork(lm, parent, position, token_id=child.token_ids[position]))
 
 
+def test_an_alternative_that_is_a_stop_token_ends_there_as_it_would_had_it_been_drawn() -> None:
+    lm = endless()
+    position = parent_of(lm).prompt_length + 2
+    stop = int(parent_of(lm).candidate_ids[position, 1])
+    parent = parent_of(lm, stop_token_ids=(stop,))
+    alone = ts.fork(lm, parent, position, token_id=stop)
+    assert alone.finish_reason == "stop"
+    assert len(alone) == position + 1
+    assert_same_record(ts.explore(lm, parent, position, top=2)[0], alone)
+    on = ts.fork(lm, alone, len(alone), max_new_tokens=3)
+    assert len(on) > len(alone), "a person may still go on from there"
+
+
+def test_first_tokens_put_in_place_as_a_batch_equal_single_ones() -> None:
+    lm = endless()
+    parent = parent_of(lm)
+    request = dataclasses.replace(parent.request, max_new_tokens=6)
+    plans = [branches.BranchPlan(parent, ts.Edit(0, (token_id,)), request) for token_id in (50, 60)]
+    parts: list[list[Any]] = [[], []]
+    for index, part in branching.explore_rows(lm, plans):
+        parts[index].append(part)
+    for chosen, rows in zip(plans, parts, strict=True):
+        alone = branching.grown(lm, chosen, branching.branch_rows(lm, chosen))
+        assert_same_record(branching.grown(lm, chosen, rows), alone)
+
+
+def test_a_branch_stopped_within_its_prompt_can_be_stored() -> None:
+    lm = endless()
+    parent = parent_of(lm)
+    chosen = plan(parent, ts.Edit(3, (50,), kept=parent.prompt_length - 4))
+    rows = [next(branching.branch_rows(lm, chosen))]
+    stopped = chosen.trace(lm.identity, lm.vocabulary, rows, "cancelled")
+    assert ts.Trace.from_bytes(stopped.to_bytes()).key == stopped.key
+    assert len(stopped) == stopped.prompt_length == 3
+
+
+@pytest.mark.parametrize("stop_after", range(1, 8))
+def test_what_is_kept_of_a_stopped_branch_is_what_its_tokens_read(stop_after: int) -> None:
+    """Also where a block of other tokens had been read ahead of the choice."""
+    lm = endless()
+    parent = parent_of(lm)
+    ids = parent.token_ids[: parent.prompt_length].tolist()
+    right = parent.token_ids[parent.prompt_length :].tolist()
+    guess = [token_id if at % 4 != 3 else (token_id + 1) % 300 for at, token_id in enumerate(right)]
+    lm.prefixes.clear()
+    reader = branching.Reader(lm.model, lm.capabilities.cache)
+    rows = branching.run(
+        lm, reader, ids, ["prompt"] * len(ids), parent.request,
+        prompt_length=len(ids), guess=guess,
+    )  # fmt: skip
+    drawn = 0
+    for part in rows:
+        drawn += part.source == "sampled"
+        if drawn == stop_after:
+            break
+    rows.close()
+    kept = lm.prefixes.branch(parent.token_ids.tolist())
+    assert kept is not None
+    end = kept.length
+    logits = kept.read(torch.tensor([parent.token_ids[end : end + 1].tolist()]))
+    expected = oracles.full_pass(lm, parent.token_ids[: end + 1])[-1]
+    np.testing.assert_allclose(logits[0].numpy(), expected, atol=1e-4)
+
+
 def test_an_old_continuation_is_verified_not_trusted() -> None:
     """Whatever the guess, what is drawn is what single steps draw."""
     lm = endless()
@@ -306,6 +372,9 @@ def test_kept_prefixes_stay_within_their_limit() -> None:
         for seed in range(8):
             ts.fork(lm, parent, parent.prompt_length, text=f"a{seed}")
             assert 0 < lm.prefixes.nbytes <= 3 * one
+        lm.prefixes.limit_bytes = kept = lm.prefixes.nbytes
+        ts.fork(lm, parent, len(parent), max_new_tokens=150)
+        assert lm.prefixes.nbytes == kept, "a text too large to keep drives out no other"
         lm.prefixes.limit_bytes = 0
         ts.fork(lm, parent, parent.prompt_length, text="b")
         assert lm.prefixes.nbytes == 0

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from tokenscope_core.branches import BranchPlan
-from tokenscope_core.continuation import Chooser
+from tokenscope_core.continuation import Chooser, forced_end
 from tokenscope_core.metrics import Distributions, measure, missing
 from tokenscope_core.models import LanguageModel
+from tokenscope_core.prefill import read_up_to
 from tokenscope_core.reading import Reader
 from tokenscope_core.recording import drawn_rows, given_rows, host_ids
 from tokenscope_core.steps import FinishReason, Rows
@@ -37,8 +38,8 @@ def continue_batch(
     ids = torch.zeros((len(texts), start + request.max_new_tokens), dtype=torch.long)
     ids = ids.to(lm.device)
     ids[:, :start] = torch.tensor(texts)
-    reader.skip(ids[:1, reader.length : shared - 1])
-    ended = [start > shared and text[-1] in lm.end_ids for text in texts]
+    read_up_to(lm, reader, ids[:1], shared - 1)
+    ended = [forced_end(lm, chosen) for chosen in plans]
     if start > shared:
         yield from _given(lm, reader.branch(reader.length), ids[:, :start], plans, ended)
     alive = [text for text, over in enumerate(ended) if not over]
@@ -97,7 +98,7 @@ def _given(
     reader: Reader,
     ids: torch.Tensor,
     plans: Sequence[BranchPlan],
-    ended: Sequence[bool],
+    ended: Sequence[FinishReason | None],
 ) -> Iterator[tuple[int, Rows]]:
     """The rows of the tokens put at the fork: all from the one distribution before it."""
     shared, candidates = plans[0].shared, plans[0].request.candidates
@@ -113,6 +114,6 @@ def _given(
             host_ids(taken[index : index + 1]),
             chosen.given_sources,
             measures.row(index),
-            "eos" if ended[index] else None,
+            ended[index],
         )
         yield from ((index, part) for part in rows)

@@ -51,11 +51,11 @@ class BranchPlan:
                     found=f"The model's vocabulary has {size:,} tokens, counted from 0.",
                     action="Choose one of the candidates, or type the text instead.",
                 )
-        if not self.shared + len(self.given) + self.request.max_new_tokens:
+        if not self.shared + len(self.given):
             raise RequestError(
                 asked="All tokens were to be removed.",
-                found="Nothing would be left.",
-                action="Keep a token, or ask for new ones.",
+                found="Nothing would be left to go on from.",
+                action="Keep a token, or put another one there.",
             )
 
     @property
@@ -111,14 +111,16 @@ class BranchPlan:
         finish_reason: FinishReason,
     ) -> Trace:
         """The trace of the branch from the rows it has run to."""
+        parts = list(rows)
         return Trace.from_rows(
             self.request,
             model,
             vocabulary,
-            rows,
+            parts,
             finish_reason,
             branch=(self.parent.key, self.edit),
-            prompt_length=self.prompt_length,
+            # One that was stopped may not have come to the end of its prompt.
+            prompt_length=min(self.prompt_length, sum(map(len, parts))),
         )
 
     @property

@@ -15,6 +15,7 @@ import numpy as np
 
 from tokenscope_core.batch import continue_batch
 from tokenscope_core.branches import BranchPlan, alternatives, plan
+from tokenscope_core.continuation import forced_end
 from tokenscope_core.decoding import require_context, run
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RequestError
@@ -22,7 +23,7 @@ from tokenscope_core.insertion import inserted_ids
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.reading import Reader
 from tokenscope_core.recording import recorded_rows
-from tokenscope_core.steps import FinishReason, Rows
+from tokenscope_core.steps import Rows
 from tokenscope_core.stopping import require_known
 from tokenscope_core.trace import Trace
 
@@ -105,9 +106,11 @@ def branch_rows(lm: LanguageModel, chosen: BranchPlan) -> Generator[Rows, None, 
     """
     ids = _text_of(lm, chosen)
     request = chosen.request
-    finish: FinishReason | None = None if request.max_new_tokens else "length"
-    if chosen.edit.token_ids and not chosen.edit.kept and chosen.given[-1] in lm.end_ids:
-        request, finish = replace(request, max_new_tokens=0), "eos"
+    finish = forced_end(lm, chosen)
+    if finish is not None:
+        request = replace(request, max_new_tokens=0)
+    elif not request.max_new_tokens:
+        finish = "length"
     only_shared = finish if not chosen.given else None
     yield from recorded_rows(chosen.parent, chosen.shared, only_shared)
     if only_shared is None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from tokenscope_core.branches import BranchPlan
 from tokenscope_core.metrics import Distributions
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prompts import end_ids
@@ -110,6 +111,21 @@ def continue_text(
         logits = reader.read(torch.cat((taken[-1:].unsqueeze(0), following), dim=1))
 
 
+def forced_end(lm: LanguageModel, chosen: BranchPlan) -> FinishReason | None:
+    """Why a branch ends with the token that was put there, as it would had the token been drawn;
+    None where it goes on."""
+    if not chosen.edit.token_ids or chosen.edit.kept:
+        return None
+    request = chosen.request
+    return _ended_by_token(chosen.given[-1], end_ids(lm, request), request)
+
+
+def _ended_by_token(token_id: int, ends: frozenset[int], request: Request) -> FinishReason | None:
+    if token_id in ends:
+        return "eos"
+    return "stop" if token_id in request.stop_token_ids else None
+
+
 class Chooser:
     """Chooses tokens for one text, writing them into `ids`, and notices its end."""
 
@@ -147,10 +163,9 @@ class Chooser:
         return choices, finish
 
     def _ended_by(self, token_id: int) -> FinishReason | None:
-        if token_id in self._end_ids:
-            return "eos"
-        if token_id in self._request.stop_token_ids:
-            return "stop"
+        ended = _ended_by_token(token_id, self._end_ids, self._request)
+        if ended is not None:
+            return ended
         special = token_id in self._vocabulary.special_ids
         if not special and self._matcher.feed(self._vocabulary.token_bytes[token_id]):
             return "stop"

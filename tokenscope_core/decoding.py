@@ -107,9 +107,10 @@ def run(
 
 
 def _keep(lm: LanguageModel, text: Sequence[int], reader: Reader) -> None:
-    # Of a block that was read ahead of the choice, more may have been read than is in the text.
-    length = min(reader.length, len(text))
-    if lm.capabilities.cache == "branches" and length:
+    # Of a block that was read ahead of the choice, the last token chosen may not be the one read
+    # in its place. A branch reads the last one again anyway.
+    length = min(reader.length, len(text) - 1)
+    if lm.capabilities.cache == "branches" and length > 0:
         lm.prefixes.keep(text[:length], reader.branch(length))
 
 

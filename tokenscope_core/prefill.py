@@ -25,6 +25,13 @@ def chunk_length(vocabulary_size: int) -> int:
     return max(_MIN_CHUNK, min(_MAX_CHUNK, _CHUNK_LOGITS // vocabulary_size))
 
 
+def read_up_to(lm: LanguageModel, reader: Reader, ids: torch.Tensor, end: int) -> None:
+    """Read on in a text, int64 [1, n], up to a position, where nobody wants the logits."""
+    step = chunk_length(lm.identity.vocabulary_size)
+    for start in range(reader.length, end, step):
+        reader.skip(ids[:, start : min(start + step, end)])
+
+
 def read_given(
     lm: LanguageModel,
     reader: Reader,
@@ -60,8 +67,7 @@ def read_given(
     step = chunk_length(lm.identity.vocabulary_size)
     lead = max(first - 1, 0)
     assert reader.length <= lead, "the token before the given ones is read again, for its logits"
-    for start in range(reader.length, lead, step):
-        reader.skip(ids[:, start : min(start + step, lead)])
+    read_up_to(lm, reader, ids, lead)
     logits = torch.empty(0)
     # The last token of a text that ends predicts nothing that is recorded.
     end = length if finish_reason is None else length - 1

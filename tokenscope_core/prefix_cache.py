@@ -33,11 +33,13 @@ class PrefixCache:
         """Keep a reader that can branch and has read exactly these tokens; it must not read on."""
         key = tuple(token_ids)
         with self._lock:
-            self._kept[key] = reader
-            self._kept.move_to_end(key)
-            # What a longer text has read is there twice otherwise.
-            for shorter in [k for k in self._kept if len(k) < len(key) and key[: len(k)] == k]:
-                del self._kept[shorter]
+            # One that is too large by itself drives out no other.
+            if reader.nbytes <= self.limit_bytes:
+                self._kept[key] = reader
+                self._kept.move_to_end(key)
+                # What a longer text has read is there twice otherwise.
+                for shorter in [k for k in self._kept if len(k) < len(key) and key[: len(k)] == k]:
+                    del self._kept[shorter]
             total = sum(kept.nbytes for kept in self._kept.values())
             while total > self.limit_bytes:
                 _, dropped = self._kept.popitem(last=False)

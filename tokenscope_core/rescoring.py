@@ -7,7 +7,7 @@ import torch
 
 from tokenscope_core.branching import require_same_model
 from tokenscope_core.models import LanguageModel
-from tokenscope_core.prefill import chunk_length
+from tokenscope_core.prefill import chunk_length, read_up_to
 from tokenscope_core.reading import Reader
 from tokenscope_core.steps import Floats
 from tokenscope_core.trace import Trace
@@ -52,14 +52,12 @@ class Rescorer:
             return None
         ids = trace.token_ids[:-1].tolist()
         reader = self._lm.prefixes.branch(ids) or Reader(self._lm.model, "branches")
-        for start in range(reader.length, len(ids), self._chunk):
-            reader.skip(self._ids[:, start : min(start + self._chunk, len(ids))])
+        read_up_to(self._lm, reader, self._ids, len(ids))
         return reader
 
     def _reader_of(self, length: int) -> Reader:
         if self._whole is not None and length:
             return self._whole.branch(length)
         reader = Reader(self._lm.model, self._lm.capabilities.cache)
-        for start in range(0, length, self._chunk):
-            reader.skip(self._ids[:, start : min(start + self._chunk, length)])
+        read_up_to(self._lm, reader, self._ids, length)
         return reader
