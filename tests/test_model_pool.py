@@ -189,6 +189,19 @@ def test_a_run_waits_for_a_busy_model_to_make_room(
     assert names(service) == ["second"]
 
 
+def test_a_model_whose_first_run_goes_on_counts_once(
+    start: Start, folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(5 * need_of(folders[0]) // 2, monkeypatch)
+    machine.service = service = start(limits=Limits(loaded_models=5))
+    first = service.submit(folders[0], Request("def add(", max_new_tokens=400), "tab")
+    while not first.view().new_tokens:
+        time.sleep(0.001)
+    assert service.submit(folders[1], request(), "tab").wait(WAIT_S).phase == "done"
+    assert not first.view().ended
+    first.stop()
+
+
 def test_memory_that_others_took_refuses_a_model_by_name(
     start: Start, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

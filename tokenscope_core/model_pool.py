@@ -145,7 +145,8 @@ class ModelPool:
     def _free(self, worker: Worker, others: list[Worker]) -> int:
         """The bytes free on the worker's device, less what is about to be loaded there."""
         device = worker.choice.device or devices()[0]
-        arriving = [w for w in others if w.loading and w.choice.device == worker.choice.device]
+        # One whose first run goes on has arrived: what it takes is no longer free.
+        arriving = [w for w in others if w.lm is None and w.choice.device == worker.choice.device]
         return memory_of(device).available - sum(w.need for w in arriving)
 
     def _evict(self, worker: Worker) -> None:
