@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,9 @@ import tiny_models
 import tokenscope_core as ts
 from tokenscope_core.analyses import BranchComparison, InfluenceOf
 from tokenscope_core.branches import BranchPlan, alternatives, plan
+from tokenscope_core.jobs import Job
+from tokenscope_core.loading import load
+from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.service import GenerationService
 from tokenscope_core.tasks import Branched
 
@@ -177,3 +183,67 @@ def test_the_prompt_of_several_branches_counts_once(
     assert view.prompt_length is not None
     assert view.prompt_tokens <= view.prompt_length
     assert 0 < view.new_tokens <= view.most_new_tokens
+
+
+def test_branches_at_several_positions_say_how_much_is_left_of_all(
+    service: GenerationService, model: str, parent: ts.Trace
+) -> None:
+    late, early = (alternatives(parent, parent.prompt_length + at, 1)[0] for at in (12, 2))
+    view = service.submit(model, Branched((late, early)), "tab").wait(WAIT_S)
+    most = late.request.max_new_tokens + early.request.max_new_tokens
+    assert view.new_tokens <= view.most_new_tokens == most
+    assert view.seconds_left is not None
+    assert view.seconds_left >= 0.0
+
+
+def test_a_branch_stopped_before_a_token_of_its_own_leaves_nothing_behind(
+    model: str, parent: ts.Trace
+) -> None:
+    plans = alternatives(parent, parent.prompt_length + 3, 3)
+    job = Job("id", ModelChoice(model), Branched(plans), clock=time.monotonic)
+    kept: list[ts.Trace] = []
+    job.work(ts.load_model(model), lambda: False, kept.append)
+    assert job.view().phase == "stopped"
+    assert kept == []
+    assert job.traces_so_far() == ()
+
+
+def test_a_failed_run_does_not_hold_its_model_in_memory(store: ts.Store, model: str) -> None:
+    held: list[weakref.ref[object]] = []
+
+    def loading(*arguments: Any) -> ts.LanguageModel:
+        lm = load(*arguments)
+        held.append(weakref.ref(lm.model))
+        return lm
+
+    service = GenerationService(store, load=loading)
+    view = service.submit(model, ts.Request("a" * 400, 400), "tab").wait(WAIT_S)
+    assert isinstance(view.error, ts.ContextLengthError)
+    while not all(loaded.idle for loaded in service.loaded_models()):
+        time.sleep(0.001)
+    assert service.unload(model)
+    deadline = time.monotonic() + WAIT_S
+    while held[0]() is not None and time.monotonic() < deadline:
+        gc.collect()
+    assert held[0]() is None
+    service.close()
+
+
+def test_memory_that_runs_out_takes_the_kept_prefixes_with_it(store: ts.Store, model: str) -> None:
+    class Hungry(Endless):
+        def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
+            raise MemoryError
+
+    loaded: list[ts.LanguageModel] = []
+
+    def loading(*arguments: Any) -> ts.LanguageModel:
+        loaded.append(load(*arguments))
+        return loaded[-1]
+
+    service = GenerationService(store, load=loading)
+    service.submit(model, ts.Request("def add(", 4), "tab").wait(WAIT_S)
+    assert loaded[0].prefixes.nbytes
+    view = service.analyse(model, Hungry(), "tab").wait(WAIT_S)
+    assert "memory is used up" in str(view.error)
+    service.close()
+    assert loaded[0].prefixes.nbytes == 0

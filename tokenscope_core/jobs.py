@@ -35,8 +35,8 @@ class JobView:
     until the model has split the prompt. A run may write several `texts` side by side; `new_tokens`
     counts all of theirs, at most `most_new_tokens`. `tokens_per_second` and `seconds_left` are None
     until at least two tokens have been generated; `seconds_left` is an upper bound, since a run may
-    end early. `traces` holds those that are done; all of them once the run was stopped or failed
-    after at least one token. `error` is set once it has failed.
+    end early. `traces` holds those that are done, and once the run was stopped or failed also those
+    that had at least one token of their own. `error` is set once it has failed.
     """
 
     job_id: str
@@ -175,7 +175,7 @@ class Job(Work):
         """The state of the run now."""
         with self._lock:
             rate = self._rate()
-            most = self.request.max_new_tokens * self.task.texts
+            most = self.task.most_new_tokens
             return JobView(
                 job_id=self.job_id,
                 model=self.model,
@@ -202,7 +202,8 @@ class Job(Work):
         return (self._new_tokens - 1) / elapsed if elapsed > 0 else None
 
     def traces_so_far(self) -> tuple[Trace, ...]:
-        """What every text has grown to until now, as it would be if the run were stopped."""
+        """What every text has grown to until now, as it would be if the run were stopped; one that
+        is still nothing but a copy is left out."""
         with self._lock:
             rows, source = [list(parts) for parts in self._rows], self._source
             done = dict(self._traces)
@@ -211,7 +212,7 @@ class Job(Work):
         return tuple(
             done[text] if text in done else self.task.trace(text, *source, parts, "cancelled")
             for text, parts in enumerate(rows)
-            if text in done or parts
+            if text in done or sum(map(len, parts)) > self.task.shared(text)
         )
 
 

@@ -30,6 +30,10 @@ class Task(Protocol):
     def texts(self) -> int:
         """How many there are."""
 
+    @property
+    def most_new_tokens(self) -> int:
+        """How many tokens are generated at most, in all texts together."""
+
     def shared(self, text: int) -> int:
         """How many tokens a text begins with that are copied from another trace."""
 
@@ -62,6 +66,11 @@ class Prompted:
 
     request: Request
     texts: int = 1
+
+    @property
+    def most_new_tokens(self) -> int:
+        """As the request says."""
+        return self.request.max_new_tokens
 
     def recipe(self) -> dict[str, Any]:
         """The request."""
@@ -116,6 +125,11 @@ class Branched:
         """How many branches."""
         return len(self.plans)
 
+    @property
+    def most_new_tokens(self) -> int:
+        """Of all branches; those that fork further on have less to write."""
+        return sum(plan.request.max_new_tokens for plan in self.plans)
+
     def shared(self, text: int) -> int:
         """What a branch shares with its parent."""
         return self.plans[text].shared
@@ -157,5 +171,6 @@ class Branched:
 def tokens_of_task(task: Task) -> int:
     """About how many tokens the model holds in memory for a task."""
     copied = max(task.shared(text) for text in range(task.texts))
-    each = copied + task.request.max_new_tokens if copied else tokens_of(task.request)
-    return task.texts * each
+    if copied:
+        return task.texts * copied + task.most_new_tokens
+    return task.texts * tokens_of(task.request)

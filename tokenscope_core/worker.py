@@ -82,10 +82,18 @@ class Worker:
         if not isinstance(error, TokenScopeError):
             _LOG.error("A run on %s failed", self.choice, exc_info=error)
         job.fail(error, self._host.keep)
+        _forget_frames(error)
         if is_out_of_memory(error):
-            # The frames of the run hold its tensors.
-            error.__traceback__ = None
+            if self.lm is not None:
+                self.lm.prefixes.clear()
             release_memory()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """The frames of a run hold its tensors and its model, and the job keeps the error."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def release_memory() -> None:

@@ -57,7 +57,7 @@ def progress_text(view: JobView) -> str:
 
 
 def _reading(view: JobView) -> bool:
-    return view.request.max_new_tokens == 0 or view.new_tokens == 0
+    return view.most_new_tokens == 0 or view.new_tokens == 0
 
 
 def _share_text(doing: str, done: int, total: int | None) -> str:
