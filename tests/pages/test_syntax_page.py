@@ -68,7 +68,7 @@ def test_the_table_is_the_aggregate_of_the_core_in_either_unit(page: App) -> Non
     in_bits = expected["mean"].to_numpy() / NATS_PER_BIT
     np.testing.assert_allclose(table["mean surprisal (bits)"], in_bits)
     np.testing.assert_allclose(table["tokens"], expected["n"])
-    assert set(table["remark"]) == {"thin: under 30 tokens"}
+    assert set(table["remark"]) == {"thin: under 30"}
     choose(page, unit="nats")
     table = frame(page, "category")
     np.testing.assert_allclose(table["mean surprisal (nats)"], expected["mean"])

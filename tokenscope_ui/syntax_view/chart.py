@@ -8,7 +8,7 @@ import pandas as pd
 
 from tokenscope_core import Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_ui.charts import OTHER, TAIL, TAKEN
+from tokenscope_ui.charts import OTHER, TAKEN
 from tokenscope_ui.formatting import visible_text
 from tokenscope_ui.scales import screen_unit, to_screen
 from tokenscope_ui.syntax_view.reading import (
@@ -23,6 +23,8 @@ from tokenscope_ui.syntax_view.words import label_text, mean_text, number_text
 _ROW_HEIGHT = 21
 _LABEL_WIDTH = 230
 _LABEL_LENGTH = 40
+# Seen on a blue bar, and on a white or a black page.
+_INTERVAL, _DOT = "#C44E00", "#7A7A7A"
 FEW = 40
 
 
@@ -111,7 +113,7 @@ def bar_chart(
         ),
     )  # fmt: skip
     base = alt.Chart(bars.assign(chosen=bars["row"] == chosen)).encode(y=y)
-    means = base.mark_bar(height={"band": 0.72}, cornerRadiusEnd=2, opacity=0.75).encode(
+    means = base.mark_bar(height={"band": 0.72}, cornerRadiusEnd=2, opacity=0.5).encode(
         x=alt.X("mean:Q", title=title),
         color=alt.condition("datum.chosen", alt.value(TAKEN), alt.value(OTHER)),
         tooltip=[
@@ -123,7 +125,7 @@ def bar_chart(
     dots = (
         alt.Chart(behind)
         .transform_calculate(jitter="(datum.position * 0.618) % 1")
-        .mark_circle(size=13, opacity=0.55, color=TAIL)
+        .mark_circle(size=16, opacity=0.8, color=_DOT)
         .encode(
             y=y,
             x="value:Q",
@@ -137,8 +139,7 @@ def bar_chart(
         )
     )
     pick = alt.selection_point(name="pick", fields=["row"], on="click")
-    # Seen on a blue bar and on a white or a black page.
-    intervals = base.mark_rule(strokeWidth=2.5, color="#C44E00").encode(
+    intervals = base.mark_rule(strokeWidth=2.5, color=_INTERVAL).encode(
         x="ci_low:Q", x2="ci_high:Q"
     )
     chart: alt.LayerChart = alt.LayerChart(layer=[means.add_params(pick), dots, intervals])

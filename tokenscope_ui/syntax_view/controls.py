@@ -42,7 +42,9 @@ def draw(trace: Trace) -> Look:
         language = found.language if chosen == DETECT else str(chosen)
         level = _level(language)
         kind = st.segmented_control(
-            "Code in", tuple(KINDS), key=KIND_KEY, default="statement", required=True,
+            "Code in", tuple(KINDS), key=KIND_KEY, required=True,
+            # A click in the table sets it too, which a default beside it would be at odds with.
+            default=None if KIND_KEY in st.session_state else "statement",
             format_func=lambda name: KINDS[name], persist_state="session",
             help="The pieces that the code is tinted in, each by the mean of its own tokens; as in "
             "the table: by the mean of the part it belongs to.",

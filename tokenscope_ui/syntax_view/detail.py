@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,8 @@ def show(trace: Trace, look: Look, byte: int | None) -> None:
     _header(trace, look, cut, span)
     piece = int(cut.piece[span])
     start, end = _bounds(cut, span)
-    shown = trace.text_bytes[start:end].decode("utf-8", "replace").strip("\r\n")
+    shown = trace.text_bytes[start:end].decode("utf-8", "replace")
+    shown = textwrap.dedent(shown.strip("\r\n"))
     st.code(shown or visible_text(trace.text_bytes[start:end]), language=None, wrap_lines=True,
             height=_CODE_HEIGHT if shown.count("\n") > 5 else "content")  # fmt: skip
     if look.kind in ("part", "function"):

@@ -17,7 +17,6 @@ from tokenscope_ui.scales import screen_unit
 from tokenscope_ui.syntax_view import controls, state
 from tokenscope_ui.syntax_view.pieces import cut
 from tokenscope_ui.syntax_view.reading import (
-    VALUES,
     Look,
     analysed,
     in_screen_units,
@@ -30,8 +29,9 @@ from tokenscope_ui.syntax_view.soundness import line_of
 from tokenscope_ui.syntax_view.words import THIN_WORDS, label_text, one_line
 
 _ROW, _HEAD = 35, 40
-_HEADINGS = {
-    "ci_low": "95 % from", "ci_high": "95 % to", "median": "median", "q25": "lower quartile",
+_INTERVAL = {"ci_low": "95 % from", "ci_high": "95 % to"}
+_SPREAD = {
+    "median": "median", "q25": "lower quartile",
     "q75": "upper quartile", "min": "least", "max": "greatest", "std": "std",
 }  # fmt: skip
 
@@ -43,7 +43,8 @@ def show_parts(trace: Trace, look: Look) -> None:
     _clickable(
         trace, table, firsts, name="parts", look=look, height=460, as_parts=True,
         column_config={
-            look.level: st.column_config.TextColumn(look.level, width=170, pinned=True),
+            look.level: st.column_config.TextColumn(look.level, width=140, pinned=True),
+            "remark": st.column_config.TextColumn("remark", width=100),
             "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=64),
             "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
             **_number_columns(table.columns, look),
@@ -66,9 +67,10 @@ def part_table(trace: Trace, look: Look) -> pd.DataFrame:
         "tokens": table["n"].to_numpy(),
         mean_heading(look): screen["mean"].to_numpy(),
     }  # fmt: skip
-    shown |= {_HEADINGS[name]: screen[name].to_numpy() for name in VALUES if name != "mean"}
-    shown["bytes"] = table["bytes"].to_numpy()
+    shown |= {heading: screen[name].to_numpy() for name, heading in _INTERVAL.items()}
     shown["remark"] = [THIN_WORDS if thin else "" for thin in table["thin"].tolist()]
+    shown |= {heading: screen[name].to_numpy() for name, heading in _SPREAD.items()}
+    shown["bytes"] = table["bytes"].to_numpy()
     if look.level == "line":
         code = trace.text_bytes.split(b"\n")
         shown["code"] = [one_line(code[line - 1]) for line in table["line"].tolist()]
@@ -92,7 +94,7 @@ def show_statements(trace: Trace, look: Look) -> None:
     """Draw the statements, the least sure first."""
     table = statement_table(trace, look)
     _clickable(
-        trace, table, table["byte"].tolist(), name="statements", look=look, height=330,
+        trace, table, table["byte"].tolist(), name="statements", look=look, height=250,
         column_order=[name for name in table.columns if name != "byte"],
         column_config={
             "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=60),
@@ -191,8 +193,13 @@ def mean_heading(look: Look) -> str:
 
 
 def _number_columns(names: Iterable[str], look: Look) -> dict[str, Any]:
+    """How figures are written; the heading of the mean is short, since its table is named by it."""
     form = "%.1f" if BY_NAME[look.metric].unit in ("rank", "ms") else "%.3f"
-    numbers = (mean_heading(look), *_HEADINGS.values())
+    unit = screen_unit(BY_NAME[look.metric], look.unit)
+    labels = {name: name for name in (*_INTERVAL.values(), *_SPREAD.values())}
+    labels[mean_heading(look)] = f"mean ({unit})" if unit else "mean"
     return {
-        name: st.column_config.NumberColumn(name, format=form) for name in names if name in numbers
+        name: st.column_config.NumberColumn(labels[name], format=form, width=78)
+        for name in names
+        if name in labels
     }

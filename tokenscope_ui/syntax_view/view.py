@@ -50,12 +50,12 @@ def show(trace: Trace) -> None:
     with left:
         _code(trace, look, byte)
     with right:
-        detail.show(trace, look, byte)
         if counts:
             sure = "Statements, the least sure first"
             st.markdown(f"**{sure}**", help="A compound statement is its own line or lines, "
                         "without the statements inside it.")  # fmt: skip
             tables.show_statements(trace, look)
+        detail.show(trace, look, byte)
     if counts:
         _aggregate(trace, look, byte)
     _findings(trace, look)

@@ -27,7 +27,7 @@ _NOWHERE = {
     "function": "(outside of functions)",
     "language": "(no known language)",
 }
-THIN_WORDS = f"thin: under {THIN} tokens"
+THIN_WORDS = f"thin: under {THIN}"
 
 
 def part_text(label: Hashable, look: Look) -> str:
