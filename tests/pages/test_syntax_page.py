@@ -260,3 +260,22 @@ def test_a_run_generated_on_decode_is_what_the_page_shows(app: App) -> None:
     app.run()
     assert app.test.query_params["run"] in (key, [key])
     assert app.test.dataframe
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "language"),
+    [
+        (ANSWER, "", "markdown"),
+        ("Here:\n\n```python\n" + 40 * CODE + "```\n", "", "markdown"),
+        ('def f():\n    """Use it so:\n\n```\nf()\n```\n"""\n    return 1\n', "", "python"),
+        (PROMPT + "    x = = 1\n", PROMPT, "python"),
+        ("#!/bin/sh\nls -l | wc -l\n", "", "bash"),
+        ("def", "def", "python"),
+        ("fn main() {\n    let x: u8 = 1;\n}\n", "", "rust"),
+        ("", "", "python"),
+    ],
+)
+def test_the_language_is_read_off_fences_the_prompt_and_the_text(
+    text: str, prompt: str, language: str
+) -> None:
+    assert reading.detected(traced(text, prompt)).language == language

@@ -3,6 +3,8 @@ Altair out."""
 
 from __future__ import annotations
 
+import functools
+
 import altair as alt
 import pandas as pd
 
@@ -28,6 +30,7 @@ _INTERVAL, _DOT = "#C44E00", "#7A7A7A"
 FEW = 40
 
 
+@functools.lru_cache(maxsize=16)
 def bar_table(trace: Trace, look: Look) -> pd.DataFrame:
     """One row a part in the order of the table: `row`, `label` (unique), `mean`, `ci_low`,
     `ci_high` (screen units), and `shown`, `interval`, `tokens` as texts."""
@@ -72,14 +75,16 @@ def _labels(parts: list[object], tokens: list[str], look: Look, trace: Trace) ->
     return labels
 
 
-def point_table(trace: Trace, look: Look, bars: pd.DataFrame) -> pd.DataFrame:
-    """The tokens of the parts in `bars`: `row`, `label`, `position`, `token`, `value` (screen
+@functools.lru_cache(maxsize=16)
+def point_table(trace: Trace, look: Look, most: int) -> pd.DataFrame:
+    """The tokens of the first `most` parts of `bar_table`: `row`, `label`, `position`, `token`, `value` (screen
     units), `shown`, `share` (as text)."""
     table = shown_parts(trace, look)
     row_of = dict(zip(table[look.level].tolist(), range(len(table)), strict=True))
     behind = points(trace, look.language, look.level, look.metric, look.prompt)
     rows = behind["part"].map(row_of)
-    behind = behind[rows.isin(bars["row"])].assign(row=rows)
+    bars = bar_table(trace, look)
+    behind = behind[rows < most].assign(row=rows)
     tokens = trace.vocabulary.token_bytes
     positions = behind["position"].tolist()
     return pd.DataFrame(

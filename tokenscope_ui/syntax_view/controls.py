@@ -71,7 +71,7 @@ def draw(trace: Trace) -> Look:
     return Look(
         metric=str(metric), level=level, language=language, prompt=prompt,
         unit=cast(LogUnit, unit), relative=scale == "relative", invisibles=invisibles,
-        kind=kind,
+        kind=kind or "statement",
     )  # fmt: skip
 
 

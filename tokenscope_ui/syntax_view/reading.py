@@ -13,7 +13,7 @@ from tokenscope_core import Trace, aggregate
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.syntax.aggregation import Level
 from tokenscope_core.syntax.alignment import align
-from tokenscope_core.syntax.documents import MARKDOWN, code_regions
+from tokenscope_core.syntax.documents import MARKDOWN, code_regions, cut_text
 from tokenscope_core.syntax.frames import Syntax, analyse
 from tokenscope_core.syntax.languages import CLEAR_MARGIN, LABELS, detect
 from tokenscope_ui.scales import LogUnit, scale_of, to_screen
@@ -27,10 +27,12 @@ KINDS: dict[Kind, str] = {
 }
 # What is measured in the unit of the metric; the bootstrap bounds stand beside their mean.
 VALUES = ("mean", "ci_low", "ci_high", "median", "q25", "q75", "min", "max", "std")
-# From this share of errors on, a text with fences is prose with code in it.
-_PROSE_ERRORS = 0.05
+# With at most this share of errors Bash fits, and from this on another language does not.
+_FEW_ERRORS = 0.05
 _FAR_FROM_ALL = 0.2
 _ENOUGH_WORDS = 3
+# Languages in which a fence means nothing, unless it stands in a string or comment.
+_NO_BACKTICKS = ("python", "java", "rust", "c", "cpp")
 _USUAL = "python"
 
 
@@ -65,26 +67,40 @@ class Detected:
 def detected(trace: Trace) -> Detected:
     """The language of a trace: of its fences, its prompt where that is enough, or all its text."""
     text = trace.text_bytes
-    fences = bool(code_regions(text))
+    fences = _has_fences(text)
     if trace.request.messages:
         inside = "with fenced code" if fences else "without fenced code so far"
         return Detected(MARKDOWN, "sure", f"a conversation, {inside}")
+    if fences:
+        return Detected(MARKDOWN, "likely", "code between fences")
     prompt_end = int(trace.byte_end[trace.prompt_length - 1]) if trace.prompt_length else 0
     # What was generated may be broken, and then looks like whatever language is most lenient.
     prompt = text[:prompt_end]
-    by_prompt = _judged(prompt, "its prompt") if len(prompt.split()) >= _ENOUGH_WORDS else None
+    by_prompt = _judged(prompt, "its prompt")
     if by_prompt is not None and by_prompt[1] == 0 and by_prompt[0].certainty == "likely":
         return by_prompt[0]
     by_text = _judged(text, "its text")
     if by_text is None:
-        return Detected(_USUAL, "a guess", "there is no text to judge by")
-    if fences and by_text[1] >= _PROSE_ERRORS:
-        return Detected(MARKDOWN, "likely", "fences in a text that no language fits as a whole")
+        return Detected(_USUAL, "a guess", "too little text to judge by")
     return by_text[0]
 
 
+def _has_fences(text: bytes) -> bool:
+    """Whether there is fenced code, and not in a string or comment of a program."""
+    regions = code_regions(text)
+    if not regions:
+        return False
+    shares = detect(text).error_share
+    pieces = cut_text(text, min(_NO_BACKTICKS, key=lambda name: shares.get(name, 1.0)))
+    inside = max(0, regions[0].start - 2)
+    piece = pieces.levels.iloc[int(np.searchsorted(pieces.end, inside, side="right"))]
+    return bool(piece["error"]) or piece["category"] not in ("string", "docstring", "comment")
+
+
 def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
-    """A language for a text and the share of errors in it; None for a text without content."""
+    """A language for a text and the share of errors in it; None for a text too short to say."""
+    if len(text.split()) < _ENOUGH_WORDS:
+        return None
     if text.startswith(b"#!") and b"sh" in text.partition(b"\n")[0]:
         return Detected("bash", "sure", "its first line names a shell"), 0.0
     shares = dict(detect(text).error_share)
@@ -93,7 +109,7 @@ def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
     bash = shares.pop("bash")
     first, second = sorted(shares, key=shares.__getitem__)[:2]
     # Bash takes nearly any words for commands: nothing else may fit even halfway.
-    if shares[first] >= _FAR_FROM_ALL and bash < _PROSE_ERRORS:
+    if shares[first] >= _FAR_FROM_ALL and bash < _FEW_ERRORS:
         return Detected("bash", "a guess", f"nothing else fits {what}; prose looks the same"), bash
     clear = shares[second] - shares[first] >= CLEAR_MARGIN
     if not clear and shares[_USUAL] - shares[first] < CLEAR_MARGIN:

@@ -139,7 +139,7 @@ def _chart(trace: Trace, look: Look, byte: int | None) -> None:
         persist_state="session",
     ):  # fmt: skip
         bars = bars.head(FEW)
-    behind = point_table(trace, look, bars)
+    behind = point_table(trace, look, len(bars))
     st.altair_chart(
         bar_chart(bars, behind, look, chosen=_chosen_row(trace, look, byte)),
         key=CHART_KEY, on_select=functools.partial(_take_bar, trace, look), selection_mode="pick",
