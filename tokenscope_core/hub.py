@@ -53,11 +53,12 @@ def is_hub_id(name: str) -> bool:
 
 def cached_names() -> tuple[str, ...]:
     """The hub ids of which something is in the cache, most recently used first."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repos = [repo for repo in scan_cache_dir().repos if repo.repo_type == "model"]
+        found = scan_cache_dir(constants.HF_HUB_CACHE).repos
+        repos = [repo for repo in found if repo.repo_type == "model"]
     except (CacheNotFound, OSError):
         return ()
     return tuple(r.repo_id for r in sorted(repos, key=lambda r: r.last_accessed, reverse=True))

@@ -107,8 +107,17 @@ INFLUENCE = Metric(
     "substitution of the runner-up, after erasure, arXiv:1612.08220",
 )  # fmt: skip
 
-BY_NAME: dict[str, Metric] = {metric.name: metric for metric in (*METRICS, INFLUENCE)}
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 STORED: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.stored)
+
+
+def metric_named(name: str) -> Metric:
+    """A column of a trace, or `INFLUENCE`.
+
+    Raises:
+        KeyError: no metric has that name.
+    """
+    return INFLUENCE if name == INFLUENCE.name else BY_NAME[name]
 
 
 def missing_reason(name: str, *, position: int, source: str) -> str:

@@ -104,7 +104,8 @@ def load_model(
     if placed_by_accelerate is not None and importlib.util.find_spec("accelerate") is None:
         raise ModelError(
             asked=f"The model “{files.name}” was to be placed on “{device}”.",
-            found="That takes the library accelerate, which is not installed.",
+            found=("Its weights are quantised by " + quantised + ". That" if quantised else "That")
+            + " takes the library accelerate, which is not installed.",
             action="Install accelerate, or choose one device and weights that are not quantised.",
         )
     try:

@@ -15,9 +15,10 @@ from tokenscope_core.reading import Reader
 from tokenscope_core.recording import given_rows, host_ids
 from tokenscope_core.steps import FinishReason, Rows, Source
 
-# Logits of one chunk hold at most this many numbers (64 MiB in float32).
-_CHUNK_LOGITS = 16 * 1024 * 1024
-_MIN_CHUNK, _MAX_CHUNK = 32, 512
+# Logits of one chunk hold at most this many numbers (192 MiB in float32). Attention over a text in
+# one piece skips what lies ahead; over pieces it does not, which at 2,000 tokens costs a tenth.
+_CHUNK_LOGITS = 48 * 1024 * 1024
+_MIN_CHUNK, _MAX_CHUNK = 32, 1024
 
 
 def chunk_length(vocabulary_size: int) -> int:

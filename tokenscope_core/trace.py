@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenscope_core.edits import Edit
-from tokenscope_core.metric_registry import METRICS, STORED
+from tokenscope_core.metric_registry import BY_NAME, STORED
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary
 
 FINISH_REASONS: tuple[FinishReason, ...] = ("length", "eos", "stop", "cancelled")
-
-_COLUMNS = frozenset(metric.name for metric in METRICS)
 
 # Part of every key: raise it when the meaning of a stored column changes.
 KEY_VERSION = 2
@@ -161,9 +159,7 @@ class Trace:
         Raises:
             KeyError: no metric has that name.
         """
-        if name not in _COLUMNS:
-            raise KeyError(name)
-        column: Floats = getattr(self, name)
+        column: Floats = getattr(self, BY_NAME[name].name)
         return column
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.metric_registry import metric_named
 from tokenscope_ui.scales import LogUnit, screen_unit
 
 NOT_AVAILABLE = "not available"
@@ -47,7 +47,7 @@ def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:
     """A stored value with its unit, as a screen shows it; `value` already in screen units."""
     if math.isnan(value):
         return NOT_AVAILABLE
-    metric = BY_NAME[name]
+    metric = metric_named(name)
     if metric.unit == "probability":
         return probability_text(value)
     if metric.unit == "rank":
@@ -65,7 +65,7 @@ def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str
     in percentage points."""
     if math.isnan(difference):
         return NOT_AVAILABLE
-    kind = BY_NAME[name].unit
+    kind = metric_named(name).unit
     if kind == "probability":
         points = 100 * difference
         small = 0.001 <= abs(points) < 1
@@ -76,7 +76,7 @@ def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str
     elif kind == "ms":
         digits, suffix = f"{difference:+.1f}", "ms"
     else:
-        digits, suffix = f"{difference:+.3f}", screen_unit(BY_NAME[name], unit)
+        digits, suffix = f"{difference:+.3f}", screen_unit(metric_named(name), unit)
     # A sign before a zero would be a claim about its sign.
     number = digits if float(digits.replace(",", "")) else digits[1:]
     return f"{number} {suffix}".rstrip().replace("-", "−")

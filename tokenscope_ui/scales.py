@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, Metric
+from tokenscope_core.metric_registry import NATS_PER_BIT, Metric, metric_named
 from tokenscope_core.steps import Floats
 
 LogUnit = Literal["bits", "nats"]
@@ -80,7 +80,7 @@ def screen_unit(metric: Metric, unit: LogUnit = "bits") -> str:
 
 def to_screen(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
     """Stored values (nats) in the unit of the screen."""
-    divisor = {"nats": NATS_PER_BIT, "nats²": NATS_PER_BIT**2}.get(BY_NAME[name].unit, 1.0)
+    divisor = {"nats": NATS_PER_BIT, "nats²": NATS_PER_BIT**2}.get(metric_named(name).unit, 1.0)
     return values / divisor if unit == "bits" else values
 
 
@@ -91,7 +91,7 @@ def tint_values(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
 
 def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits") -> Scale:
     """The scale of a metric: fixed, or stretched over the given stored values."""
-    metric = BY_NAME[name]
+    metric = metric_named(name)
     low, high = _fixed_range(name, unit)
     if relative:
         low, high = _stretched(name, tint_values(name, values, unit), (low, high))
@@ -116,7 +116,7 @@ def difference_scale(
     name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits"
 ) -> Scale:
     """The scale of `difference_values`: neutral at 0, warm where b is the less sure one."""
-    metric = BY_NAME[name]
+    metric = metric_named(name)
     reach = _REACH_BITS.get(name, 1.0) * _in_unit(metric, unit)
     known = np.abs(values[np.isfinite(values)])
     if relative and len(known) and known.max() > 0:
@@ -141,7 +141,7 @@ def _in_unit(metric: Metric, unit: LogUnit) -> float:
 
 def _fixed_range(name: str, unit: LogUnit) -> tuple[float, float]:
     low, high = _RANGE_BITS.get(name, (0.0, 1.0))
-    factor = _in_unit(BY_NAME[name], unit)
+    factor = _in_unit(metric_named(name), unit)
     return low * factor, high * factor
 
 

@@ -7,7 +7,7 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Influence, Trace
-from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.metric_registry import metric_named
 from tokenscope_ui import (
     branch_bar,
     influence,
@@ -75,7 +75,7 @@ def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.selectbox(
             "Tint by", metrics, key="metric", width=220, persist_state="session",
-            format_func=lambda name: BY_NAME[name].label,
+            format_func=lambda name: metric_named(name).label,
         )  # fmt: skip
         scale = st.segmented_control(
             "Scale", ("absolute", "relative"), default="absolute", key="scale", required=True,
@@ -107,7 +107,7 @@ def _position_chart(
 ) -> None:
     table = position_table(trace, metric, unit, influence=measured)
     if not len(table):
-        st.caption(f"No token of this trace has a value for {BY_NAME[metric].label}.")
+        st.caption(f"No token of this trace has a value for {metric_named(metric).label}.")
         return
     chart = position_chart(
         table,
