@@ -35,8 +35,9 @@ class JobView:
     until the model has split the prompt. A run may write several `texts` side by side; `new_tokens`
     counts all of theirs, at most `most_new_tokens`. `tokens_per_second` and `seconds_left` are None
     until at least two tokens have been generated; `seconds_left` is an upper bound, since a run may
-    end early. `traces` holds those that are done, and once the run was stopped or failed also those
-    that had at least one token of their own. `error` is set once it has failed.
+    end early. `parent` is the trace that branches grow on. `traces` holds those that are done, and
+    once the run was stopped or failed also those that had at least one token of their own. `error`
+    is set once it has failed.
     """
 
     job_id: str
@@ -53,6 +54,7 @@ class JobView:
     seconds_left: float | None = None
     from_store: bool = False
     texts: int = 1
+    parent: Trace | None = None
     traces: tuple[Trace, ...] = ()
     error: TokenScopeError | None = None
 
@@ -191,6 +193,7 @@ class Job(Work):
                 seconds_left=(most - self._new_tokens) / rate if rate else None,
                 from_store=self._from_store,
                 texts=self.task.texts,
+                parent=self.task.parent,
                 traces=tuple(self._traces[text] for text in sorted(self._traces)),
                 error=self._error,
             )

@@ -31,6 +31,10 @@ class Task(Protocol):
         """How many there are."""
 
     @property
+    def parent(self) -> Trace | None:
+        """The trace that the texts grow on; None where they begin with a prompt."""
+
+    @property
     def most_new_tokens(self) -> int:
         """How many tokens are generated at most, in all texts together."""
 
@@ -66,6 +70,7 @@ class Prompted:
 
     request: Request
     texts: int = 1
+    parent: None = None
 
     @property
     def most_new_tokens(self) -> int:
@@ -124,6 +129,11 @@ class Branched:
     def texts(self) -> int:
         """How many branches."""
         return len(self.plans)
+
+    @property
+    def parent(self) -> Trace:
+        """What the branches fork from."""
+        return self.plans[0].parent
 
     @property
     def most_new_tokens(self) -> int:

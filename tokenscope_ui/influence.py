@@ -131,14 +131,15 @@ def _progress(view: AnalysisView) -> str:
 
 
 def _follow(trace: Trace) -> AnalysisView | None:
-    """Look at the measurement of a trace; takes over its result once it has ended."""
+    """Look at the measurement in progress, which is of this trace where a view comes back; takes
+    over its result once it has ended."""
     state = _state()
-    if state.ticket is None or state.key != trace.key:
+    if state.ticket is None:
         return None
     state.ticket.touch()
     view = state.ticket.view()
     if not view.ended:
-        return view
+        return view if state.key == trace.key else None
     state.ticket = None
     state.problem = view.error
     if isinstance(view.result, Influence):

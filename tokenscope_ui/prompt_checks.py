@@ -70,8 +70,11 @@ def hints(text: str) -> Iterator[str]:
 
 def reading_note(trace: Trace) -> str | None:
     """A sentence where the model read another text than was typed, else None: tokenizers normalise
-    Unicode or white space, chat templates trim."""
+    Unicode or white space, chat templates trim. Of a branch, in which a person may have changed the
+    prompt, none."""
     request, read = trace.request, trace.text_bytes
+    if trace.branch is not None:
+        return None
     if trace.finish_reason == "cancelled" and "sampled" not in trace.source:
         return None  # it has only part of the prompt
     if request.messages:

@@ -67,13 +67,14 @@ def publish() -> None:
 def start(model: str | ModelChoice, request: Request | Task) -> None:
     """Submit a run, replacing one in progress; problems become part of the state."""
     state = current()
-    if state.ticket is not None:
-        state.ticket.stop()
     try:
         ticket = service().submit(model, request, subscriber())
     except TokenScopeError as error:
-        _set(replace(state, ticket=None, problem=error))
+        _set(replace(state, problem=error))
         return
+    # The same once more, as by a double click, goes on.
+    if state.ticket is not None and state.ticket.job_id != ticket.job_id:
+        state.ticket.stop()
     # In a branch the place where it was edited stays in view.
     selected = state.selected if isinstance(request, Branched) else None
     _set(replace(state, address=ticket.job_id, ticket=ticket, problem=None, selected=selected))
@@ -157,7 +158,11 @@ def follow() -> JobView | None:
     if not view.ended:
         return view
     trace = view.trace or state.trace
-    sessions.take(view.traces, state.trace)
+    problem = view.error
+    try:
+        sessions.take(view.traces, view.parent)
+    except TokenScopeError as error:
+        problem = problem or error
     _set(
         replace(
             state,
@@ -165,7 +170,7 @@ def follow() -> JobView | None:
             ticket=None,
             trace=trace,
             outcome=view,
-            problem=view.error,
+            problem=problem,
         )
     )
     return view
@@ -191,9 +196,12 @@ def restore() -> tuple[ModelChoice, Request] | None:
     ticket = service().attach(address, subscriber())
     if ticket is not None:
         view = ticket.view()
-        _set(replace(state, address=address, ticket=ticket, problem=None, selected=None))
+        shown = view.parent or state.trace
+        _set(
+            replace(state, address=address, ticket=ticket, trace=shown, problem=None, selected=None)
+        )
         follow()
-        return view.model, view.request
+        return view.model, view.request if view.parent is None else _first_request(view.parent)
     try:
         trace = service().store.get(address)
     except RecordError as error:
@@ -206,10 +214,17 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if tree is not None and address in tree:
         sessions.change(tree.select(address))
     _set(RunState(address=address, trace=trace))
-    # The controls say how the run began that a branch grew on.
-    whole = tree is not None and address in tree and trace.branch is not None
-    request = tree.root.request if tree is not None and whole else trace.request
-    return identified(trace.model) or ModelChoice(trace.model.name), request
+    return identified(trace.model) or ModelChoice(trace.model.name), _first_request(trace)
+
+
+def _first_request(trace: Trace) -> Request:
+    """How the run began that a branch grew on: what the controls say."""
+    tree = sessions.current()
+    if trace.branch is None:
+        return trace.request
+    if tree is None or trace.key not in tree:
+        tree = sessions.ancestry(trace)
+    return trace.request if tree is None else tree.root.request
 
 
 def _evicted(name: str) -> TokenScopeError:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from tokenscope_core import Edit, TokenScopeError, Trace
+from tokenscope_core import Edit, RequestError, TokenScopeError, Trace
 from tokenscope_core.branches import BranchPlan, alternatives, plan, redraws
 from tokenscope_core.insertion import Insertion, insertion
 from tokenscope_core.model_facts import facts_of
@@ -187,7 +187,14 @@ def grow(trace: Trace, plans: Callable[[int | None], tuple[BranchPlan, ...]]) ->
     try:
         files = find(choice.name)
         context = None if files is None else facts_of(files).context
-        runs.start(choice, Branched(plans(context)))
+        planned = plans(context)
+        if not planned:
+            raise RequestError(
+                asked="Branches were to be grown.",
+                found="Of no generated token another candidate is recorded.",
+                action="Generate it again with more candidates recorded.",
+            )
+        runs.start(choice, Branched(planned))
     except TokenScopeError as problem:
         runs.refuse(problem)
 

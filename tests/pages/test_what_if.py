@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tokenscope_core import Session, Trace
-from tokenscope_ui import what_if
+from tokenscope_core import session as session_module
+from tokenscope_core.analyses import InfluenceOf
+from tokenscope_ui import controls, model_picker, runs, what_if
+from tokenscope_ui.server import service
 
 App = Any
 
@@ -32,9 +36,7 @@ def session(app: App) -> Session:
     return held
 
 
-def select(app: App, position: int) -> App:
-    from dataclasses import replace
-
+def select(app: App, position: int | None) -> App:
     app.test.session_state["run_state"] = replace(app.state, selected=position)
     return app.run()
 
@@ -200,3 +202,79 @@ def test_turning_to_a_branch_takes_over_what_another_tab_has_grown(drawn: App, a
     assert drawn.test.query_params["session"] == name
     assert len(session(drawn)) == 3
     assert trace(drawn).key == root.key
+
+
+def test_a_reload_while_a_branch_grows_leaves_the_controls_as_the_run_began(
+    drawn: App, app: App
+) -> None:
+    parent = trace(drawn)
+    drawn.test.selectbox(key="what if then").set_value(what_if.RESCORE)
+    drawn.run()
+    child = grow(drawn, "put candidate")
+    job = drawn.state.outcome.job_id
+    again = type(app)(app.test.session_state["model"]).open(run=job)
+    assert trace(again).key == child.key
+    assert "Generate" in again.buttons, "rescoring a branch is not scoring a prompt"
+    assert again.test.number_input(key="max_new_tokens").value == parent.request.max_new_tokens
+    assert {parent.key, child.key} == {branch.key for branch in session(again).branches}
+
+
+def test_pressing_generate_twice_does_not_begin_again(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.test.session_state["max_new_tokens"] = 200
+    tickets = []
+
+    def twice() -> None:
+        for _ in range(2):
+            controls.runs.start(model_picker.chosen(), controls._request())
+            tickets.append(runs.current().ticket)
+            while not tickets[-1].view().new_tokens:
+                tickets[-1].wait(0.01)
+
+    monkeypatch.setattr(controls, "submit", twice)
+    app.open().press("Generate")
+    app.until_ended()
+    assert tickets[0].view().phase == "done"
+    assert app.state.outcome.phase == "done"
+
+
+def test_growing_where_nothing_was_open_says_so(app: App) -> None:
+    app.open().generate()
+    only = replace(trace(app), candidate_ids=np.full((len(trace(app)), 1), -1))
+    app.test.session_state["run_state"] = replace(app.state, trace=only)
+    app.run()
+    app.test.button(key="grow turning points").click()
+    app.run()
+    assert "more candidates recorded" in str(app.state.problem)
+
+
+def test_a_tree_that_is_full_says_so_and_shows_the_branch(
+    drawn: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = trace(drawn)
+    monkeypatch.setattr(session_module, "MAX_BRANCHES", 1)
+    drawn.test.button(key="put candidate").click()
+    drawn.run().until_ended()
+    assert "remove some" in str(drawn.state.problem)
+    assert trace(drawn).parent == (root.key, drawn.state.selected)
+
+
+def test_influence_that_ended_while_another_branch_was_shown_is_not_lost(drawn: App) -> None:
+    root = trace(drawn)
+    child = grow(drawn, "put candidate")
+    ticket = service().analyse(drawn.test.session_state["model"], InfluenceOf(root), "tab")
+    assert ticket.wait(30.0).phase == "done"
+    measuring = drawn.test.session_state["influence_state"]
+    measuring.ticket, measuring.key = ticket, root.key
+    select(drawn, None)
+    drawn.test.button(key="measure influence").click()
+    drawn.run()
+    assert trace(drawn).key == child.key
+    assert root.key in measuring.found
+
+
+def test_a_prompt_that_a_person_changed_is_not_blamed_on_the_tokenizer(drawn: App) -> None:
+    select(drawn, 2)
+    grow(drawn, "put candidate")
+    assert "as typed" not in drawn.texts
