@@ -77,8 +77,8 @@ def _labels(parts: list[object], tokens: list[str], look: Look, trace: Trace) ->
 
 @functools.lru_cache(maxsize=16)
 def point_table(trace: Trace, look: Look, most: int) -> pd.DataFrame:
-    """The tokens of the first `most` parts of `bar_table`: `row`, `label`, `position`, `token`, `value` (screen
-    units), `shown`, `share` (as text)."""
+    """The tokens of the first `most` parts of `bar_table`: `row`, `label`, `position`, `token`,
+    `value` (screen units), `shown`, `share` (as text)."""
     table = shown_parts(trace, look)
     row_of = dict(zip(table[look.level].tolist(), range(len(table)), strict=True))
     behind = points(trace, look.language, look.level, look.metric, look.prompt)

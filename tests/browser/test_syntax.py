@@ -1,0 +1,96 @@
+"""The page of syntax in a real browser: code, table and chart select each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, Position, expect
+from syntax_traces import trace_of, words
+
+import tokenscope_core as ts
+from tokenscope_ui.syntax_view.reading import Look
+from tokenscope_ui.syntax_view.tables import statement_table
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+LOAD_MS = 90_000
+LOOK = Look("surprisal", "category", "python", False, "bits", False, False, "statement")
+PROMPT = "def add(a, b):\n"
+CODE = PROMPT + "    total = a + b  # <b>é👋</b></script>\n    return totals\n\n\nadd(1, = 2)\n"
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ts.Trace]:
+    """A trace in the server's store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOKENSCOPE_STORE", str(tmp_path_factory.mktemp("syntax") / "store"))
+        pieces = words(CODE)
+        trace = trace_of(
+            pieces, prompt=len(words(PROMPT)), candidates=[[piece] for piece in pieces]
+        )
+        store = ts.Store()
+        store.put(trace)
+        store.close()
+        yield trace
+
+
+@pytest.fixture
+def page(open_app: Open, trace: ts.Trace) -> Page:
+    # A cold deep link: the first thing this server sees.
+    page = open_app(APP, f"syntax?run={trace.key}")
+    expect(page.get_by_text("Names that nothing in sight defines")).to_be_visible(timeout=LOAD_MS)
+    return page
+
+
+def code(page: Page) -> Locator:
+    return page.locator(".strip .code")
+
+
+def test_a_piece_is_selected_from_the_code_and_from_a_table(page: Page, trace: ts.Trace) -> None:
+    assert "# <b>é👋</b></script>" in code(page).inner_text().replace("\u200b", "")
+    expect(code(page).locator(".marked").first).to_have_text("totals")
+    code(page).locator("[data-i]").filter(has_text="return").first.click()
+    expect(page.get_by_text(re.compile(r"^Statement \d+ of \d+, line 3"))).to_be_visible()
+    expect(page.get_by_role("tooltip")).to_contain_text("mean surprisal")
+    # The table of statements stands first.
+    lines = statement_table(trace, LOOK)["line"].tolist()
+    row = next(row for row, line in enumerate(lines) if line != 3)
+    table, place = page.get_by_test_id("stDataFrame").first, Position(x=200, y=55 + 35 * row)
+    # A table takes no click before the pointer has been over it.
+    table.hover(position=place)
+    page.wait_for_timeout(400)
+    table.click(position=place)
+    where = re.compile(rf"^Statement \d+ of \d+, line {lines[row]}$")
+    expect(page.get_by_text(where)).to_be_visible()
+    expect(code(page).locator(".selected").first).to_be_visible()
+    page.reload()
+    expect(code(page).locator("[data-i]").first).to_be_visible(timeout=LOAD_MS)
+    expect(page).to_have_url(re.compile(f"run={trace.key}"))
+
+
+def test_a_bar_shows_its_part_in_the_code(page: Page) -> None:
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    expect(chart.locator("canvas, svg").first).to_be_visible()
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    least_sure = re.compile(r"^category: ")
+    # The bar of the first row, just right of its labels.
+    for x in range(60, int(box["width"]), 12):
+        chart.click(position={"x": x, "y": 14})
+        if page.get_by_text(least_sure).count():
+            break
+        page.wait_for_timeout(100)
+    expect(page.get_by_text(least_sure)).to_be_visible()
+    expect(code(page).locator(".selected").first).to_be_visible()
+
+
+def test_the_token_at_which_the_code_broke_is_one_click_away(page: Page) -> None:
+    expect(page.get_by_text("nothing that could follow makes it valid")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Show .* on Decode")).first.click()
+    expect(page.get_by_text(re.compile(r"^Position \d+ of 0 to"))).to_be_visible(timeout=LOAD_MS)
+    expect(code(page).locator(".selected").first).to_have_text("=")
