@@ -40,7 +40,8 @@ def cases(
     lm: LanguageModel, *, quick: bool
 ) -> Iterator[tuple[str, float, Callable[[], Comparison]]]:
     """What is measured: its name, the ratio it may have, and the measurement."""
-    pairs = 3 if quick else 5
+    large = lm.model.num_parameters() > 50_000_000
+    pairs = 3 if quick or large else 5
     length = 64 if quick else 256
     yield (
         "first token of a fork at 50 %, in decode steps",

@@ -88,7 +88,7 @@ def _scoring(models: Sequence[LanguageModel], *, quick: bool) -> None:
                     len(lm.encode(scoring.text_of(lm, tokens))),
                     f"{cost.cpu_ratio:.3f}",
                     f"{cost.wall_ratio:.3f}",
-                    f"{scoring.TARGETS.get(lm.identity.name, scoring.TARGET):.2f}",
+                    scoring.TARGETS.get(lm.identity.name, "–"),
                 )
     print("\nPeak memory, rise in MB in a fresh process")
     _header("model", "tokens", "prefill", "score", "all logits at once")

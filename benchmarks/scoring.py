@@ -14,8 +14,8 @@ from benchmarks.paired import Comparison, compare
 from benchmarks.shapes import SHAPES, random_model
 from tokenscope_core import LanguageModel, score
 
-TARGETS = {"random 0.5B": 1.5}
-TARGET = 1.3
+# Larger heads cost more; for other shapes nothing is promised.
+TARGETS = {"random 135M": 1.3, "random 0.5B": 1.5}
 _LINE = "total = total + value * 3\n"
 
 
