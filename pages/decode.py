@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from tokenscope_ui import controls, problems, progress, prompt_controls, runs, trace_view
+from tokenscope_ui import controls, growing, problems, progress, prompt_controls, runs, trace_view
 from tokenscope_ui.router import route
 
 POLL_S = 0.2
@@ -30,14 +30,16 @@ def result(*, polling: bool) -> None:
         if view is not None and state.busy:
             with status.container():
                 progress.show(view, key="decode")
+                if state.ticket is not None:
+                    growing.show(state.ticket)
         if state.problem is not None:
             with notice.container():
                 problems.show(state.problem)
         trace = runs.shown_trace(state)
         with body:
             if trace is not None:
-                growing = state.ticket is not None and trace is not state.trace
-                trace_view.show(trace, run=runs.run_name(state), running=growing)
+                running = state.ticket is not None and trace is not state.trace
+                trace_view.show(trace, run=runs.run_name(state), running=running)
             elif not state.busy:
                 empty()
 

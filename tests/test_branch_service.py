@@ -160,9 +160,34 @@ def test_a_stopped_analysis_frees_the_worker(
     while ticket.view().done < 2:
         ticket.wait(0.01)
     assert ticket.view().seconds_left is not None
-    assert ticket.stop().phase == "stopped"
+    stopped = ticket.stop()
+    assert (stopped.phase, stopped.result) == ("stopped", "part of it")
     view = service.analyse(model, InfluenceOf(parent), "tab").wait(WAIT_S)
     assert view.phase == "done"
+
+
+def test_what_its_last_subscriber_has_left_is_begun_anew(
+    service: GenerationService, model: str
+) -> None:
+    first = service.analyse(model, Slow(), "tab")
+    while not first.view().done:
+        first.wait(0.01)
+    first.stop()
+    time.sleep(0.1)  # until it has noticed
+    again = service.analyse(model, Slow(), "tab")
+    view = again.wait(1.0)
+    assert view.phase == "running", f"{view.result} was taken for all"
+    again.stop()
+
+
+class Slow(Endless):
+    """One that takes a while to notice that it is to stop."""
+
+    def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
+        try:
+            return super().run(lm, report, cancelled)
+        finally:
+            time.sleep(0.3)
 
 
 def test_a_failing_analysis_is_explained(service: GenerationService, model: str) -> None:

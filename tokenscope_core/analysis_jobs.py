@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
+
+
+# How long a stop waits for the part that is computed: about a step of a slow model.
+_PART_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,16 @@ class AnalysisJob(Work):
 
 class AnalysisTicket(Hold[AnalysisJob, AnalysisView]):
     """One subscriber's hold on an analysis."""
+
+    def stop(self) -> AnalysisView:
+        """Stop now; what there is by then is the result, where nobody else goes on with it."""
+        stopped = super().stop()
+        deadline = time.monotonic() + _PART_S
+        while not self._job.ended and not self._job.wanted(0.0) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if stopped.phase == "stopped" and stopped.result is None:
+            stopped = self._stopped = replace(stopped, result=self._job.view().result)
+        return stopped
 
     def _view(self, queue_position: int | None) -> AnalysisView:
         return self._job.view(queue_position)

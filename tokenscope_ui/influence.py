@@ -162,8 +162,10 @@ def _start(trace: Trace) -> None:
 def _stop() -> None:
     state = _state()
     if state.ticket is not None:
-        state.ticket.stop()
+        part = state.ticket.stop().result
         state.ticket = None
+        if isinstance(part, Influence):
+            state.found[state.key] = part
 
 
 def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:
