@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -169,25 +170,27 @@ def test_a_stopped_analysis_frees_the_worker(
 def test_what_its_last_subscriber_has_left_is_begun_anew(
     service: GenerationService, model: str
 ) -> None:
+    told, go_on = threading.Event(), threading.Event()
+
+    class Slow(Endless):
+        """One that takes its time to end."""
+
+        def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
+            part = super().run(lm, report, cancelled)
+            told.set()
+            assert go_on.wait(WAIT_S)
+            return part
+
     first = service.analyse(model, Slow(), "tab")
     while not first.view().done:
         first.wait(0.01)
     first.stop()
-    time.sleep(0.1)  # until it has noticed
+    assert told.wait(WAIT_S)
     again = service.analyse(model, Slow(), "tab")
+    go_on.set()
     view = again.wait(1.0)
     assert view.phase == "running", f"{view.result} was taken for all"
     again.stop()
-
-
-class Slow(Endless):
-    """One that takes a while to notice that it is to stop."""
-
-    def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
-        try:
-            return super().run(lm, report, cancelled)
-        finally:
-            time.sleep(0.3)
 
 
 def test_a_failing_analysis_is_explained(service: GenerationService, model: str) -> None:

@@ -10,7 +10,15 @@ import tiny_models
 from test_token_bytes import byte_fallback_tokenizer, metaspace_tokenizer
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from tokenscope_core import CapabilityError, LanguageModel, Request, RequestError, generate, stream
+from tokenscope_core import (
+    CapabilityError,
+    LanguageModel,
+    Request,
+    RequestError,
+    fork,
+    generate,
+    stream,
+)
 from tokenscope_core.fill_in_the_middle import CONVENTIONS, FillConvention, filled_gap
 from tokenscope_core.models import describe
 from tokenscope_core.prompts import end_ids, fill_convention, prompt_ids
@@ -85,6 +93,13 @@ def test_a_token_that_ends_the_middle_ends_the_run(
     assert trace.token_ids[trace.prompt_length] == separator
     assert (trace.finish_reason, len(trace) - trace.prompt_length) == ("eos", 1)
     assert plain.finish_reason == "length"
+
+
+def test_a_token_that_ends_the_middle_ends_a_branch_it_is_put_into(filler: LanguageModel) -> None:
+    separator = filler.tokenizer.convert_tokens_to_ids("<file_sep>")
+    parent = generate(filler, Request("a", suffix="b", max_new_tokens=4))
+    branch = fork(filler, parent, parent.prompt_length, token_id=separator)
+    assert (branch.finish_reason, len(branch)) == ("eos", parent.prompt_length + 1)
 
 
 @pytest.mark.parametrize("convention", [STARCODER, CODESTRAL], ids=["suffix last", "suffix first"])

@@ -93,7 +93,7 @@ class GenerationService:
                 job.end("done", stored, from_store=True)
                 return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.keep)
             known = self._jobs.get(job_id)
-            if not isinstance(known, Job) or known.ended:
+            if not isinstance(known, Job) or not self._can_be_joined(known):
                 known = self._enqueue(Job(job_id, choice, task, clock=self._clock))
             return Ticket(known, subscriber, queue_position=self._queue_position, keep=self.keep)
 
@@ -113,7 +113,7 @@ class GenerationService:
         job_id = job_id_of(choice, analysis.recipe())
         with self._changed:
             known = self._jobs.get(job_id)
-            if not isinstance(known, AnalysisJob) or known.ended:
+            if not isinstance(known, AnalysisJob) or not self._can_be_joined(known):
                 known = self._enqueue(AnalysisJob(job_id, choice, analysis, clock=self._clock))
             return AnalysisTicket(
                 known, subscriber, queue_position=self._queue_position, keep=self.keep
@@ -184,6 +184,10 @@ class GenerationService:
                 return ()
             traces.append(trace)
         return tuple(traces)
+
+    def _can_be_joined(self, job: Work) -> bool:
+        """Whether it will go on: one that nobody wants any more is about to be stopped."""
+        return not job.ended and job.wanted(self.limits.grace_s)
 
     def _enqueue(self, job: AnyWork) -> AnyWork:
         worker = self._pool.use(self, job.model)
