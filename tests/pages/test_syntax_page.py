@@ -279,3 +279,10 @@ def test_the_language_is_read_off_fences_the_prompt_and_the_text(
     text: str, prompt: str, language: str
 ) -> None:
     assert reading.detected(traced(text, prompt)).language == language
+
+
+def test_a_metric_that_no_token_has_is_said_to_be_missing(page: App) -> None:
+    pieces = words(CODE)
+    shown(page, trace_of(pieces, entropy=np.full(len(pieces), np.nan)))
+    choose(page, metric="entropy")
+    assert "No token that counts has a value of entropy" in page.texts

@@ -20,7 +20,7 @@ from tokenscope_ui.syntax_view.reading import (
     points,
     shown_parts,
 )
-from tokenscope_ui.syntax_view.words import label_text, mean_text, number_text
+from tokenscope_ui.syntax_view.words import label_text, mean_text, number_text, one_line
 
 _ROW_HEIGHT = 21
 _LABEL_WIDTH = 230
@@ -61,18 +61,21 @@ def interval_text(look: Look, low: float, high: float) -> str:
 
 def _labels(parts: list[object], tokens: list[str], look: Look, trace: Trace) -> list[str]:
     code = trace.text_bytes.split(b"\n") if look.level == "line" else []
-    labels: list[str] = []
-    for number, (part, n) in enumerate(zip(parts, tokens, strict=True)):
+    labels: dict[str, None] = {}
+    for part, n in zip(parts, tokens, strict=True):
         name = label_text(str(part), look.level)
         if look.level == "line":
-            name = f"{name}  {label_text(code[int(str(part)) - 1].decode('utf-8', 'replace'), '')}"
+            name = f"{name}  {one_line(code[int(str(part)) - 1].strip()) or '(blank)'}"
         if len(name) > _LABEL_LENGTH:
             # Scopes differ at their end, lines at their beginning.
             half = _LABEL_LENGTH - 1
             name = f"…{name[-half:]}" if look.level == "scope" else f"{name[:half]}…"
-        # An axis would merge labels that are the same; the number of a row is not shown.
-        labels.append(f"{name} ({n})" + "\u200b" * (number if name.endswith("…") else 0))
-    return labels
+        label = f"{name} ({n})"
+        while label in labels:
+            # An axis would merge labels that are the same; this is not seen.
+            label += "\u200b"
+        labels[label] = None
+    return list(labels)
 
 
 @functools.lru_cache(maxsize=16)

@@ -43,8 +43,11 @@ def show_parts(trace: Trace, look: Look) -> None:
     _clickable(
         trace, table, firsts, name="parts", look=look, height=460, as_parts=True,
         column_config={
-            look.level: st.column_config.TextColumn(look.level, width=140, pinned=True),
+            look.level: st.column_config.Column(
+                look.level, width=50 if look.level == "line" else 140, pinned=True
+            ),
             "remark": st.column_config.TextColumn("remark", width=100),
+            "code": st.column_config.TextColumn("code", width=160),
             "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=64),
             "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
             **_number_columns(table.columns, look),
@@ -74,6 +77,7 @@ def part_table(trace: Trace, look: Look) -> pd.DataFrame:
     if look.level == "line":
         code = trace.text_bytes.split(b"\n")
         shown["code"] = [one_line(code[line - 1]) for line in table["line"].tolist()]
+        shown = {name: shown[name] for name in ("line", "code", *shown)}
     return pd.DataFrame(shown)
 
 

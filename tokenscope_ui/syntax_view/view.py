@@ -42,7 +42,7 @@ def show(trace: Trace) -> None:
         _verdict(trace, verdict, number, alone=look.language != MARKDOWN)
     if look.language == MARKDOWN and not verdicts(trace, look.language):
         st.caption(":material/info: No fenced code in a known language: nothing to judge.")
-    counts = bool(len(shown_parts(trace, look)))
+    counts = bool(shown_parts(trace, look)["n"].sum() > 0)
     if not counts:
         _nothing_counts(trace, look)
     byte = state.selected_byte(trace)
@@ -88,7 +88,7 @@ def _nothing_counts(trace: Trace, look: Look) -> None:
     with st.container(border=True):
         if generated or look.prompt:
             label = mean_label(look.metric).removeprefix("mean ")
-            st.markdown(f"**No token that counts has a {label}.** Choose another metric.")
+            st.markdown(f"**No token that counts has a value of {label}.** Choose another metric.")
         else:
             st.markdown(
                 "**No generated token.** This text was given and scored, not generated, so there "
