@@ -23,10 +23,13 @@ def show(ticket: Ticket) -> None:
 def _row(trace: Trace) -> dict[str, str]:
     fork = trace.branch[1].position if trace.branch else trace.prompt_length
     start = int(trace.byte_start[fork]) if fork < len(trace) else len(trace.text_bytes)
+    end = trace.branch[1].next_position if trace.branch else fork
+    put = trace.token_ids[fork:end].tolist()
     written = visible_text(trace.text_bytes[start:])
     surprisal = to_screen("surprisal", trace.surprisal[fork:])
     return {
-        "branch": written if len(written) <= _SHOWN else "…" + written[-_SHOWN:],
+        "put there": visible_text(b"".join(trace.vocabulary.token_bytes[i] for i in put)),
+        "so far": written if len(written) <= _SHOWN else "…" + written[-_SHOWN:],
         "new tokens": f"{len(trace) - fork:,}",
         "mean surprisal": metric_text("surprisal", float(surprisal.mean()))
         if len(surprisal)
