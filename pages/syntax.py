@@ -14,7 +14,7 @@ def render() -> None:
     state = runs.current()
     runs.publish()
     if state.problem is not None:
-        problems.box(state.problem, title="Not everything could be shown")
+        problems.box(state.problem, title="What was asked for last did not work")
     if runs.shown_trace(state) is not None:
         st.fragment(result)()
     elif state.busy:

@@ -47,7 +47,7 @@ def show_parts(trace: Trace, look: Look) -> None:
                 look.level, width=50 if look.level == "line" else 140, pinned=True
             ),
             "remark": st.column_config.TextColumn("remark", width=100),
-            "code": st.column_config.TextColumn("code", width=160),
+            "code": st.column_config.TextColumn("code", width=110),
             "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=64),
             "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
             **_number_columns(table.columns, look),
@@ -108,24 +108,20 @@ def show_statements(trace: Trace, look: Look) -> None:
     )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=16)
 def statement_table(trace: Trace, look: Look) -> pd.DataFrame:
     """Every statement with tokens that count: mean (screen units), `tokens`, `line`, `code`,
     `byte`; the least sure first."""
-    return _statement_table(trace, look.language, look.metric, look.prompt, look)
-
-
-@functools.lru_cache(maxsize=16)
-def _statement_table(
-    trace: Trace, language: str, metric: str, prompt: bool, look: Look
-) -> pd.DataFrame:
-    made = cut(analysed(trace, language), "statement", "category")
-    figures = pieces(trace, language, "statement", "category", metric, prompt)
-    screen = in_screen_units(figures, metric, look.unit)
-    order = figures["mean"].to_numpy(float) * (1.0 if least_sure_is_low(metric) else -1.0)
+    made = cut(analysed(trace, look.language), "statement", look.level)
+    figures = pieces(trace, look.language, "statement", look.level, look.metric, look.prompt)
+    screen = in_screen_units(figures, look.metric, look.unit)
+    order = figures["mean"].to_numpy(float) * (1.0 if least_sure_is_low(look.metric) else -1.0)
     kept = np.argsort(order, kind="stable")
     kept = kept[~np.isnan(order[kept])]
     text = trace.text_bytes
     code = _code_of_pieces(text, made.piece, made.start, made.end, len(made.labels))
+    # In prose a blank line is a piece of its own; there is nothing to read in it.
+    kept = kept[[bool(code[piece][1]) for piece in kept.tolist()]]
     first = [text.find(part[:1], start) if part else start for start, part in code]
     return pd.DataFrame(
         {
