@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import cast
 
 import streamlit as st
 
 from tokenscope_core import RecordError, Session
-from tokenscope_ui import branch_actions, branch_history, problems, runs, sessions
+from tokenscope_ui import branch_actions, branch_history, problems, runs, sessions, view_controls
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.branch_words import as_markdown, branches_text
 from tokenscope_ui.scales import LogUnit
@@ -61,11 +60,7 @@ def tool_bar(session: Session | None) -> LogUnit:
                 help=f"Makes again: {as_markdown(redone)}" if redone else "Nothing to redo",
             )  # fmt: skip
         _other_trees()
-        unit = st.segmented_control(
-            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
-            persist_state="session", help="Of log quantities on screen; files always say nats.",
-        )  # fmt: skip
-    return cast(LogUnit, unit)
+        return view_controls.unit()
 
 
 def _other_trees() -> None:

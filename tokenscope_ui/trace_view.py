@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import streamlit as st
 
 from tokenscope_core import Influence, Trace
@@ -15,6 +13,7 @@ from tokenscope_ui import (
     prompt_view,
     runs,
     token_detail,
+    view_controls,
     what_if,
 )
 from tokenscope_ui.charts import position_chart, position_table, scale_for
@@ -70,27 +69,12 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
 
 def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool]:
     metrics = (*STRIP_METRICS, "influence") if with_influence else STRIP_METRICS
-    if st.session_state.get("metric") not in metrics:
-        st.session_state.pop("metric", None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        metric = st.selectbox(
-            "Tint by", metrics, key="metric", width=220, persist_state="session",
-            format_func=lambda name: metric_named(name).label,
-        )  # fmt: skip
-        scale = st.segmented_control(
-            "Scale", ("absolute", "relative"), default="absolute", key="scale", required=True,
-            persist_state="session",
-            help="Absolute: the same tint is the same number in every trace. "
-            "Relative: stretched over this trace.",
-        )  # fmt: skip
-        unit = st.segmented_control(
-            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
-            persist_state="session", help="Of log quantities on screen; files always say nats.",
-        )  # fmt: skip
-        invisibles = st.toggle(
-            "Show white space and bytes", key="invisibles", persist_state="session"
-        )
-    return str(metric), scale == "relative", cast(LogUnit, unit), invisibles
+        metric = view_controls.metric("Tint by", metrics)
+        relative = view_controls.relative(what="trace", over="this one")
+        unit = view_controls.unit()
+        invisibles = view_controls.invisibles()
+    return metric, relative, unit, invisibles
 
 
 def _take_pick() -> None:

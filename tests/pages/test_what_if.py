@@ -278,3 +278,14 @@ def test_a_prompt_that_a_person_changed_is_not_blamed_on_the_tokenizer(drawn: Ap
     select(drawn, 2)
     grow(drawn, "put candidate")
     assert "as typed" not in drawn.texts
+
+
+def test_influence_chosen_here_gives_way_on_a_page_that_does_not_have_it(app: App) -> None:
+    app.open().generate()
+    app.test.button(key="measure influence").click()
+    app.run().until(lambda: "Tint by" in app.run().texts)
+    app.test.selectbox(key="metric").set_value("influence")
+    app.run()
+    app.test.switch_page("pages/syntax.py")
+    app.run()
+    assert app.test.selectbox(key="metric").value == "surprisal"

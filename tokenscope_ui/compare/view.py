@@ -7,8 +7,7 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
-from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_ui import problems, runs, sessions
+from tokenscope_ui import problems, runs, sessions, view_controls
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.compare import detail, measuring, over_rows, state, syntax
 from tokenscope_ui.compare.payload import (
@@ -23,7 +22,7 @@ from tokenscope_ui.compare.payload import (
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import in_words, summary_table
 from tokenscope_ui.router import BRANCHES_PAGE, HOME, ROOT
-from tokenscope_ui.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui.scales import LogUnit
 from tokenscope_ui.strip import mount, picked
 
 _STRIP_HEIGHT = 380
@@ -100,29 +99,16 @@ def _current_unit() -> LogUnit:
 
 def _tool_bar(comparison: Comparison) -> Look:
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare tools"):
-        metric = st.selectbox(
-            "Metric", STRIP_METRICS, key="metric", width=200, persist_state="session",
-            format_func=lambda name: BY_NAME[name].label,
-        )  # fmt: skip
+        metric = view_controls.metric("Metric")
         tint = st.segmented_control(
             "Tint by", ("value", "difference"), default="value", key="compare_tint",
             required=True, persist_state="session",
             help="The metric of each token, or how much more it is in B than in A: warm where B "
             "is less sure, blue where it is surer.",
         )  # fmt: skip
-        scale = st.segmented_control(
-            "Scale", ("absolute", "relative"), default="absolute", key="scale", required=True,
-            persist_state="session",
-            help="Absolute: the same tint is the same number in every comparison. "
-            "Relative: stretched over these two.",
-        )  # fmt: skip
-        unit = st.segmented_control(
-            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
-            persist_state="session", help="Of log quantities on screen; files always say nats.",
-        )  # fmt: skip
-        invisibles = st.toggle(
-            "Show white space and bytes", key="invisibles", persist_state="session"
-        )
+        relative = view_controls.relative(what="comparison", over="these two")
+        unit = view_controls.unit()
+        invisibles = view_controls.invisibles()
         hidden = first_shown(comparison)[0]
         shorten = st.toggle(
             "Hide the shared beginning", key="compare_shorten", persist_state="session",
@@ -130,7 +116,7 @@ def _tool_bar(comparison: Comparison) -> Look:
             help="Begins both texts a few lines before they part.",
         )  # fmt: skip
     return Look(
-        str(metric), tint == "difference", scale == "relative", cast(LogUnit, unit), invisibles,
+        metric, tint == "difference", relative, unit, invisibles,
         whole=not shorten or not hidden,
     )  # fmt: skip
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.syntax.aggregation import LEVELS as ALL_LEVELS
 from tokenscope_core.syntax.aggregation import Level
 from tokenscope_core.syntax.documents import MARKDOWN, known_languages
-from tokenscope_ui.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui import view_controls
 from tokenscope_ui.syntax_view.reading import KINDS, Look, detected, language_label
 from tokenscope_ui.syntax_view.words import LEVELS
 
@@ -23,13 +20,8 @@ PROMPT_KEY, KIND_KEY = "syntax_prompt", "syntax_kind"
 def draw(trace: Trace) -> Look:
     """Draw the controls above the code; returns what is chosen."""
     found = detected(trace)
-    if st.session_state.get("metric") not in STRIP_METRICS:
-        st.session_state.pop("metric", None)
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
-        metric = st.selectbox(
-            "Metric", STRIP_METRICS, key="metric", width=200, persist_state="session",
-            format_func=lambda name: BY_NAME[name].label,
-        )  # fmt: skip
+        metric = view_controls.metric("Metric")
         chosen = st.selectbox(
             "Read as", (DETECT, *known_languages()), key=LANGUAGE_KEY, width=250,
             persist_state="session",
@@ -49,28 +41,18 @@ def draw(trace: Trace) -> Look:
             help="The pieces that the code is tinted in, each by the mean of its own tokens; as in "
             "the table: by the mean of the part it belongs to.",
         )  # fmt: skip
-        scale = st.segmented_control(
-            "Scale", ("absolute", "relative"), default="absolute", key="scale", required=True,
-            persist_state="session",
-            help="Absolute: the same tint is the same number in every trace. "
-            "Relative: stretched over the pieces of this one.",
-        )  # fmt: skip
-        unit = st.segmented_control(
-            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
-            persist_state="session", help="Of log quantities on screen; files always say nats.",
-        )  # fmt: skip
+        relative = view_controls.relative(what="trace", over="the pieces of this one")
+        unit = view_controls.unit()
         prompt = st.toggle(
             "Include the prompt", key=PROMPT_KEY, persist_state="session",
             help="Its tokens count with the probability the model itself gave them.",
         )  # fmt: skip
-        invisibles = st.toggle(
-            "Show white space and bytes", key="invisibles", persist_state="session"
-        )
+        invisibles = view_controls.invisibles()
     if chosen == DETECT:
         st.caption(f"Read as {language_label(language)}: {found.certainty} ({found.reason}).")
     return Look(
-        metric=str(metric), level=level, language=language, prompt=prompt,
-        unit=cast(LogUnit, unit), relative=scale == "relative", invisibles=invisibles,
+        metric=metric, level=level, language=language, prompt=prompt,
+        unit=unit, relative=relative, invisibles=invisibles,
         kind=kind or "statement",
     )  # fmt: skip
 

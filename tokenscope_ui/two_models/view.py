@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import streamlit as st
 
@@ -16,7 +14,7 @@ from tokenscope_core import (
 )
 from tokenscope_core.jobs import JobView
 from tokenscope_core.metric_registry import NATS_PER_BIT
-from tokenscope_ui import problems, progress, runs
+from tokenscope_ui import problems, progress, runs, view_controls
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.router import HOME, ROOT
 from tokenscope_ui.scales import LogUnit
@@ -201,20 +199,12 @@ def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
             "Tint by surprisal of", TINTS, default=DIFFERENCE, key="two_models_tint",
             required=True, persist_state="session",
         )  # fmt: skip
-        scale = st.segmented_control(
-            "Scale", ("absolute", "relative"), default="absolute", key="two_models_scale",
-            required=True, persist_state="session",
-            help="Absolute: the same tint is the same number in every comparison. "
-            "Relative: stretched over this one.",
-        )  # fmt: skip
-        unit = st.segmented_control(
-            "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
-            persist_state="session", help="Of log quantities on screen; files always say nats.",
-        )  # fmt: skip
-        invisibles = st.toggle(
-            "Show white space and bytes", key="invisibles", persist_state="session"
+        relative = view_controls.relative(
+            what="comparison", over="this one", key="two_models_scale"
         )
-    return str(tint), scale == "relative", cast(LogUnit, unit), invisibles
+        unit = view_controls.unit()
+        invisibles = view_controls.invisibles()
+    return str(tint), relative, unit, invisibles
 
 
 def _take_span() -> None:
