@@ -188,7 +188,8 @@ def alternatives(
         raise RequestError(
             asked=f"{top} alternatives at position {position:,} were to be explored.",
             found=f"The trace records {len(others)} other candidates there.",
-            action=f"Ask for 1 to {len(others)}, or run it again with more candidates recorded.",
+            action=(f"Ask for 1 to {len(others)}, or run" if others else "Run")
+            + " it again with more candidates recorded.",
         )
     return tuple(
         plan(

@@ -125,10 +125,12 @@ def test_a_reload_shows_the_same_trace(open_decode: Open) -> None:
     page = open_decode()
     write_prompt(page, "def reloaded(x):\n")
     generate(page)
-    before = page.locator(".strip").first.inner_text()
+    strip = page.locator(".strip").first
+    expect(tokens(page).nth(3)).to_be_visible()
+    before = strip.inner_text()
     page.reload()
     expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
-    assert page.locator(".strip").first.inner_text() == before
+    expect(strip).to_have_text(before, use_inner_text=True)
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("def reloaded(x):\n")
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Position, expect
+from playwright.sync_api import Locator, Page, expect
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
+from browser.table import pick_cell
 from tokenscope_ui.syntax_view.reading import Look
 from tokenscope_ui.syntax_view.tables import statement_table
 
@@ -59,13 +60,9 @@ def test_a_piece_is_selected_from_the_code_and_from_a_table(page: Page, trace: t
     # The table of statements stands first.
     lines = statement_table(trace, LOOK)["line"].tolist()
     row = next(row for row, line in enumerate(lines) if line != 3)
-    table, place = page.get_by_test_id("stDataFrame").first, Position(x=200, y=55 + 35 * row)
-    # A table takes no click before the pointer has been over it.
-    table.hover(position=place)
-    page.wait_for_timeout(400)
-    table.click(position=place)
     where = re.compile(rf"^Statement \d+ of \d+, line {lines[row]}$")
-    expect(page.get_by_text(where)).to_be_visible()
+    table = page.get_by_test_id("stDataFrame").first
+    pick_cell(table, 200, 55 + 35 * row, page.get_by_text(where))
     expect(code(page).locator(".selected").first).to_be_visible()
     page.reload()
     expect(code(page).locator("[data-i]").first).to_be_visible(timeout=LOAD_MS)

@@ -10,6 +10,8 @@ import pytest
 import tiny_models
 from playwright.sync_api import Page, expect
 
+from browser.table import pick_cell
+
 APP = Path(__file__).resolve().parents[2] / "app.py"
 LOAD_MS = 90_000
 TEXT = '"""Docs."""\n\nfrom typing import Any\n\nname = "é👋"\n'
@@ -52,8 +54,7 @@ def test_code_lines_and_link_of_a_comparison(open_app: Open, other: str) -> None
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
     lines = page.get_by_test_id("stDataFrame").first
     lines.scroll_into_view_if_needed()
-    lines.click(position={"x": 105, "y": 52})
-    expect(page.get_by_text(re.compile(r"^Line \d of 1 to 5"))).to_be_visible(timeout=15_000)
+    pick_cell(lines, 105, 52, page.get_by_text(re.compile(r"^Line \d of 1 to 5")))
     expect(code.locator(".selected").first).to_be_visible()
     shown = code.inner_text()
     page.reload()
