@@ -26,9 +26,13 @@ _SHOWN = 6
 
 @dataclass
 class _State:
-    """What was measured, by the key of its trace, and what is being measured."""
+    """What was measured, by the key of its trace, and what is being measured.
+
+    `partial` names the traces of which it was stopped before the last token.
+    """
 
     found: dict[str, Influence] = field(default_factory=dict)
+    partial: set[str] = field(default_factory=set)
     ticket: AnalysisTicket | None = None
     key: str = ""
     problem: TokenScopeError | None = None
@@ -52,9 +56,10 @@ def show(trace: Trace, unit: LogUnit) -> None:
     found = known(trace)
     if found is not None:
         _most_influential(trace, found, unit)
+    if found is not None and trace.key not in _state().partial:
         return
     busy = _follow(trace) is not None
-    if not busy and known(trace) is not None:
+    if not busy and found is not known(trace):
         st.rerun()
     st.fragment(_measuring, run_every=_POLL_S if busy else None)(trace, polling=busy)
 
@@ -72,6 +77,9 @@ def _measuring(trace: Trace, *, polling: bool) -> None:
                 share = view.done / view.total if view.total else 0.0
                 st.progress(min(1.0, share), text=_progress(view))
             return
+        if trace.key in state.partial:
+            measured = int(np.isfinite(state.found[trace.key].total).sum())
+            st.caption(f"Stopped: {count_text(measured, 'token')} measured, the rest is missing.")
         if state.problem is not None and state.key == trace.key:
             st.text(f"{state.problem.found} {state.problem.action}")
         steps = len(trace) - trace.prompt_length
@@ -144,8 +152,10 @@ def _follow(trace: Trace) -> AnalysisView | None:
     state.problem = view.error
     if isinstance(view.result, Influence):
         state.found[state.key] = view.result
+        state.partial.discard(state.key)
         for key in list(state.found)[:-_REMEMBERED]:
             del state.found[key]
+            state.partial.discard(key)
     return None
 
 
@@ -164,8 +174,9 @@ def _stop() -> None:
     if state.ticket is not None:
         part = state.ticket.stop().result
         state.ticket = None
-        if isinstance(part, Influence):
+        if isinstance(part, Influence) and state.key not in state.found:
             state.found[state.key] = part
+            state.partial.add(state.key)
 
 
 def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tokenscope_core import Session, Trace
+from tokenscope_core import Influence, Session, Trace
 from tokenscope_core import session as session_module
 from tokenscope_core.analyses import InfluenceOf
+from tokenscope_core.counterfactual import Effect
 from tokenscope_ui import controls, model_picker, runs, what_if
 from tokenscope_ui.server import service
 
@@ -187,6 +188,21 @@ def test_influence_is_measured_and_tints_the_code(app: App) -> None:
     jumps = [b for b in app.test.button if (b.key or "").startswith("jump influence")]
     assert jumps
     assert "bits" in jumps[0].label
+
+
+def test_influence_that_was_stopped_says_so_and_can_be_measured_to_its_end(app: App) -> None:
+    app.open().generate()
+    shown = trace(app)
+    state = app.test.session_state["influence_state"]
+    position = shown.prompt_length
+    state.found[shown.key] = Influence.of(shown, [Effect(position, 1, np.array([0.5]))])
+    state.partial.add(shown.key)
+    app.run()
+    assert "Stopped: 1 token measured, the rest is missing" in app.texts
+    app.test.button(key="measure influence").click()
+    app.run().until(lambda: "Stopped" not in app.run().texts)
+    found = app.test.session_state["influence_state"].found[shown.key]
+    assert np.isfinite(found.total).sum() > 1
 
 
 def test_turning_to_a_branch_takes_over_what_another_tab_has_grown(drawn: App, app: App) -> None:
