@@ -200,9 +200,12 @@ def test_influence_that_was_stopped_says_so_and_can_be_measured_to_its_end(app: 
     app.run()
     assert "Stopped: 1 token measured, the rest is missing" in app.texts
     app.test.button(key="measure influence").click()
-    app.run().until(lambda: "Stopped" not in app.run().texts)
+    app.run().until(
+        lambda: shown.key not in app.run().test.session_state["influence_state"].partial
+    )
     found = app.test.session_state["influence_state"].found[shown.key]
     assert np.isfinite(found.total).sum() > 1
+    assert "Stopped" not in app.texts
 
 
 def test_turning_to_a_branch_takes_over_what_another_tab_has_grown(drawn: App, app: App) -> None:
