@@ -1,0 +1,53 @@
+"""Attention that was captured: frozen arrays, read without a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenscope_core.attention.selection import Fold, Weighting
+
+Weights = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionMap:
+    """Attention of one text, as a `Selection` asked for it.
+
+    - `weights`: float32 [layer, head, query, key]. Keys are all positions of the text; of a query
+      at position i the keys after i are 0. A row sums to 1, but for models whose heads may attend
+      to nothing (learned sinks, as in gpt-oss). With a fold over heads there is one head.
+    - `layers`, `heads`: which of the model's; `heads` lists those that were folded.
+    - `queries`: int64 [query], the position of each row.
+    - `masked`: positions whose weight was taken out and shared among the rest of the row.
+    """
+
+    weights: Weights
+    layers: tuple[int, ...]
+    heads: tuple[int, ...]
+    queries: npt.NDArray[np.int64]
+    fold: Fold | None = None
+    weighting: Weighting = "weights"
+    masked: tuple[int, ...] = ()
+
+    def of(self, layer: int, head: int | None = None) -> Weights:
+        """The matrix [query, key] of one layer and head, by the model's own indices.
+
+        Args:
+            layer: the model's layer.
+            head: the model's head; None for the fold.
+
+        Raises:
+            KeyError: it was not captured.
+        """
+        if layer not in self.layers:
+            raise KeyError(f"layer {layer} was not captured, only {list(self.layers)}")
+        if self.fold is not None:
+            if head is not None:
+                raise KeyError(f"the heads were folded by their {self.fold}")
+            return self.weights[self.layers.index(layer), 0]
+        if head not in self.heads:
+            raise KeyError(f"head {head} was not captured, only {list(self.heads)}")
+        return self.weights[self.layers.index(layer), self.heads.index(head)]
