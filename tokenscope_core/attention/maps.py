@@ -44,10 +44,10 @@ class AttentionMap:
         """
         if layer not in self.layers:
             raise KeyError(f"layer {layer} was not captured, only {list(self.layers)}")
-        if self.fold is not None:
-            if head is not None:
-                raise KeyError(f"the heads were folded by their {self.fold}")
-            return self.weights[self.layers.index(layer), 0]
-        if head not in self.heads:
+        if self.fold is not None and head is not None:
+            raise KeyError(f"the heads were folded by their {self.fold}")
+        if self.fold is None and head not in self.heads:
             raise KeyError(f"head {head} was not captured, only {list(self.heads)}")
-        return self.weights[self.layers.index(layer), self.heads.index(head)]
+        place = 0 if head is None else self.heads.index(head)
+        matrix: Weights = self.weights[self.layers.index(layer), place]
+        return matrix
