@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tokenscope_core.analyses import Analysis
 from tokenscope_core.errors import TokenScopeError
 from tokenscope_core.failures import explain
-from tokenscope_core.job_base import ENDED, Hold, Phase, Work
+from tokenscope_core.job_base import ENDED, Hold, Phase, Place, Work
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.trace import Trace
@@ -27,7 +27,7 @@ _PART_S = 1.5
 class AnalysisView:
     """What a subscriber sees of an analysis at one moment.
 
-    `queue_position` counts the jobs that come first (queued only); `done` of `total` steps are
+    `place` counts the jobs that come first (queued only); `done` of `total` steps are
     computed, `total` 0 until that is known; `seconds_left` is None until the second step. `result`
     is set once it is done, and where it was stopped and part of it was there.
     """
@@ -35,7 +35,7 @@ class AnalysisView:
     job_id: str
     model: ModelChoice
     phase: Phase
-    queue_position: int | None = None
+    place: Place | None = None
     load: LoadProgress | None = None
     done: int = 0
     total: int = 0
@@ -82,7 +82,7 @@ class AnalysisJob(Work):
         with self._lock:
             self._phase, self._error = "failed", explain(error, model=self.model.label)
 
-    def view(self, queue_position: int | None = None) -> AnalysisView:
+    def view(self, place: Place | None = None) -> AnalysisView:
         """The state of the analysis now."""
         with self._lock:
             done, total = self._progress
@@ -90,7 +90,7 @@ class AnalysisJob(Work):
                 job_id=self.job_id,
                 model=self.model,
                 phase=self._phase,
-                queue_position=queue_position if self._phase == "queued" else None,
+                place=place if self._phase == "queued" else None,
                 load=self._load if self._phase == "loading" else None,
                 done=done,
                 total=total,
@@ -122,8 +122,8 @@ class AnalysisTicket(Hold[AnalysisJob, AnalysisView]):
             stopped = self._stopped = replace(stopped, result=self._job.view().result)
         return stopped
 
-    def _view(self, queue_position: int | None) -> AnalysisView:
-        return self._job.view(queue_position)
+    def _view(self, place: Place | None) -> AnalysisView:
+        return self._job.view(place)
 
     def _stopped_view(self, view: AnalysisView) -> AnalysisView:
-        return replace(view, phase="stopped", queue_position=None, load=None, seconds_left=None)
+        return replace(view, phase="stopped", place=None, load=None, seconds_left=None)

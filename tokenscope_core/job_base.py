@@ -6,6 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from tokenscope_core.errors import TokenScopeError
@@ -66,6 +67,18 @@ class Work(ABC):
         with self._lock:
             return self._phase in ENDED
 
+    @property
+    def done(self) -> bool:
+        """Whether all of it has been done."""
+        with self._lock:
+            return self._phase == "done"
+
+    @property
+    def subscribers(self) -> tuple[str, ...]:
+        """Who waits for it, those among them who were lost included."""
+        with self._lock:
+            return tuple(self._subscribers)
+
     def loading(self, progress: LoadProgress | None = None) -> None:
         """The worker has taken the job and is getting the model ready."""
         with self._lock:
@@ -96,6 +109,15 @@ class Work(ABC):
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job stands in the queue: how many jobs come first, and about how many seconds those
+    take by what earlier ones of the model took; None before there were any."""
+
+    position: int
+    seconds: float | None
+
+
 class View(Protocol):
     """What a subscriber sees of a job at one moment."""
 
@@ -116,12 +138,12 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
         job: AnyWork,
         subscriber: str,
         *,
-        queue_position: Callable[[Work], int | None],
+        place: Callable[[Work], Place | None],
         keep: Callable[[Trace], object],
     ) -> None:
         self._job = job
         self._subscriber = subscriber
-        self._queue_position = queue_position
+        self._place = place
         self._keep = keep
         self._stopped: AnyView | None = None
         job.join(subscriber)
@@ -133,7 +155,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
 
     def view(self) -> AnyView:
         """The state of the job, as this subscriber sees it."""
-        return self._stopped or self._view(self._queue_position(self._job))
+        return self._stopped or self._view(self._place(self._job))
 
     def touch(self) -> None:
         """Say that the subscriber is there, after a connection was lost."""
@@ -157,7 +179,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
         return view
 
     @abstractmethod
-    def _view(self, queue_position: int | None) -> AnyView:
+    def _view(self, place: Place | None) -> AnyView:
         """The state of the job."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tokenscope_core.errors import TokenScopeError
 from tokenscope_core.failures import explain
-from tokenscope_core.job_base import ENDED, Hold, Phase, Work
+from tokenscope_core.job_base import ENDED, Hold, Phase, Place, Work
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.request import Request
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class JobView:
     """What a subscriber sees of a run at one moment.
 
-    `queue_position` counts the runs that come first (queued only); `load` says how far the model
+    `place` counts the runs that come first (queued only); `load` says how far the model
     has come (loading only). `prompt_tokens` of `prompt_length` have been read; the latter is None
     until the model has split the prompt. A run may write several `texts` side by side; `new_tokens`
     counts all of theirs, at most `most_new_tokens`. `tokens_per_second` and `seconds_left` are None
@@ -44,7 +44,7 @@ class JobView:
     model: ModelChoice
     request: Request
     phase: Phase
-    queue_position: int | None = None
+    place: Place | None = None
     load: LoadProgress | None = None
     prompt_tokens: int = 0
     prompt_length: int | None = None
@@ -173,7 +173,7 @@ class Job(Work):
 
     # The subscribers' side.
 
-    def view(self, queue_position: int | None = None) -> JobView:
+    def view(self, place: Place | None = None) -> JobView:
         """The state of the run now."""
         with self._lock:
             rate = self._rate()
@@ -183,7 +183,7 @@ class Job(Work):
                 model=self.model,
                 request=self.request,
                 phase=self._phase,
-                queue_position=queue_position if self._phase == "queued" else None,
+                place=place if self._phase == "queued" else None,
                 load=self._load if self._phase == "loading" else None,
                 prompt_tokens=self._prompt_tokens,
                 prompt_length=self._prompt_length,
@@ -231,8 +231,8 @@ class Ticket(Hold[Job, JobView]):
         """The first of `traces_so_far`."""
         return next(iter(self.traces_so_far()), None)
 
-    def _view(self, queue_position: int | None) -> JobView:
-        return self._job.view(queue_position)
+    def _view(self, place: Place | None) -> JobView:
+        return self._job.view(place)
 
     def _stopped_view(self, view: JobView) -> JobView:
         traces = self._job.traces_so_far()
@@ -241,7 +241,7 @@ class Ticket(Hold[Job, JobView]):
         return replace(
             view,
             phase="stopped",
-            queue_position=None,
+            place=None,
             load=None,
             seconds_left=None,
             traces=traces,

@@ -12,12 +12,16 @@ from tokenscope_core.errors import RequestError
 class Limits:
     """What one server takes on.
 
-    `grace_s` is how long a run outlives its last lost subscriber. With `memory_check` a model that
-    does not fit into the memory there is, is refused before it is loaded. `prefix_cache_mb` is how
-    much memory each model may hold of texts it has read, so that branches need not read them again.
+    `waiting` bounds the runs that wait in all, `waiting_per_model` those for one model, and
+    `jobs_per_visitor` those that one browser session has waiting or running. `grace_s` is how long
+    a run outlives its last lost subscriber. With `memory_check` a model that does not fit into the
+    memory there is, is refused before it is loaded. `prefix_cache_mb` is how much memory each model
+    may hold of texts it has read, so that branches need not read them again.
     """
 
+    waiting: int = 64
     waiting_per_model: int = 16
+    jobs_per_visitor: int = 8
     loaded_models: int = 2
     grace_s: float = 60.0
     memory_check: bool = True
@@ -31,6 +35,8 @@ class Limits:
             RequestError: a value is not a positive number, or neither on nor off.
         """
         return cls(
+            waiting=int(_positive("TOKENSCOPE_WAITING", cls.waiting)),
+            jobs_per_visitor=int(_positive("TOKENSCOPE_JOBS_PER_VISITOR", cls.jobs_per_visitor)),
             waiting_per_model=int(_positive("TOKENSCOPE_WAITING_PER_MODEL", cls.waiting_per_model)),
             loaded_models=int(_positive("TOKENSCOPE_LOADED_MODELS", cls.loaded_models)),
             grace_s=_positive("TOKENSCOPE_GRACE_S", cls.grace_s),

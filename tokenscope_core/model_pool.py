@@ -55,6 +55,11 @@ class ModelPool:
             self._workers.move_to_end(choice)
             return self._workers[choice]
 
+    def waiting(self) -> int:
+        """How many jobs wait, for all models together."""
+        with self.changed:
+            return sum(len(worker.waiting) for worker in self._workers.values())
+
     def loaded(self) -> tuple[LoadedModel, ...]:
         """The models in memory, least recently used first."""
         with self.changed:

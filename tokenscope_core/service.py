@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.analyses import Analysis
 from tokenscope_core.analysis_jobs import AnalysisJob, AnalysisTicket
-from tokenscope_core.errors import ModelError, QueueFullError, RecordError
+from tokenscope_core.errors import ModelError, RecordError
 from tokenscope_core.hub import DownloadStopped
-from tokenscope_core.job_base import AnyWork, Work
+from tokenscope_core.job_base import AnyWork, Place, Work
 from tokenscope_core.jobs import Job, JobView, Ticket
 from tokenscope_core.limits import Limits
 from tokenscope_core.load_progress import LoadProgress, Report
@@ -30,6 +30,7 @@ from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import ModelFiles, find
 from tokenscope_core.model_pool import LoadedModel, ModelPool
 from tokenscope_core.model_sources import require_allowed
+from tokenscope_core.queueing import require_room
 from tokenscope_core.request import Request
 from tokenscope_core.store import Store
 from tokenscope_core.tasks import Prompted, Task, tokens_of_task
@@ -75,7 +76,8 @@ class GenerationService:
             ModelFormatError: the model is not on this machine as named.
             ModelTooLargeError: it would not fit even if nothing else were in memory.
             ModelError: this machine has no such device.
-            QueueFullError: too many runs wait for this model.
+            QueueFullError: too many runs wait, for this model or in all, or too many of this
+                subscriber's.
         """
         task: Task = Prompted(wanted) if isinstance(wanted, Request) else wanted
         choice = ModelChoice.of(model)
@@ -91,11 +93,12 @@ class GenerationService:
                 job = Job(job_id, choice, task, clock=self._clock)
                 self._remember(job)
                 job.end("done", stored, from_store=True)
-                return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.keep)
+                return Ticket(job, subscriber, place=self._place, keep=self.keep)
             known = self._jobs.get(job_id)
             if not isinstance(known, Job) or not self._can_be_joined(known):
-                known = self._enqueue(Job(job_id, choice, task, clock=self._clock))
-            return Ticket(known, subscriber, queue_position=self._queue_position, keep=self.keep)
+                job = Job(job_id, choice, task, clock=self._clock)
+                known = self._enqueue(job, subscriber)
+            return Ticket(known, subscriber, place=self._place, keep=self.keep)
 
     def analyse(
         self, model: str | ModelChoice, analysis: Analysis, subscriber: str
@@ -114,10 +117,9 @@ class GenerationService:
         with self._changed:
             known = self._jobs.get(job_id)
             if not isinstance(known, AnalysisJob) or not self._can_be_joined(known):
-                known = self._enqueue(AnalysisJob(job_id, choice, analysis, clock=self._clock))
-            return AnalysisTicket(
-                known, subscriber, queue_position=self._queue_position, keep=self.keep
-            )
+                job = AnalysisJob(job_id, choice, analysis, clock=self._clock)
+                known = self._enqueue(job, subscriber)
+            return AnalysisTicket(known, subscriber, place=self._place, keep=self.keep)
 
     def attach(self, job_id: str, subscriber: str) -> Ticket | None:
         """Take hold of a run by its id, after a reload; None when it is not known here."""
@@ -125,7 +127,7 @@ class GenerationService:
             job = self._jobs.get(job_id)
             if not isinstance(job, Job):
                 return None
-            return Ticket(job, subscriber, queue_position=self._queue_position, keep=self.keep)
+            return Ticket(job, subscriber, place=self._place, keep=self.keep)
 
     def lose(self, subscriber: str) -> None:
         """A subscriber's connection is gone: its runs end unless it is back within the grace."""
@@ -189,15 +191,16 @@ class GenerationService:
         """Whether it will go on: one that nobody wants any more is about to be stopped."""
         return not job.ended and job.wanted(self.limits.grace_s)
 
-    def _enqueue(self, job: AnyWork) -> AnyWork:
+    def _enqueue(self, job: AnyWork, subscriber: str) -> AnyWork:
+        unfinished = [known for known in self._jobs.values() if not known.ended]
+        own = sum(subscriber in known.subscribers for known in unfinished)
+        require_room("of yours that wait or run", own, self.limits.jobs_per_visitor)
+        require_room("that wait on this server", self._pool.waiting(), self.limits.waiting)
         worker = self._pool.use(self, job.model)
-        if len(worker.waiting) >= self.limits.waiting_per_model:
-            raise QueueFullError(
-                asked="A run was to be queued.",
-                found=f"{len(worker.waiting)} runs are waiting for “{job.model}” already, "
-                "as many as this server allows.",
-                action="Try again when some of them have ended.",
-            )
+        self._drop_unwanted(worker)
+        of_model = f"that wait for “{job.model}”"
+        require_room(of_model, len(worker.waiting), self.limits.waiting_per_model)
+        job.join(subscriber)
         self._remember(job)
         worker.waiting.append(job)
         self._changed.notify_all()
@@ -210,27 +213,30 @@ class GenerationService:
             if self._jobs[job_id].ended:
                 del self._jobs[job_id]
 
-    def _queue_position(self, job: Work) -> int | None:
+    def _place(self, job: Work) -> Place | None:
         with self._changed:
             worker = self._pool.get(job.model)
-            if worker is None or job not in worker.waiting:
+            if worker is None:
                 return None
-            return worker.waiting.index(job) + (1 if worker.busy else 0)
+            self._drop_unwanted(worker)
+            return worker.place_of(job)
+
+    def _drop_unwanted(self, worker: Worker) -> None:
+        for job in worker.waiting.drop(lambda job: not job.wanted(self.limits.grace_s)):
+            job.stop(self.keep)
 
     # The workers' side: what `worker.Host` asks for.
 
     def next_job(self, worker: Worker) -> Work | None:
         """The next job somebody still wants; None when the worker should end."""
         with self._changed:
-            worker.busy = False
+            worker.job = None
             self._changed.notify_all()
             while not worker.closing:
-                while worker.waiting:
-                    job = worker.waiting.popleft()
-                    if job.wanted(self.limits.grace_s):
-                        worker.busy = True
-                        return job
-                    job.stop(self.keep)
+                self._drop_unwanted(worker)
+                if worker.waiting:
+                    worker.job = worker.waiting.take()
+                    return worker.job
                 self._changed.wait()
             return None
 

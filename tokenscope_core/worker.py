@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from tokenscope_core.errors import TokenScopeError
 from tokenscope_core.failures import is_out_of_memory
-from tokenscope_core.job_base import Work
+from tokenscope_core.job_base import Place, Work
 from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.queueing import FairQueue, Pace
 from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -36,16 +38,18 @@ class Host(Protocol):
 
 
 class Worker:
-    """A model's thread. `waiting`, `busy`, `loading`, `need`, `lm` and `closing` are guarded by
+    """A model's thread. `waiting`, `job`, `loading`, `need`, `lm` and `closing` are guarded by
     the host's lock.
 
-    `need` is how many bytes the model was estimated to take.
+    `job` is the one in hand; `need` is how many bytes the model was estimated to take.
     """
 
     def __init__(self, host: Host, choice: ModelChoice) -> None:
         self.choice = choice
-        self.waiting: deque[Work] = deque()
-        self.busy = False
+        self.waiting = FairQueue()
+        self.pace = Pace()
+        self.job: Work | None = None
+        self._began: float | None = None
         self.loading = False
         self.need = 0
         self.closing = False
@@ -57,7 +61,26 @@ class Worker:
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
-        return not self.busy and not self.waiting
+        return self.job is None and not self.waiting
+
+    def place_of(self, job: Work) -> Place | None:
+        """Where a job stands in the queue; None where it does not wait."""
+        before = [] if self.job is None else [self.job]
+        for waiting in self.waiting:
+            if waiting is job:
+                return Place(len(before), self._seconds(before))
+            before.append(waiting)
+        return None
+
+    def _seconds(self, before: Sequence[Work]) -> float | None:
+        """About how long these jobs will take, the first of which may have begun."""
+        each = [self.pace.seconds(job.tokens) for job in before]
+        known = [seconds for seconds in each if seconds is not None]
+        if len(known) < len(each):
+            return None
+        if before and before[0] is self.job and self._began is not None:
+            known[0] = max(0.0, known[0] - (time.monotonic() - self._began))
+        return sum(known)
 
     def _work(self) -> None:
         while (job := self._host.next_job(self)) is not None:
@@ -67,6 +90,7 @@ class Worker:
                 self._fail(job, error)
             finally:
                 self.loading = False
+                self._began = None
 
     def _run(self, job: Work) -> None:
         job.loading()
@@ -75,7 +99,10 @@ class Worker:
         if self.lm is None or not self._host.wanted(self, job):
             job.stop(self._host.keep)
             return
+        self._began = began = time.monotonic()
         job.work(self.lm, lambda: self._host.wanted(self, job), self._host.keep)
+        if job.done:
+            self.pace.note(job.tokens, time.monotonic() - began)
 
     def _fail(self, job: Work, error: Exception) -> None:
         """End a job whose run raised, keeping what it had decoded."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core.analysis_jobs import AnalysisView
+from tokenscope_core.job_base import Place
 from tokenscope_core.jobs import JobView
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.memory_need import size_text
@@ -36,7 +37,7 @@ def waiting_text(view: JobView | AnalysisView) -> str:
     """What comes before a job begins: others, or its model is loaded; empty once it has begun."""
     match view.phase:
         case "queued":
-            return _queued(view.queue_position)
+            return _queued(view.place)
         case "loading":
             return _loading(view)
         case _:
@@ -92,11 +93,14 @@ def _of_size(done: int, total: int) -> str:
     return f"{done * factor:,.1f} of {number} {unit}"
 
 
-def _queued(position: int | None) -> str:
-    if not position:
+def _queued(place: Place | None) -> str:
+    if place is None or not place.position:
         return "Starting …"
-    verb = "comes" if position == 1 else "come"
-    return f"Waiting: {count_text(position, 'run')} of this model {verb} first"
+    verb = "comes" if place.position == 1 else "come"
+    text = f"Waiting: {count_text(place.position, 'run')} of this model {verb} first"
+    if place.seconds is not None and place.seconds >= 1:
+        text += f" · about {duration_text(place.seconds)}"
+    return text
 
 
 def _running(view: JobView) -> str:

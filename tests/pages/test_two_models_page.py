@@ -261,7 +261,7 @@ def test_stop_stops_both(page: App, monkeypatch: pytest.MonkeyPatch) -> None:
         jobs.append(
             Job(str(len(jobs)), ModelChoice.of(model), Prompted(request), clock=time.monotonic)
         )
-        return Ticket(jobs[-1], subscriber, queue_position=lambda _: 0, keep=lambda _: None)
+        return Ticket(jobs[-1], subscriber, place=lambda _: None, keep=lambda _: None)
 
     monkeypatch.setattr(service(), "submit", never_run)
     page.press("Compare")

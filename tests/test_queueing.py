@@ -1,0 +1,145 @@
+"""Many visitors and one model: whose turn it is, how long it takes, how much one may ask for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import tiny_models
+
+from tokenscope_core import LanguageModel, QueueFullError, Request, Store
+from tokenscope_core.jobs import Ticket
+from tokenscope_core.limits import Limits
+from tokenscope_core.queueing import Pace
+from tokenscope_core.service import GenerationService
+
+WAIT_S = 60.0
+Start = Callable[[Limits], GenerationService]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny_models.model("llama").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def gate() -> threading.Event:
+    """Loading the model waits for it: until it opens, one run is being made ready and all others
+    wait."""
+    return threading.Event()
+
+
+@pytest.fixture
+def start(store: Store, gate: threading.Event, lm: LanguageModel) -> Iterator[Start]:
+    services = []
+
+    def load(*_: object) -> LanguageModel:
+        assert gate.wait(WAIT_S)
+        return lm
+
+    def begin(limits: Limits) -> GenerationService:
+        services.append(GenerationService(store, limits=limits, load=load))
+        return services[-1]
+
+    yield begin
+    gate.set()
+    for service in services:
+        service.close()
+
+
+def asked(service: GenerationService, model: str, visitor: str, number: int) -> Ticket:
+    prompt = f"{visitor}{number} ="
+    ticket = service.submit(model, Request(prompt, max_new_tokens=4), visitor)
+    deadline = time.monotonic() + WAIT_S
+    while number < 0 and ticket.view().phase == "queued" and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return ticket
+
+
+def positions(*tickets: Ticket) -> list[int | None]:
+    places = [ticket.view().place for ticket in tickets]
+    return [None if place is None else place.position for place in places]
+
+
+def test_visitors_take_turns_however_much_one_asks_for(
+    start: Start, gate: threading.Event, model: str
+) -> None:
+    service = start(Limits(jobs_per_visitor=10))
+    asked(service, model, "first", -1)
+    greedy = [asked(service, model, "greedy", n) for n in range(3)]
+    modest = asked(service, model, "modest", 0)
+    assert positions(*greedy, modest) == [1, 3, 4, 2]
+    gate.set()
+    assert [t.wait(WAIT_S).phase for t in (*greedy, modest)] == ["done"] * 4
+
+
+def test_a_run_that_two_wait_for_comes_when_the_first_of_them_is_due(
+    start: Start, model: str
+) -> None:
+    service = start(Limits())
+    asked(service, model, "first", -1)
+    one = asked(service, model, "greedy", 0)
+    shared = asked(service, model, "greedy", 1)
+    other = service.submit(model, Request("greedy1 =", max_new_tokens=4), "other")
+    assert positions(one, shared, other) == [1, 2, 2]
+
+
+def test_what_nobody_waits_for_any_more_is_not_counted(start: Start, model: str) -> None:
+    service = start(Limits(waiting_per_model=2))
+    asked(service, model, "first", -1)
+    left, stays = asked(service, model, "a", 0), asked(service, model, "b", 0)
+    left.stop()
+    assert positions(stays) == [1]
+    assert positions(asked(service, model, "c", 0)) == [2]
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Limits(jobs_per_visitor=2), "of yours that wait or run are 2"),
+        (Limits(waiting=1), "that wait on this server are 1"),
+        (Limits(waiting_per_model=1), "are 1 already"),
+    ],
+)
+def test_more_than_the_server_takes_on_is_refused_with_the_bound(
+    start: Start, model: str, limits: Limits, said: str
+) -> None:
+    service = start(limits)
+    asked(service, model, "visitor", -1)
+    asked(service, model, "visitor", 1)
+    with pytest.raises(QueueFullError, match=said):
+        asked(service, model, "visitor", 2)
+
+
+def test_a_visitor_at_the_limit_may_ask_again_after_a_stop(start: Start, model: str) -> None:
+    service = start(Limits(jobs_per_visitor=1))
+    first = asked(service, model, "visitor", 0)
+    with pytest.raises(QueueFullError):
+        asked(service, model, "visitor", 1)
+    first.stop()
+    assert not asked(service, model, "visitor", 1).view().ended
+
+
+def test_the_wait_is_unknown_until_the_model_has_done_something(
+    start: Start, gate: threading.Event, model: str
+) -> None:
+    service = start(Limits())
+    asked(service, model, "first", -1)
+    waiting = asked(service, model, "second", 0).view().place
+    assert waiting is not None
+    assert waiting.seconds is None
+
+
+def test_the_pace_is_seconds_by_token_and_leans_to_recent_jobs() -> None:
+    pace = Pace()
+    assert pace.seconds(100) is None
+    pace.note(tokens=10, seconds=1.0)
+    assert pace.seconds(100) == pytest.approx(10.0)
+    for _ in range(50):
+        pace.note(tokens=10, seconds=2.0)
+    assert pace.seconds(100) == pytest.approx(20.0, rel=1e-3)
