@@ -85,6 +85,9 @@ def test_sessions_are_listed_in_the_order_they_were_first_kept(store: ts.Store) 
     assert store.session_names() == ["b", "a"]
 
 
+DAMAGE = b"not a database " * 100
+
+
 @pytest.mark.parametrize("big", [False, True])
 def test_a_planted_pickle_is_refused_and_never_run(tmp_path: Path, big: bool) -> None:
     witness = tmp_path / "it ran"
@@ -167,11 +170,38 @@ def test_only_bytes_go_in(store: ts.Store) -> None:
             store.put_session("name", value)  # type: ignore[arg-type]
 
 
-def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
-    (tmp_path / "traces").mkdir()
-    (tmp_path / "traces" / "cache.db").write_bytes(b"not a database " * 100)
+def test_damaged_traces_are_computed_again_without_a_word(tmp_path: Path, trace: ts.Trace) -> None:
+    damage(tmp_path / "traces")
+    store = ts.Store(tmp_path)
+    assert store.notices == ()
+    store.put(trace)
+    assert store.get(trace.key) is not None
+    store.close()
+
+
+def test_damaged_sessions_are_moved_aside_whole_and_said(tmp_path: Path) -> None:
+    damage(tmp_path / "sessions")
+    store = ts.Store(tmp_path)
+    (notice,) = store.notices
+    assert str(tmp_path / "sessions.damaged-1") in notice
+    assert (tmp_path / "sessions.damaged-1" / "cache.db").read_bytes() == DAMAGE
+    store.put_session("name", b"session")
+    store.close()
+    again = ts.Store(tmp_path)
+    assert again.notices == ()
+    assert again.get_session("name") == b"session"
+    again.close()
+
+
+def damage(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "cache.db").write_bytes(DAMAGE)
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(ts.RecordError, match="store"):
-        ts.Store(tmp_path)
+        ts.Store(tmp_path / "file")
 
 
 def test_the_folder_comes_from_the_environment(

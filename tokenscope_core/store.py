@@ -11,11 +11,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import diskcache
 
 from tokenscope_core.errors import RecordError
+from tokenscope_core.store_files import open_cache
 from tokenscope_core.trace import Trace
 
 STORE_VARIABLE = "TOKENSCOPE_STORE"
@@ -31,41 +32,6 @@ def default_folder() -> Path:
     return Path(cache_home).expanduser() / "tokenscope"
 
 
-class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
-    """A Disk that neither writes nor reads pickles: a planted one would run code."""
-
-    def put(self, key: Any) -> tuple[Any, bool]:
-        if not isinstance(key, str):
-            raise TypeError(f"store keys are text, not {type(key).__name__}")
-        return key, True
-
-    def get(self, key: Any, raw: bool) -> Any:
-        if not isinstance(key, str):
-            raise RecordError(
-                asked="The store's keys were to be listed.",
-                found="One was not written by this program.",
-                action="Delete the store folder; traces are computed again.",
-            )
-        return key
-
-    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
-        if not isinstance(value, bytes):
-            raise TypeError(f"the store holds bytes, not {type(value).__name__}")
-        return super().store(value, read, key=key)
-
-    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        blob = None
-        if mode in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
-            blob = super().fetch(mode, filename, value, read)
-        if not isinstance(blob, bytes):
-            raise RecordError(
-                asked="A stored record was to be read.",
-                found="It was not written by this program.",
-                action="Delete it; a trace is computed again.",
-            )
-        return blob
-
-
 @contextmanager
 def _named_errors(folder: Path) -> Iterator[None]:
     try:
@@ -79,8 +45,18 @@ def _named_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def _set_aside(folder: Path) -> str:
+    return (
+        "The file that held the sessions is damaged. It was moved to "
+        f"{folder}, from where SQLite's `.recover` may bring them back; new ones are kept again."
+    )
+
+
 class Store:
     """Traces by their key, and sessions by a name, in a folder shared by all processes.
+
+    `notices` are sentences for the operator: what was found damaged when it was opened. Damaged
+    traces are computed again and no reason for one.
 
     Raises:
         RecordError: here and in every method, where the folder cannot be read or written.
@@ -92,15 +68,16 @@ class Store:
         self.folder = Path(folder) if folder is not None else default_folder()
         with _named_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._traces = diskcache.Cache(
-                str(self.folder / "traces"),
-                disk=_BytesDisk,
+            self._traces, _ = open_cache(
+                self.folder / "traces",
                 size_limit=size_limit,
                 eviction_policy="least-recently-used",
             )
-            self._sessions = diskcache.Cache(
-                str(self.folder / "sessions"), disk=_BytesDisk, eviction_policy="none"
+            # Every session is on the disk before `put_session` returns, also if the power fails.
+            self._sessions, aside = open_cache(
+                self.folder / "sessions", eviction_policy="none", sqlite_synchronous=2
             )
+        self.notices: tuple[str, ...] = () if aside is None else (_set_aside(aside),)
 
     def put(self, trace: Trace) -> str:
         """Keep a trace; returns its key."""

@@ -1,0 +1,71 @@
+"""The store's files: diskcache without pickle, and what is done where one is damaged."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import diskcache
+
+from tokenscope_core.errors import RecordError
+
+
+class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
+    """A Disk that neither writes nor reads pickles: a planted one would run code."""
+
+    def put(self, key: Any) -> tuple[Any, bool]:
+        if not isinstance(key, str):
+            raise TypeError(f"store keys are text, not {type(key).__name__}")
+        return key, True
+
+    def get(self, key: Any, raw: bool) -> Any:
+        if not isinstance(key, str):
+            raise RecordError(
+                asked="The store's keys were to be listed.",
+                found="One was not written by this program.",
+                action="Delete the store folder; traces are computed again.",
+            )
+        return key
+
+    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
+        if not isinstance(value, bytes):
+            raise TypeError(f"the store holds bytes, not {type(value).__name__}")
+        return super().store(value, read, key=key)
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        blob = None
+        if mode in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
+            blob = super().fetch(mode, filename, value, read)
+        if not isinstance(blob, bytes):
+            raise RecordError(
+                asked="A stored record was to be read.",
+                found="It was not written by this program.",
+                action="Delete it; a trace is computed again.",
+            )
+        return blob
+
+
+def open_cache(folder: Path, **settings: Any) -> tuple[diskcache.Cache, Path | None]:
+    """Open a cache, or begin a new one where its database is damaged.
+
+    Returns the cache, and where the damaged one was moved to.
+    """
+    try:
+        return _open(folder, **settings), None
+    except sqlite3.OperationalError:
+        raise  # busy, full or read-only: nothing is wrong with what it holds
+    except sqlite3.DatabaseError:
+        aside = _free_name(folder)
+        folder.rename(aside)
+        return _open(folder, **settings), aside
+
+
+def _open(folder: Path, **settings: Any) -> diskcache.Cache:
+    return diskcache.Cache(str(folder), disk=_BytesDisk, **settings)
+
+
+def _free_name(folder: Path) -> Path:
+    names = (folder.with_name(f"{folder.name}.damaged-{n}") for n in itertools.count(1))
+    return next(name for name in names if not name.exists())
