@@ -19,8 +19,8 @@ HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
     "alignment", "arrow_files", "comparison", "comparison_tables", "edits", "errors", "filters",
     "metric_registry", "model_comparison",
-    "model_comparison_tables", "model_files", "request", "session", "session_format",
-    "session_tables", "steps", "stopping", "store", "tables",
+    "model_comparison_tables", "model_files", "recipe_format", "request", "session",
+    "session_format", "session_tables", "share", "steps", "stopping", "store", "tables",
     "trace", "trace_format", "trace_format_v1", "jobs", "service",
     "failures", "hub", "limits", "load_progress", "loading", "machine", "memory_need",
     "model_choice", "model_facts", "model_pool", "model_sources", "weight_files", "worker",
@@ -30,7 +30,7 @@ VALUES = (
 DOCUMENTED = (
     "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
     "candidate_frame", "compare", "Comparison", "Session", "Trace", "Store", "TokenScopeError",
-    "TokenStep",
+    "TokenStep", "share", "Shared",
     "syntax_frame", "aggregate",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tokenscope_core import share
 from tokenscope_core.comparison import Comparison, compare
 from tokenscope_core.comparison_tables import overview
 from tokenscope_core.counterfactual import Influence, influence
@@ -30,6 +31,7 @@ from tokenscope_core.errors import (
     QueueFullError,
     RecordError,
     RequestError,
+    ShareError,
     TokenScopeError,
 )
 from tokenscope_core.metric_registry import METRICS, Metric
@@ -44,6 +46,7 @@ from tokenscope_core.model_comparison_tables import (
 from tokenscope_core.request import Message, Request, Sampling
 from tokenscope_core.session import Session
 from tokenscope_core.session_tables import tree_frame
+from tokenscope_core.share_format import Shared
 from tokenscope_core.steps import TokenStep
 from tokenscope_core.store import Store
 from tokenscope_core.syntax.aggregation import aggregate
@@ -95,6 +98,8 @@ __all__ = [
     "RequestError",
     "Sampling",
     "Session",
+    "ShareError",
+    "Shared",
     "Store",
     "TokenScopeError",
     "TokenStep",
@@ -111,6 +116,7 @@ __all__ = [
     "load_model",
     "overview",
     "score",
+    "share",
     "span_frame",
     "stream",
     "summary_frame",

@@ -11,6 +11,7 @@ TokenScopeError
 │   ├── OutOfMemoryError    a run used up the memory
 │   └── CapabilityError     the model works, but cannot do this
 ├── RecordError             stored bytes are damaged or of an unknown version
+├── ShareError              a link cannot be made or opened
 └── QueueFullError          too many requests are waiting already
 """
 
@@ -103,6 +104,20 @@ class CapabilityError(ModelError):
 
 class RecordError(TokenScopeError):
     """Stored bytes are damaged or were written by an unknown version."""
+
+
+class ShareError(TokenScopeError):
+    """A link cannot be made, or one is damaged, too large or of an unknown version.
+
+    Where it is too large, `size` and `limit` are characters; 0 otherwise.
+    """
+
+    def __init__(
+        self, *, asked: str, found: str, action: str, size: int = 0, limit: int = 0
+    ) -> None:
+        super().__init__(asked=asked, found=found, action=action)
+        self.size = size
+        self.limit = limit
 
 
 class QueueFullError(TokenScopeError):
