@@ -24,14 +24,15 @@ VALUES = (
     "trace", "trace_format", "trace_format_v1", "jobs", "service",
     "failures", "hub", "limits", "load_progress", "loading", "machine", "memory_need",
     "model_choice", "model_facts", "model_pool", "model_sources", "weight_files", "worker",
-    "syntax.aggregation", "syntax.structure", "syntax.validity",
+    "syntax.aggregation", "syntax.differences", "syntax.icicle", "syntax.structure",
+    "syntax.validity",
 )  # fmt: skip
 # DESIGN section 4, as far as it is built.
 DOCUMENTED = (
     "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
     "candidate_frame", "compare", "Comparison", "Session", "Trace", "Store", "TokenScopeError",
     "TokenStep", "share", "Shared",
-    "syntax_frame", "aggregate",
+    "syntax_frame", "aggregate", "aggregate_difference", "icicle_frame",
 )  # fmt: skip
 
 

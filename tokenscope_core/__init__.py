@@ -50,7 +50,9 @@ from tokenscope_core.share_format import Shared
 from tokenscope_core.steps import TokenStep
 from tokenscope_core.store import Store
 from tokenscope_core.syntax.aggregation import aggregate
+from tokenscope_core.syntax.differences import aggregate_difference
 from tokenscope_core.syntax.frames import syntax_frame
+from tokenscope_core.syntax.icicle import icicle_frame
 from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import ModelIdentity, Trace
 
@@ -105,12 +107,14 @@ __all__ = [
     "TokenStep",
     "Trace",
     "aggregate",
+    "aggregate_difference",
     "candidate_frame",
     "compare",
     "compare_models",
     "explore",
     "fork",
     "generate",
+    "icicle_frame",
     "influence",
     "line_frame",
     "load_model",

@@ -9,18 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenscope_core.errors import RequestError
-from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.steps import Floats, Ints
-from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.bootstrap import interval_of_mean
-from tokenscope_core.syntax.frames import Syntax, analyse, labelling_pairs, line_ends
+from tokenscope_core.syntax.frames import Syntax
+from tokenscope_core.syntax.shares import LEVELS, Level, shares
 from tokenscope_core.trace import Trace
 
-Level = Literal["category", "leaf", "statement", "scope", "line", "function", "language"]
-LEVELS: tuple[Level, ...] = (
-    "category", "leaf", "statement", "scope", "line", "function", "language",
-)  # fmt: skip
+__all__ = ["LEVELS", "THIN", "Level", "aggregate"]
+
 # Below this many tokens an average says little: the usual rule of thumb for a mean.
 THIN = 30
 
@@ -71,15 +67,12 @@ def aggregate(
     Raises:
         RequestError: an unknown level, metric or language, or several traces by line.
     """
-    analysed = [
-        item if isinstance(item, Syntax) else analyse(item, language)
-        for item in ([traces] if isinstance(traces, Trace | Syntax) else traces)
-    ]
-    _check(by, metric, len(analysed))
-    pairs = [_pairs(syntax, by, metric, generated_only, whole_tokens) for syntax in analysed]
-    table = pd.concat(pairs, keys=range(len(pairs)), names=["unit", None]) if pairs else _EMPTY
+    table = shares(
+        traces, by, metric, "generated" if generated_only else "all",
+        language=language, whole_tokens=whole_tokens,
+    )  # fmt: skip
     group, labels = pd.factorize(table["part"], sort=True)
-    unit = table.index.get_level_values(0).to_numpy() if resample == "trace" and pairs else None
+    unit = table["trace"].to_numpy() if resample == "trace" else None
     value, weight = table["value"].to_numpy(), table["weight"].to_numpy()
     known = ~np.isnan(value)
     frame = _statistics(group[known], len(labels), value[known], weight[known])
@@ -98,71 +91,6 @@ def aggregate(
     frame["thin"] = frame["n"] < thin
     frame["missing"] = _sums(group[~known], len(labels), weight[~known])
     return frame.sort_values(["mean", by], ascending=[False, True], ignore_index=True)
-
-
-_EMPTY = pd.DataFrame(
-    {"part": pd.Series(dtype="str"), "value": [], "weight": [], "bytes": pd.Series(dtype="int64")}
-)
-
-
-def _check(by: str, metric: str, traces: int) -> None:
-    asked = f"An aggregate of {metric!r} by {by!r} was asked for."
-    if by not in LEVELS:
-        raise RequestError(
-            asked=asked, found="There is no such level.", action=f"Choose of {', '.join(LEVELS)}."
-        )
-    if metric not in BY_NAME:
-        raise RequestError(
-            asked=asked, found="There is no such metric.", action=f"Choose of {', '.join(BY_NAME)}."
-        )
-    if by == "line" and traces > 1:
-        raise RequestError(
-            asked=asked,
-            found=f"There are {traces} traces, whose lines have nothing to do with each other.",
-            action="Ask for one trace, or for another level.",
-        )
-
-
-def _pairs(
-    syntax: Syntax, by: Level, metric: str, generated_only: bool, whole_tokens: bool
-) -> pd.DataFrame:
-    """One row a pair of token and part: `part`, `value`, `weight`, `bytes`."""
-    trace, alignment = syntax.trace, syntax.alignment
-    weight = alignment.share()
-    if whole_tokens:
-        chosen = labelling_pairs(syntax.pieces, alignment)
-        weight = np.zeros(len(weight))
-        weight[chosen] = 1.0
-    if by == "line":
-        ends = np.append(line_ends(trace), len(trace.text_bytes))
-        by_line = align(_ends_of_pairs(syntax), np.unique(ends))
-        weight = weight[by_line.token] * by_line.bytes / alignment.bytes[by_line.token]
-        part = 1 + by_line.piece
-        token, width = alignment.token[by_line.token], by_line.bytes
-    else:
-        part = syntax.pieces.levels[by].to_numpy()[alignment.piece]
-        token, width = alignment.token, alignment.bytes
-    kept = weight > 0
-    if generated_only:
-        kept &= trace.source[token] != "prompt"
-    codes, names = pd.factorize(part[kept])
-    # A token in several pieces of one part is in that part once.
-    key, first, merged = np.unique(
-        token[kept] * max(len(names), 1) + codes, return_index=True, return_inverse=True
-    )
-    return pd.DataFrame(
-        {
-            "part": names[codes[first]],
-            "value": trace.column(metric)[token[kept][first]],
-            "weight": _sums(merged, len(key), weight[kept]),
-            "bytes": _sums(merged, len(key), width[kept]),
-        }
-    )
-
-
-def _ends_of_pairs(syntax: Syntax) -> Ints:
-    """The byte after each pair of the alignment."""
-    return np.cumsum(syntax.alignment.bytes)
 
 
 def _statistics(group: Ints, groups: int, value: Floats, weight: Floats) -> pd.DataFrame:

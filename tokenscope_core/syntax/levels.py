@@ -80,9 +80,7 @@ def _scopes(nodes: NodeTable, text: bytes, table: CategoryMap) -> tuple[list[str
         label = table.scopes.get(kind)
         if label is not None and nodes.named[row] and deep < PATH_DEPTH:
             deep += 1
-            name = None if label in BLOCKS else _name_of(row, nodes, text, table)
-            if name is None and kind in table.functions:
-                name = ANONYMOUS
+            name = scope_name(row, nodes, text, table)
             path = f"{path} > {label}" if path else label
             if name is not None:
                 path = f"{path} {name}"
@@ -94,6 +92,15 @@ def _scopes(nodes: NodeTable, text: bytes, table: CategoryMap) -> tuple[list[str
         named.append(dotted)
         depth.append(deep)
     return scope, function
+
+
+def scope_name(row: int, nodes: NodeTable, text: bytes, table: CategoryMap) -> str | None:
+    """What the class or function that a node opens is called; None for blocks and all others."""
+    kind = nodes.kind[row]
+    if not nodes.named[row] or table.scopes.get(kind, "if") in BLOCKS:
+        return None
+    name = _name_of(row, nodes, text, table)
+    return ANONYMOUS if name is None and kind in table.functions else name
 
 
 def _name_of(row: int, nodes: NodeTable, text: bytes, table: CategoryMap) -> str | None:

@@ -1,0 +1,115 @@
+"""A metric folded onto the nodes of a syntax tree, all of them at once."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tokenscope_core.steps import Ints
+from tokenscope_core.syntax.aggregation import THIN
+from tokenscope_core.syntax.bootstrap import intervals_of_ranges
+from tokenscope_core.syntax.frames import Syntax, analyse
+from tokenscope_core.syntax.outline import outline
+from tokenscope_core.syntax.shares import check_metric
+from tokenscope_core.syntax.totals import Totals
+from tokenscope_core.trace import Trace
+
+
+def icicle_frame(
+    trace: Trace | Syntax,
+    metric: str = "entropy",
+    generated_only: bool = True,
+    *,
+    language: str = "python",
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    thin: int = THIN,
+) -> pd.DataFrame:
+    """How a metric is spread over the nodes of a program's syntax tree, one row a node.
+
+    Rows are in preorder, row 0 the whole text; below it classes, functions, statements,
+    expressions, and leaves. A node without bytes that count is left out, so that the bytes of
+    the children are at most those of their parent. The mean of a node is over all the tokens in
+    it, those of the nodes below included; as in `aggregate`, a token that is only partly inside
+    counts with the share of its bytes that is. Time linear in the length of the text, whatever
+    its nesting.
+
+    Columns: `parent` (a row, -1 for the first), `depth` (0 for the first), `kind` (the grammar's
+    name of it; "document" for a Markdown text, "code" for a fence in an unknown language), `name`
+    ("class Stack", "function push"; "" for all that has no name), `leaf`, `byte_start`,
+    `byte_end`, `bytes` and `tokens` (how much of it counts, tokens in parts of tokens),
+    `bytes_before` and `tokens_before` (how much counts before it: where an icicle draws it), `n`
+    (`tokens` without those that have no value), `mean` (NaN where n is 0), `ci_low` and `ci_high`
+    (bootstrap percentile interval, see `intervals_of_ranges`; NaN for fewer than two tokens),
+    `thin` (n below `thin`).
+
+    Args:
+        trace: or what `analyse` made of it.
+        metric: a name of `metric_registry`; nats where it is a log quantity.
+        generated_only: let the prompt not count. Its tokens have the model's own values otherwise.
+        language: of a trace that is not analysed yet.
+        resamples, confidence, seed, thin: as in `aggregate`.
+
+    Raises:
+        RequestError: an unknown metric or language.
+    """
+    check_metric(metric)
+    syntax = trace if isinstance(trace, Syntax) else analyse(trace, language)
+    trace = syntax.trace
+    nodes = outline(trace.text_bytes, syntax.language)
+    start = np.array(nodes.start, dtype=np.int64)
+    end = np.array(nodes.end, dtype=np.int64)
+    counted = np.ones(len(trace), dtype=np.bool_)
+    if generated_only:
+        counted = trace.source != "prompt"
+    every = Totals.of(trace, counted)
+    kept = every.bytes(start, end) > 0
+    kept[0] = True
+    parent, depth = _closed_up(nodes.parent, kept)
+    start, end = start[kept], end[kept]
+    value = trace.column(metric)
+    known = Totals.of(trace, counted & ~np.isnan(value))
+    value = np.nan_to_num(value)
+    n = known.tokens(start, end)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(n > 0, known.sums(value, start, end) / n, np.nan)
+    low, high = intervals_of_ranges(
+        known, value, start, end, resamples=resamples, confidence=confidence, seed=seed
+    )
+    nothing = np.zeros(len(start), dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "parent": parent,
+            "depth": depth,
+            "kind": pd.Series(list(itertools.compress(nodes.kind, kept)), dtype="str"),
+            "name": pd.Series(list(itertools.compress(nodes.name, kept)), dtype="str"),
+            "leaf": np.array(nodes.leaf, dtype=np.bool_)[kept],
+            "byte_start": start,
+            "byte_end": end,
+            "bytes": every.bytes(start, end),
+            "tokens": every.tokens(start, end),
+            "bytes_before": every.bytes(nothing, start),
+            "tokens_before": every.tokens(nothing, start),
+            "n": n,
+            "mean": mean,
+            "ci_low": low,
+            "ci_high": high,
+            "thin": n < thin,
+        }
+    )
+
+
+def _closed_up(parents: list[int], kept: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """The parent and the depth of each kept row, counted among the kept. What is above a kept row
+    is kept."""
+    row = np.cumsum(kept) - 1
+    parent = np.array(parents, dtype=np.int64)[kept]
+    parent = np.where(parent < 0, -1, row[parent])
+    depth = np.zeros(len(parent), dtype=np.int64)
+    for at, above in enumerate(parent.tolist()):
+        depth[at] = depth[above] + 1 if above >= 0 else 0
+    return parent, depth
