@@ -1,0 +1,167 @@
+"""All statistics of all heads in one pass over a text: a layer at a time, in blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from tokenscope_core.attention.head_statistics import BY_NAME, Rows
+from tokenscope_core.attention.overview import HeadOverview, Thumbnails
+from tokenscope_core.attention.pair_blocks import SUMS, PairBlock, pair_blocks
+from tokenscope_core.attention.places import Places
+from tokenscope_core.attention.sinks import Sinks, take_out
+from tokenscope_core.steps import Floats
+
+# What is added up row by row; the sinks' share follows when the sinks are known.
+_ADDED = ("entropy_norm", "mean_distance", *SUMS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """What is kept of a layer of H heads, float64.
+
+    - `sums`: [H, statistic] in the order of `_ADDED`, `counts`: what they are to be divided by.
+    - `received`: [H, T], what each key got from all rows after it; `received_counted`: from those
+      rows that count in the statistics. Of the weights as they are.
+    """
+
+    sums: Floats
+    counts: Floats
+    received: Floats
+    received_counted: Floats
+    thumbnails: Thumbnails
+
+
+class HeadMeasuring:
+    """A fold that measures all heads of each layer it is given, with every row of the text.
+
+    Besides a layer it holds some 20 bytes a pair of positions, a few blocks, and its results.
+
+    Args:
+        places: of the text.
+        rows: which rows count in the statistics; thumbnails and sinks always see all.
+        masked: positions to take out of every row first.
+    """
+
+    def __init__(self, places: Places, *, rows: Rows = "all", masked: Sequence[int] = ()) -> None:
+        self._places = places
+        self._rows: Rows = rows
+        self._masked = tuple(sorted(set(masked)))
+        self._blocks: list[PairBlock] = []
+        self._layers: dict[int, _Layer] = {}
+
+    def add(self, layer: int, weights: torch.Tensor) -> None:
+        """Measure the heads of a layer, float32 [head, query, key]."""
+        if not self._blocks:
+            self._blocks += pair_blocks(self._places, self._rows, self._masked, weights.device)
+        self._layers[layer] = self._measured(weights)
+
+    def overview(self) -> HeadOverview | None:
+        """Of the layers there are by now; None without one."""
+        if not self._layers:
+            return None
+        length, layers = len(self._places.token_ids), list(self._layers.values())
+        heads = max(len(layer.sums) for layer in layers)
+        sinks = Sinks.of(
+            _stacked([layer.received for layer in layers], heads),
+            np.arange(length - 1, -1, -1, dtype=np.float64),
+        )
+        rows = float(sum(block.counted.sum().item() for block in self._blocks))
+        figures = _stacked([_figures(layer, sinks, rows) for layer in layers], heads)
+        even = self._measured(_even(length, self._blocks[0].keys.device))
+        counts = [*even.counts[0].round().astype(int).tolist(), int(rows)]
+        names = (*_ADDED, "sink_mass")
+        return HeadOverview(
+            layers=tuple(self._layers),
+            heads=heads,
+            tokens=length,
+            statistics={name: figures[..., names.index(name)] for name in BY_NAME},
+            uniform=dict(zip(names, _figures(even, sinks, rows)[0].tolist(), strict=True)),
+            row_counts=dict(zip(names, counts, strict=True)),
+            thumbnails=_stacked([layer.thumbnails for layer in layers], heads, fill=0.0),
+            sinks=sinks,
+            masked=self._masked,
+            rows=self._rows,
+            language=self._places.language,
+        )
+
+    def _measured(self, weights: torch.Tensor) -> _Layer:
+        heads, _, length = weights.shape
+        sums = np.zeros((heads, len(_ADDED)))
+        counts = np.zeros((heads, len(_ADDED)))
+        received = np.zeros((2, heads, length))
+        tops = weights.new_zeros(heads, len(self._blocks), length)
+        for place, block in enumerate(self._blocks):
+            raw = weights[:, block.start : block.end, : block.end]
+            received[..., : block.end] += _received(raw, block)
+            masked = take_out(raw, self._masked)
+            if masked is not raw:
+                masked = masked.nan_to_num_(nan=0.0)  # rows with nothing left
+            added, of = _sums(masked, block)
+            sums += added.cpu().double().numpy()
+            counts += of.cpu().double().numpy()
+            tops[:, place, : block.end] = masked.amax(1)
+        pixels = [tops[..., block.start : block.end].amax(-1) for block in self._blocks]
+        thumbnails = torch.stack(pixels, -1).half().cpu().numpy()
+        return _Layer(sums, counts, received[0], received[1], thumbnails)
+
+
+def _received(raw: torch.Tensor, block: PairBlock) -> Floats:
+    """What each key got from later rows of the block, from all and from those that count.
+
+    [2, head, key]
+    """
+    chosen = torch.stack([torch.ones_like(block.counted), block.counted])
+    sums = torch.einsum("rq,hqk->rhk", chosen, raw)
+    to_itself = raw[:, :, block.start :].diagonal(dim1=1, dim2=2)
+    sums[..., block.start :] -= chosen[:, None] * to_itself
+    found: Floats = sums.cpu().double().numpy()
+    return found
+
+
+def _sums(weights: torch.Tensor, block: PairBlock) -> tuple[torch.Tensor, torch.Tensor]:
+    """The sum of each of `_ADDED` over the rows, and what to divide it by; [head, statistic].
+
+    `weights` [head, row, key]; a row of zeros is no row.
+    """
+    mass = weights.sum(-1)
+    counted = (mass > 0) * block.counted
+    # Σ p ln p = Σ a ln a / m - ln m
+    logs = weights.clamp_min(torch.finfo(weights.dtype).tiny).log_().mul_(weights).sum(-1)
+    whole = mass.clamp_min(torch.finfo(weights.dtype).tiny)
+    entropy = (whole.log() - logs / whole).clamp_min_(0.0)
+    spread = counted * (block.keys > 1)
+    largest = block.keys.clamp_min(2.0).log()
+    distance = torch.einsum("hqk,qk->hq", weights, block.back()) * counted
+    parts = torch.einsum("hqk,sqk->hsq", weights, block.pairs.to(weights.dtype))
+    added = [(entropy / largest * spread).sum(-1), distance.sum(-1), *parts.sum(-1).unbind(-1)]
+    defined = (mass > 0).to(weights.dtype) @ block.defined.T
+    of = [spread.sum(-1), (mass * counted).sum(-1), *defined.unbind(-1)]
+    return torch.stack(added, -1), torch.stack(of, -1)
+
+
+def _figures(layer: _Layer, sinks: Sinks, rows: float) -> Floats:
+    """The statistics of a layer, [head, statistic] in the order of `_ADDED`, then the sinks'."""
+    on_sinks = layer.received_counted[:, list(sinks.positions)].sum(-1, keepdims=True)
+    sums = np.concatenate([layer.sums, on_sinks], axis=-1)
+    counts = np.concatenate([layer.counts, np.full_like(on_sinks, rows)], axis=-1)
+    return cast(Floats, sums / np.where(counts > 0, counts, np.nan))
+
+
+def _stacked(parts: list[Any], heads: int, fill: float = np.nan) -> Any:
+    """[layer, head, ...] of parts [head, ...]; heads that a layer does not have are filled."""
+    whole = np.full((len(parts), heads, *parts[0].shape[1:]), fill, dtype=parts[0].dtype)
+    for place, part in enumerate(parts):
+        whole[place, : len(part)] = part
+    return whole
+
+
+def _even(length: int, device: torch.device) -> torch.Tensor:
+    """A head that attends evenly to all it may see, [1, query, key]."""
+    return torch.ones(1, length, length, device=device).tril_() / torch.arange(
+        1, length + 1, device=device
+    ).view(1, length, 1)

@@ -1,0 +1,109 @@
+"""Which pairs of a query and a key each statistic adds up, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from tokenscope_core.attention.head_statistics import Rows
+from tokenscope_core.attention.overview import THUMBNAIL_SIDE
+from tokenscope_core.attention.places import NOWHERE, Places
+
+# The statistics that are the sum of a row's weights over some of its keys.
+SUMS = (
+    "current_token", "previous_token", "duplicate_token", "induction", "prompt_share",
+    "same_line", "same_statement", "same_function",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairBlock:
+    """Rows `start` to `end` (exclusive) of a text, whose keys are the positions before `end`.
+
+    - `pairs`: uint8 [statistic, row, key], which keys each of `SUMS` adds up.
+    - `defined`: float32 [statistic, row], the rows that have such a key which is not masked.
+    - `counted`: float32 [row], 1 for the rows that count.
+    - `keys`: float32 [row], how many keys there are to attend to, masked ones not.
+    """
+
+    start: int
+    end: int
+    pairs: torch.Tensor
+    defined: torch.Tensor
+    counted: torch.Tensor
+    keys: torch.Tensor
+
+    def back(self) -> torch.Tensor:
+        """How many tokens back each key is, float32 [row, key]; negative for what comes after."""
+        device = self.keys.device
+        rows = torch.arange(self.start, self.end, device=device)
+        return (rows[:, None] - torch.arange(self.end, device=device)).float()
+
+
+def pair_blocks(
+    places: Places, rows: Rows, masked: Sequence[int], device: torch.device
+) -> Iterator[PairBlock]:
+    """Cut a text into at most `THUMBNAIL_SIDE` blocks, as evenly as it can be."""
+    length = len(places.token_ids)
+    side = min(length, THUMBNAIL_SIDE)
+    open_keys = torch.ones(length, dtype=torch.bool, device=device)
+    open_keys[list(masked)] = False
+    available = open_keys.cumsum(0)
+    counted = torch.zeros(length, dtype=torch.bool, device=device)
+    first, last = (1, length) if rows == "all" else (max(1, places.prompt_length - 1), length - 1)
+    counted[first:last] = True
+    facts = _Facts.of(places, device)
+    for pixel in range(side):
+        start, end = pixel * length // side, (pixel + 1) * length // side
+        pairs = facts.pairs(start, end) & counted[start:end, None]
+        yield PairBlock(
+            start,
+            end,
+            pairs.to(torch.uint8),
+            (pairs & open_keys[:end]).any(-1).float(),
+            counted[start:end].float(),
+            available[start:end].float(),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Facts:
+    """The places, int64 [T] each, and the token before each; -1 where there is none."""
+
+    token: torch.Tensor
+    before: torch.Tensor
+    line: torch.Tensor
+    statement: torch.Tensor
+    function: torch.Tensor
+    prompt_length: int
+
+    @classmethod
+    def of(cls, places: Places, device: torch.device) -> _Facts:
+        token, line, statement, function = (
+            torch.tensor(column, device=device)
+            for column in (places.token_ids, places.line, places.statement, places.function)
+        )
+        before = torch.cat([torch.full_like(token[:1], NOWHERE), token[:-1]])
+        return cls(token, before, line, statement, function, places.prompt_length)
+
+    def pairs(self, start: int, end: int) -> torch.Tensor:
+        """bool [statistic, row, key] in the order of `SUMS`."""
+        row = torch.arange(start, end, device=self.token.device)[:, None]
+        key = torch.arange(end, device=self.token.device)
+        token = self.token[start:end, None]
+        inside = [
+            (place[start:end, None] == place[:end]) & (place[start:end, None] != NOWHERE)
+            for place in (self.line, self.statement, self.function)
+        ]
+        return torch.stack(
+            [
+                key == row,
+                key == row - 1,
+                (self.token[:end] == token) & (key < row),
+                (self.before[:end] == token) & (key < row),
+                (key < self.prompt_length) & (row >= self.prompt_length),
+                *(place & (key <= row) for place in inside),
+            ]
+        )
