@@ -172,6 +172,24 @@ def test_broken_stays_broken_and_reading_at_once_is_reading_bit_by_bit() -> None
             assert at_once == (broke is None or length <= broke)
 
 
+def test_reading_runs_of_tokens_finds_the_same_token_as_reading_each() -> None:
+    for seed in range(12):
+        tokens, _ = mutated(seed)
+        breaks = validity(trace_of(tokens)).breaks
+        assert (breaks[0].position if breaks else None) == first_break(tokens)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_over_can_be_forgotten_in_every_language(language: str) -> None:
+    text = (SAMPLES / f"{language}.txt").read_bytes()
+    opening, rest = (b"", text)
+    if language == "java":  # imports come first
+        opening, rest = text[: text.index(b"public")], text[text.index(b"public") :]
+    long = opening + (rest.rstrip() + b"\n") * (1 + 6_000 // len(text))
+    stretches = [long[start : start + 61] for start in range(0, len(long), 61)]
+    assert first_break(stretches, language) is None
+
+
 rubbish = st.lists(
     st.binary(min_size=1, max_size=3)
     | st.sampled_from(

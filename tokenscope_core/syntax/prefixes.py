@@ -10,6 +10,7 @@ with the endings it could have.
 
 from __future__ import annotations
 
+import copy
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -17,19 +18,17 @@ from dataclasses import dataclass, field
 
 from tree_sitter import LogType, Parser, Point, Tree
 
+from tokenscope_core.syntax.endings import Endings, closers_of, may_be_quoted
 from tokenscope_core.syntax.languages import Grammar
 from tokenscope_core.syntax.layout import Layout
 
 _POSITION = re.compile(r"process version:\d+, version_count:\d+, state:\d+, row:(\d+), col:(\d+)")
-# What can follow where a number, an escape or a character has only begun.
-_NUMBER = re.compile(rb"[0-9][0-9a-zA-Z_.]*[-+]?$")
-_ESCAPE = re.compile(rb"\\[xuUN0-9]?\{?[0-9a-fA-F]*$")
 # Spaces and joined lines: nothing that a parser could have had a use for.
 _NOTHING = re.compile(rb"(?:\s|\\\r?\n|\\\Z)*")
 _LINE_ENDS = ("_newline", "\n", "\\n")
-_WORD_END = re.compile(rb"[A-Za-z0-9_$#@]+$")
-# Tokens of fixed text that grammars name, so that they are not in the list of fixed tokens.
-_NAMED_TOKENS = (b"...", b"//")
+# Beyond this many bytes the statements that are over are forgotten; small texts are read whole.
+_KEPT_BYTES = 2_048
+_STRETCH = 1_024
 
 
 @dataclass(slots=True)
@@ -65,11 +64,13 @@ class _State:
     """A text, the ending it was parsed with that is no part of it, and the tree of both.
 
     `finish` is that of the last token, `brackets` close what seems open: guesses that save
-    reading the log where they make the text valid.
+    reading the log where they make the text valid. `quoted`: a string or comment may
+    still be open, as far as is known.
     """
 
     text: bytes = b""
     finish: bytes = b""
+    quoted: bool = False
     brackets: bytes = b""
     ending: bytes = b""
     tree: Tree | None = None
@@ -79,25 +80,38 @@ class _State:
 class GrowingText:
     """A text read piece by piece. `viable` says whether it can still become valid code.
 
-    Incremental: each piece is parsed on top of the tree of what came before. Once a text cannot
-    become valid, nothing that follows changes that.
+    Incremental: each piece is parsed on top of the tree of what came before, and top-level
+    statements that are over are forgotten, since nothing that follows can depend on them. Once a
+    text cannot become valid, nothing that follows changes that.
     """
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
         self.viable = True
         self._parser = Parser(grammar.language)
-        self._closers = [closer.encode() for closer in grammar.closers]
-        self._token_endings = _token_endings(grammar)
+        self._endings = Endings(grammar)
         self._state = _State()
         self._layout = Layout() if grammar.name == "python" else None
+        self._forget_at = _KEPT_BYTES
+
+    def copy(self) -> GrowingText:
+        """An equal text, to try pieces on."""
+        twin = copy.copy(self)
+        twin._layout = self._layout and self._layout.copy()
+        return twin
 
     def feed(self, piece: bytes) -> bool:
         """Add a piece; returns `viable`."""
-        if self.viable and piece:
-            self._state, self.viable = self._read(piece)
+        # A stretch at a time, so that what is over is forgotten early.
+        for start in range(0, len(piece), _STRETCH):
+            if not self.viable:
+                break
+            stretch = piece[start : start + _STRETCH]
+            self._state, self.viable = self._read(stretch)
             if self._layout is not None:
-                self.viable &= self._layout.feed(piece)
+                self.viable &= self._layout.feed(stretch)
+            if self.viable and len(self._state.text) > self._forget_at:
+                self._forget()
         return self.viable
 
     def allows(self, piece: bytes) -> bool:
@@ -108,8 +122,24 @@ class GrowingText:
             return False
         return self._read(piece)[1]
 
-    def _read(self, piece: bytes) -> tuple[_State, bool]:
-        before = self._state
+    def _forget(self) -> None:
+        """Go on with the last two top-level statements alone: an `else` may follow the last."""
+        text, tree = self._state.text, self._state.tree
+        if tree is not None and not tree.root_node.has_error:
+            begun = [
+                node.start_byte
+                for node in tree.root_node.children
+                if not node.is_extra and node.start_point.column == 0
+                and node.start_byte < len(text)
+            ]  # fmt: skip
+            if len(begun) > 1 and begun[-2] > 0:
+                last, viable = self._read(text[begun[-2] :], _State())
+                if viable:
+                    self._state = last
+        self._forget_at = max(_KEPT_BYTES, 2 * len(self._state.text))
+
+    def _read(self, piece: bytes, before: _State | None = None) -> tuple[_State, bool]:
+        before = before or self._state
         at = len(before.text)
         breaks = [at + i + 1 for i, byte in enumerate(piece) if byte == ord("\n")]
         state = _State(
@@ -118,6 +148,7 @@ class GrowingText:
         )
         if before.finish:  # in a string, brackets are text
             state.finish, state.brackets = before.finish, before.brackets
+            state.quoted = True
             if self._is_valid(before, state, state.finish + state.brackets):
                 return state, True
             closed = any(
@@ -125,14 +156,16 @@ class GrowingText:
             )
             if not closed and self._uses_all(before, state, state.finish):
                 return state, True
-        state.finish = b""
-        for state.brackets, ending in self._guesses(_closed(before.brackets, piece)):
+        state.finish, state.quoted = b"", False
+        for state.brackets, ending in self._guesses(closers_of(before.brackets, piece)):
             if self._is_valid(before, state, ending):
                 return state, True
-        state.brackets = before.brackets if before.finish else _closed(before.brackets, piece)
-        for finish in self._finishes(state.text):
+        state.brackets = before.brackets if before.finish else closers_of(before.brackets, piece)
+        quoted = before.quoted or may_be_quoted(before.text, piece)
+        for finish in self._endings.finishes(state.text, quoted=quoted):
             if self._uses_all(before, state, finish):
-                state.finish = finish if finish in self._closers else b""
+                state.finish = finish if finish in self._endings.closers else b""
+                state.quoted = True
                 return state, True
         return state, False
 
@@ -182,42 +215,6 @@ class GrowingText:
         tree.edit(kept, len(old), len(whole), start, _point_in(old), _point_in(whole))
         return self._parser.parse(readable, tree)
 
-    def _finishes(self, text: bytes) -> Iterator[bytes]:
-        """What might finish a last token that is only half there, likeliest first."""
-        yield b""
-        fills = _half_character(text)
-        yield from fills
-        if not fills and (escape := _ESCAPE.search(text)):
-            digits = (b"0" * n for n in range(1, 11 - len(escape[0])))
-            fills = [b"n", *digits, b"0}", b"SPACE}", b"{SPACE}"]
-        elif text.endswith(b"}"):
-            fills = [b"}"]  # half of an escaped brace in a format string
-        for fill in (b"", *fills):
-            yield from (fill + closer for closer in self._closers)
-        if _NUMBER.search(text):
-            yield b"0"
-        if word := _WORD_END.search(text):
-            yield from self._token_endings.get(word[0], ())
-        yield b"x"
-        for length in range(1, 5):
-            if not word or length > len(word[0]):
-                yield from self._token_endings.get(text[-length:], ())
-        if text.endswith(b"\\"):
-            yield b"\n"
-
-
-_PAIRS = {ord("("): b")", ord("["): b"]", ord("{"): b"}"}
-
-
-def _closed(brackets: bytes, piece: bytes) -> bytes:
-    """The brackets that would close what is open, strings and comments not looked at."""
-    for byte in piece:
-        if byte in _PAIRS:
-            brackets = _PAIRS[byte] + brackets
-        elif brackets and byte == brackets[0]:
-            brackets = brackets[1:]
-    return brackets
-
 
 def _point(line_starts: list[int], offset: int, text: bytes) -> Point:
     row = bisect_right(line_starts, offset) - 1
@@ -226,30 +223,3 @@ def _point(line_starts: list[int], offset: int, text: bytes) -> Point:
 
 def _point_in(text: bytes) -> Point:
     return Point(text.count(b"\n"), len(text) - text.rfind(b"\n") - 1)
-
-
-def _token_endings(grammar: Grammar) -> dict[bytes, list[bytes]]:
-    """What is left of each fixed token after each way to begin it."""
-    endings: dict[bytes, list[bytes]] = {}
-    kinds = zip(grammar.kind_names, grammar.kind_is_named, strict=True)
-    fixed = [kind.encode() for kind, named in kinds if not named and kind.strip()]
-    for token in (*fixed, *_NAMED_TOKENS):
-        for cut in range(1, len(token)):
-            rest = endings.setdefault(token[:cut], [])
-            if token[cut:] not in rest:
-                rest.append(token[cut:])
-    return endings
-
-
-def _half_character(text: bytes) -> list[bytes]:
-    """What could complete a UTF-8 character that has only begun: a letter, or anything."""
-    for back in range(1, min(4, len(text)) + 1):
-        byte = text[-back]
-        if byte & 0xC0 == 0x80:
-            continue
-        width = 2 if byte & 0xE0 == 0xC0 else 3 if byte & 0xF0 == 0xE0 else 4
-        lacking = width - back
-        if byte >= 0xC0 and lacking > 0:
-            return [filler * lacking for filler in (b"\xaa", b"\x90", b"\xbf", b"\x80")]
-        return []
-    return []

@@ -10,7 +10,7 @@ them called broken, and refused 78, all found, 61 at the changed token or the ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,9 @@ from tokenscope_core.syntax.documents import MARKDOWN, CodeRegion, code_regions
 from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.prefixes import GrowingText
 from tokenscope_core.trace import Trace
+
+# Tokens read at once.
+_RUN = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +52,9 @@ class Validity:
 
 
 def validity(trace: Trace, language: str = "python") -> Validity:
-    """Read a trace token by token: about 0.1 ms each at 2,000 tokens of Python.
+    """Read a trace, a run of tokens at a time, and token by token where it breaks.
+
+    Linear in the length: some 10 microseconds a token of valid Python.
 
     Args:
         trace: any.
@@ -66,14 +71,35 @@ def validity(trace: Trace, language: str = "python") -> Validity:
         inside = (trace.byte_end > region.start) & (trace.byte_start < region.end)
         inside |= trace.special & (trace.byte_start >= region.start)
         inside &= trace.byte_start <= region.end
-        for position in np.flatnonzero(inside).tolist():
-            start = max(int(trace.byte_start[position]), region.start)
-            end = min(int(trace.byte_end[position]), region.end)
-            was_viable = text.viable
-            verdicts[position] = text.feed(trace.text_bytes[start:end])
-            if was_viable and not text.viable:
-                breaks.append(Break(position, region.start, end))
+        positions = np.flatnonzero(inside)
+        starts = np.maximum(trace.byte_start[positions], region.start).tolist()
+        ends = np.minimum(trace.byte_end[positions], region.end).tolist()
+        viable = _viable_tokens(text, trace.text_bytes, starts, ends)
+        verdicts[positions[:viable]], verdicts[positions[viable:]] = 1, 0
+        if viable < len(positions):
+            breaks.append(Break(int(positions[viable]), region.start, ends[viable]))
     return Validity(verdicts, tuple(breaks))
+
+
+def _viable_tokens(
+    text: GrowingText, whole: bytes, starts: Sequence[int], ends: Sequence[int]
+) -> int:
+    """How many of consecutive tokens can be read before the text is broken.
+
+    What can be completed could be completed before, so that only a run that fails is read again.
+    """
+    at = 0
+    while at < len(starts):
+        run = min(at + _RUN, len(starts))
+        before = text.copy()
+        if text.feed(whole[starts[at] : ends[run - 1]]):
+            at = run
+            continue
+        for token in range(at, run):
+            if not before.feed(whole[starts[token] : ends[token]]):
+                return token
+        text, at = before, run
+    return at
 
 
 def breaking_candidates(
@@ -81,10 +107,10 @@ def breaking_candidates(
 ) -> tuple[bool | None, ...]:
     """Which candidates at a position would make the code impossible to complete.
 
-    Reads the text before anew: some 60 ms for 20 candidates at 2,000 tokens. One entry a candidate,
-    in their order: True it would, False it would not, None where that
-    makes no sense (no candidate recorded, a special token, prose, a fence's own marks, code broken
-    already).
+    Reads the text before anew: some 50 ms for 20 candidates at 2,000 tokens, most of it for those
+    that break it. One entry a candidate, in their order: True it would, False it would not, None
+    where that makes no sense (no candidate recorded, a special token, prose, a fence's own marks,
+    code broken already).
 
     Args:
         trace: any.
