@@ -20,7 +20,7 @@ VALUES = (
     "alignment", "arrow_files", "comparison", "comparison_tables", "edits", "errors", "filters",
     "metric_registry", "model_comparison",
     "model_comparison_tables", "model_files", "recipe_format", "request", "session",
-    "session_format", "session_tables", "share", "steps", "stopping", "store", "tables",
+    "session_file", "session_format", "session_tables", "share", "steps", "stopping", "store", "tables",
     "trace", "trace_format", "trace_format_v1", "jobs", "service",
     "failures", "hub", "limits", "load_progress", "loading", "machine", "memory_need",
     "model_choice", "model_facts", "model_pool", "model_sources", "weight_files", "worker",
@@ -31,7 +31,7 @@ VALUES = (
 DOCUMENTED = (
     "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
     "candidate_frame", "compare", "Comparison", "Session", "Trace", "Store", "TokenScopeError",
-    "TokenStep", "share", "Shared",
+    "TokenStep", "share", "Shared", "session_file",
     "syntax_frame", "aggregate", "aggregate_difference", "icicle_frame",
 )  # fmt: skip
 

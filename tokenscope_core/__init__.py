@@ -7,6 +7,7 @@
     ts.token_frame(trace)
 
 What needs torch is imported when it is first used: opening and tabulating a saved trace does not.
+`attention` here is the function; the package of that name is reached by importing from its modules.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core import share
+from tokenscope_core import session_file, share
+from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
+from tokenscope_core.attention.on_demand import attention, rollout, top_attention
+from tokenscope_core.attention.selection import Selection
 from tokenscope_core.comparison import Comparison, compare
 from tokenscope_core.comparison_tables import overview
 from tokenscope_core.counterfactual import Influence, influence
@@ -45,6 +49,7 @@ from tokenscope_core.model_comparison_tables import (
 )
 from tokenscope_core.request import Message, Request, Sampling
 from tokenscope_core.session import Session
+from tokenscope_core.session_file import SessionFile
 from tokenscope_core.session_tables import tree_frame
 from tokenscope_core.share_format import Shared
 from tokenscope_core.steps import TokenStep
@@ -76,6 +81,7 @@ _NEEDS_TORCH = {
 
 __all__ = [
     "METRICS",
+    "AttentionMap",
     "Capabilities",
     "CapabilityError",
     "Comparison",
@@ -98,16 +104,21 @@ __all__ = [
     "RecordError",
     "Request",
     "RequestError",
+    "Rollout",
     "Sampling",
+    "Selection",
     "Session",
+    "SessionFile",
     "ShareError",
     "Shared",
     "Store",
     "TokenScopeError",
     "TokenStep",
+    "TopAttention",
     "Trace",
     "aggregate",
     "aggregate_difference",
+    "attention",
     "candidate_frame",
     "compare",
     "compare_models",
@@ -119,7 +130,9 @@ __all__ = [
     "line_frame",
     "load_model",
     "overview",
+    "rollout",
     "score",
+    "session_file",
     "share",
     "span_frame",
     "stream",
@@ -127,6 +140,7 @@ __all__ = [
     "syntax_frame",
     "token_difference_frame",
     "token_frame",
+    "top_attention",
     "trace_of",
     "tree_frame",
 ]

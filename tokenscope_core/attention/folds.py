@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from tokenscope_core.attention.maps import Keys, Weights
+
 if TYPE_CHECKING:
     import torch
 
@@ -17,6 +21,63 @@ class LayerFold(Protocol):
         Args:
             layer: the model's index of it, ascending from call to call.
             weights: float32 [head, query, key] of the heads and rows that the selection asks for,
-                on the model's device; keys are all positions. It is gone after the call: copy
-                what is to be kept, and do not write into it.
+                on the model's device; keys are all positions. Others see it too: do not write into
+                it, and copy what is to outlive the call.
         """
+
+
+class KeepWeights:
+    """Keeps all it is given."""
+
+    def __init__(self, layers: int) -> None:
+        """
+        Args:
+            layers: how many will come at most.
+        """
+        self._expected = layers
+        self._count = 0
+        self._kept: Weights | None = None
+
+    def add(self, layer: int, weights: torch.Tensor) -> None:
+        """As `LayerFold.add`."""
+        given: Weights = weights.cpu().numpy()
+        if self._expected == 1:  # nothing to put beside it: the one copy there is
+            self._kept = given[None]
+        else:
+            if self._kept is None:
+                self._kept = np.empty((self._expected, *given.shape), dtype=np.float32)
+            self._kept[self._count] = given
+        self._count += 1
+
+    def weights(self) -> Weights:
+        """float32 [layer, head, query, key], of the layers that came."""
+        if self._kept is None:
+            return np.empty((0, 0, 0, 0), dtype=np.float32)
+        return self._kept[: self._count]
+
+
+class KeepTop:
+    """Keeps of each row the keys with the largest weights."""
+
+    def __init__(self, count: int) -> None:
+        """
+        Args:
+            count: how many keys a row.
+        """
+        self._count = count
+        self._layers: list[tuple[Keys, Weights]] = []
+
+    def add(self, layer: int, weights: torch.Tensor) -> None:
+        """As `LayerFold.add`."""
+        found = weights.topk(min(self._count, weights.shape[-1]), dim=-1)
+        values: Weights = found.values.cpu().numpy()
+        keys: Keys = found.indices.int().cpu().numpy()
+        self._layers.append((np.where(values > 0, keys, -1), values))
+
+    def keys(self) -> Keys:
+        """int32 [layer, head, query, n], the largest first; -1 where a row attends to fewer."""
+        return np.stack([keys for keys, _ in self._layers])
+
+    def weights(self) -> Weights:
+        """float32 [layer, head, query, n] of those keys."""
+        return np.stack([weights for _, weights in self._layers])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tokenscope_core.attention.selection import Fold, Weighting
 
 Weights = npt.NDArray[np.float32]
+Keys = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,3 +52,35 @@ class AttentionMap:
         place = 0 if head is None else self.heads.index(head)
         matrix: Weights = self.weights[self.layers.index(layer), place]
         return matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TopAttention:
+    """The keys with the largest weights of each row: a map without its small ones.
+
+    - `keys`: int32 [layer, head, query, n], positions, the largest weight first; -1 where a row
+      attends to fewer.
+    - `weights`: float32 [layer, head, query, n], of those keys; 0 where there is none. A row sums
+      to what these keys have of it.
+    - `layers`, `heads`, `queries`, `fold`, `weighting`: as of `AttentionMap`.
+    """
+
+    keys: Keys
+    weights: Weights
+    layers: tuple[int, ...]
+    heads: tuple[int, ...]
+    queries: npt.NDArray[np.int64]
+    fold: Fold | None = None
+    weighting: Weighting = "weights"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rollout:
+    """Attention multiplied through layers: see `rollout`.
+
+    - `weights`: float32 [query, key]; a row sums to 1.
+    - `layers`: through which.
+    """
+
+    weights: Weights
+    layers: tuple[int, ...]

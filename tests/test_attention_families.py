@@ -1,0 +1,110 @@
+"""Attention of every architecture against transformers' own eager matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny_families
+import tiny_models
+import torch
+from numpy.typing import NDArray
+
+import tokenscope_core as ts
+from tokenscope_core.attention.layers import attention_facts
+
+# Longer than every window and block of the families.
+TEXT = "def add(a, b):\n    return a + b\n" * 2
+NO_ATTENTION = {"mamba", "falcon_mamba", "mamba2", "rwkv", "xlstm"}
+ATTENDING = [name for name in tiny_families.FAMILIES if name not in NO_ATTENTION]
+HYBRID = {name: (1,) for name in tiny_families.RECURRENT if name not in NO_ATTENTION}
+HYBRID |= {"falcon_h1": (0, 1), "recurrent_gemma": (2,)}
+
+
+def eager(family: str, ids: list[int]) -> list[NDArray[np.float32]]:
+    """What a second model with the same weights returns, layer by layer."""
+    twin = tiny_models.model(family)
+    for module in twin.modules():
+        config = getattr(module, "config", None)
+        if config is not None:
+            config._attn_implementation = "eager"
+    with torch.no_grad():
+        out = twin(torch.tensor([ids]), output_attentions=True, use_cache=False)
+    return [weights[0].numpy() for weights in out.attentions if weights is not None]
+
+
+@pytest.fixture(scope="module", params=ATTENDING)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def lm(family: str) -> ts.LanguageModel:
+    return tiny_models.language_model(family)
+
+
+def test_weights_are_those_of_eager_attention(lm: ts.LanguageModel, family: str) -> None:
+    ids = lm.encode(TEXT)
+    assert len(ids) > 20
+    found = ts.attention(lm, ids)
+    expected = eager(family, ids)
+    assert found.layers == HYBRID.get(family, (0, 1))
+    if len(expected) > len(found.layers):  # one entry a layer, attention or not
+        expected = [expected[layer] for layer in found.layers]
+    np.testing.assert_allclose(found.weights, np.stack(expected), atol=1e-5, rtol=0)
+    assert found.weights.std() > 1e-3, "the family's weights tell heads apart"
+    sums = found.weights.sum(axis=-1)
+    assert (sums <= 1 + 1e-5).all()
+    if family != "gpt_oss":
+        np.testing.assert_allclose(sums, 1, atol=1e-5)
+
+
+def test_rows_heads_and_layers_are_parts_of_the_whole(lm: ts.LanguageModel) -> None:
+    ids = lm.encode(TEXT)
+    whole = ts.attention(lm, ids)
+    layer = whole.layers[-1]
+    part = ts.attention(lm, ids, layers=[layer], heads=[1, 3], queries=(9, 17))
+    expected = whole.weights[-1:, [1, 3], 9:17]
+    np.testing.assert_allclose(part.weights, expected, atol=1e-6)
+    assert (part.layers, part.heads) == ((layer,), (1, 3))
+    assert part.queries.tolist() == list(range(9, 17))
+
+
+def test_a_model_is_left_as_it_was(lm: ts.LanguageModel) -> None:
+    request = ts.Request(TEXT, 12, ts.Sampling(temperature=1.0, seed=3))
+    before = ts.generate(lm, request)
+    hooks = sum(len(module._forward_hooks) for module in lm.model.modules())
+    chosen = lm.model.config._attn_implementation
+    trace = ts.generate(lm, request)
+    ts.attention(lm, trace)
+    assert lm.model.config._attn_implementation == chosen
+    assert sum(len(module._forward_hooks) for module in lm.model.modules()) == hooks
+    after = ts.generate(lm, request)
+    assert after.token_ids.tolist() == before.token_ids.tolist()
+    assert after.logprob.tobytes() == before.logprob.tobytes()
+
+
+@pytest.mark.parametrize("name", sorted(NO_ATTENTION))
+def test_a_model_without_attention_is_named(name: str) -> None:
+    lm = tiny_models.language_model(name)
+    assert attention_facts(lm).way == "none"
+    with pytest.raises(ts.CapabilityError, match="recurrent"):
+        ts.attention(lm, lm.encode(TEXT))
+
+
+def test_a_recurrent_layer_of_a_hybrid_is_refused_with_those_that_attend() -> None:
+    lm = tiny_models.language_model("bamba")
+    with pytest.raises(ts.RequestError, match="layers with attention: 1"):
+        ts.attention(lm, lm.encode(TEXT), layers=[0])
+
+
+def test_a_window_leaves_older_keys_at_zero() -> None:
+    lm = tiny_models.language_model("mistral, windowed")
+    weights = ts.attention(lm, lm.encode(TEXT)).weights
+    too_old = np.tril(np.ones(weights.shape[-2:], dtype=bool), -7)
+    assert too_old.any()
+    assert not weights[..., too_old].any()
+
+
+def test_learned_sinks_leave_less_than_one_to_the_keys() -> None:
+    lm = tiny_models.language_model("gpt_oss")
+    assert ts.attention(lm, lm.encode(TEXT)).weights.sum(axis=-1).min() < 0.9

@@ -1,0 +1,234 @@
+"""One pass over a text that keeps of its attention what was asked for, a layer at a time.
+
+The attention of all layers and heads would be 80 times 16 MB for a small model and 2,048 tokens. So
+each layer's weights are computed for the chosen heads and rows alone, handed to those who fold
+them, and dropped before the next layer. Layers above the last one asked for are not run.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tokenscope_core.attention.folds import KeepTop, KeepWeights, LayerFold
+from tokenscope_core.attention.layers import (
+    AttentionFacts,
+    after_each,
+    decoder_layers,
+    layout_of,
+)
+from tokenscope_core.attention.maps import AttentionMap, TopAttention
+from tokenscope_core.attention.selection import Fold, Selection
+from tokenscope_core.attention.sources import source_of
+from tokenscope_core.branching import require_same_model
+from tokenscope_core.errors import CapabilityError, RequestError
+from tokenscope_core.trace import Trace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from tokenscope_core.models import LanguageModel
+
+Text = Trace | Sequence[int]
+Report = Callable[[int, int], None]
+Cancelled = Callable[[], bool]
+
+
+class _EnoughError(Exception):
+    """No further layer is wanted."""
+
+
+def silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+def attend(
+    lm: LanguageModel,
+    text: Text,
+    selection: Selection,
+    folds: Sequence[LayerFold],
+    report: Report = silent,
+    cancelled: Cancelled = never,
+) -> tuple[int, ...]:
+    """Read a text once, and show each fold the attention of a selection, layer by layer.
+
+    Where the selection folds its heads, what is shown has one; where it asks for value norms, they
+    are what is shown.
+
+    Args:
+        lm: the model; it is left as it was.
+        text: a trace of that model, or token ids.
+        selection: which layers, heads and rows. Its `top` is for a fold to heed.
+        folds: each is given every layer.
+        report: is told how many layers are done, and of how many.
+        cancelled: is asked after every layer; when true, no further one is read.
+
+    Returns:
+        The layers that were shown.
+
+    Raises:
+        RequestError: the trace is another model's, or there is no such layer, head or position.
+        CapabilityError: the model gives no attention, or not this kind.
+    """
+    ids = _ids_of(lm, text)
+    layout = layout_of(lm.model, lm.identity.vocabulary_size)
+    shown: list[int] = []
+    with source_of(
+        lm.model,
+        layout,
+        value_norms=selection.weighting == "value norms",
+        name=lm.identity.name,
+    ) as source:
+        layers, heads = resolved(layout.facts, selection, len(ids))
+        rows = selection.queries or (0, len(ids))
+
+        def done(layer: int) -> None:
+            if layer in layers:
+                weights = source.take(list(heads), rows)
+                if weights is None:
+                    raise _not_captured(lm, layer)
+                weights = _folded(weights, selection.fold)
+                for fold in folds:
+                    fold.add(layer, weights)
+                shown.append(layer)
+                report(len(shown), len(layers))
+                if layer == layers[-1] or cancelled():
+                    raise _EnoughError
+            source.forget()
+
+        report(0, len(layers))
+        with after_each(decoder_layers(lm.model), done):
+            _read(lm.model, torch.tensor([ids], device=lm.device))
+    return tuple(shown)
+
+
+def captured(
+    lm: LanguageModel,
+    text: Text,
+    selection: Selection,
+    report: Report = silent,
+    cancelled: Cancelled = never,
+) -> AttentionMap:
+    """The map of a selection; when cancelled, of the layers there are by then.
+
+    Raises: as `attend`.
+    """
+    facts = layout_of(lm.model, lm.identity.vocabulary_size).facts
+    kept = KeepWeights(len(selection.layers or facts.layers))
+    layers = attend(lm, text, selection, [kept], report, cancelled)
+    weights = kept.weights()
+    weights.flags.writeable = False
+    return AttentionMap(weights, **_described(lm, text, selection, layers))
+
+
+def captured_top(
+    lm: LanguageModel,
+    text: Text,
+    selection: Selection,
+    report: Report = silent,
+    cancelled: Cancelled = never,
+) -> TopAttention:
+    """The largest weights of a selection; when cancelled, of the layers there are by then.
+
+    Raises: as `attend`.
+    """
+    kept = KeepTop(selection.top)
+    layers = attend(lm, text, selection, [kept], report, cancelled)
+    keys, weights = kept.keys(), kept.weights()
+    for array in (keys, weights):
+        array.flags.writeable = False
+    return TopAttention(keys, weights, **_described(lm, text, selection, layers))
+
+
+def resolved(
+    facts: AttentionFacts, selection: Selection, length: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The layers and heads that a selection means in a text of that length.
+
+    Raises:
+        RequestError: there is no such layer, head or position.
+    """
+    layers = facts.layers if selection.layers is None else selection.layers
+    missing = sorted(set(layers) - set(facts.layers))
+    if missing:
+        raise RequestError(
+            asked=f"Attention of the layers {list(missing)} was asked for.",
+            found="They give none, or are not there; layers with attention: "
+            f"{', '.join(map(str, facts.layers))}.",
+            action="Choose among these.",
+        )
+    counts = {
+        count for layer, count in zip(facts.layers, facts.heads, strict=True) if layer in layers
+    }
+    heads = tuple(range(min(counts))) if selection.heads is None else selection.heads
+    if heads[-1] >= min(counts) or (selection.heads is None and len(counts) > 1):
+        raise RequestError(
+            asked=f"Attention of the heads {list(heads)} was asked for, of several layers at once.",
+            found=f"These layers have {' or '.join(map(str, sorted(counts)))} heads.",
+            action=f"Choose heads up to {min(counts) - 1}, or one layer at a time.",
+        )
+    if selection.queries is not None and selection.queries[1] > length:
+        raise RequestError(
+            asked=f"Attention of the positions {selection.queries} was asked for.",
+            found=f"The text has {length:,} tokens.",
+            action=f"Choose a range that ends at {length:,} or before.",
+        )
+    return layers, heads
+
+
+def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
+    if not isinstance(text, Trace):
+        return list(text)
+    require_same_model(lm, text)
+    ids: list[int] = text.token_ids.tolist()
+    return ids
+
+
+def _described(
+    lm: LanguageModel, text: Text, selection: Selection, layers: tuple[int, ...]
+) -> dict[str, Any]:
+    facts = layout_of(lm.model, lm.identity.vocabulary_size).facts
+    queries = np.arange(*(selection.queries or (0, len(text))), dtype=np.int64)
+    queries.flags.writeable = False
+    return {
+        "layers": layers,
+        "heads": resolved(facts, selection, len(text))[1],
+        "queries": queries,
+        "fold": selection.fold,
+        "weighting": selection.weighting,
+    }
+
+
+def _folded(weights: torch.Tensor, fold: Fold | None) -> torch.Tensor:
+    if fold == "mean":
+        return weights.mean(dim=0, keepdim=True)
+    if fold == "max":
+        return weights.amax(dim=0, keepdim=True)
+    return weights
+
+
+@torch.inference_mode()
+def _read(model: PreTrainedModel, ids: torch.Tensor) -> None:
+    """Run the layers until one says that it is enough; nobody wants the logits."""
+    takes_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
+    try:
+        model(input_ids=ids, use_cache=False, **({"logits_to_keep": 1} if takes_rows else {}))
+    except _EnoughError:
+        return
+
+
+def _not_captured(lm: LanguageModel, layer: int) -> CapabilityError:
+    return CapabilityError(
+        asked=f"The attention of layer {layer} of “{lm.identity.name}” was asked for.",
+        found="On a short text the layer gave it; on this one it did not, or in several parts.",
+        action="Ask for other layers, or report the model's architecture.",
+    )

@@ -1,0 +1,137 @@
+"""transformers' attention interface, watched: queries and keys pass by, and weights are computed
+from those that somebody wants.
+
+The function registered here takes the place of `sdpa` for the whole process, calls it, and returns
+what it returns. So the model is not touched, its masks are those of sdpa, windows and blocks
+included, and nothing of size T x T is made for layers that nobody asked for. Who watches is a
+context variable: other threads see plain sdpa.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from transformers import AttentionInterface
+
+SDPA = "sdpa"
+# Rows at a time: what lies ahead of them all is never computed.
+_BLOCK_ROWS = 128
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One layer's call of the interface.
+
+    - `query` [1, head, T, width], `key` and `value` [1, key head, T, width]: of grouped heads
+      several share a key head.
+    - `mask`: what may be seen, bool or added to the scores, [1, 1 or head, T, T]; None where that
+      is all that came before, or all there is if not `causal`.
+    - `bias`: added to the scores, [1, 1 or head, T, T], or None.
+    - `output` [1, T, head, width]: what the layer goes on with.
+    """
+
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    mask: torch.Tensor | None
+    bias: torch.Tensor | None
+    scaling: float
+    causal: bool
+    output: torch.Tensor
+
+
+class Watcher(Protocol):
+    """Somebody who wants to see the calls of one thread."""
+
+    def called(self, call: Call) -> None:
+        """A layer has computed its attention."""
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("attention watcher", default=None)
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Show a watcher each call of this thread."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def _watched(sdpa: Callable[..., Any]) -> Callable[..., Any]:
+    def watched_sdpa(
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        *positional: Any,
+        **settings: Any,
+    ) -> Any:
+        result = sdpa(module, query, key, value, attention_mask, *positional, **settings)
+        watcher = _watcher.get()
+        if watcher is not None:
+            causal = settings.get("is_causal")
+            if causal is None:
+                causal = getattr(module, "is_causal", True)
+            scaling = settings.get("scaling")
+            watcher.called(
+                Call(
+                    query=query,
+                    key=key,
+                    value=value,
+                    mask=attention_mask,
+                    bias=settings.get("position_bias"),
+                    scaling=1 / math.sqrt(query.shape[-1]) if scaling is None else scaling,
+                    causal=bool(causal) and attention_mask is None,
+                    output=result[0],
+                )
+            )
+        return result
+
+    return watched_sdpa
+
+
+AttentionInterface.register(SDPA, _watched(AttentionInterface()[SDPA]))
+
+
+@torch.inference_mode()
+def weights_of(call: Call, heads: list[int], rows: tuple[int, int]) -> torch.Tensor:
+    """softmax(scaling Q K^T + mask), float32 [head, query, key], whatever the model's precision.
+
+    Args:
+        call: of one text.
+        heads: which.
+        rows: first query and the one past the last.
+    """
+    length = call.key.shape[2]
+    group = call.query.shape[1] // call.key.shape[1]
+    query = call.query[0, heads].float()
+    key = call.key[0, [head // group for head in heads]].float().transpose(1, 2)
+    first, last = rows
+    weights = query.new_zeros((len(heads), last - first, length))
+    for start in range(first, last, _BLOCK_ROWS):
+        end = min(start + _BLOCK_ROWS, last)
+        seen = end if call.causal else length
+        scores = torch.bmm(query[:, start:end] * call.scaling, key[:, :, :seen])
+        for added in (call.bias, call.mask):
+            if added is None:
+                continue
+            part = added[0, heads if added.shape[1] > 1 else slice(None), start:end, :seen]
+            if part.dtype == torch.bool:
+                scores.masked_fill_(~part, -torch.inf)
+            else:
+                scores += part
+        if call.causal:
+            ahead = torch.ones(end - start, seen, dtype=torch.bool, device=scores.device)
+            scores.masked_fill_(ahead.triu(start + 1), -torch.inf)
+        weights[:, start - first : end - first, :seen] = scores.softmax(dim=-1)
+    return weights

@@ -1,0 +1,73 @@
+"""Attention rollout, streamed: two T x T matrices stand in memory, whatever the layers.
+
+Abnar and Zuidema 2020, Quantifying attention flow in transformers, arXiv:2005.00928.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tokenscope_core.attention.capture import Cancelled, Report, Text, attend, never, silent
+from tokenscope_core.attention.layers import attention_facts
+from tokenscope_core.attention.maps import Rollout, Weights
+from tokenscope_core.attention.selection import Selection
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+_BLOCK_ROWS = 256
+
+
+class RolloutFold:
+    """Multiplies layers as they come. Of each it takes in the mean over heads, of all rows."""
+
+    def __init__(self) -> None:
+        self._rolled: torch.Tensor | None = None
+
+    @torch.inference_mode()
+    def add(self, layer: int, weights: torch.Tensor) -> None:
+        """As `LayerFold.add`: weights [1, T, T]."""
+        step = weights[0] / 2
+        step.diagonal().add_(0.5)
+        step /= step.sum(dim=-1, keepdim=True)
+        if self._rolled is None:
+            self._rolled = step
+            return
+        # Both are lower triangles: of a block of rows only what came before counts. From the last
+        # block up, a row is replaced after the rows below have used it.
+        length = len(step)
+        for start in reversed(range(0, length, _BLOCK_ROWS)):
+            end = min(start + _BLOCK_ROWS, length)
+            self._rolled[start:end, :end] = step[start:end, :end] @ self._rolled[:end, :end]
+
+    def weights(self) -> Weights:
+        """float32 [query, key], through the layers that came."""
+        if self._rolled is None:
+            return np.empty((0, 0), dtype=np.float32)
+        rolled: Weights = self._rolled.cpu().numpy()
+        return rolled
+
+
+def rolled_out(
+    lm: LanguageModel,
+    text: Text,
+    up_to: int | None = None,
+    report: Report = silent,
+    cancelled: Cancelled = never,
+) -> Rollout:
+    """As `rollout`, with the layers; when cancelled, through those there are by then.
+
+    Raises: as `capture.attend`.
+    """
+    layers = None
+    if up_to is not None:
+        below = tuple(layer for layer in attention_facts(lm).layers if layer < up_to)
+        layers = (*below, up_to)
+    fold = RolloutFold()
+    done = attend(lm, text, Selection(layers, fold="mean"), [fold], report, cancelled)
+    weights = fold.weights()
+    weights.flags.writeable = False
+    return Rollout(weights, done)

@@ -1,0 +1,116 @@
+"""The two ways to a layer's weights: what the interface is called with, or what modules return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from tokenscope_core.attention.interface import Call, watched_by, weights_of
+from tokenscope_core.attention.layers import Layout, run_as, weights_returned
+from tokenscope_core.attention.value_norms import Projections
+from tokenscope_core.errors import CapabilityError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Rows = tuple[int, int]
+
+
+class Source(Protocol):
+    """Holds what the layer that has just run attended to."""
+
+    def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
+        """The weights, float32 [head, query, key]; None where the layer gave none."""
+
+    def forget(self) -> None:
+        """Let go of the layer."""
+
+
+class InterfaceSource:
+    """Computes weights from queries and keys, those asked for alone."""
+
+    def __init__(self, projections: Projections | None) -> None:
+        self._projections = projections
+        self._calls: list[Call] = []
+
+    def called(self, call: Call) -> None:
+        """A layer has asked the interface."""
+        self._calls.append(call)
+        if self._projections is not None:
+            self._projections.await_(call.output)
+
+    def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
+        """As `Source.take`; with projections, shares of what each key adds."""
+        if len(self._calls) != 1:
+            return None
+        weights = weights_of(self._calls[0], heads, rows)
+        if self._projections is not None:
+            weights *= self._projections.lengths(self._calls[0], heads).unsqueeze(1)
+            weights /= weights.sum(dim=-1, keepdim=True)
+        return weights
+
+    def forget(self) -> None:
+        """Let go of the layer."""
+        self._calls.clear()
+
+
+class ModuleSource:
+    """Takes the matrices that attention modules compute anyway."""
+
+    def __init__(self) -> None:
+        self._weights: torch.Tensor | None = None
+
+    def returned(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
+        """A module has returned its weights [1, head, T, T]."""
+        self._weights = weights
+
+    def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
+        """As `Source.take`."""
+        if self._weights is None:
+            return None
+        weights = self._weights[0, :, rows[0] : rows[1]]
+        return (weights if len(heads) == len(weights) else weights[heads]).float()
+
+    def forget(self) -> None:
+        """Let go of the layer."""
+        self._weights = None
+
+
+@contextmanager
+def source_of(
+    model: PreTrainedModel, layout: Layout, *, value_norms: bool, name: str
+) -> Iterator[Source]:
+    """Watch a model's attention; afterwards the model is as it was.
+
+    Raises:
+        CapabilityError: it has none, or keeps its values to itself.
+    """
+    way = layout.facts.way
+    if way == "none":
+        raise CapabilityError(
+            asked=f"The attention of “{name}” was asked for.",
+            found="None of its layers gives any: they are recurrent, or keep it to themselves.",
+            action="Choose a model with attention, such as a Llama, Qwen, Gemma or GPT.",
+        )
+    if way == "modules":
+        if value_norms:
+            raise CapabilityError(
+                asked=f"The attention of “{name}”, weighted by value norms, was asked for.",
+                found="Its layers show what they attend to, and not the values there.",
+                action="Ask for the plain weights.",
+            )
+        source = ModuleSource()
+        with run_as(model, way), weights_returned(layout.modules.values(), source.returned):
+            yield source
+        return
+    projections = Projections(name) if value_norms else None
+    watcher = InterfaceSource(projections)
+    with run_as(model, way), watched_by(watcher):
+        if projections is None:
+            yield watcher
+        else:
+            with projections.found_in(model):
+                yield watcher

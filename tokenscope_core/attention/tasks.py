@@ -1,0 +1,65 @@
+"""Attention as something a service computes in the background: values that name the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tokenscope_core.analyses import Report
+from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
+from tokenscope_core.attention.selection import Selection
+from tokenscope_core.trace import Trace
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionOf:
+    """The attention of a trace as a selection asks: an `AttentionMap`, or a `TopAttention` where
+    it asks for the largest weights alone."""
+
+    trace: Trace
+    selection: Selection
+
+    def recipe(self) -> dict[str, Any]:
+        """The trace and the selection."""
+        return {"attention": self.trace.key, "selection": self.selection.recipe()}
+
+    @property
+    def tokens(self) -> int:
+        """The text."""
+        return len(self.trace)
+
+    def run(
+        self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]
+    ) -> AttentionMap | TopAttention:
+        """As `attention` or `top_attention`; when cancelled, of the layers there are by then."""
+        from tokenscope_core.attention.capture import captured, captured_top
+
+        compute = captured_top if self.selection.top else captured
+        return compute(lm, self.trace, self.selection, report, cancelled)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RolloutOf:
+    """Attention rolled out through the layers of a model: a `Rollout`."""
+
+    trace: Trace
+    up_to: int | None = None
+
+    def recipe(self) -> dict[str, Any]:
+        """The trace and the last layer."""
+        return {"rollout": self.trace.key, "up to": self.up_to}
+
+    @property
+    def tokens(self) -> int:
+        """The text."""
+        return len(self.trace)
+
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Rollout:
+        """As `rollout`; when cancelled, through the layers there are by then."""
+        from tokenscope_core.attention.rollout import rolled_out
+
+        return rolled_out(lm, self.trace, self.up_to, report, cancelled)
