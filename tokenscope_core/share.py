@@ -18,7 +18,8 @@ from tokenscope_core.errors import ShareError
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.session import Session
 from tokenscope_core.share_cost import Cost, cost
-from tokenscope_core.share_format import MAX_LINK, MAX_PAYLOAD, Shared, View
+from tokenscope_core.share_format import MAX_LINK, MAX_PAYLOAD, Shared
+from tokenscope_core.share_view import View
 
 __all__ = ["MAX_LINK", "MAX_PAYLOAD", "Cost", "Shared", "View", "cost", "decode", "encode"]
 

@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,20 +32,18 @@ from tokenscope_core.recipe_format import (
 )
 from tokenscope_core.session import MAX_BRANCHES, Session
 from tokenscope_core.session_branch import Branch
+from tokenscope_core.share_view import View, view_of, view_values
+from tokenscope_core.trace import ModelIdentity
 
 # nginx and others take a request line of 8 KiB by default.
 MAX_LINK = 8_000
 # Leaves room for the server's address, the page and the method.
 MAX_PAYLOAD = MAX_LINK - 250
 MAX_UNPACKED_BYTES = 1024**2
-MAX_VIEW_ENTRIES, MAX_VIEW_LIST, MAX_VIEW_TEXT = 32, 32, 200
-
-View = str | int | float | bool | None | Sequence["str | int | float | bool | None"]
 
 _VERSION = 1
 _PREFIX = re.compile(r"ts([0-9]{1,4})\.")
 _BODY = re.compile(r"[A-Za-z0-9_-]+")
-_VIEW_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # The recipes of all branches together, every one with what it has in common with the root.
 _MAX_REQUEST_BYTES = 16 * 1024**2
 _MAX_MODEL_NAME = 300
@@ -70,11 +68,11 @@ def write(session: Session, view: Mapping[str, View], model: ModelChoice | None)
     place = {branch.key: index for index, branch in enumerate(session.branches)}
     base = session.root.request.to_json()
     values = {
-        "model": _model_values(session, model),
+        "model": shared_model_values(session.model, model),
         "request": base,
         "branches": [_branch_values(branch, place, base) for branch in session.branches],
         "current": place[session.current],
-        "view": {name: _view_value(name, view[name], place) for name in _named(view)},
+        "view": view_values(view, place),
     }
     blob = dump(values)
     try:
@@ -137,11 +135,8 @@ def _read_1(body: str) -> Shared:
             )
         )
     session = Session(identity, tuple(branches), branches[whole(values["current"])].key)
-    view = {
-        name: _viewed(_view_value(name, value, {}, read=True), branches)
-        for name, value in _named(values["view"]).items()
-    }
-    return Shared(session, view, _choice(values["model"]))
+    view = view_of(values["view"], branches)
+    return Shared(session, view, choice_of(values["model"]))
 
 
 _READERS: dict[int, Callable[[str], Shared]] = {1: _read_1}
@@ -173,67 +168,26 @@ def _branch_values(
     return values
 
 
-def _model_values(session: Session, model: ModelChoice | None) -> dict[str, Any]:
-    values = model_values(session.model)
+def shared_model_values(identity: ModelIdentity, model: ModelChoice | None) -> dict[str, Any]:
+    """Which model a session is of, and in which precision it ran, where that is known."""
+    values = model_values(identity)
     # Only the precision: in which folder a model lies is nobody else's concern.
     return values if model is None or model.dtype is None else values | {"dtype": model.dtype}
 
 
-def _choice(values: Mapping[str, Any]) -> ModelChoice:
+def choice_of(values: Mapping[str, Any]) -> ModelChoice:
+    """The model that `shared_model_values` names.
+
+    Raises:
+        TypeError, ValueError, LookupError, ModelError: it is named by a path, or in another way
+            that no such values are.
+    """
     name = text(values["name"])
     parts = name.split("/")
     if len(name) > _MAX_MODEL_NAME or "\\" in name or {"", ".", "..", "~"} & set(parts):
         raise ValueError("its model is named by a path, or not at all")
     dtype = values.get("dtype")
     return ModelChoice(name, None if dtype is None else text(dtype))
-
-
-def _named(view: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a view, in one order."""
-    _require_view(isinstance(view, Mapping), "is no mapping of names to values")
-    _require_view(len(view) <= MAX_VIEW_ENTRIES, f"has {len(view)} entries")
-    for name in view:
-        named = isinstance(name, str) and _VIEW_NAME.fullmatch(name)
-        _require_view(named, f"has an entry called {str(name)[:50]!r}")
-    return dict(sorted(view.items()))
-
-
-def _view_value(name: str, value: Any, place: Mapping[str, int], *, read: bool = False) -> Any:
-    """A value as a link holds it: keys of branches as their places."""
-    if isinstance(value, (list, tuple)):
-        _require_view(len(value) <= MAX_VIEW_LIST, f"has {len(value)} values in “{name}”")
-        return [_view_scalar(name, one, place, read) for one in value]
-    return _view_scalar(name, value, place, read)
-
-
-def _view_scalar(name: str, value: Any, place: Mapping[str, int], read: bool) -> Any:
-    if isinstance(value, str) and value in place:
-        return {"branch": place[value]}
-    reference = read and isinstance(value, dict) and list(value) == ["branch"]
-    plain = value is None or isinstance(value, (str, int, float, bool))
-    _require_view(plain or reference, f"holds a {type(value).__name__} in “{name}”")
-    if isinstance(value, str):
-        _require_view(len(value) <= MAX_VIEW_TEXT, f"holds a long text in “{name}”")
-        text(value)
-    if isinstance(value, (int, float)):
-        _require_view(abs(value) < 2**53, f"holds a number beyond all use in “{name}”")
-    return value
-
-
-def _viewed(value: Any, branches: Sequence[Branch]) -> Any:
-    if isinstance(value, list):
-        return tuple(_viewed(one, branches) for one in value)
-    return branches[whole(value["branch"])].key if isinstance(value, dict) else value
-
-
-def _require_view(holds: object, found: str) -> None:
-    if not holds:
-        raise ShareError(
-            asked="A link was to say what is on screen.",
-            found=f"The view {found}.",
-            action=f"Up to {MAX_VIEW_ENTRIES} short names with numbers, texts of up to "
-            f"{MAX_VIEW_TEXT} characters or lists of these can be held.",
-        )
 
 
 def _too_large(found: str) -> ShareError:
