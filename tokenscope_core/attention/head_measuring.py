@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,7 +149,7 @@ def _figures(layer: _Layer, sinks: Sinks, rows: float) -> Floats:
     on_sinks = layer.received_counted[:, list(sinks.positions)].sum(-1, keepdims=True)
     sums = np.concatenate([layer.sums, on_sinks], axis=-1)
     counts = np.concatenate([layer.counts, np.full_like(on_sinks, rows)], axis=-1)
-    return cast(Floats, sums / np.where(counts > 0, counts, np.nan))
+    return sums / np.where(counts > 0, counts, np.nan)
 
 
 def _stacked(parts: list[Any], heads: int, fill: float = np.nan) -> Any:

@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 Rows = Literal["all", "predicting"]
 """Which rows count.
 
@@ -129,4 +132,15 @@ HEAD_STATISTICS: tuple[HeadStatistic, ...] = (
     ),
 )  # fmt: skip
 
+
 BY_NAME: Mapping[str, HeadStatistic] = {statistic.name: statistic for statistic in HEAD_STATISTICS}
+
+
+def counted_rows(rows: Rows, length: int, prompt_length: int) -> NDArray[np.bool_]:
+    """Which positions of a text are rows that count, bool [T]."""
+    counted = np.zeros(length, dtype=np.bool_)
+    if rows == "all":
+        counted[1:] = True
+    else:
+        counted[max(1, prompt_length - 1) : length - 1] = True
+    return counted

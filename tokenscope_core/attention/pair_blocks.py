@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tokenscope_core.attention.head_statistics import Rows
+from tokenscope_core.attention.head_statistics import Rows, counted_rows
 from tokenscope_core.attention.overview import THUMBNAIL_SIDE
 from tokenscope_core.attention.places import NOWHERE, Places
 
@@ -51,9 +51,7 @@ def pair_blocks(
     open_keys = torch.ones(length, dtype=torch.bool, device=device)
     open_keys[list(masked)] = False
     available = open_keys.cumsum(0)
-    counted = torch.zeros(length, dtype=torch.bool, device=device)
-    first, last = (1, length) if rows == "all" else (max(1, places.prompt_length - 1), length - 1)
-    counted[first:last] = True
+    counted = torch.tensor(counted_rows(rows, length, places.prompt_length), device=device)
     facts = _Facts.of(places, device)
     for pixel in range(side):
         start, end = pixel * length // side, (pixel + 1) * length // side

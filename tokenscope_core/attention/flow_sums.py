@@ -1,0 +1,162 @@
+"""Adding up how the attention of a text flows between its parts; nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenscope_core.attention.flow import Flow, Level
+from tokenscope_core.attention.head_statistics import Rows, counted_rows
+from tokenscope_core.attention.maps import AttentionMap
+from tokenscope_core.attention.parts import parts_of
+from tokenscope_core.attention.sinks import take_out
+from tokenscope_core.errors import RequestError
+from tokenscope_core.steps import Ints
+from tokenscope_core.syntax.frames import Syntax, analyse
+from tokenscope_core.trace import Trace
+
+if TYPE_CHECKING:
+    import torch
+
+# Weights that are looked at together; 16 MB.
+_BLOCK_WEIGHTS = 2**22
+
+
+class FlowSums:
+    """A fold of the mean flow over all layers and heads it is given.
+
+    Args:
+        syntax: of the text.
+        by: the level of its parts.
+        rows: which rows count.
+        masked: positions to take out of every row first.
+        whole_tokens: as in `parts_of`.
+    """
+
+    def __init__(
+        self,
+        syntax: Syntax,
+        by: Level,
+        *,
+        rows: Rows = "all",
+        masked: tuple[int, ...] = (),
+        whole_tokens: bool = True,
+    ) -> None:
+        self._by, self._rows, self._masked = by, rows, tuple(sorted(set(masked)))
+        self._language = syntax.language
+        parts = parts_of(syntax, by, whole_tokens=whole_tokens)
+        self._names, self._share = parts.names, parts.share
+        self._counted = counted_rows(rows, len(syntax.trace), syntax.trace.prompt_length)
+        can_be_seen = np.ones(len(parts.share))
+        can_be_seen[list(self._masked)] = 0.0
+        self._open = parts.share * can_be_seen[:, None]
+        self._even = np.cumsum(self._open, axis=0) / np.maximum(np.cumsum(can_be_seen), 1)[:, None]
+        groups = len(parts.names)
+        self._sums = np.zeros((2, groups, groups))  # as it is, and as even attention has it
+        self._of = np.zeros(groups)
+        self._queries: Ints = np.flatnonzero(self._counted)
+        self._layers: list[int] = []
+
+    def add(self, layer: int, weights: torch.Tensor) -> None:
+        """Add the heads of a layer, float32 [head, query, key] with every row of the text."""
+        heads, length, _ = weights.shape
+        step = max(1, _BLOCK_WEIGHTS // (heads * length))
+        for start in range(0, length, step):
+            rows = np.arange(start, min(start + step, length))
+            kept = take_out(weights[:, rows[0] : rows[-1] + 1, : rows[-1] + 1], self._masked)
+            mass = kept.sum(-1)
+            there = mass > 0  # neither empty nor missing
+            shares = (kept / mass[..., None]).masked_fill_(~there[..., None], 0.0).sum(0)
+            self.add_rows(rows, shares.cpu().numpy(), there.sum(0).cpu().numpy())
+        self._layers.append(layer)
+
+    def add_rows(self, queries: Ints, shares: npt.NDArray[np.floating], heads: Ints) -> None:
+        """Add rows of some heads.
+
+        Args:
+            queries: [row], their positions.
+            shares: [row, key], what each key has of a row's attention, summed over the heads;
+                keys are the first positions of the text.
+            heads: [row], how many heads that were.
+        """
+        width = shares.shape[1]
+        weight = self._share[queries] * self._counted[queries, None]
+        self._sums[0] += weight.T @ (shares @ self._share[:width])
+        self._sums[1] += (weight * heads[:, None]).T @ self._even[queries]
+        self._of += weight.T @ heads
+
+    def only(self, queries: Ints) -> None:
+        """Say that no other rows will come."""
+        self._queries = queries[self._counted[queries]]
+
+    def flow(self, heads: tuple[int, ...], layers: tuple[int, ...] | None = None) -> Flow:
+        """Of what was added, with the names of its heads and layers."""
+        of = np.where(self._of > 0, self._of, np.nan)[:, None]
+        mean, uniform = self._sums / of
+        return Flow(
+            by=self._by,
+            parts=self._names,
+            mean=mean,
+            uniform=uniform,
+            query_tokens=self._share[self._queries].sum(axis=0),
+            key_tokens=self._open.sum(axis=0),
+            layers=tuple(self._layers) if layers is None else layers,
+            heads=heads,
+            masked=self._masked,
+            rows=self._rows,
+            language=self._language,
+        )
+
+
+def flow_in(
+    captured: AttentionMap,
+    trace: Trace | Syntax,
+    by: Level = "category",
+    *,
+    layer: int | None = None,
+    head: int | None = None,
+    language: str = "python",
+    rows: Rows = "all",
+    whole_tokens: bool = True,
+) -> Flow:
+    """The flow in attention that was captured: no model is called.
+
+    Args:
+        captured: of that trace; `sinks.without` masks it, and what is masked is kept in mind.
+        trace: or what `analyse` made of it, which saves parsing it again.
+        by: the level of the parts.
+        layer: one of the model's that was captured; None for the mean over those.
+        head: likewise.
+        language: of a trace that is not analysed yet.
+        rows: which rows count, of those captured.
+        whole_tokens: as in `parts_of`.
+
+    Raises:
+        RequestError: no such level or language, or the attention is of another text.
+        KeyError: that layer or head was not captured.
+    """
+    syntax = trace if isinstance(trace, Syntax) else analyse(trace, language)
+    if captured.weights.shape[-1] != len(syntax.trace):
+        raise RequestError(
+            asked="The flow between the parts of a text was asked for.",
+            found=f"Attention over {captured.weights.shape[-1]:,} tokens was captured, and the "
+            f"text has {len(syntax.trace):,}.",
+            action="Capture the attention of this trace.",
+        )
+    layers = captured.layers if layer is None else (layer,)
+    heads = captured.heads if head is None else (head,)
+    each = (None,) if captured.fold is not None and head is None else heads
+    sums = FlowSums(
+        syntax, by, rows=rows, masked=captured.masked, whole_tokens=whole_tokens
+    )  # fmt: skip
+    sums.only(captured.queries)
+    for one in layers:
+        for number in each:
+            weights = captured.of(one, number).astype(np.float64)
+            mass = weights.sum(axis=1, keepdims=True)
+            there = mass > 0
+            shares = np.where(there, weights / np.where(there, mass, 1.0), 0.0)
+            sums.add_rows(captured.queries, shares, there[:, 0].astype(np.int64))
+    return sums.flow(heads, layers)
