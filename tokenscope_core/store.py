@@ -11,12 +11,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import diskcache
 
 from tokenscope_core.errors import RecordError
-from tokenscope_core.store_files import open_cache
+from tokenscope_core.store_files import open_cache, read
 from tokenscope_core.trace import Trace
 
 STORE_VARIABLE = "TOKENSCOPE_STORE"
@@ -92,7 +91,7 @@ class Store:
             RecordError: it is there, but damaged or of an unknown version.
         """
         with _named_errors(self.folder):
-            blob = self._traces.get(key)
+            blob = read(self._traces, key)
         return None if blob is None else Trace.from_bytes(blob)
 
     def __contains__(self, key: str) -> bool:
@@ -113,7 +112,7 @@ class Store:
     def get_session(self, name: str) -> bytes | None:
         """What `put_session` kept under that name, or None."""
         with _named_errors(self.folder):
-            return cast("bytes | None", self._sessions.get(name))
+            return read(self._sessions, name)
 
     def session_names(self) -> list[str]:
         """The names of all sessions, in the order they were first kept.

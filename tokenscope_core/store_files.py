@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import diskcache
 
@@ -60,6 +60,17 @@ def open_cache(folder: Path, **settings: Any) -> tuple[diskcache.Cache, Path | N
         aside = _free_name(folder)
         folder.rename(aside)
         return _open(folder, **settings), aside
+
+
+def read(cache: diskcache.Cache, key: str) -> bytes | None:
+    """A record; also where the disk has no room to note that it was used."""
+    try:
+        return cast("bytes | None", cache.get(key))
+    except sqlite3.OperationalError:
+        # `copy.copy` would open it anew, which writes.
+        untouched = object.__new__(diskcache.Cache)
+        untouched.__dict__.update(cache.__dict__, eviction_policy="none")
+        return cast("bytes | None", untouched.get(key))
 
 
 def _open(folder: Path, **settings: Any) -> diskcache.Cache:

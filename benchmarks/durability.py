@@ -1,0 +1,162 @@
+"""What the store still holds after its writers were killed, and after many wrote at once.
+
+    python -m benchmarks.durability                  # 100 kills, then 6 processes
+    python -m benchmarks.durability --kills 5
+
+A writer puts sessions and traces into a store and says so, after each, on its standard output. It
+is killed (SIGKILL) at a random moment. Then every write that was said to be done has to be there,
+whole, and the store has to open and to take new ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tokenscope_core import ModelIdentity, Request, Store, Trace
+from tokenscope_core.metric_registry import STORED
+from tokenscope_core.steps import NOT_DRAWN, Rows, Vocabulary
+
+_LONGEST_S = 0.4
+_TOKENS, _CANDIDATES, _VOCABULARY = 300, 20, 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many writes were acknowledged, and how many of these were found lost or changed."""
+
+    acknowledged: int
+    lost: int
+
+
+def write(folder: Path, writer: str, count: int) -> None:
+    """Write sessions and traces, saying the name of each once it is kept."""
+    store = Store(folder)
+    for number in range(count):
+        name = f"{writer}-{number}"
+        store.put_session(name, session_bytes(name))
+        print("session", name, flush=True)
+        if number % 4 == 0:
+            print("trace", store.put(random_trace(number)), flush=True)
+    store.close()
+
+
+def session_bytes(name: str) -> bytes:
+    """What a session of that name holds: from a few bytes to more than fit into the database."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return digest * (1 + digest[0] * 8)
+
+
+def random_trace(seed: int) -> Trace:
+    """A trace as large as those of real runs, of noise."""
+    draw = np.random.default_rng(seed)
+    noise = draw.normal(size=(_TOKENS, _CANDIDATES))
+    rows = Rows(
+        token_ids=draw.integers(0, _VOCABULARY, _TOKENS),
+        source="prompt",
+        metrics={name: -np.abs(noise[:, 0]) for name in STORED},
+        candidate_ids=draw.integers(0, _VOCABULARY, noise.shape),
+        candidate_logprobs=-np.abs(noise),
+        candidate_kept=np.full(noise.shape, NOT_DRAWN, dtype=np.int8),
+    )
+    vocabulary = Vocabulary({i: f"{i} ".encode() for i in range(_VOCABULARY)})
+    model = ModelIdentity("noise", "fingerprint", _VOCABULARY)
+    request = Request(f"seed {seed}", max_new_tokens=0)
+    return Trace.from_rows(request, model, vocabulary, [rows], "length")
+
+
+def check(folder: Path, lines: Iterable[str]) -> Tally:
+    """Compare what was said to be written with what is there."""
+    store = Store(folder)
+    acknowledged = lost = 0
+    for line in lines:
+        kind, _, name = line.strip().partition(" ")
+        acknowledged += 1
+        if kind == "session":
+            lost += store.get_session(name) != session_bytes(name)
+        else:
+            trace = store.get(name)
+            lost += trace is None or trace.key != name
+    store.close()
+    return Tally(acknowledged, lost)
+
+
+def kill(folder: Path, times: int, seed: int = 0) -> Tally:
+    """Kill a writer again and again, in the middle of whatever it does."""
+    draw = random.Random(seed)
+    acknowledged: list[str] = []
+    lost = 0
+    for number in range(times):
+        said: list[str] = []
+        process = _writer(folder, f"killed-{seed}-{number}", 10**6)
+        assert process.stdout is not None
+        said.append(process.stdout.readline())
+        rest = threading.Thread(target=said.extend, args=(process.stdout,))
+        rest.start()
+        time.sleep(draw.uniform(0.0, _LONGEST_S))
+        process.kill()
+        process.wait()
+        rest.join()
+        whole = [line for line in said if line.endswith("\n")]
+        lost += check(folder, whole).lost
+        acknowledged += whole
+    # What an earlier writer was told is kept has outlived the later kills too.
+    after_all = check(folder, acknowledged)
+    return Tally(after_all.acknowledged, max(lost, after_all.lost))
+
+
+def together(folder: Path, processes: int, count: int) -> Tally:
+    """Let several processes write into one folder at the same time."""
+    writers = [_writer(folder, f"writer-{number}", count) for number in range(processes)]
+    lines: list[str] = []
+    for process in writers:
+        out, _ = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"a writer ended with code {process.returncode}")
+        lines += out.splitlines()
+    return check(folder, lines)
+
+
+def _writer(folder: Path, name: str, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.durability", "--write", name, str(count)]
+    return subprocess.Popen([*command, "--folder", str(folder)], stdout=subprocess.PIPE, text=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run both and print the figures; the exit code is 1 where anything was lost."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.durability")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--processes", type=int, default=6)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--write", nargs=2, metavar=("NAME", "COUNT"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.write:
+        write(options.folder, options.write[0], int(options.write[1]))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        killed = kill(Path(folder), options.kills)
+    print(f"{options.kills} kills: {killed.acknowledged:,} writes acknowledged, {killed.lost} lost")
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        shared = together(Path(folder), options.processes, 200)
+        seconds = time.perf_counter() - began
+    print(
+        f"{options.processes} processes at once: {shared.acknowledged:,} writes in {seconds:.1f} s,"
+        f" {shared.lost} lost"
+    )
+    return int(killed.lost + shared.lost > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
