@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import tempfile
 import uuid
 
 import streamlit as st
 
-from tokenscope_core import Store
+from tokenscope_core import RecordError, Store
 from tokenscope_core.service import GenerationService, Limits
 
+_LOG = logging.getLogger(__name__)
 # A decode step takes and gives back the interpreter lock some hundred times. At Python's default of
 # 5 ms a page that is being drawn makes every one of them wait that long.
 _SWITCH_INTERVAL_S = 0.0005
+_TEMPORARY = (
+    "The store's folder cannot be used; the server's log says why. Until that is mended, what is "
+    "made here lasts only as long as the server runs: save what you need."
+)
+_SET_ASIDE = (
+    "The file that held the sessions was found damaged and has been moved aside whole; the "
+    "server's log says where to. Traces are there, and new sessions are kept again."
+)
 
 
 @st.cache_resource(show_spinner=False)
 def service() -> GenerationService:
     """The one service of this server, over the one store."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    return GenerationService(Store(), limits=Limits.from_environment())
+    return GenerationService(_store()[0], limits=Limits.from_environment())
+
+
+def notices() -> tuple[str, ...]:
+    """What visitors have to know about the store, sentences; mostly nothing."""
+    return _store()[1]
+
+
+@st.cache_resource(show_spinner=False)
+def _store() -> tuple[Store, tuple[str, ...]]:
+    """The store, or where its folder cannot be used one that lasts as long as the server.
+
+    The log names folders and causes; visitors are told what it means for them.
+    """
+    try:
+        store = Store()
+    except RecordError as error:
+        _LOG.error("%s", error)
+        return Store(tempfile.mkdtemp(prefix="tokenscope-")), (_TEMPORARY,)
+    for notice in store.notices:
+        _LOG.error(notice)
+    return store, (_SET_ASIDE,) if store.notices else ()
 
 
 def _lost(subscriber: str) -> None:

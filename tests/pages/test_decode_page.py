@@ -274,13 +274,27 @@ def test_going_back_in_the_browser_shows_the_earlier_trace(app: App) -> None:
     assert app.test.text_area(key="prompt").value == first.request.prompt
 
 
-def test_a_store_that_cannot_be_used_is_explained(
+def test_without_a_usable_store_the_app_runs_and_says_what_that_means(
     app: App, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "file"))
-    app.open().press("Generate")
-    assert "The store in" in app.texts
+    app.open().generate()
+    assert app.state.trace is not None
+    assert "lasts only as long as the server runs" in app.texts
+    assert str(tmp_path) not in app.texts
+
+
+def test_sessions_that_were_found_damaged_are_spoken_of(
+    app: App, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = tmp_path / "damaged" / "sessions"
+    sessions.mkdir(parents=True)
+    (sessions / "cache.db").write_bytes(b"no database" * 100)
+    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "damaged"))
+    app.open().generate()
+    assert "moved aside whole" in app.texts
+    assert (tmp_path / "damaged" / "sessions.damaged-1").exists()
 
 
 def test_an_address_with_unusual_settings_opens(app: App, tiny_folder: str) -> None:
