@@ -17,7 +17,8 @@ import tokenscope_core as ts
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
-    "alignment", "arrow_files", "comparison", "comparison_tables", "edits", "errors", "filters",
+    "alignment", "arrow_files", "comparison", "comparison_tables", "edits", "errors", "export",
+    "filters",
     "metric_registry", "model_comparison",
     "model_comparison_tables", "model_files", "recipe_format", "request", "session",
     "session_file", "session_format", "session_tables", "share", "steps", "stopping", "store",
@@ -32,7 +33,8 @@ VALUES = (
 DOCUMENTED = (
     "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
     "candidate_frame", "compare", "Comparison", "Session", "Trace", "Store", "TokenScopeError",
-    "TokenStep", "share", "Shared", "session_file",
+    "TokenStep", "share", "Shared", "session_file", "export",
+    "import_openai_logprobs",
     "syntax_frame", "aggregate", "aggregate_difference", "icicle_frame",
 )  # fmt: skip
 

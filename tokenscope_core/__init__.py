@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core import session_file, share
+from tokenscope_core import export, session_file, share
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.on_demand import attention, rollout, top_attention
 from tokenscope_core.attention.selection import Selection
@@ -47,6 +47,7 @@ from tokenscope_core.model_comparison_tables import (
     summary_frame,
     token_difference_frame,
 )
+from tokenscope_core.openai_import import import_openai_logprobs
 from tokenscope_core.request import Message, Request, Sampling
 from tokenscope_core.session import Session
 from tokenscope_core.session_file import SessionFile
@@ -123,9 +124,11 @@ __all__ = [
     "compare",
     "compare_models",
     "explore",
+    "export",
     "fork",
     "generate",
     "icicle_frame",
+    "import_openai_logprobs",
     "influence",
     "line_frame",
     "load_model",
