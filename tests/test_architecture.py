@@ -17,6 +17,8 @@ import tokenscope_core as ts
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
+    "attention.flow_sums", "attention.overview_format", "attention.parts", "attention.places",
+    "attention.summaries",
     "alignment", "arrow_files", "comparison", "comparison_tables", "edits", "errors", "export",
     "filters",
     "metric_registry", "model_comparison",

@@ -49,7 +49,7 @@ def streamed(syntax: Syntax, weights: torch.Tensor, by: Level, **options: object
     fold = FlowSums(syntax, by, **options)  # type: ignore[arg-type]
     for number, layer in enumerate(weights):
         fold.add(number, layer)
-    return fold.flow(tuple(range(weights.shape[1])))
+    return fold.flow()
 
 
 def oracle(

@@ -44,9 +44,7 @@ def measured(
     fold = HeadMeasuring(Places.of(trace, language), rows=rows, masked=masked)
     for number, weights in enumerate(layers):
         fold.add(number, weights)
-    found = fold.overview()
-    assert found is not None
-    return found
+    return fold.overview()
 
 
 def oracle(trace: Trace, weights: Floats, rows: Rows, masked: tuple[int, ...]) -> dict[str, float]:

@@ -16,9 +16,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tokenscope_core import export, session_file, share
+from tokenscope_core.attention.flow import Flow
+from tokenscope_core.attention.flow_sums import flow_in
+from tokenscope_core.attention.head_statistics import HEAD_STATISTICS
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.on_demand import attention, rollout, top_attention
+from tokenscope_core.attention.overview import HeadOverview
 from tokenscope_core.attention.selection import Selection
+from tokenscope_core.attention.summaries import attention_flow, head_overview
 from tokenscope_core.comparison import Comparison, compare
 from tokenscope_core.comparison_tables import overview
 from tokenscope_core.counterfactual import Influence, influence
@@ -81,6 +86,7 @@ _NEEDS_TORCH = {
 }
 
 __all__ = [
+    "HEAD_STATISTICS",
     "METRICS",
     "AttentionMap",
     "Capabilities",
@@ -88,6 +94,8 @@ __all__ = [
     "Comparison",
     "ContextLengthError",
     "Edit",
+    "Flow",
+    "HeadOverview",
     "Influence",
     "LanguageModel",
     "Message",
@@ -120,13 +128,16 @@ __all__ = [
     "aggregate",
     "aggregate_difference",
     "attention",
+    "attention_flow",
     "candidate_frame",
     "compare",
     "compare_models",
     "explore",
     "export",
+    "flow_in",
     "fork",
     "generate",
+    "head_overview",
     "icicle_frame",
     "import_openai_logprobs",
     "influence",

@@ -11,7 +11,7 @@ from tokenscope_core.attention.flow import Flow, Level
 from tokenscope_core.attention.head_statistics import Rows, counted_rows
 from tokenscope_core.attention.maps import AttentionMap
 from tokenscope_core.attention.parts import parts_of
-from tokenscope_core.attention.sinks import take_out
+from tokenscope_core.attention.sinks import positions_in, take_out
 from tokenscope_core.errors import RequestError
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.frames import Syntax, analyse
@@ -44,7 +44,8 @@ class FlowSums:
         masked: tuple[int, ...] = (),
         whole_tokens: bool = True,
     ) -> None:
-        self._by, self._rows, self._masked = by, rows, tuple(sorted(set(masked)))
+        self._by, self._rows = by, rows
+        self._masked = positions_in(masked, len(syntax.trace))
         self._language = syntax.language
         parts = parts_of(syntax, by, whole_tokens=whole_tokens)
         self._names, self._share = parts.names, parts.share
@@ -58,6 +59,7 @@ class FlowSums:
         self._of = np.zeros(groups)
         self._queries: Ints = np.flatnonzero(self._counted)
         self._layers: list[int] = []
+        self._heads = 0
 
     def add(self, layer: int, weights: torch.Tensor) -> None:
         """Add the heads of a layer, float32 [head, query, key] with every row of the text."""
@@ -71,6 +73,7 @@ class FlowSums:
             shares = (kept / mass[..., None]).masked_fill_(~there[..., None], 0.0).sum(0)
             self.add_rows(rows, shares.cpu().numpy(), there.sum(0).cpu().numpy())
         self._layers.append(layer)
+        self._heads = heads
 
     def add_rows(self, queries: Ints, shares: npt.NDArray[np.floating], heads: Ints) -> None:
         """Add rows of some heads.
@@ -91,8 +94,13 @@ class FlowSums:
         """Say that no other rows will come."""
         self._queries = queries[self._counted[queries]]
 
-    def flow(self, heads: tuple[int, ...], layers: tuple[int, ...] | None = None) -> Flow:
-        """Of what was added, with the names of its heads and layers."""
+    def flow(
+        self, layers: tuple[int, ...] | None = None, heads: tuple[int, ...] | None = None
+    ) -> Flow:
+        """Of what was added.
+
+        `layers` and `heads` say which it was: by default the layers, and as many heads as they had.
+        """
         of = np.where(self._of > 0, self._of, np.nan)[:, None]
         mean, uniform = self._sums / of
         return Flow(
@@ -103,7 +111,7 @@ class FlowSums:
             query_tokens=self._share[self._queries].sum(axis=0),
             key_tokens=self._open.sum(axis=0),
             layers=tuple(self._layers) if layers is None else layers,
-            heads=heads,
+            heads=tuple(range(self._heads)) if heads is None else heads,
             masked=self._masked,
             rows=self._rows,
             language=self._language,
@@ -159,4 +167,4 @@ def flow_in(
             there = mass > 0
             shares = np.where(there, weights / np.where(there, mass, 1.0), 0.0)
             sums.add_rows(captured.queries, shares, there[:, 0].astype(np.int64))
-    return sums.flow(heads, layers)
+    return sums.flow(layers, heads)

@@ -13,7 +13,7 @@ from tokenscope_core.attention.head_statistics import BY_NAME, Rows
 from tokenscope_core.attention.overview import HeadOverview, Thumbnails
 from tokenscope_core.attention.pair_blocks import SUMS, PairBlock, pair_blocks
 from tokenscope_core.attention.places import Places
-from tokenscope_core.attention.sinks import Sinks, take_out
+from tokenscope_core.attention.sinks import Sinks, positions_in, take_out
 from tokenscope_core.steps import Floats
 
 # What is added up row by row; the sinks' share follows when the sinks are known.
@@ -50,7 +50,7 @@ class HeadMeasuring:
     def __init__(self, places: Places, *, rows: Rows = "all", masked: Sequence[int] = ()) -> None:
         self._places = places
         self._rows: Rows = rows
-        self._masked = tuple(sorted(set(masked)))
+        self._masked = positions_in(masked, len(places.token_ids))
         self._blocks: list[PairBlock] = []
         self._layers: dict[int, _Layer] = {}
 
@@ -60,10 +60,8 @@ class HeadMeasuring:
             self._blocks += pair_blocks(self._places, self._rows, self._masked, weights.device)
         self._layers[layer] = self._measured(weights)
 
-    def overview(self) -> HeadOverview | None:
-        """Of the layers there are by now; None without one."""
-        if not self._layers:
-            return None
+    def overview(self) -> HeadOverview:
+        """Of the layers there are by now, at least one."""
         length, layers = len(self._places.token_ids), list(self._layers.values())
         heads = max(len(layer.sums) for layer in layers)
         sinks = Sinks.of(

@@ -96,24 +96,33 @@ def without(captured: AttentionMap, positions: Sequence[int]) -> AttentionMap:
     Raises:
         RequestError: a position is not one of the text.
     """
-    length = captured.weights.shape[-1]
-    chosen = sorted(set(positions))
+    chosen = positions_in(positions, captured.weights.shape[-1])
     if not chosen:
         return captured
-    if chosen[0] < 0 or chosen[-1] >= length:
-        raise RequestError(
-            asked=f"The positions {chosen} were to be masked.",
-            found=f"The text has {length:,} tokens.",
-            action=f"Choose positions from 0 to {length - 1:,}.",
-        )
     total = captured.weights.sum(axis=-1, keepdims=True)
     kept = captured.weights.copy()
-    kept[..., chosen] = 0.0
+    kept[..., list(chosen)] = 0.0
     left = kept.sum(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         kept *= np.where(left > 0, total / left, np.nan)
     kept.flags.writeable = False
     return replace(captured, weights=kept, masked=tuple(sorted({*captured.masked, *chosen})))
+
+
+def positions_in(positions: Sequence[int], length: int) -> tuple[int, ...]:
+    """Positions to be masked, ascending, each once.
+
+    Raises:
+        RequestError: one is not of a text of that length.
+    """
+    chosen = tuple(sorted(set(positions)))
+    if chosen and not 0 <= chosen[0] <= chosen[-1] < length:
+        raise RequestError(
+            asked=f"The positions {list(chosen)} were to be masked.",
+            found=f"The text has {length:,} tokens.",
+            action=f"Choose positions from 0 to {length - 1:,}.",
+        )
+    return chosen
 
 
 def take_out(weights: torch.Tensor, positions: Sequence[int]) -> torch.Tensor:

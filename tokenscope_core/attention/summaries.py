@@ -1,0 +1,185 @@
+"""What one pass over a text says about all heads, for callers and for a service's background.
+
+Nothing here needs torch until a model is at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tokenscope_core.analyses import Report
+from tokenscope_core.attention.flow import Flow, Level
+from tokenscope_core.attention.head_statistics import Rows
+from tokenscope_core.attention.overview import HeadOverview
+from tokenscope_core.attention.selection import Selection
+from tokenscope_core.trace import Trace
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OverviewOf:
+    """All heads on a trace: a `HeadOverview`.
+
+    - `masked`: positions to take out of every row, such as `HeadOverview.sinks.positions`.
+    - `rows`: which count in the statistics.
+    - `language`: of the syntax; None leaves what needs syntax missing.
+    """
+
+    trace: Trace
+    masked: tuple[int, ...] = ()
+    rows: Rows = "all"
+    language: str | None = "python"
+
+    def recipe(self) -> dict[str, Any]:
+        """The trace and how it is looked at."""
+        return {
+            "head overview": self.trace.key,
+            "masked": list(self.masked),
+            "rows": self.rows,
+            "language": self.language,
+        }
+
+    @property
+    def tokens(self) -> int:
+        """The text."""
+        return len(self.trace)
+
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> HeadOverview:
+        """As `head_overview`; when cancelled, of the layers there are by then, at least one."""
+        from tokenscope_core.attention.capture import attend
+        from tokenscope_core.attention.head_measuring import HeadMeasuring
+        from tokenscope_core.attention.places import Places
+
+        places = Places.of(self.trace, self.language)
+        measuring = HeadMeasuring(places, rows=self.rows, masked=self.masked)
+        attend(lm, self.trace, Selection(), [measuring], report, cancelled)
+        return measuring.overview()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowOf:
+    """Attention between the parts of a trace, mean over layers and heads: a `Flow`.
+
+    - `by`: what a part is; `whole_tokens`: as in `parts.parts_of`.
+    - `layers`, `heads`: which the mean is over; None for all.
+    - `masked`, `rows`: as in `OverviewOf`. `language`: of the syntax.
+    """
+
+    trace: Trace
+    by: Level = "category"
+    layers: tuple[int, ...] | None = None
+    heads: tuple[int, ...] | None = None
+    masked: tuple[int, ...] = ()
+    rows: Rows = "all"
+    whole_tokens: bool = True
+    language: str = "python"
+
+    def recipe(self) -> dict[str, Any]:
+        """The trace and how it is looked at."""
+        return {
+            "attention flow": self.trace.key,
+            "by": self.by,
+            "layers": self.layers and list(self.layers),
+            "heads": self.heads and list(self.heads),
+            "masked": list(self.masked),
+            "rows": self.rows,
+            "whole tokens": self.whole_tokens,
+            "language": self.language,
+        }
+
+    @property
+    def tokens(self) -> int:
+        """The text."""
+        return len(self.trace)
+
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Flow:
+        """As `attention_flow`; when cancelled, of the layers there are by then, at least one."""
+        from tokenscope_core.attention.capture import attend
+        from tokenscope_core.attention.flow_sums import FlowSums
+        from tokenscope_core.syntax.frames import analyse
+
+        sums = FlowSums(
+            analyse(self.trace, self.language),
+            self.by,
+            rows=self.rows,
+            masked=self.masked,
+            whole_tokens=self.whole_tokens,
+        )
+        selection = Selection(layers=self.layers, heads=self.heads)
+        attend(lm, self.trace, selection, [sums], report, cancelled)
+        return sums.flow()
+
+
+def head_overview(
+    lm: LanguageModel,
+    trace: Trace,
+    *,
+    masked: Sequence[int] = (),
+    rows: Rows = "all",
+    language: str | None = "python",
+    progress: Report | None = None,
+) -> HeadOverview:
+    """What every head of a model does on a text: statistics, small pictures and sinks, in one pass.
+
+    Args:
+        lm: the model that the trace came from.
+        trace: any trace of it.
+        masked: positions to take out of every row, its weight shared among the rest.
+        rows: which count in the statistics: all but the first token's, or those that generated
+            tokens were predicted from.
+        language: of the syntax; None leaves the statistics that need it missing.
+        progress: is told after each layer how many are done, and of how many.
+
+    Raises:
+        RequestError: the trace is another model's, there is no such language or position.
+        CapabilityError: the model gives no attention.
+    """
+    task = OverviewOf(trace, tuple(masked), rows, language)
+    return task.run(lm, progress or _silent, _never)
+
+
+def attention_flow(
+    lm: LanguageModel,
+    trace: Trace,
+    by: Level = "category",
+    *,
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    masked: Sequence[int] = (),
+    rows: Rows = "all",
+    whole_tokens: bool = True,
+    language: str = "python",
+    progress: Report | None = None,
+) -> Flow:
+    """How much the parts of a program attend to each other, mean over heads, in one pass.
+
+    Args:
+        lm: the model that the trace came from.
+        trace: any trace of it.
+        by: the parts: a level of the syntax tree, lines, or `unit`, each whole statement.
+        layers, heads: which the mean is over; None for all.
+        masked, rows, language, progress: as in `head_overview`; a language is needed here.
+        whole_tokens: a token counts in the part that most of it is in; else by its bytes.
+
+    Raises: as `head_overview`.
+    """
+    task = FlowOf(
+        trace, by, _tuple(layers), _tuple(heads), tuple(masked), rows, whole_tokens, language
+    )  # fmt: skip
+    return task.run(lm, progress or _silent, _never)
+
+
+def _tuple(indices: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if indices is None else tuple(indices)
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def _never() -> bool:
+    return False
