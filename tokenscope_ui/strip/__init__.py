@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.components import v2 as components
 
 from tokenscope_ui.strip.payload import HoverField, Payload, Scale, TokenFlag, encode
+from tokenscope_ui.strip.ramp import ramp_css
 
 __all__ = ["HoverField", "Payload", "Scale", "TokenFlag", "encode", "mount", "picked"]
 
@@ -29,7 +30,7 @@ _SCRIPTS = (
     "keyboard.js",
     "strip.js",
 )
-_TOP_LEVEL = 32
+_STYLES = ("legend.css", "strip.css", "tooltip.css", "colours.css")
 
 
 @dataclass(frozen=True)
@@ -44,28 +45,9 @@ def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-def _mix(colour: str, share: float, base: str) -> str:
-    return f"color-mix(in oklab, var(--{colour}) {100 * share:.2f}%, var(--{base}))"
-
-
-def _ramp_css() -> str:
-    """The tint classes t0 to t32: page to warm to hot, or cold to page to hot."""
-    rules = []
-    for level in range(_TOP_LEVEL + 1):
-        reach = 2 * level / _TOP_LEVEL - 1
-        upper = reach > 0
-        sequential = _mix("hot", reach, "warm") if upper else _mix("warm", 1 + reach, "panel")
-        diverging = _mix("hot" if upper else "cold", abs(reach), "panel")
-        rules += [
-            f".t{level} {{ background-color: {sequential}; }}",
-            f"[data-kind=diverging] .t{level} {{ background-color: {diverging}; }}",
-        ]
-    return "\n".join(rules)
-
-
 _strip = components.component(
     "tokenscope.strip",
-    css=_read("strip.css") + _ramp_css(),
+    css="\n".join(_read(name) for name in _STYLES) + ramp_css(),
     js="\n".join(_read(name) for name in _SCRIPTS),
 )
 _selection = components.component("tokenscope.strip_selection", js=_read("selection.js"))
@@ -108,6 +90,7 @@ def mount(
     selected: int | None = None,
     on_select: Callable[[], None] | None = None,
     height: int | None = None,
+    extent: int = 1,
 ) -> int | None:
     """Draw the tokens of `payload` and return the index of the selected one.
 
@@ -123,6 +106,7 @@ def mount(
         selected: index of the token to show as selected, or None.
         on_select: called without arguments after a pick.
         height: largest height in pixels, scrolling inside; None grows with the text.
+        extent: how many tokens are shown as selected, from `selected` on.
 
     """
     header = json.dumps({"strip": key, "height": height}).encode()
@@ -136,6 +120,6 @@ def mount(
         shown = selected if on_select is not None else _resolve(key, selected, pick)
         _selection(
             key=f"{key}:selection",
-            data={"strip": key, "index": shown, "stamp": pick.stamp},
+            data={"strip": key, "index": shown, "stamp": pick.stamp, "extent": extent},
         )
     return shown

@@ -19,6 +19,8 @@ class Strip {
     this.painting = new Painting(this.code);
     this.tooltip = new Tooltip(root);
     this.selected = null;
+    // How many tokens the selection covers, from the selected one on.
+    this.extent = 1;
     this.hovered = null;
     // When the browser last picked a token, in ms. A selection from Python that had not yet seen
     // this pick is out of date and must not undo it.
@@ -84,35 +86,38 @@ class Strip {
       code.scrollTop = 0;
       this.following = true;
     } else if (growing && this.following) code.scrollTop = code.scrollHeight;
-    this.paintSelection(this.selected);
+    this.paintSelection(this.selected, this.extent);
     if (this.hovered !== null && this.hovered.index < kept) this.showTooltip();
     else this.clearHover();
   }
 
-  receive({ strip, index, stamp }) {
+  receive({ strip, index, stamp, extent = 1 }) {
     if (strip !== this.key) return;
     this.seen = Math.max(this.seen, stamp);
-    if (stamp < this.stamp || index === this.selected) return;
+    const same = index === this.selected && extent === this.extent;
+    if (stamp < this.stamp || same) return;
     clearTimeout(this.pending);
     this.pending = undefined;
-    this.paintSelection(index);
+    this.paintSelection(index, extent);
     this.reveal();
   }
 
   // ---- selection
 
-  paintSelection(index) {
-    const pieces = (at) => (at === null ? [] : (this.painting.pieces[at] ?? []));
-    for (const piece of pieces(this.selected)) piece.classList.remove("selected");
-    pieces(this.selected)[0]?.removeAttribute("aria-selected");
+  paintSelection(index, extent = 1) {
+    const { pieces } = this.painting;
+    for (const piece of this.painted ?? []) piece.classList.remove("selected", "within");
+    pieces[this.selected]?.[0]?.removeAttribute("aria-selected");
     if (index !== this.selected) this.caret = undefined;
     this.selected = index;
-    const [first] = pieces(index);
+    this.extent = extent;
+    this.painted = index === null ? [] : pieces.slice(index, index + extent).flat();
+    const [first] = this.painted;
     if (!first) {
       this.code.removeAttribute("aria-activedescendant");
       return;
     }
-    for (const piece of pieces(index)) piece.classList.add("selected");
+    for (const piece of this.painted) piece.classList.add(extent > 1 ? "within" : "selected");
     first.id = `token-${index}`;
     first.setAttribute("aria-selected", "true");
     first.setAttribute("aria-label", this.describe(index));

@@ -20,7 +20,13 @@ from tokenscope_ui.syntax_view.reading import (
     points,
     shown_parts,
 )
-from tokenscope_ui.syntax_view.words import label_text, mean_text, number_text, one_line
+from tokenscope_ui.syntax_view.words import (
+    interval_words,
+    label_text,
+    mean_text,
+    number_text,
+    one_line,
+)
 
 _ROW_HEIGHT = 21
 _LABEL_WIDTH = 230
@@ -44,19 +50,12 @@ def bar_table(trace: Trace, look: Look) -> pd.DataFrame:
             **{name: screen[name] for name in ("mean", "ci_low", "ci_high")},
             "shown": [mean_text(look.metric, mean, look.unit) for mean in table["mean"].tolist()],
             "interval": [
-                interval_text(look, low, high)
+                interval_words(look.metric, look.unit, low, high)
                 for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
             ],
             "tokens": tokens,
         }
     )
-
-
-def interval_text(look: Look, low: float, high: float) -> str:
-    """A bootstrap interval, given in stored units."""
-    if low != low:
-        return "none: fewer than two tokens"
-    return f"{mean_text(look.metric, low, look.unit)} to {mean_text(look.metric, high, look.unit)}"
 
 
 def _labels(parts: list[object], tokens: list[str], look: Look, trace: Trace) -> list[str]:

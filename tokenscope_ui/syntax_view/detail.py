@@ -11,15 +11,14 @@ import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_core.steps import Ints
-from tokenscope_core.syntax.alignment import align
+from tokenscope_core.steps import Floats, Ints
 from tokenscope_ui import runs, sessions
 from tokenscope_ui.choices import code
 from tokenscope_ui.formatting import visible_text
 from tokenscope_ui.router import HOME, ROOT
 from tokenscope_ui.scales import to_screen
 from tokenscope_ui.syntax_view import state
-from tokenscope_ui.syntax_view.chart import interval_text
+from tokenscope_ui.syntax_view.nodes import node_name, node_of, shown_nodes
 from tokenscope_ui.syntax_view.pieces import Cut
 from tokenscope_ui.syntax_view.reading import (
     Look,
@@ -30,7 +29,13 @@ from tokenscope_ui.syntax_view.reading import (
 )
 from tokenscope_ui.syntax_view.soundness import line_of
 from tokenscope_ui.syntax_view.tables import mean_heading
-from tokenscope_ui.syntax_view.words import THIN_WORDS, mean_text, number_text, part_text
+from tokenscope_ui.syntax_view.words import (
+    THIN_WORDS,
+    interval_words,
+    mean_text,
+    number_text,
+    part_text,
+)
 
 _CODE_HEIGHT = 180
 _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "part": "Place"}
@@ -38,25 +43,63 @@ _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "par
 
 def show(trace: Trace, look: Look, byte: int | None) -> None:
     """Draw the panel."""
+    node = state.selected_node(trace)
     cut = shown_cut(trace, look)
     span = None if byte is None else cut.span_at(byte)
-    if span is None:
+    if node is not None:
+        _node(trace, look, *node)
+    elif span is not None:
+        _piece(trace, look, cut, span)
+    else:
         st.caption(
-            "Click a piece of the code, or a row of a table, to see its figures and its tokens."
+            "Click a piece of the code, a row of a table or a node of the tree to see its figures "
+            "and its tokens."
         )
-        return
+
+
+def _piece(trace: Trace, look: Look, cut: Cut, span: int) -> None:
     _header(trace, look, cut, span)
     piece = int(cut.piece[span])
-    start, end = _bounds(cut, span)
-    shown = trace.text_bytes[start:end].decode("utf-8", "replace")
-    shown = textwrap.dedent(shown.strip("\r\n"))
-    st.code(shown or visible_text(trace.text_bytes[start:end]), language=None, wrap_lines=True,
-            height=_CODE_HEIGHT if shown.count("\n") > 5 else "content")  # fmt: skip
+    bounds = cut.bounds(span)
+    _code(trace, *bounds)
     if look.kind in ("part", "function"):
         st.text(f"{look.level if look.kind == 'part' else 'function'}: "
                 f"{part_text(cut.labels[piece], look)}")  # fmt: skip
-    _figures(trace, look, piece)
-    _tokens(trace, look, cut, span)
+    figures = shown_pieces(trace, look).iloc[piece]
+    least = "min" if least_sure_is_low(look.metric) else "max"
+    _figures(look, figures, ("mean", "median", least))
+    _tokens(trace, look, *bounds)
+
+
+def _node(trace: Trace, look: Look, start: int, end: int) -> None:
+    """A node of the syntax tree, all that is below it included."""
+    frame = shown_nodes(trace, look)
+    index = node_of(frame, start, end)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="left"):
+        _close(trace)
+        name = "Text" if index is None else node_name(trace, frame, index)
+        line = line_of(trace, _first_visible(trace, start, end))
+        st.text(f"{name[0].upper()}{name[1:]}, from line {line:,}", width="content")
+    _code(trace, start, end)
+    if index is not None:
+        _figures(look, frame.iloc[index], ("mean",))
+    _tokens(trace, look, start, end)
+
+
+def _code(trace: Trace, start: int, end: int) -> None:
+    line_start = trace.text_bytes.rfind(b"\n", 0, start) + 1
+    indent = trace.text_bytes[line_start:start]
+    shown = ((indent if indent.isspace() else b"") + trace.text_bytes[start:end]).decode(
+        "utf-8", "replace"
+    )
+    shown = textwrap.dedent(shown.strip("\r\n"))
+    st.code(shown or visible_text(trace.text_bytes[start:end]), language=None, wrap_lines=True,
+            height=_CODE_HEIGHT if shown.count("\n") > 5 else "content")  # fmt: skip
+
+
+def _close(trace: Trace) -> None:
+    st.button("", icon=":material/close:", key="syntax no piece", help="Select nothing",
+              on_click=state.select, args=(trace, None))  # fmt: skip
 
 
 def _header(trace: Trace, look: Look, cut: Cut, span: int) -> None:
@@ -76,9 +119,8 @@ def _header(trace: Trace, look: Look, cut: Cut, span: int) -> None:
                 "", icon=icon, key=f"syntax {label.lower()}", help=label,
                 on_click=state.select, args=(trace, target), disabled=not inside,
             )  # fmt: skip
-        st.button("", icon=":material/close:", key="syntax no piece", help="Select nothing",
-                  on_click=state.select, args=(trace, None))  # fmt: skip
-        line = line_of(trace, _first_visible(trace, *_bounds(cut, span)))
+        _close(trace)
+        line = line_of(trace, _first_visible(trace, *cut.bounds(span)))
         where = "" if look.kind == "line" else f", line {line:,}"
         st.text(f"{_NAMES[look.kind]} {at + 1:,} of {len(places):,}{where}", width="content")
 
@@ -87,34 +129,29 @@ def _last_byte(cut: Cut, place: int) -> int:
     return int(cut.end[np.flatnonzero(cut.place == place)[-1]]) - 1
 
 
-def _bounds(cut: Cut, span: int) -> tuple[int, int]:
-    spans = np.flatnonzero(cut.place == cut.place[span])
-    return int(cut.start[spans[0]]), int(cut.end[spans[-1]])
-
-
 def _first_visible(trace: Trace, start: int, end: int) -> int:
     piece = trace.text_bytes[start:end]
     return start + len(piece) - len(piece.lstrip()) if piece.strip() else start
 
 
-def _figures(trace: Trace, look: Look, piece: int) -> None:
-    row = shown_pieces(trace, look).iloc[piece]
+def _figures(look: Look, row: pd.Series, shown: tuple[str, ...]) -> None:
     if not row["n"] > 0:
         st.caption("None of its tokens counts: they are in the prompt, or have no value.")
         return
     with st.container(horizontal=True, key="figures piece"):
         st.metric("tokens", number_text(row["n"]))
-        for name in ("mean", "median", "max" if not least_sure_is_low(look.metric) else "min"):
+        for name in shown:
             words = {"max": "greatest", "min": "least"}.get(name, name)
             st.metric(words, mean_text(look.metric, float(row[name]), look.unit))
-    interval = interval_text(look, float(row["ci_low"]), float(row["ci_high"]))
+    low, high = float(row["ci_low"]), float(row["ci_high"])
+    interval = interval_words(look.metric, look.unit, low, high)
     thin = f" {THIN_WORDS.capitalize()}: the mean says little." if row["thin"] else ""
     st.caption(f"{mean_label(look.metric).capitalize()}, 95 % interval: {interval}.{thin}")
 
 
-def _tokens(trace: Trace, look: Look, cut: Cut, span: int) -> None:
-    """The tokens of this place, and the way to one of them on the page Decode."""
-    positions, share = _tokens_of(trace, cut, span)
+def _tokens(trace: Trace, look: Look, start: int, end: int) -> None:
+    """The tokens of these bytes, and the way to one of them on the page Decode."""
+    positions, share = _tokens_of(trace, start, end)
     if not len(positions):
         return
     values = trace.column(look.metric)[positions]
@@ -126,7 +163,7 @@ def _tokens(trace: Trace, look: Look, cut: Cut, span: int) -> None:
             "here": 100 * share,
         }
     )
-    key = f"syntax tokens {trace.key[:12]} {cut.start[span]} {look.kind} {look.level}"
+    key = f"syntax tokens {trace.key[:12]} {start} {end}"
     heading = mean_heading(look).removeprefix("mean ")
     st.dataframe(
         table, key=key, hide_index=True, height=min(215, 40 + 35 * len(table)),
@@ -147,11 +184,12 @@ def _tokens(trace: Trace, look: Look, cut: Cut, span: int) -> None:
     show_on_decode(trace, chosen, key="piece")
 
 
-def _tokens_of(trace: Trace, cut: Cut, span: int) -> tuple[Ints, np.ndarray]:
-    pairs = align(trace.byte_end, cut.end)
-    here = cut.place[pairs.piece] == cut.place[span]
-    positions, index = np.unique(pairs.token[here], return_inverse=True)
-    return positions, np.bincount(index, weights=pairs.share()[here], minlength=len(positions))
+def _tokens_of(trace: Trace, start: int, end: int) -> tuple[Ints, Floats]:
+    """The tokens with any of these bytes, and which share of each lies in them."""
+    inside = np.minimum(trace.byte_end, end) - np.maximum(trace.byte_start, start)
+    positions = np.flatnonzero(inside > 0)
+    width = (trace.byte_end - trace.byte_start)[positions]
+    return positions, np.asarray(inside[positions] / width, dtype=np.float64)
 
 
 def _take_token(key: str, positions: tuple[int, ...]) -> None:

@@ -21,9 +21,10 @@ PYTHON = "python"
 
 
 @functools.lru_cache(maxsize=16)
-def spans(trace: Trace, look: Look) -> Cut:
-    """The pieces on the strip: cut further where a name is marked and where bytes are no text."""
-    at = list(_incomplete(trace.text_bytes))
+def spans(trace: Trace, look: Look, node: tuple[int, int] | None = None) -> Cut:
+    """The pieces on the strip: cut further where a name is marked, where bytes are no text, and
+    around the selected node of the tree."""
+    at = [*_incomplete(trace.text_bytes), *(node or ())]
     if look.language == PYTHON:
         marks = mark_frame(trace, generated_only=not look.prompt)
         at += [*marks["byte_start"].tolist(), *marks["byte_end"].tolist()]
@@ -31,9 +32,9 @@ def spans(trace: Trace, look: Look) -> Cut:
 
 
 @functools.lru_cache(maxsize=16)
-def span_payload(trace: Trace, look: Look) -> bytes:
+def span_payload(trace: Trace, look: Look, node: tuple[int, int] | None = None) -> bytes:
     """The payload of `spans`. Cached, since equal bytes are not sent again."""
-    cut, figures = spans(trace, look), shown_pieces(trace, look)
+    cut, figures = spans(trace, look, node), shown_pieces(trace, look)
     text = trace.text_bytes
     bounds = zip(cut.start.tolist(), cut.end.tolist(), strict=True)
     remarks = _remarks(trace, look, cut)
@@ -44,7 +45,6 @@ def span_payload(trace: Trace, look: Look) -> bytes:
     )
     means = figures["mean"].to_numpy(float)
     values = tint_values(look.metric, means, look.unit)[cut.piece]
-    scale = scale_of(look.metric, means, relative=look.relative, unit=look.unit)
     labels = [part_text(label, look) for label in cut.labels]
     tokens = [number_text(n) if n > 0 else None for n in figures["n"].tolist()]
     shown = [mean_text(look.metric, mean, look.unit) if mean == mean else None for mean in means]
@@ -62,7 +62,7 @@ def span_payload(trace: Trace, look: Look) -> bytes:
             "flags": flags,
             "values": numbers(values),
             "reasons": _reasons(trace, look, cut, values == values) | remarks,
-            "scale": {**strip_scale(scale), "label": f"{mean_label(look.metric)} of a piece"},
+            "scale": piece_scale(trace, look, "piece"),
             "hover": hover,
             "invisibles": look.invisibles,
             "first_position": 1,
@@ -70,6 +70,13 @@ def span_payload(trace: Trace, look: Look) -> bytes:
             "running": False,
         }
     )
+
+
+def piece_scale(trace: Trace, look: Look, what: str) -> strip.Scale:
+    """The scale that pieces are tinted on, named for what it is drawn beside."""
+    means = shown_pieces(trace, look)["mean"].to_numpy(float)
+    scale = scale_of(look.metric, means, relative=look.relative, unit=look.unit)
+    return {**strip_scale(scale), "label": f"{mean_label(look.metric)} of a {what}"}
 
 
 def _flags(trace: Trace, look: Look, cut: Cut, remarks: dict[int, str]) -> list[int]:

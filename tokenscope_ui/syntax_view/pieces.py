@@ -48,6 +48,11 @@ class Cut:
             return None
         return int(np.searchsorted(self.end, byte, side="right"))
 
+    def bounds(self, span: int) -> tuple[int, int]:
+        """The bytes of the whole place that a span is in."""
+        spans = np.flatnonzero(self.place == self.place[span])
+        return int(self.start[spans[0]]), int(self.end[spans[-1]])
+
     def split(self, at: Sequence[int] | Ints) -> Cut:
         """The same pieces, their spans cut at further bytes."""
         inside = np.asarray(at, dtype=np.int64)
@@ -116,6 +121,6 @@ def _statements(syntax: Syntax) -> Ints:
     )
     key = pd.Series(rows.groupby(["start", "end", "line"], sort=False).ngroup(), dtype="Int64")
     key = key.mask(np.isin(category, GAPS))
-    after = key.bfill()
-    key = key.ffill().mask(category == "indentation", after).fillna(after)
+    before, after = key.ffill(), key.bfill()
+    key = before.mask(category == "indentation", after).fillna(before).fillna(after)
     return np.asarray(key.fillna(0), dtype=np.int64)

@@ -17,6 +17,8 @@ _STATE = "syntax"
 class SyntaxState:
     """What is selected in the trace of that key: a byte of its text, and a token (a position).
 
+    `node` are the bytes of the node of the syntax tree that was selected, from its first to the
+    one after its last; None where a piece of the code was.
     `table` names the table it was selected in. A cell that was clicked stays chosen in the
     browser, so that table is drawn anew once something else is selected: `drawings` counts that.
     """
@@ -24,6 +26,7 @@ class SyntaxState:
     trace: str | None = None
     byte: int | None = None
     token: int | None = None
+    node: tuple[int, int] | None = None
     table: str | None = None
     drawings: Mapping[str, int] = field(default_factory=dict)
 
@@ -40,13 +43,28 @@ def selected_byte(trace: Trace) -> int | None:
     return state.byte if inside else None
 
 
+def selected_node(trace: Trace) -> tuple[int, int] | None:
+    """The bytes of the node selected in that trace."""
+    state = current()
+    return state.node if state.trace == trace.key else None
+
+
 def select(trace: Trace, byte: int | None, *, table: str | None = None) -> None:
     """Look at the piece around a byte, or at none."""
+    _set(trace, byte, None, table)
+
+
+def select_node(trace: Trace, start: int, end: int) -> None:
+    """Look at a node of the syntax tree."""
+    _set(trace, start, (start, end), None)
+
+
+def _set(trace: Trace, byte: int | None, node: tuple[int, int] | None, table: str | None) -> None:
     state = current()
     drawings = dict(state.drawings)
     if state.table is not None and state.table != table:
         drawings[state.table] = drawings.get(state.table, 0) + 1
-    st.session_state[_STATE] = SyntaxState(trace.key, byte, None, table, drawings)
+    st.session_state[_STATE] = SyntaxState(trace.key, byte, None, node, table, drawings)
 
 
 def select_token(position: int) -> None:

@@ -56,6 +56,13 @@ def mean_text(metric: str, value: float, unit: LogUnit) -> str:
     return metric_text(metric, shown, unit)
 
 
+def interval_words(metric: str, unit: LogUnit, low: float, high: float) -> str:
+    """A bootstrap interval, given in stored units."""
+    if math.isnan(low):
+        return "none: fewer than two tokens"
+    return f"{mean_text(metric, low, unit)} to {mean_text(metric, high, unit)}"
+
+
 def number_text(tokens: float) -> str:
     """A number of tokens, some of which count in parts."""
     return f"{tokens:,.0f}" if abs(tokens - round(tokens)) < 0.05 else f"{tokens:,.1f}"

@@ -1,0 +1,287 @@
+// The component: one Icicle per mounted element, kept across Streamlit's repeated calls.
+
+const SELECTIONS = Symbol.for("tokenscope.strip.selections");
+const SELECTION_EVENT = "tokenscope:strip-selection";
+const KEY_PAUSE_MS = 120;
+const ROW_PX = 24;
+const LABEL_PX = 34;
+
+function visibleLabel({ label, kinds, kind }, index) {
+  return visibleText(label[index], 60).replaceAll("·", " ") || kinds[kind[index]];
+}
+
+class NodeTooltip extends Tooltip {
+  fill(payload, index) {
+    const head = element("div", "head");
+    head.append(
+      element("code", "", visibleLabel(payload, index)),
+      element("span", "position", payload.place[index]),
+    );
+    const figures = element("dl");
+    figures.append(element("dt", "", "kind"), element("dd", "", payload.kinds[payload.kind[index]]));
+    for (const { label, values } of payload.figures) {
+      const value = values[index];
+      figures.append(element("dt", "", label));
+      figures.append(element("dd", value == null ? "none" : "", value ?? "not available"));
+    }
+    this.box.replaceChildren(head, figures);
+    const remark = remarkOn(payload, index);
+    if (remark) this.box.append(element("div", "reason", remark));
+  }
+}
+
+function remarkOn({ values, thin, thin_words: thinWords, missing_words: missingWords }, index) {
+  if (values[index] === null) return missingWords;
+  return thin[index] ? thinWords : "";
+}
+
+class Icicle {
+  constructor(root) {
+    this.frame = element("section", "icicle");
+    this.legend = element("div", "legend");
+    this.crumbs = element("nav", "crumbs");
+    this.crumbs.setAttribute("aria-label", "Zoomed into");
+    this.rows = element("div", "rows");
+    this.rows.tabIndex = 0;
+    this.rows.setAttribute("role", "tree");
+    this.note = element("div", "unseen");
+    this.frame.append(this.legend, this.crumbs, this.rows, this.note);
+    root.append(this.frame);
+    this.tooltip = new NodeTooltip(root);
+    this.selected = null;
+    this.focus = 0;
+    // When the browser last picked a node, in ms. A selection from Python that had not yet seen
+    // this pick is out of date and must not undo it.
+    this.stamp = 0;
+    this.listen();
+  }
+
+  listen() {
+    this.onSelection = ({ detail }) => this.receive(detail);
+    document.addEventListener(SELECTION_EVENT, this.onSelection);
+    this.resized = new ResizeObserver(() => this.width !== this.rows.clientWidth && this.draw());
+    this.resized.observe(this.rows);
+    this.rows.addEventListener("click", (event) => this.click(event));
+    this.rows.addEventListener("keydown", (event) => this.key(event));
+    this.rows.addEventListener("focusout", () => this.flush());
+    this.rows.addEventListener("pointerover", (event) => this.hover(event));
+    this.rows.addEventListener("pointerleave", () => this.tooltip.hide());
+    this.crumbs.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.zoomOut(event);
+    });
+  }
+
+  dispose() {
+    document.removeEventListener(SELECTION_EVENT, this.onSelection);
+    this.resized.disconnect();
+    clearTimeout(this.pending);
+  }
+
+  // ---- data from Python
+
+  update(data) {
+    if (data === this.data) return;
+    this.data = data;
+    const message = new TextDecoder().decode(data);
+    const headerEnd = message.indexOf("\n");
+    this.name = message.slice(0, headerEnd);
+    const payload = JSON.parse(message.slice(headerEnd + 1));
+    if (payload.key !== this.payload?.key) [this.focus, this.selected] = [0, null];
+    this.payload = payload;
+    this.shape = shapeOf(payload.parent);
+    this.rows.dataset.kind = payload.scale.kind;
+    this.rows.setAttribute("aria-label", `Syntax tree by ${payload.scale.label}`);
+    this.drawLegend();
+    this.draw();
+    const waiting = globalThis[SELECTIONS]?.get(this.name);
+    if (waiting) this.receive(waiting);
+  }
+
+  receive({ strip, index, stamp }) {
+    if (strip !== this.name || stamp < this.stamp || index === this.selected) return;
+    this.pending = clearTimeout(this.pending);
+    this.selected = index !== null && index < this.payload.parent.length ? index : null;
+    this.reveal();
+  }
+
+  // ---- drawing
+
+  drawLegend() {
+    const { scale, values, thin } = this.payload;
+    const title = element("div", "title", scale.label);
+    if (scale.unit) title.append(element("span", "unit", scale.unit));
+    const gauge = element("div", "gauge");
+    gauge.append(legendBar(scale), legendTicks(scale, values));
+    const keys = element("div", "keys");
+    const add = (className, label) => {
+      const key = element("span", "key");
+      key.append(element("span", `node sample ${className}`, "ab"), label);
+      keys.append(key);
+    };
+    if (thin.includes(1)) add("thin", this.payload.thin_words);
+    if (values.includes(null)) add("missing", "not available");
+    this.legend.replaceChildren(title, gauge, element("div", "note", scale.note), keys);
+  }
+
+  draw() {
+    if (!this.payload) return;
+    this.tooltip.hide();
+    this.width = this.rows.clientWidth;
+    const { nodes, hidden } = visibleNodes(this.payload, this.shape, this.focus, this.width);
+    this.shown = new Map();
+    const drawn = document.createDocumentFragment();
+    for (const node of nodes) drawn.append(this.nodeOf(node));
+    this.rows.replaceChildren(drawn);
+    const levels = Math.max(...nodes.map(({ row }) => row)) + 1;
+    this.rows.style.height = `${levels * ROW_PX}px`;
+    const path = pathTo(this.payload.parent, this.focus);
+    drawCrumbs(this.crumbs, this.payload, path, (index) => this.zoom(index));
+    this.note.textContent = hidden
+      ? `${hidden.toLocaleString("en")} more below are too narrow or too deep to draw: zoom in.`
+      : "";
+    this.mark();
+  }
+
+  nodeOf({ index, row, x, share }) {
+    const { values, scale, thin } = this.payload;
+    const node = element("div", `node ${tintOf(values[index], scale)}`);
+    if (thin[index]) node.classList.add("thin");
+    if (index === this.focus) node.classList.add("focus");
+    node.dataset.i = index;
+    node.id = `node-${index}`;
+    node.setAttribute("role", "treeitem");
+    node.setAttribute("aria-level", this.shape.depth[index] + 1);
+    node.style.left = `${100 * x}%`;
+    node.style.width = `${100 * share}%`;
+    node.style.top = `${row * ROW_PX}px`;
+    if (share * this.width >= LABEL_PX) node.textContent = visibleLabel(this.payload, index);
+    this.shown.set(index, node);
+    return node;
+  }
+
+  mark() {
+    this.rows.querySelector(".selected")?.classList.remove("selected");
+    const node = this.shown.get(this.selected);
+    if (!node) {
+      this.rows.removeAttribute("aria-activedescendant");
+      return;
+    }
+    node.classList.add("selected");
+    node.setAttribute("aria-selected", "true");
+    node.setAttribute("aria-label", this.describe(this.selected));
+    this.rows.setAttribute("aria-activedescendant", node.id);
+  }
+
+  describe(index) {
+    const { figures, kinds, kind, place } = this.payload;
+    const lines = figures.map(({ label, values }) => `${label} ${values[index] ?? "not available"}`);
+    const name = visibleLabel(this.payload, index);
+    const parts = [name, kinds[kind[index]], place[index], ...lines, remarkOn(this.payload, index)];
+    return parts.filter(Boolean).join(", ");
+  }
+
+  // Zooms as little as brings the selected node into view.
+  reveal() {
+    const { parent } = this.payload;
+    const index = this.selected;
+    if (index !== null && !this.shown.has(index)) {
+      while (!isAbove(parent, this.focus, index)) this.focus = parent[this.focus];
+      this.draw();
+      if (!this.shown.has(index)) {
+        this.focus = Math.max(0, parent[index]);
+        this.draw();
+      }
+    }
+    this.mark();
+  }
+
+  // ---- what a person does
+
+  zoom(index) {
+    this.focus = index;
+    this.draw();
+  }
+
+  zoomOut(event) {
+    const above = this.payload.parent[this.focus];
+    if (above < 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.zoom(above);
+  }
+
+  click(event) {
+    const node = event.target.closest?.("[data-i]");
+    if (!node) return;
+    const index = Number(node.dataset.i);
+    if (index === this.focus && index === this.selected) this.zoomOut(event);
+    else {
+      this.selected = index;
+      if (this.shape.last[index] > index) this.zoom(index);
+      this.tell();
+    }
+  }
+
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.key === "Escape") return this.zoomOut(event);
+    const { parent } = this.payload;
+    const { depth, last } = this.shape;
+    const at = this.selected;
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      if (at !== null && last[at] > at) this.zoom(at);
+      return;
+    }
+    const steps = {
+      ArrowDown: () => (last[at] > at ? at + 1 : at),
+      ArrowUp: () => Math.max(0, parent[at]),
+      ArrowRight: () => beside(depth, at, 1),
+      ArrowLeft: () => beside(depth, at, -1),
+      Home: () => 0,
+    };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const target = at === null ? this.focus : step();
+    if (target === at) return;
+    this.selected = target;
+    this.reveal();
+    this.tell(KEY_PAUSE_MS);
+  }
+
+  // While a key is held, only where it comes to rest is told.
+  tell(pause = 0) {
+    this.mark();
+    this.stamp = Math.max(Date.now(), this.stamp + 1);
+    clearTimeout(this.pending);
+    this.pending = setTimeout(() => this.flush(), pause);
+    if (!pause) this.flush();
+  }
+
+  flush() {
+    if (this.pending === undefined) return;
+    this.pending = clearTimeout(this.pending);
+    this.setStateValue("pick", { node: this.selected, stamp: this.stamp });
+  }
+
+  hover(event) {
+    const node = event.target.closest?.("[data-i]");
+    if (!node || event.pointerType === "touch") return this.tooltip.hide();
+    this.tooltip.show(node.getBoundingClientRect(), this.payload, Number(node.dataset.i));
+  }
+}
+
+const icicles = new WeakMap();
+
+export default function icicle({ data, parentElement, setStateValue }) {
+  let shown = icicles.get(parentElement);
+  if (!shown) icicles.set(parentElement, (shown = new Icicle(parentElement)));
+  shown.setStateValue = setStateValue;
+  shown.update(data);
+  return () => {
+    // Streamlit also calls this when newer data overtook the call: only a removed element counts.
+    if (!parentElement.isConnected) shown.dispose();
+  };
+}
