@@ -7,9 +7,10 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.syntax.aggregation import LEVELS as ALL_LEVELS
 from tokenscope_core.syntax.aggregation import Level
-from tokenscope_core.syntax.documents import MARKDOWN, known_languages
+from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.documents import MARKDOWN, known_languages, language_label
 from tokenscope_ui import view_controls
-from tokenscope_ui.syntax_view.reading import KINDS, Look, detected, language_label
+from tokenscope_ui.syntax_view.reading import KINDS, Look
 from tokenscope_ui.syntax_view.words import LEVELS
 
 DETECT = "detect"
@@ -19,7 +20,7 @@ PROMPT_KEY, KIND_KEY = "syntax_prompt", "syntax_kind"
 
 def draw(trace: Trace) -> Look:
     """Draw the controls above the code; returns what is chosen."""
-    found = detected(trace)
+    found = language_of(trace)
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
         metric = view_controls.metric("Metric")
         chosen = st.selectbox(

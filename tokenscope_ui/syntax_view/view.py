@@ -7,7 +7,7 @@ import functools
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.syntax.documents import MARKDOWN
+from tokenscope_core.syntax.documents import MARKDOWN, language_label
 from tokenscope_ui import choices
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.strip import mount, picked
@@ -16,7 +16,6 @@ from tokenscope_ui.syntax_view.chart import FEW, bar_chart, bar_table, point_tab
 from tokenscope_ui.syntax_view.payload import PYTHON, span_payload, spans
 from tokenscope_ui.syntax_view.reading import (
     Look,
-    language_label,
     mean_label,
     shown_cut,
     shown_parts,
@@ -68,7 +67,7 @@ def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> Non
     broke = verdict.broke
     with st.container(horizontal=True, vertical_alignment="center", key=f"verdict {number}"):
         if broke is None:
-            valid = verdict.state == "valid"
+            valid = verdict.state == "complete"
             icon = ":green[:material/check_circle:]" if valid else ":material/pending:"
             words = "valid so far." if valid else "unfinished: it could still become valid."
             st.markdown(f"{icon} {where}**{words}**", width="content")
