@@ -71,7 +71,8 @@ if TYPE_CHECKING:
     from tokenscope_core.branching import explore, fork
     from tokenscope_core.decoding import generate, score, stream
     from tokenscope_core.models import Capabilities, LanguageModel, load_model
-    from tokenscope_core.session_traces import trace_of
+    from tokenscope_core.replay import apply_edit
+    from tokenscope_core.session_traces import cut_short, trace_of
 
 _NEEDS_TORCH = {
     "explore": "branching",
@@ -83,6 +84,8 @@ _NEEDS_TORCH = {
     "LanguageModel": "models",
     "load_model": "models",
     "trace_of": "session_traces",
+    "cut_short": "session_traces",
+    "apply_edit": "replay",
 }
 
 __all__ = [
@@ -127,11 +130,13 @@ __all__ = [
     "Trace",
     "aggregate",
     "aggregate_difference",
+    "apply_edit",
     "attention",
     "attention_flow",
     "candidate_frame",
     "compare",
     "compare_models",
+    "cut_short",
     "explore",
     "export",
     "flow_in",
