@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from made_traces import forked, made
+from syntax_traces import trace_of
+from syntax_traces import words as tokens_of
 
 from tokenscope_core import Session, Trace
 from tokenscope_core.session_branch import PALETTE_SIZE
@@ -182,7 +184,7 @@ def test_the_table_puts_the_best_first_and_the_missing_last() -> None:
     ],
 )
 def test_code_parses_or_may_still_or_does_not(code: str, verdict: str) -> None:
-    assert branch_syntax.parses(code.encode()) == verdict
+    assert branch_syntax.parses(trace_of(tokens_of(code))) == verdict
 
 
 def test_what_differs_from_the_parent_is_marked() -> None:

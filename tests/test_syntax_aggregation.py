@@ -19,7 +19,7 @@ CODE = "def f(x):\n    return x + 1\n\n\nfor i in range(10):\n    print(f(i))\n"
 def test_a_token_shared_by_two_parts_counts_in_each_with_its_bytes() -> None:
     # "x" | " =" | " yy": the spaces take a half and a third.
     trace = trace_of([b"x", b" =", b" yy"], entropy=[1.0, 2.0, 3.0])
-    table = aggregate(trace, by="leaf").set_index("leaf")
+    table = aggregate(trace, by="leaf", language="python").set_index("leaf")
     assert table.loc["identifier", "n"] == pytest.approx(1 + 2 / 3)
     assert table.loc["identifier", "mean"] == pytest.approx((1.0 + 3.0 * 2 / 3) / (1 + 2 / 3))
     assert table.loc["whitespace", "mean"] == pytest.approx((2 / 2 + 3 / 3) / (1 / 2 + 1 / 3))
@@ -51,7 +51,7 @@ def test_the_prompt_is_left_out_unless_asked_for() -> None:
 def test_tokens_without_a_value_are_left_out_and_counted() -> None:
     trace = trace_of([b"x", b"+", b"y", b"<e>"], entropy=[np.nan, 1.0, 3.0, 9.0],
                      special=frozenset({3}))  # fmt: skip
-    table = aggregate(trace, by="leaf").set_index("leaf")
+    table = aggregate(trace, by="leaf", language="python").set_index("leaf")
     assert table.loc["identifier", ["n", "mean", "missing"]].tolist() == [1.0, 3.0, 1.0]
     assert table["max"].max() == 3.0, "a token of no bytes is in no part"
 
@@ -87,7 +87,7 @@ def test_shares_weigh_in_quantiles_as_numpy_weighs(rows: list[tuple[float, float
     # Each token is "+" and spaces: the sign's share of it is the weight.
     pieces = [b"+" + b" " * (int(1 / weight) - 1) for _, weight in rows]
     trace = trace_of(pieces, entropy=[value for value, _ in rows])
-    table = aggregate(trace, by="leaf").set_index("leaf")
+    table = aggregate(trace, by="leaf", language="python").set_index("leaf")
     values, weights = np.array(rows).T
     assert table.loc["+", "n"] == pytest.approx(weights.sum())
     for name, q in (("q25", 0.25), ("median", 0.5), ("q75", 0.75)):

@@ -79,7 +79,7 @@ def test_every_prefix_of_valid_code_can_be_completed_in_every_language(language:
 )
 def test_the_token_that_broke_it_is_named(text: str, broke_at: str) -> None:
     trace = trace_of(words(text))
-    found = validity(trace)
+    found = validity(trace, "python")
     assert len(found.breaks) == 1
     position = found.breaks[0].position
     assert trace.vocabulary.label(int(trace.token_ids[position])) == broke_at
@@ -175,7 +175,7 @@ def test_broken_stays_broken_and_reading_at_once_is_reading_bit_by_bit() -> None
 def test_reading_runs_of_tokens_finds_the_same_token_as_reading_each() -> None:
     for seed in range(12):
         tokens, _ = mutated(seed)
-        breaks = validity(trace_of(tokens)).breaks
+        breaks = validity(trace_of(tokens), "python").breaks
         assert (breaks[0].position if breaks else None) == first_break(tokens)
 
 
@@ -248,16 +248,16 @@ def test_candidates_that_would_break_the_code_are_marked() -> None:
         [b"x", b" =", b" ("],
         candidates=[[b"x", b")"], [b" =", b" y"], [b" (", b" )", b"\n", b" 'a"]],
     )
-    assert breaking_candidates(trace, 0) == (False, True, None, None)
-    assert breaking_candidates(trace, 1) == (False, True, None, None)
-    assert breaking_candidates(trace, 2) == (False, True, True, False)
+    assert breaking_candidates(trace, 0, "python") == (False, True, None, None)
+    assert breaking_candidates(trace, 1, "python") == (False, True, None, None)
+    assert breaking_candidates(trace, 2, "python") == (False, True, True, False)
     with pytest.raises(ts.RequestError, match="0 to 2"):
-        breaking_candidates(trace, 3)
+        breaking_candidates(trace, 3, "python")
 
 
 def test_after_a_break_no_candidate_is_to_blame() -> None:
     trace = trace_of([b")", b"x"], candidates=[[b")"], [b"x"]])
-    assert breaking_candidates(trace, 1) == (None,)
+    assert breaking_candidates(trace, 1, "python") == (None,)
 
 
 def test_prose_is_not_judged_and_each_fence_by_itself() -> None:

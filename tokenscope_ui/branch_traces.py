@@ -66,12 +66,12 @@ def stored(key: str) -> Trace | None:
 
 def figures(session: Session, traces: Mapping[str, Trace]) -> pd.DataFrame:
     """`tree_frame`, indexed by key, with `order` (made as the how manyth, from 1) and `parses`
-    (missing where the trace is)."""
+    (missing where the trace is, or where it holds no code)."""
     frame = tree_frame(session, traces)
     order = {branch.key: number for number, branch in enumerate(session.branches, 1)}
     frame["order"] = frame["key"].map(order)
     frame["parses"] = pd.Series(
-        [parses(traces[key].text_bytes) if key in traces else None for key in frame["key"]],
+        [parses(traces[key]) if key in traces else None for key in frame["key"]],
         dtype="str",
     )
     return frame.set_index("key", drop=False)

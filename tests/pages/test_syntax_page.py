@@ -262,25 +262,6 @@ def test_a_run_generated_on_decode_is_what_the_page_shows(app: App) -> None:
     assert app.test.dataframe
 
 
-@pytest.mark.parametrize(
-    ("text", "prompt", "language"),
-    [
-        (ANSWER, "", "markdown"),
-        ("Here:\n\n```python\n" + 40 * CODE + "```\n", "", "markdown"),
-        ('def f():\n    """Use it so:\n\n```\nf()\n```\n"""\n    return 1\n', "", "python"),
-        (PROMPT + "    x = = 1\n", PROMPT, "python"),
-        ("#!/bin/sh\nls -l | wc -l\n", "", "bash"),
-        ("def", "def", "python"),
-        ("fn main() {\n    let x: u8 = 1;\n}\n", "", "rust"),
-        ("", "", "python"),
-    ],
-)
-def test_the_language_is_read_off_fences_the_prompt_and_the_text(
-    text: str, prompt: str, language: str
-) -> None:
-    assert reading.detected(traced(text, prompt)).language == language
-
-
 def test_a_metric_that_no_token_has_is_said_to_be_missing(page: App) -> None:
     pieces = words(CODE)
     shown(page, trace_of(pieces, entropy=np.full(len(pieces), np.nan)))

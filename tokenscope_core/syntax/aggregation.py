@@ -27,7 +27,7 @@ def aggregate(
     metric: str = "entropy",
     generated_only: bool = True,
     *,
-    language: str = "python",
+    language: str | None = None,
     whole_tokens: bool = False,
     resample: Literal["token", "trace"] = "token",
     resamples: int = 1000,
@@ -54,7 +54,7 @@ def aggregate(
         by: the level; "line" for one trace only.
         metric: a name of `metric_registry`; nats where it is a log quantity.
         generated_only: leave the prompt out. Its tokens have the model's own values otherwise.
-        language: of traces that are not analysed yet.
+        language: of traces that are not analysed yet; None takes each trace's own.
         whole_tokens: count each token once, for the part that labels it in `syntax_frame`.
         resample: what the bootstrap draws. Tokens of a text depend on each other, so "token"
             gives intervals that are too narrow for a claim about other texts; "trace" draws whole

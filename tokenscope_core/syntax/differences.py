@@ -25,7 +25,7 @@ def aggregate_difference(
     counted_a: Counted = "generated",
     counted_b: Counted = "generated",
     *,
-    language: str = "python",
+    language: str | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,

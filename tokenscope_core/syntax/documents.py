@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tokenscope_core.syntax.languages import LANGUAGES, detect, grammar
+from tokenscope_core.syntax.languages import LABELS, LANGUAGES, detect, grammar
 from tokenscope_core.syntax.pieces import Pieces, cut
 
 MARKDOWN = "markdown"
@@ -144,3 +144,8 @@ def _joined(parts: list[Pieces]) -> Pieces:
 def known_languages() -> tuple[str, ...]:
     """What `cut_text` takes."""
     return (*LANGUAGES, MARKDOWN)
+
+
+def language_label(language: str) -> str:
+    """What one of `known_languages` is called by people."""
+    return LABELS.get(language, "Markdown: prose with fenced code")

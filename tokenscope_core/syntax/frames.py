@@ -10,6 +10,7 @@ import pandas as pd
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.alignment import Alignment, align
 from tokenscope_core.syntax.categories import GAPS
+from tokenscope_core.syntax.detection import language_of
 from tokenscope_core.syntax.documents import cut_text
 from tokenscope_core.syntax.pieces import Pieces
 from tokenscope_core.trace import Trace
@@ -25,21 +26,23 @@ class Syntax:
     alignment: Alignment
 
 
-def analyse(trace: Trace, language: str = "python") -> Syntax:
+def analyse(trace: Trace, language: str | None = None) -> Syntax:
     """Parse a trace's text, prompt included, and join it with the tokens. Linear in its length.
 
     Args:
         trace: any; what is no code of that language is marked as an error.
-        language: one of `LANGUAGES`, or "markdown" for prose with fenced code.
+        language: one of `LANGUAGES`, or "markdown" for prose with fenced code; None takes the
+            trace's own, see `language_of`.
 
     Raises:
         RequestError: no such language.
     """
+    language = language or language_of(trace).language
     pieces = cut_text(trace.text_bytes, language)
     return Syntax(trace, language, pieces, align(trace.byte_end, pieces.end))
 
 
-def syntax_frame(trace: Trace | Syntax, language: str = "python") -> pd.DataFrame:
+def syntax_frame(trace: Trace | Syntax, language: str | None = None) -> pd.DataFrame:
     """One row a token, labelled by the piece of the text it has most bytes in.
 
     A gap (whitespace, newline, indentation) labels a token only where it touches nothing else,
@@ -54,7 +57,7 @@ def syntax_frame(trace: Trace | Syntax, language: str = "python") -> pd.DataFram
 
     Args:
         trace: or what `analyse` made of it, which saves parsing it again.
-        language: one of `LANGUAGES`, or "markdown"; unused where `trace` is analysed already.
+        language: as in `analyse`; unused where `trace` is analysed already.
 
     Raises:
         RequestError: no such language.

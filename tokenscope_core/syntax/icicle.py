@@ -23,7 +23,7 @@ def icicle_frame(
     metric: str = "entropy",
     generated_only: bool = True,
     *,
-    language: str = "python",
+    language: str | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,

@@ -28,7 +28,7 @@ def shares(
     metric: str,
     counted: Counted = "generated",
     *,
-    language: str = "python",
+    language: str | None = None,
     whole_tokens: bool = False,
 ) -> pd.DataFrame:
     """The tokens behind an aggregate, one row a pair of token and part.

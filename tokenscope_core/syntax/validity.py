@@ -12,16 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tree_sitter import Parser
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.syntax.detection import language_of
 from tokenscope_core.syntax.documents import MARKDOWN, CodeRegion, code_regions
 from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.prefixes import GrowingText
 from tokenscope_core.trace import Trace
 
+Standing = Literal["complete", "unfinished", "broken"]
+_STATEMENT = b"\npass\n"
 # Tokens read at once.
 _RUN = 64
 
@@ -51,7 +56,7 @@ class Validity:
     breaks: tuple[Break, ...]
 
 
-def validity(trace: Trace, language: str = "python") -> Validity:
+def validity(trace: Trace, language: str | None = None) -> Validity:
     """Read a trace, a run of tokens at a time, and token by token where it breaks.
 
     Linear in the length: some 10 microseconds a token of valid Python.
@@ -59,14 +64,15 @@ def validity(trace: Trace, language: str = "python") -> Validity:
     Args:
         trace: any.
         language: one of `LANGUAGES`, or "markdown": each fenced region is judged by itself, its
-            end as a place where the code could still go on.
+            end as a place where the code could still go on. None: see `language_of`.
 
     Raises:
         RequestError: no such language.
     """
+    language = language or language_of(trace).language
     verdicts = np.full(len(trace), -1, dtype=np.int8)
     breaks: list[Break] = []
-    for region in _regions(trace, language):
+    for region in regions(trace, language):
         text = GrowingText(grammar(region.language or ""))
         inside = (trace.byte_end > region.start) & (trace.byte_start < region.end)
         inside |= trace.special & (trace.byte_start >= region.start)
@@ -102,8 +108,34 @@ def _viable_tokens(
     return at
 
 
+def standing(text: bytes, language: str) -> Standing:
+    """Whether a code in one of `LANGUAGES` is complete, could become it, or cannot any more."""
+    read = grammar(language)
+    growing = GrowingText(read)
+    if not growing.feed(text):
+        return "broken"
+    # tree-sitter takes `def f():` for whole. It is if a statement at the margin may follow.
+    if language == "python" and not growing.feed(_STATEMENT):
+        return "unfinished"
+    has_error = Parser(read.language).parse(read.readable(text)).root_node.has_error
+    return "unfinished" if has_error else "complete"
+
+
+def standing_at(trace: Trace, position: int, language: str | None = None) -> Standing | None:
+    """The standing of a trace's code up to the end of a token, inside its fence for Markdown.
+
+    None where the question makes no sense: prose, a fence's own line, an unknown language.
+    """
+    language = language or language_of(trace).language
+    start, end = int(trace.byte_start[position]), int(trace.byte_end[position])
+    region = next((r for r in regions(trace, language) if r.start <= start < r.end), None)
+    if region is None:
+        return None
+    return standing(trace.text_bytes[region.start : min(end, region.end)], region.language or "")
+
+
 def breaking_candidates(
-    trace: Trace, position: int, language: str = "python"
+    trace: Trace, position: int, language: str | None = None
 ) -> tuple[bool | None, ...]:
     """Which candidates at a position would make the code impossible to complete.
 
@@ -126,9 +158,10 @@ def breaking_candidates(
             found=f"The trace has positions 0 to {len(trace) - 1}.",
             action="Ask for one of those.",
         )
+    language = language or language_of(trace).language
     candidates = trace.candidate_ids[position].tolist()
     at = int(trace.byte_start[position])
-    region = next((r for r in _regions(trace, language) if r.start <= at <= r.end), None)
+    region = next((r for r in regions(trace, language) if r.start <= at <= r.end), None)
     if region is None:
         return (None,) * len(candidates)
     text = GrowingText(grammar(region.language or ""))
@@ -147,8 +180,8 @@ def breaking_candidates(
     )  # fmt: skip
 
 
-def _regions(trace: Trace, language: str) -> Iterator[CodeRegion]:
-    """The stretches of code of a known language."""
+def regions(trace: Trace, language: str) -> Iterator[CodeRegion]:
+    """The stretches of a trace that are code of a known language: all of it, or its fences."""
     if language != MARKDOWN:
         grammar(language)
         yield CodeRegion(0, len(trace.text_bytes), language, closed=False)

@@ -10,8 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Comparison
+from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.documents import language_label
 from tokenscope_core.syntax.frames import syntax_frame
-from tokenscope_core.syntax.languages import LABELS, detect
 from tokenscope_ui.compare.payload import positions, side_trace
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import DIFFERENCE
@@ -32,14 +33,14 @@ class Categories:
 
 @functools.lru_cache(maxsize=8)
 def categories(comparison: Comparison) -> Categories | None:
-    """The categories of the tokens from where the two part on; None where no language is known.
+    """The categories of the tokens from where the two part on; None where it may be prose.
 
     The table is indexed by category, those that changed most first: of each side `tokens`,
     `differing` (without the same token in the other) and `surprisal` (mean, nats; NaN without
     tokens), as `tokens_a` and so on.
     """
-    found = detect(comparison.a.text_bytes)
-    if found.language is None:
+    found = language_of(comparison.a)
+    if found.maybe_prose:
         return None
     sides = [_of_side(comparison, side, found.language) for side in SIDES]
     table = pd.concat(sides, axis=1)
@@ -47,7 +48,7 @@ def categories(comparison: Comparison) -> Categories | None:
     table[counts] = table[counts].fillna(0).astype(int)
     differing = table["differing_a"] + table["differing_b"]
     order = np.lexsort((-table["tokens_a"].to_numpy(), -differing.to_numpy()))
-    return Categories(found.language, found.certainty == "guess", table.iloc[order])
+    return Categories(found.language, found.certainty == "a guess", table.iloc[order])
 
 
 def _of_side(comparison: Comparison, side: Side, language: str) -> pd.DataFrame:
@@ -74,11 +75,11 @@ def _of_side(comparison: Comparison, side: Side, language: str) -> pd.DataFrame:
 
 
 def show(comparison: Comparison, unit: LogUnit) -> None:
-    """Draw the table; nothing where no language is known."""
+    """Draw the table; nothing where it may be prose."""
     found = categories(comparison)
     if found is None or not len(found.table):
         return
-    label = LABELS[found.language]
+    label = language_label(found.language)
     how = "a guess" if found.guessed else "as its text suggests"
     st.markdown("**Which parts of the code changed**, from where they part on")
     st.dataframe(

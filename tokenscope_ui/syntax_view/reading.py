@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,7 @@ from tokenscope_core import Trace, aggregate
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.syntax.aggregation import Level
 from tokenscope_core.syntax.alignment import align
-from tokenscope_core.syntax.documents import MARKDOWN, code_regions, cut_text
 from tokenscope_core.syntax.frames import Syntax, analyse
-from tokenscope_core.syntax.languages import CLEAR_MARGIN, LABELS, detect
 from tokenscope_ui.scales import LogUnit, scale_of, to_screen
 from tokenscope_ui.syntax_view.pieces import Cut, Kind, cut
 
@@ -27,13 +24,6 @@ KINDS: dict[Kind, str] = {
 }
 # What is measured in the unit of the metric; the bootstrap bounds stand beside their mean.
 VALUES = ("mean", "ci_low", "ci_high", "median", "q25", "q75", "min", "max", "std")
-# With at most this share of errors Bash fits, and from this on another language does not.
-_FEW_ERRORS = 0.05
-_FAR_FROM_ALL = 0.2
-_ENOUGH_WORDS = 3
-# Languages in which a fence means nothing, unless it stands in a string or comment.
-_NO_BACKTICKS = ("python", "java", "rust", "c", "cpp")
-_USUAL = "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,76 +42,6 @@ class Look:
     relative: bool
     invisibles: bool
     kind: Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Detected:
-    """The language of a trace, how sure that is, and why, as a clause."""
-
-    language: str
-    certainty: Literal["sure", "likely", "a guess"]
-    reason: str
-
-
-@functools.lru_cache(maxsize=16)
-def detected(trace: Trace) -> Detected:
-    """The language of a trace: of its fences, its prompt where that is enough, or all its text."""
-    text = trace.text_bytes
-    fences = _has_fences(text)
-    if trace.request.messages:
-        inside = "with fenced code" if fences else "without fenced code so far"
-        return Detected(MARKDOWN, "sure", f"a conversation, {inside}")
-    if fences:
-        return Detected(MARKDOWN, "likely", "code between fences")
-    prompt_end = int(trace.byte_end[trace.prompt_length - 1]) if trace.prompt_length else 0
-    # What was generated may be broken, and then looks like whatever language is most lenient.
-    prompt = text[:prompt_end]
-    by_prompt = _judged(prompt, "its prompt")
-    if by_prompt is not None and by_prompt[1] == 0 and by_prompt[0].certainty == "likely":
-        return by_prompt[0]
-    by_text = _judged(text, "its text")
-    if by_text is None:
-        return Detected(_USUAL, "a guess", "too little text to judge by")
-    return by_text[0]
-
-
-def _has_fences(text: bytes) -> bool:
-    """Whether there is fenced code, and not in a string or comment of a program."""
-    regions = code_regions(text)
-    if not regions:
-        return False
-    shares = detect(text).error_share
-    pieces = cut_text(text, min(_NO_BACKTICKS, key=lambda name: shares.get(name, 1.0)))
-    inside = max(0, regions[0].start - 2)
-    piece = pieces.levels.iloc[int(np.searchsorted(pieces.end, inside, side="right"))]
-    return bool(piece["error"]) or piece["category"] not in ("string", "docstring", "comment")
-
-
-def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
-    """A language for a text and the share of errors in it; None for a text too short to say."""
-    if len(text.split()) < _ENOUGH_WORDS:
-        return None
-    if text.startswith(b"#!") and b"sh" in text.partition(b"\n")[0]:
-        return Detected("bash", "sure", "its first line names a shell"), 0.0
-    shares = dict(detect(text).error_share)
-    if not shares:
-        return None
-    bash = shares.pop("bash")
-    first, second = sorted(shares, key=shares.__getitem__)[:2]
-    # Bash takes nearly any words for commands: nothing else may fit even halfway.
-    if shares[first] >= _FAR_FROM_ALL and bash < _FEW_ERRORS:
-        return Detected("bash", "a guess", f"nothing else fits {what}; prose looks the same"), bash
-    clear = shares[second] - shares[first] >= CLEAR_MARGIN
-    if not clear and shares[_USUAL] - shares[first] < CLEAR_MARGIN:
-        first = _USUAL
-    reason = "the least errors, by far" if clear else "several languages fit it about as well"
-    found = Detected(first, "likely" if clear else "a guess", f"judged by {what}: {reason}")
-    return found, shares[first]
-
-
-def language_label(language: str) -> str:
-    """What a language is called on screen."""
-    return LABELS.get(language, "Markdown: prose with fenced code")
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,21 +4,21 @@ names that nothing in sight defines."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from tree_sitter import Parser
 
 from tokenscope_core import Trace
-from tokenscope_core.syntax.documents import MARKDOWN, code_regions
-from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.structure import mark_frame
-from tokenscope_core.syntax.validity import Break, Validity, validity
-from tokenscope_ui.branch_syntax import LANGUAGE as PYTHON
-from tokenscope_ui.branch_syntax import parses
+from tokenscope_core.syntax.validity import (
+    Break,
+    Standing,
+    Validity,
+    regions,
+    standing,
+    validity,
+)
 from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
 
@@ -34,7 +34,7 @@ class Verdict:
 
     language: str
     line: int
-    state: Literal["valid", "unfinished", "broken"]
+    state: Standing
     broke: Break | None = None
 
 
@@ -48,31 +48,14 @@ def verdicts(trace: Trace, language: str) -> tuple[Verdict, ...]:
     """A verdict for each stretch of code in a known language."""
     breaks = {found.byte_start: found for found in _validity(trace, language).breaks}
     found = []
-    for start, end, region_language in _regions(trace, language):
-        line = line_of(trace, start)
-        if start in breaks:
-            found.append(Verdict(region_language, line, "broken", breaks[start]))
+    for region in regions(trace, language):
+        name, line = region.language or "", line_of(trace, region.start)
+        if region.start in breaks:
+            found.append(Verdict(name, line, "broken", breaks[region.start]))
         else:
-            whole = _is_whole(trace.text_bytes[start:end], region_language)
-            found.append(Verdict(region_language, line, "valid" if whole else "unfinished"))
+            stands = standing(trace.text_bytes[region.start : region.end], name)
+            found.append(Verdict(name, line, stands))
     return tuple(found)
-
-
-def _regions(trace: Trace, language: str) -> Iterator[tuple[int, int, str]]:
-    if language != MARKDOWN:
-        yield 0, len(trace.text_bytes), language
-        return
-    for region in code_regions(trace.text_bytes):
-        if region.language is not None:
-            yield region.start, region.end, region.language
-
-
-def _is_whole(text: bytes, language: str) -> bool:
-    """Whether code that is not broken needs nothing more."""
-    if language == PYTHON:
-        return parses(text) == "yes"
-    read = grammar(language)
-    return not Parser(read.language).parse(read.readable(text)).root_node.has_error
 
 
 def line_of(trace: Trace, byte: int) -> int:
