@@ -30,7 +30,7 @@ from tokenscope_core import (
 from tokenscope_core.branches import plan
 from tokenscope_core.branching import branch_rows, grown
 from tokenscope_core.decoding import run
-from tokenscope_core.reading import Reader
+from tokenscope_core.steps import latest
 
 SAMPLED = Sampling(temperature=0.8, top_p=0.95)
 _ALTERNATIVES = 8
@@ -111,11 +111,11 @@ def _verify(
     before = lm.prefixes
 
     def go_on(guess: list[int]) -> None:
-        reader = before.branch(ids[:-2]) or Reader(lm.model, lm.capabilities.cache)
+        reader = before.branch(ids[:-2]) or lm.new_reader()
         parts = run(
             lm, reader, ids, ["prompt"], parent.request, prompt_length=len(ids), guess=guess
         )
-        written = [i for part in parts for i in part.token_ids.tolist()][1:]
+        written = [i for part in latest(parts) for i in part.token_ids.tolist()][1:]
         assert written == parent.token_ids[len(ids) :].tolist()
 
     return compare(lambda: go_on([]), lambda: go_on(guess.tolist()), pairs=pairs)

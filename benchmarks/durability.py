@@ -63,6 +63,7 @@ def random_trace(seed: int) -> Trace:
     draw = np.random.default_rng(seed)
     noise = draw.normal(size=(_TOKENS, _CANDIDATES))
     rows = Rows(
+        start=0,
         token_ids=draw.integers(0, _VOCABULARY, _TOKENS),
         source="prompt",
         metrics={name: -np.abs(noise[:, 0]) for name in STORED},

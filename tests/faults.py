@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from tokenscope_core.models import describe
 
 
 class Broken:
-    """A tiny model whose forward pass meets with an accident the n-th time, once it is armed."""
+    """A tiny model whose body meets with an accident the n-th time that it is run."""
 
     def __init__(self, accident: Callable[[Any], Any], *, after: int) -> None:
         self.lm = describe(
@@ -21,12 +20,8 @@ class Broken:
         self.passes = 0
         self._after = after
         self._accident = accident
-        self._forward = self.lm.model.forward
-        self.lm.model.forward = self
-
-    @property
-    def __signature__(self) -> Any:
-        return inspect.signature(self._forward)
+        self._forward = self.lm.model.base_model.forward
+        self.lm.model.base_model.forward = self
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
         self.passes += 1
@@ -42,5 +37,5 @@ def raising(error: Exception) -> Callable[[Any], Any]:
 
 
 def no_numbers(output: Any) -> Any:
-    output.logits[:] = float("nan")
+    output.last_hidden_state[:] = float("nan")
     return output

@@ -15,6 +15,7 @@ import torch
 import tokenscope_core as ts
 from tokenscope_core import branches, branching
 from tokenscope_core.branches import plan
+from tokenscope_core.steps import latest
 
 PROMPT = "def add(a, b):\n    return a + b\n"
 NEW_TOKENS = 24
@@ -108,9 +109,10 @@ def test_running_on_from_the_same_tokens_is_the_same_run(family: str) -> None:
     child = ts.fork(lm, parent, position, token_id=other)
     ids = child.token_ids[: position + 1].tolist()
     request = ts.Request("unused", max_new_tokens=len(child) - len(ids))
-    reader = branching.Reader(lm.model, lm.capabilities.cache)
-    rows = branching.run(lm, reader, ids, ["prompt"] * len(ids), request, prompt_length=len(ids))
-    written = [token_id for part in rows for token_id in part.token_ids.tolist()]
+    rows = branching.run(
+        lm, lm.new_reader(), ids, ["prompt"] * len(ids), request, prompt_length=len(ids)
+    )
+    written = [token_id for part in latest(rows) for token_id in part.token_ids.tolist()]
     assert written == child.token_ids.tolist()
 
 
@@ -320,7 +322,7 @@ def test_what_is_kept_of_a_stopped_branch_is_what_its_tokens_read(stop_after: in
     right = parent.token_ids[parent.prompt_length :].tolist()
     guess = [token_id if at % 4 != 3 else (token_id + 1) % 300 for at, token_id in enumerate(right)]
     lm.prefixes.clear()
-    reader = branching.Reader(lm.model, lm.capabilities.cache)
+    reader = lm.new_reader()
     rows = branching.run(
         lm, reader, ids, ["prompt"] * len(ids), parent.request,
         prompt_length=len(ids), guess=guess,
@@ -350,7 +352,7 @@ def test_an_old_continuation_is_verified_not_trusted() -> None:
                 (i + 1) % 300 if at in wrong else i for at, i in enumerate(chosen.old_continuation)
             ]
             ids = parent.token_ids[: parent.prompt_length].tolist()
-            reader = branching.Reader(lm.model, lm.capabilities.cache)
+            reader = lm.new_reader()
             rows = branching.run(
                 lm, reader, ids, ["prompt"] * len(ids), parent.request,
                 prompt_length=len(ids), guess=guess,

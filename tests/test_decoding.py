@@ -154,7 +154,7 @@ def test_a_prompt_read_in_chunks_has_the_same_numbers(
     lm = without_end(any_lm)
     request = ts.Request(PROMPT * 2, max_new_tokens=5)
     at_once = ts.generate(lm, request)
-    monkeypatch.setattr(prefill, "chunk_length", lambda vocabulary_size: chunk)
+    monkeypatch.setattr(prefill, "piece_length", lambda lm: chunk)
     assert_same_numbers(ts.generate(lm, request), at_once)
 
 
@@ -169,7 +169,7 @@ def test_a_long_prompt_of_a_windowed_model_has_the_same_numbers() -> None:
     model = MistralForCausalLM(config).eval()
     lm = dataclasses.replace(tiny_models.language_model(), model=model, end_ids=frozenset())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefill, "chunk_length", lambda vocabulary_size: 5)
+        patch.setattr(prefill, "piece_length", lambda lm: 5)
         trace = ts.generate(lm, ts.Request(PROMPT, max_new_tokens=20))
     logprobs = oracles.log_softmax(oracles.full_pass(lm, trace.token_ids))
     expected = logprobs[np.arange(len(trace) - 1), trace.token_ids[1:]]
@@ -180,7 +180,7 @@ def test_a_long_prompt_of_a_windowed_model_has_the_same_numbers() -> None:
 def test_the_last_step_of_a_scored_text_says_it_is_the_last(
     lm: ts.LanguageModel, monkeypatch: pytest.MonkeyPatch, tokens: int
 ) -> None:
-    monkeypatch.setattr(prefill, "chunk_length", lambda vocabulary_size: 5)
+    monkeypatch.setattr(prefill, "piece_length", lambda lm: 5)
     steps = list(ts.stream(lm, ts.Request("x" * (tokens - 1), max_new_tokens=0)))
     assert len(steps) == tokens
     assert [step.finish_reason for step in steps] == [None] * (tokens - 1) + ["length"]

@@ -44,14 +44,15 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(lm: ts.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many tokens each pass of the model was given."""
     counts: list[int] = []
-    forward = lm.model.forward
+    body = lm.model.base_model
+    forward = body.forward
 
     @functools.wraps(forward)
     def counted(*, input_ids: torch.Tensor, **settings: object) -> object:
         counts.append(input_ids.numel())
         return forward(input_ids=input_ids, **settings)
 
-    monkeypatch.setattr(lm.model, "forward", counted)
+    monkeypatch.setattr(body, "forward", counted)
     lm.prefixes.clear()
     return counts
 

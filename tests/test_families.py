@@ -37,7 +37,7 @@ def endless(family: str) -> ts.LanguageModel:
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Prompts are read five tokens at a time: less than any window."""
     with monkeypatch.context() as patch:
-        patch.setattr(prefill, "chunk_length", lambda vocabulary_size: 5)
+        patch.setattr(prefill, "piece_length", lambda lm: 5)
         yield
 
 
@@ -85,7 +85,7 @@ def test_scoring_in_chunks_equals_scoring_at_once(
     endless: ts.LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = ts.score(endless, PROMPT * 2)
-    monkeypatch.setattr(prefill, "chunk_length", lambda vocabulary_size: 5)
+    monkeypatch.setattr(prefill, "piece_length", lambda lm: 5)
     in_chunks = ts.score(endless, PROMPT * 2)
     for name in ("logprob", "entropy", "varentropy", "margin"):
         np.testing.assert_allclose(

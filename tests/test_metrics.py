@@ -37,12 +37,13 @@ def trace_of(logits: torch.Tensor, taken: list[int], candidates: int = 20) -> ts
         Vocabulary({i: b"%d" % i for i in range(vocabulary_size)}),
         [
             Rows(
-                np.array(taken),
-                "prompt",
-                {**measures.columns, "sampled_logprob": absent, "elapsed_ms": absent},
-                measures.candidate_ids,
-                measures.candidate_logprobs,
-                np.full(measures.candidate_ids.shape, NOT_DRAWN, np.int8),
+                start=0,
+                token_ids=np.array(taken),
+                source="prompt",
+                metrics={**measures.columns, "sampled_logprob": absent, "elapsed_ms": absent},
+                candidate_ids=measures.candidate_ids,
+                candidate_logprobs=measures.candidate_logprobs,
+                candidate_kept=np.full(measures.candidate_ids.shape, NOT_DRAWN, np.int8),
             )
         ],
         "length",

@@ -68,6 +68,7 @@ def test_a_saved_model_loads_and_repeats_its_numbers(saved: Path) -> None:
         chat_template=False,
         fill_in_the_middle=False,
         cache="branches",
+        head_apart=True,
     )
 
 

@@ -13,6 +13,7 @@ from tokenscope_core import prefill
 from tokenscope_core.decoding import rows
 from tokenscope_core.session import Session
 from tokenscope_core.session_traces import trace_of
+from tokenscope_core.steps import as_measured
 
 REQUEST = ts.Request("def f(a):\n", 8, ts.Sampling(1.0, seed=3))
 
@@ -82,7 +83,7 @@ def test_a_lost_trace_asks_for_its_model(
 def test_a_stopped_run_is_computed_up_to_where_it_was_stopped(
     lm: ts.LanguageModel, store: ts.Store, tokens: int
 ) -> None:
-    running, parts = rows(lm, REQUEST), []
+    running, parts = as_measured(rows(lm, REQUEST)), []
     while sum(len(part) for part in parts) < tokens:
         parts.append(next(running))
     stopped = ts.Trace.from_rows(REQUEST, lm.identity, lm.vocabulary, parts, "cancelled")
@@ -96,7 +97,7 @@ def test_a_run_stopped_in_its_prompt_is_cut_there_whatever_the_chunks(
     lm: ts.LanguageModel, store: ts.Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as short_chunks:
-        short_chunks.setattr(prefill, "chunk_length", lambda vocabulary_size: 2)
+        short_chunks.setattr(prefill, "piece_length", lambda lm: 2)
         running = rows(lm, REQUEST)
         parts = [next(running), next(running)]
     stopped = ts.Trace.from_rows(REQUEST, lm.identity, lm.vocabulary, parts, "cancelled")

@@ -81,7 +81,11 @@ def _steps(
             else:
                 on.append(row)
             part = drawn_rows(
-                choices, measures.row(row), elapsed_ms=elapsed_ms, finish_reason=reason or last
+                choices,
+                measures.row(row),
+                start=position,
+                elapsed_ms=elapsed_ms,
+                finish_reason=reason or last,
             )
             yield text, part
         if not on:
@@ -114,6 +118,7 @@ def _given(
             host_ids(taken[index : index + 1]),
             chosen.given_sources,
             measures.row(index),
-            ended[index],
+            start=shared,
+            finish_reason=ended[index],
         )
         yield from ((index, part) for part in rows)

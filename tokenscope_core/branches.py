@@ -14,7 +14,7 @@ import numpy as np
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RequestError
 from tokenscope_core.request import Request
-from tokenscope_core.steps import FinishReason, Floats, Rows, Source, Vocabulary
+from tokenscope_core.steps import FinishReason, Floats, Rows, Source, Vocabulary, latest
 from tokenscope_core.trace import ModelIdentity, Trace, recipe_key
 
 
@@ -111,7 +111,7 @@ class BranchPlan:
         finish_reason: FinishReason,
     ) -> Trace:
         """The trace of the branch from the rows it has run to."""
-        parts = list(rows)
+        parts = latest(rows)
         return Trace.from_rows(
             self.request,
             model,

@@ -181,4 +181,4 @@ def _reader_before(lm: LanguageModel, ids: Sequence[int], shared: int) -> Reader
     """A reader of the shared tokens but the last, or of as many of them as were kept: the last
     one is read again, for what the model says after it."""
     kept = lm.prefixes.branch(ids[: max(shared - 1, 0)])
-    return kept or Reader(lm.model, lm.capabilities.cache)
+    return kept or lm.new_reader()

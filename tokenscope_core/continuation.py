@@ -97,6 +97,7 @@ def continue_text(
         yield drawn_rows(
             choices,
             measures,
+            start=position - len(choices),
             elapsed_ms=1000.0 * (now - began) / len(choices),
             finish_reason=finish,
         )

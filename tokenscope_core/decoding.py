@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 
 from tokenscope_core.continuation import continue_text
-from tokenscope_core.errors import ContextLengthError
+from tokenscope_core.errors import ContextLengthError, TokenScopeError
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prefill import read_given
 from tokenscope_core.prompts import prompt_ids
 from tokenscope_core.reading import Reader
 from tokenscope_core.request import Request
-from tokenscope_core.steps import FinishReason, Rows, Source, TokenStep, steps_of
+from tokenscope_core.steps import FinishReason, Rows, Source, TokenStep, as_measured, steps_of
 from tokenscope_core.stopping import require_known
 from tokenscope_core.trace import Trace
 
@@ -45,26 +45,28 @@ def score(lm: LanguageModel, text: str, *, candidates: int = 20) -> Trace:
 
 
 def stream(lm: LanguageModel, request: Request) -> Iterator[TokenStep]:
-    """Run a request, yielding each position as soon as it is known, prompt included.
+    """Run a request, yielding each position in order, prompt included, with all its figures.
+
+    The first token is drawn before the prompt is measured, and comes after it; `rows` tells of it
+    sooner.
 
     Raises: as `generate`.
     """
-    position = 0
-    for part in rows(lm, request):
-        yield from steps_of(part, position, lm.vocabulary)
-        position += len(part)
+    for part in as_measured(rows(lm, request)):
+        yield from steps_of(part, lm.vocabulary)
 
 
 def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
-    """The run itself: prompt rows by chunk, then one row a token; the last names the reason.
+    """The run itself: prompt rows by piece, then one row a token; the last names the reason.
 
-    Close the iterator to stop early. Raises: as `generate`.
+    The rows of what is read last before the first token is drawn come without figures at first, and
+    again with them once it is drawn. Close the iterator to stop early. Raises: as `generate`.
     """
     require_known(request.stop_token_ids, lm.identity.vocabulary_size)
     ids = prompt_ids(lm, request)
     require_context(lm, request, ids)
     sources: list[Source] = ["prompt"] * len(ids)
-    reader = Reader(lm.model, lm.capabilities.cache)
+    reader = lm.new_reader()
     ends: FinishReason | None = None if request.max_new_tokens else "length"
     yield from run(lm, reader, ids, sources, request, prompt_length=len(ids), finish_reason=ends)
 
@@ -87,14 +89,16 @@ def run(
     """
     text = list(ids)
     try:
-        logits = yield from read_given(
+        logits, figures = yield from read_given(
             lm, reader, ids, sources, candidates=request.candidates, finish_reason=finish_reason
         )
         if finish_reason is None:
-            for part in continue_text(
+            drawn = continue_text(
                 lm, reader, ids, logits, request, prompt_length=prompt_length, guess=guess
-            ):
-                text += part.token_ids.tolist()
+            )
+            for part in _first_drawn_first(drawn, figures):
+                if part.start == len(text):
+                    text += part.token_ids.tolist()
                 yield part
     except Exception:
         # It may be memory that is lacking.
@@ -104,6 +108,22 @@ def run(
         _keep(lm, text, reader)
         raise
     _keep(lm, text, reader)
+
+
+def _first_drawn_first(drawn: Iterator[Rows], figures: Iterator[Rows]) -> Iterator[Rows]:
+    """The first rows that were drawn, those with the figures of what is before, then the rest."""
+    try:
+        first = next(drawn)
+    except TokenScopeError:  # what was read is on record all the same
+        yield from figures
+        raise
+    if first.finish_reason is None:
+        yield first
+        yield from figures
+    else:
+        yield from figures
+        yield first
+    yield from drawn
 
 
 def _keep(lm: LanguageModel, text: Sequence[int], reader: Reader) -> None:

@@ -88,7 +88,7 @@ def _measure(
 
 def _kept_reader(lm: LanguageModel, text: Ints) -> Reader:
     """A reader of the text as far as it was kept from an earlier run."""
-    return lm.prefixes.branch(text.tolist()) or Reader(lm.model, lm.capabilities.cache)
+    return lm.prefixes.branch(text.tolist()) or lm.new_reader()
 
 
 def _skip(reader: Reader, ids: torch.Tensor, end: int, step: int) -> Iterator[None]:

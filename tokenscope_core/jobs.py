@@ -18,7 +18,7 @@ from tokenscope_core.job_base import ENDED, Hold, Phase, Place, Work
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.request import Request
-from tokenscope_core.steps import FinishReason, Rows, Vocabulary
+from tokenscope_core.steps import FinishReason, Rows, Vocabulary, as_measured
 from tokenscope_core.tasks import Task, tokens_of_task
 from tokenscope_core.trace import ModelIdentity, Trace
 
@@ -78,7 +78,7 @@ class Job(Work):
         super().__init__(job_id, model, tokens=tokens_of_task(task), clock=clock)
         self.task = task
         self.request = task.request
-        self._rows: list[list[Rows]] = [[] for _ in range(task.texts)]
+        self._rows: list[dict[int, Rows]] = [{} for _ in range(task.texts)]
         self._traces: dict[int, Trace] = {}
         self._prompt_tokens = 0
         self._prompt_length: int | None = None
@@ -132,13 +132,15 @@ class Job(Work):
             self._source, self._prompt_length = (identity, vocabulary), prompt_length
 
     def append(self, part: Rows, text: int = 0) -> None:
-        """Record rows that a text has grown by."""
+        """Record rows that a text has grown by, or figures of rows that had none."""
         with self._lock:
-            copied = sum(map(len, self._rows[text])) < self.task.shared(text)
-            self._rows[text].append(part)
+            seen = part.start in self._rows[text]
+            self._rows[text][part.start] = part
+            if seen:
+                return
             if part.source == "prompt" and text == 0:
                 self._prompt_tokens += len(part)
-            if part.source != "sampled" or copied:
+            if part.source != "sampled" or part.start < self.task.shared(text):
                 return
             self._new_tokens += len(part)
             self._last_token_at = self._clock()
@@ -149,7 +151,7 @@ class Job(Work):
         """A text is complete; its trace."""
         with self._lock:
             assert self._source is not None
-            rows = self._rows[text]
+            rows = list(self._rows[text].values())
             trace = self.task.trace(text, *self._source, rows, finish_reason)
             self._traces[text] = trace
             return trace
@@ -163,10 +165,10 @@ class Job(Work):
     def _close(self, traces: Sequence[Trace]) -> None:
         if traces:
             self._traces = dict(enumerate(traces))
-        self._rows = [[] for _ in self._rows]
+        self._rows = [{} for _ in self._rows]
 
     def _kept_so_far(self, keep: Callable[[Trace], object]) -> tuple[Trace, ...]:
-        traces = self.traces_so_far()
+        traces = self.traces_so_far(measured=True)
         for trace in traces:
             keep(trace)
         return traces
@@ -204,12 +206,17 @@ class Job(Work):
         elapsed = self._last_token_at - self._first_token_at
         return (self._new_tokens - 1) / elapsed if elapsed > 0 else None
 
-    def traces_so_far(self) -> tuple[Trace, ...]:
-        """What every text has grown to until now, as it would be if the run were stopped; one that
-        is still nothing but a copy is left out."""
+    def traces_so_far(self, *, measured: bool = False) -> tuple[Trace, ...]:
+        """What every text has grown to until now; one that is still nothing but a copy is left out.
+
+        With `measured` as far as all tokens have their figures, which is what is kept of a run that
+        is stopped. Otherwise those of tokens just read may be missing.
+        """
         with self._lock:
-            rows, source = [list(parts) for parts in self._rows], self._source
+            rows, source = [list(parts.values()) for parts in self._rows], self._source
             done = dict(self._traces)
+        if measured:
+            rows = [list(as_measured(parts)) for parts in rows]
         if source is None:
             return tuple(done[text] for text in sorted(done))
         return tuple(
@@ -222,20 +229,24 @@ class Job(Work):
 class Ticket(Hold[Job, JobView]):
     """One subscriber's hold on a run."""
 
-    def traces_so_far(self) -> tuple[Trace, ...]:
-        """What has been decoded until now; nothing before the first token."""
-        view = self.view()
-        return view.traces if view.ended else self._job.traces_so_far()
+    def traces_so_far(self, *, measured: bool = False) -> tuple[Trace, ...]:
+        """What has been decoded until now; nothing before the first token.
 
-    def trace_so_far(self) -> Trace | None:
+        The figures of a prompt that was just read are missing; with `measured` its tokens are
+        left out, and what is after them.
+        """
+        view = self.view()
+        return view.traces if view.ended else self._job.traces_so_far(measured=measured)
+
+    def trace_so_far(self, *, measured: bool = False) -> Trace | None:
         """The first of `traces_so_far`."""
-        return next(iter(self.traces_so_far()), None)
+        return next(iter(self.traces_so_far(measured=measured)), None)
 
     def _view(self, place: Place | None) -> JobView:
         return self._job.view(place)
 
     def _stopped_view(self, view: JobView) -> JobView:
-        traces = self._job.traces_so_far()
+        traces = self._job.traces_so_far(measured=True)
         for trace in traces:
             self._keep(trace)
         return replace(

@@ -132,4 +132,6 @@ def missing_reason(name: str, *, position: int, source: str) -> str:
         return f"a {source} token was not drawn from a distribution"
     if position == 0:
         return "nothing precedes the first token, so the model gave it no probability"
+    if source != "sampled":
+        return "it is measured once the next token is drawn"
     return "it was not recorded"

@@ -22,8 +22,9 @@ from tokenscope_core.machine import SPREAD
 from tokenscope_core.model_facts import quantisation_of
 from tokenscope_core.model_files import ModelFiles, locate
 from tokenscope_core.prefix_cache import PrefixCache
+from tokenscope_core.probing import find_cache_use, head_is_apart
 from tokenscope_core.prompts import fill_convention, make_marks_special, text_ids
-from tokenscope_core.reading import CacheUse, find_cache_use, input_device
+from tokenscope_core.reading import CacheUse, Reader, input_device
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
@@ -36,12 +37,16 @@ _CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model can do beyond predicting the next token, and how it has to be read."""
+    """What a model can do beyond predicting the next token, and how it has to be read.
+
+    `head_apart`: its head can be applied to some of the states that its body was run for before.
+    """
 
     begins_with_special: bool
     chat_template: bool
     fill_in_the_middle: bool
     cache: CacheUse
+    head_apart: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +70,16 @@ class LanguageModel:
     def device(self) -> torch.device:
         """Where inputs have to be."""
         return input_device(self.model)
+
+    def new_reader(self) -> Reader:
+        """A reader that has read nothing."""
+        return Reader(self.model, self.capabilities.cache, head_apart=self.head_apart)
+
+    @property
+    def head_apart(self) -> bool:
+        """Whether its head can be applied apart from its body, as its capabilities say, still:
+        not where another forward has been put in the model's place (offloading does)."""
+        return self.capabilities.head_apart and "forward" not in vars(self.model)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, with the special tokens that this model expects before a prompt.
@@ -155,6 +170,7 @@ def describe(
     """
     config = model.config.get_text_config()
     vocabulary_size = int(model.get_output_embeddings().weight.shape[0])
+    cache = find_cache_use(model, vocabulary_size, files.name)
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
     make_marks_special(tokenizer)
     vocabulary = vocabulary_of(tokenizer, vocabulary_size)
@@ -170,7 +186,8 @@ def describe(
             begins_with_special=bool(tokenizer("")["input_ids"]),
             chat_template=bool(getattr(tokenizer, "chat_template", None)),
             fill_in_the_middle=fill_convention(tokenizer) is not None,
-            cache=find_cache_use(model, vocabulary_size, files.name),
+            cache=cache,
+            head_apart=head_is_apart(model, vocabulary_size, cache),
         ),
     )
 

@@ -1,34 +1,54 @@
 """Reading tokens that are given: a prompt, or what a person put into a branch.
 
-The text is read in chunks, so that the logits of a few rows at a time stand in memory.
+The text is read in pieces, the logits are computed and measured in smaller ones, so that few of
+them stand in memory. What was read last is measured after the first token is drawn: for that the
+last row alone is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 
 import torch
 
+from tokenscope_core.head import LazyLogits
 from tokenscope_core.metrics import measure, missing
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.reading import Reader
 from tokenscope_core.recording import given_rows, host_ids
 from tokenscope_core.steps import FinishReason, Rows, Source
 
-# Logits of one chunk hold at most this many numbers (192 MiB in float32). Attention over a text in
-# one piece skips what lies ahead; over pieces it does not, which at 2,000 tokens costs a tenth.
+# Logits in memory are at most this many numbers (192 MiB in float32).
 _CHUNK_LOGITS = 48 * 1024 * 1024
 _MIN_CHUNK, _MAX_CHUNK = 32, 1024
+# Attention over a text in one piece skips what lies ahead; over pieces it does not, which at 2,000
+# tokens costs a tenth. But a run can be stopped between pieces only: on one core, 600e9 products
+# of a position and a weight take about 20 s.
+_MIN_PIECE, _MAX_PIECE = 256, 4096
+_PIECE_PRODUCTS = 600_000_000_000
+# From about here on the head is as fast a row as it gets.
+_HEAD_ROWS = 256
 
 
 def chunk_length(vocabulary_size: int) -> int:
-    """How many positions one chunk has."""
+    """Of how many positions the logits may be in memory."""
     return max(_MIN_CHUNK, min(_MAX_CHUNK, _CHUNK_LOGITS // vocabulary_size))
+
+
+def piece_length(lm: LanguageModel) -> int:
+    """How many positions are read at once."""
+    if not lm.head_apart:
+        return chunk_length(lm.identity.vocabulary_size)
+    if lm.device.type != "cpu":
+        return _MAX_PIECE
+    weights = int(lm.model.num_parameters())
+    return max(_MIN_PIECE, min(_MAX_PIECE, _PIECE_PRODUCTS // weights))
 
 
 def read_up_to(lm: LanguageModel, reader: Reader, ids: torch.Tensor, end: int) -> None:
     """Read on in a text, int64 [1, n], up to a position, where nobody wants the logits."""
-    step = chunk_length(lm.identity.vocabulary_size)
+    step = piece_length(lm)
     for start in range(reader.length, end, step):
         reader.skip(ids[:, start : min(start + step, end)])
 
@@ -41,10 +61,10 @@ def read_given(
     *,
     candidates: int,
     finish_reason: FinishReason | None,
-) -> Generator[Rows, None, torch.Tensor]:
+) -> Generator[Rows, None, tuple[torch.Tensor, Iterator[Rows]]]:
     """Read to the end of a text, yielding the rows of its last tokens.
 
-    The logits at a position describe the token after it, so each chunk measures the tokens one
+    The logits at a position describe the token after it, so each piece measures the tokens one
     place further on.
 
     Args:
@@ -56,31 +76,66 @@ def read_given(
         finish_reason: why the text ends here; None where it goes on.
 
     Returns:
-        The logits [1, V] after the last token; none where the text ends.
+        Of a text that goes on the logits [1, V] after its last token, and the rows, not measured
+        before they are asked for, that take the place of those that were yielded without figures.
+        Of a text that ends, nothing of either.
     """
     ids = torch.tensor([token_ids], device=lm.device)
     length = ids.shape[1]
     first = length - len(sources)
+    width = min(candidates, lm.identity.vocabulary_size)
     if first == 0 and sources:
-        width = min(candidates, lm.identity.vocabulary_size)
         ends = finish_reason if length == 1 else None
-        yield from given_rows(host_ids(ids[0, :1]), sources[:1], missing(1, width), ends)
-    step = chunk_length(lm.identity.vocabulary_size)
+        taken = host_ids(ids[0, :1])
+        yield from given_rows(taken, sources[:1], missing(1, width), start=0, finish_reason=ends)
     lead = max(first - 1, 0)
     assert reader.length <= lead, "the token before the given ones is read again, for its logits"
     read_up_to(lm, reader, ids, lead)
-    logits = torch.empty(0)
+    step = piece_length(lm)
     # The last token of a text that ends predicts nothing that is recorded.
     end = length if finish_reason is None else length - 1
     for start in range(lead, end, step):
-        chunk = ids[:, start : min(start + step, end)]
-        logits = reader.read(chunk)
-        with torch.inference_mode():
-            taken = ids[0, start + 1 : start + 1 + chunk.shape[1]]
-            if not len(taken):  # the last token alone: only its logits are wanted
-                break
-            measures = measure(logits[: len(taken)], taken, candidates)
-        here = sources[start + 1 - first : start + 1 - first + len(taken)]
-        ends = finish_reason if start + step >= end else None
-        yield from given_rows(host_ids(taken), here, measures, ends)
-    return logits[-1:]
+        logits = reader.read_later(ids[:, start : min(start + step, end)])
+        last = start + step >= end
+        rows = partial(
+            _rows,
+            logits,
+            ids[0, start + 1 : start + 1 + len(logits)],
+            sources[start + 1 - first :],
+            start=start + 1,
+            candidates=width,
+            finish_reason=finish_reason if last else None,
+        )
+        if last and finish_reason is None:
+            yield from rows(measured=False)
+            return logits.rows(len(logits) - 1, len(logits)), rows(measured=True)
+        yield from rows(measured=True)
+    return torch.empty(0), iter(())
+
+
+def _rows(
+    logits: LazyLogits,
+    taken: torch.Tensor,
+    sources: Sequence[Source],
+    *,
+    start: int,
+    candidates: int,
+    finish_reason: FinishReason | None,
+    measured: bool,
+) -> Iterator[Rows]:
+    """The rows of tokens, int64 [n], that logits [n or more, V] describe: some at a time."""
+    end = len(taken)
+    for here in range(0, end, _HEAD_ROWS):
+        some = taken[here : here + _HEAD_ROWS]
+        measures = missing(len(some), candidates)
+        if measured:
+            with torch.inference_mode():
+                measures = measure(logits.rows(here, here + len(some)), some, candidates)
+        yield from given_rows(
+            host_ids(some),
+            sources[here : here + len(some)],
+            measures,
+            start=start + here,
+            measured=measured,
+            finish_reason=finish_reason if here + len(some) == end else None,
+        )

@@ -5,7 +5,7 @@ and keys and values cut after any token are those of the shorter text, so that a
 what it has in common with its parent. Some recurrent models ignore what they remember when they
 are given several tokens at once (Mamba, Jamba); in some a step and a pass disagree, or the memory
 is hidden in the layers (RecurrentGemma). Neither raises anything, so each model is tried before it
-is trusted.
+is trusted (`probing`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from typing import Any, Literal
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 
-from tokenscope_core.errors import CapabilityError, summary_of
-from tokenscope_core.metrics import no_numbers
+from tokenscope_core.head import BodyRun, LazyLogits
 
 CacheUse = Literal["branches", "chunks", "steps", "none"]
 """How far a model's cache can be relied on.
@@ -31,8 +29,6 @@ CacheUse = Literal["branches", "chunks", "steps", "none"]
 """
 
 _CACHE_NAMES = ("past_key_values", "cache_params", "state")
-_PROBE_LENGTHS = (17, 9, 1, 9, *[1] * 12)
-_PROBE_ERRORS = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
 
 
 def input_device(model: PreTrainedModel) -> torch.device:
@@ -46,21 +42,34 @@ def input_device(model: PreTrainedModel) -> torch.device:
     return torch.device(embeddings._hf_hook.execution_device)
 
 
+def takes_rows(model: PreTrainedModel) -> bool:
+    """Whether it can be told, as `logits_to_keep`, of how many tokens the logits are wanted."""
+    return "logits_to_keep" in inspect.signature(model.forward).parameters
+
+
 class Reader:
     """One text being read, or several of equal length side by side: remembers what came before."""
 
-    def __init__(self, model: PreTrainedModel, cache_use: CacheUse) -> None:
+    def __init__(
+        self, model: PreTrainedModel, cache_use: CacheUse, *, head_apart: bool = False
+    ) -> None:
+        """
+        Args:
+            model: what reads.
+            cache_use: how far its cache can be relied on.
+            head_apart: whether its head can be applied to a part of what its body has read.
+        """
         self._model = model
         self._use = cache_use
+        self._head_apart = head_apart
         self._cache: dict[str, Any] = {}
         if cache_use == "branches":
             # Without the configuration it keeps all there is also where the model needs a window.
             self._cache = {"past_key_values": DynamicCache()}
         self._ids = torch.empty((1, 0), dtype=torch.long, device=input_device(model))
         self._cached_tokens = 0
-        accepted = inspect.signature(model.forward).parameters
-        self._takes_rows = "logits_to_keep" in accepted
-        self._takes_positions = "position_ids" in accepted
+        self._takes_rows = takes_rows(model)
+        self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
 
     @property
     def holds_cache(self) -> bool:
@@ -85,16 +94,21 @@ class Reader:
     @torch.inference_mode()
     def read_rows(self, token_ids: torch.Tensor) -> torch.Tensor:
         """Read on by tokens, int64 [texts, n]; the logits [texts, n, V] after each of them."""
-        if self._use in ("branches", "chunks"):
-            return self._forward(token_ids)
-        self._ids = torch.cat((self._ids, token_ids), dim=1)
-        count = token_ids.shape[1]
-        if self._use == "steps" and count == 1 and self.holds_cache:
-            return self._forward(token_ids)
-        self._cache, self._cached_tokens = {}, 0
-        # The whole text is read, but logits of the new tokens alone stand in memory.
-        rows = {"logits_to_keep": count} if self._takes_rows else {}
-        return self._forward(self._ids, **rows)[:, -count:]
+        due, count = self._due(token_ids), token_ids.shape[1]
+        # Where more is due, logits of the new tokens alone stand in memory.
+        more = due.shape[1] > count and self._takes_rows
+        rows = {"logits_to_keep": count} if more else {}
+        return self._forward(due, **rows)[:, -count:]
+
+    @torch.inference_mode()
+    def read_later(self, token_ids: torch.Tensor) -> LazyLogits:
+        """Read on by tokens, int64 [1, n]; the logits after them are computed when they are asked
+        for, where the model's head is apart, and at once where it is not."""
+        if not self._head_apart:
+            return LazyLogits(self.read(token_ids))
+        run = BodyRun(self._model)
+        self._forward(self._due(token_ids), run.model)
+        return run.logits(token_ids.shape[1])
 
     @torch.inference_mode()
     def skip(self, token_ids: torch.Tensor) -> None:
@@ -102,7 +116,10 @@ class Reader:
         if not token_ids.shape[1]:
             return
         if self._use in ("branches", "chunks"):
-            self._forward(token_ids, **({"logits_to_keep": 1} if self._takes_rows else {}))
+            if self._head_apart:
+                self._forward(token_ids, BodyRun(self._model).model)
+            else:
+                self._forward(token_ids, **({"logits_to_keep": 1} if self._takes_rows else {}))
         else:
             # Read with what follows, or again with every step.
             self._ids = torch.cat((self._ids, token_ids), dim=1)
@@ -145,14 +162,28 @@ class Reader:
         cache = self._cache.get("past_key_values")
         return [layer for layer in getattr(cache, "layers", ()) if layer.get_seq_length()]
 
-    def _forward(self, token_ids: torch.Tensor, **settings: Any) -> torch.Tensor:
+    def _due(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """What the model has to be given to read on by these tokens: with them, where it cannot
+        read on, all that is before."""
+        if self._use in ("branches", "chunks"):
+            return token_ids
+        self._ids = torch.cat((self._ids, token_ids), dim=1)
+        if self._use == "steps" and token_ids.shape[1] == 1 and self.holds_cache:
+            return token_ids
+        self._cache, self._cached_tokens = {}, 0
+        return self._ids
+
+    def _forward(
+        self, token_ids: torch.Tensor, model: PreTrainedModel | None = None, **settings: Any
+    ) -> torch.Tensor:
         cached = self._use != "none"
         start, count = self._cached_tokens, token_ids.shape[1]
         if self._takes_positions:
             # As `generate` does; Bamba would count from 0 in every chunk.
             positions = torch.arange(start, start + count, device=token_ids.device)
             settings["position_ids"] = positions.expand(len(token_ids), -1)
-        out = self._model(input_ids=token_ids, use_cache=cached, **self._cache, **settings)
+        run = model or self._model
+        out = run(input_ids=token_ids, use_cache=cached, **self._cache, **settings)
         if cached:
             self._cached_tokens += count
             caches = ((name, getattr(out, name, None)) for name in _CACHE_NAMES)
@@ -168,89 +199,3 @@ def _cut(layer: Any, length: int, texts: int) -> Any:
         cut.keys = layer.keys[:1, :, :length].expand(texts, -1, -1, -1)
         cut.values = layer.values[:1, :, :length].expand(texts, -1, -1, -1)
     return cut
-
-
-def find_cache_use(model: PreTrainedModel, vocabulary_size: int, name: str) -> CacheUse:
-    """The most that the cache can be used for and give the numbers of one full pass, by trying.
-
-    Args:
-        model: ready to run.
-        vocabulary_size: how many token ids it knows.
-        name: what the model is called in an error.
-
-    Raises:
-        CapabilityError: later tokens change what the model says of earlier ones (it is no
-            decoder), or it does not run on tokens alone.
-        ModelError: its output is not a number.
-    """
-    # From all over the vocabulary: a text of few words does not meet every rule of a recurrence.
-    length = sum(_PROBE_LENGTHS)
-    places = torch.arange(length, device=input_device(model)) * 7 % length
-    token_ids = places * vocabulary_size // length
-    token_ids = token_ids.unsqueeze(0)
-    start = _PROBE_LENGTHS[0]
-    try:
-        whole = Reader(model, "none").read(token_ids)
-        beginning = Reader(model, "none").read(token_ids[:, :start])
-    except _PROBE_ERRORS as error:
-        raise _refusal(name, f"It does not run on tokens alone: {summary_of(error)}") from error
-    if whole.isnan().any():
-        raise no_numbers()
-    if not _agree(beginning, whole[:start], model.dtype):
-        raise _refusal(name, "It looks ahead: later tokens change what it says of earlier ones.")
-    ways: tuple[CacheUse, ...] = ("branches", "chunks", "steps")
-    return next((use for use in ways if _reproduces(model, use, token_ids, whole)), "none")
-
-
-def _reproduces(
-    model: PreTrainedModel, use: CacheUse, token_ids: torch.Tensor, whole: torch.Tensor
-) -> bool:
-    first, *rest = torch.split(token_ids, list(_PROBE_LENGTHS), dim=1)
-    reader = Reader(model, use)
-    try:
-        parts = [reader.read(first)]
-        # Another text in between: a memory kept in the model's layers would mix them up.
-        Reader(model, use).read(rest[-1])
-        if use == "branches" and not _branches(reader, token_ids, whole, model.dtype):
-            return False
-        parts += [reader.read(part) for part in rest]
-    except _PROBE_ERRORS:
-        return False
-    return reader.holds_cache and _agree(torch.cat(parts), whole, model.dtype)
-
-
-def _branches(
-    reader: Reader, token_ids: torch.Tensor, whole: torch.Tensor, precision: torch.dtype
-) -> bool:
-    """Whether the model fills a cache of plain keys and values, and reads on from a part of it
-    what it reads in one pass, also several texts side by side."""
-    cache = reader._cache.get("past_key_values")
-    layers = getattr(cache, "layers", [])
-    plain = type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in layers)
-    if not plain or not reader._layers():
-        return False
-    length = reader.length - 6
-    read_on = reader.branch(length, texts=2).read_rows(
-        token_ids[:, length : length + 9].expand(2, -1)
-    )
-    expected = whole[length : length + 9]
-    return all(_agree(row, expected, precision) for row in read_on)
-
-
-def _agree(a: torch.Tensor, b: torch.Tensor, precision: torch.dtype) -> bool:
-    """Whether logits [n, V] of a model that runs in this precision differ by rounding only.
-
-    Rounding in half precision can send a token to another expert, which changes a row; what was
-    forgotten changes most of them. Hence the mean over rows, in units of the logits' spread.
-    """
-    tolerance = 2e-5 if precision in (torch.float32, torch.float64) else 0.1
-    error = (a.float() - b.float()).square().mean(dim=-1).sqrt().mean()
-    return bool(error <= tolerance * b.float().std())
-
-
-def _refusal(name: str, found: str) -> CapabilityError:
-    return CapabilityError(
-        asked=f"The model “{name}” was to be loaded.",
-        found=found,
-        action="Choose a decoder, such as a Llama, Qwen, Gemma, GPT or Mamba.",
-    )

@@ -18,22 +18,36 @@ def given_rows(
     token_ids: Ints,
     sources: Sequence[Source],
     measures: Measures,
+    *,
+    start: int,
+    measured: bool = True,
     finish_reason: FinishReason | None = None,
 ) -> Iterator[Rows]:
-    """The rows of tokens that were read, not drawn: one part for each run of equal sources."""
+    """The rows of tokens that were read, not drawn: one part for each run of equal sources.
+
+    Args:
+        token_ids: int64 [n].
+        sources: of each.
+        measures: of each; missing ones where they are not yet `measured`.
+        start: the position of the first.
+        measured: whether these are the measures that the record is to have.
+        finish_reason: why the text ends with them.
+    """
     count = len(token_ids)
     unknown = np.full(count, np.nan)
     metrics = {**measures.columns, "sampled_logprob": unknown, "elapsed_ms": unknown}
     kept = np.full(measures.candidate_ids.shape, NOT_DRAWN, dtype=np.int8)
-    for start, end in _runs(sources):
+    for first, end in _runs(sources):
         yield Rows(
-            token_ids=token_ids[start:end].copy(),
-            source=sources[start],
-            metrics={name: column[start:end] for name, column in metrics.items()},
-            candidate_ids=measures.candidate_ids[start:end],
-            candidate_logprobs=measures.candidate_logprobs[start:end],
-            candidate_kept=kept[start:end],
+            start=start + first,
+            token_ids=token_ids[first:end].copy(),
+            source=sources[first],
+            metrics={name: column[first:end] for name, column in metrics.items()},
+            candidate_ids=measures.candidate_ids[first:end],
+            candidate_logprobs=measures.candidate_logprobs[first:end],
+            candidate_kept=kept[first:end],
             finish_reason=finish_reason if end == count else None,
+            measured=measured,
         )
 
 
@@ -41,13 +55,16 @@ def drawn_rows(
     choices: Sequence[Choice],
     measures: Measures,
     *,
+    start: int,
     elapsed_ms: float,
     finish_reason: FinishReason | None,
 ) -> Rows:
-    """The rows of tokens that were drawn one after another, each in `elapsed_ms`."""
+    """The rows of tokens that were drawn one after another, each in `elapsed_ms`, from a position
+    on."""
     logprobs = np.array([choice.logprob for choice in choices], dtype=np.float32)
     kept = [choice.kept(ids) for choice, ids in zip(choices, measures.candidate_ids, strict=True)]
     return Rows(
+        start=start,
         token_ids=np.array([choice.token_id for choice in choices], dtype=np.int64),
         source="sampled",
         metrics={
@@ -70,6 +87,7 @@ def recorded_rows(
     for first, last in _runs(sources):
         here = slice(first, last)
         yield Rows(
+            start=first,
             token_ids=trace.token_ids[here],
             source=sources[first],
             metrics={name: column[here] for name, column in trace.metrics.items()},

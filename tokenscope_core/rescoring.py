@@ -51,13 +51,13 @@ class Rescorer:
         if self._lm.capabilities.cache != "branches":
             return None
         ids = trace.token_ids[:-1].tolist()
-        reader = self._lm.prefixes.branch(ids) or Reader(self._lm.model, "branches")
+        reader = self._lm.prefixes.branch(ids) or self._lm.new_reader()
         read_up_to(self._lm, reader, self._ids, len(ids))
         return reader
 
     def _reader_of(self, length: int) -> Reader:
         if self._whole is not None and length:
             return self._whole.branch(length)
-        reader = Reader(self._lm.model, self._lm.capabilities.cache)
+        reader = self._lm.new_reader()
         read_up_to(self._lm, reader, self._ids, length)
         return reader

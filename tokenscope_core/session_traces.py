@@ -12,7 +12,7 @@ from tokenscope_core.models import LanguageModel
 from tokenscope_core.recording import recorded_rows
 from tokenscope_core.session import Session
 from tokenscope_core.session_branch import Branch
-from tokenscope_core.steps import Rows
+from tokenscope_core.steps import Rows, as_measured
 from tokenscope_core.store import Store
 from tokenscope_core.trace import Trace
 
@@ -100,11 +100,9 @@ def _run_again(lm: LanguageModel, branch: Branch, parent: Trace | None) -> Trace
 def _up_to(running: Iterable[Rows], tokens: int | None) -> list[Rows]:
     """The parts of a run that hold its first tokens; all without a number."""
     parts: list[Rows] = []
-    count = 0
-    for part in running:
+    for part in as_measured(running):
         parts.append(part)
-        count += len(part)
-        if tokens is not None and count >= tokens:
+        if tokens is not None and part.start + len(part) >= tokens:
             break
     return parts
 

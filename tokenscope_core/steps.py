@@ -63,9 +63,12 @@ class Rows:
     `metrics` maps each stored metric to a float64 array [n] (NaN where missing);
     `candidate_ids` is int64 [n, K] (-1 where missing), `candidate_logprobs` float64 [n, K],
     `candidate_kept` int8 [n, K] (`KEPT`, `REMOVED` by a penalty or filter, or `NOT_DRAWN`).
-    `finish_reason` is set on a run's last rows only.
+    `start` is the first of the positions. Tokens that are read before their figures are known come
+    twice: without figures, which is when `measured` is false, then with them. `finish_reason` is
+    set on a run's last rows only.
     """
 
+    start: int
     token_ids: Ints
     source: Source
     metrics: Mapping[str, Floats]
@@ -73,6 +76,7 @@ class Rows:
     candidate_logprobs: Floats
     candidate_kept: Kept
     finish_reason: FinishReason | None = None
+    measured: bool = True
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -94,12 +98,30 @@ class TokenStep:
     finish_reason: FinishReason | None = None
 
 
-def steps_of(rows: Rows, start: int, vocabulary: Vocabulary) -> Iterator[TokenStep]:
-    """The single positions of `rows`, whose first stands at position `start`."""
+def latest(parts: Iterable[Rows]) -> list[Rows]:
+    """The rows of a run in order of position; those with figures in place of those without."""
+    return list({part.start: part for part in parts}.values())
+
+
+def as_measured(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """The rows of a run in order of position, each as soon as it and all before it have figures."""
+    waiting: dict[int, Rows] = {}
+    position = 0
+    for part in parts:
+        if part.measured:
+            waiting[part.start] = part
+        while position in waiting:
+            following = waiting.pop(position)
+            position += len(following)
+            yield following
+
+
+def steps_of(rows: Rows, vocabulary: Vocabulary) -> Iterator[TokenStep]:
+    """The single positions of `rows`."""
     last = len(rows) - 1
     for i, token_id in enumerate(rows.token_ids.tolist()):
         yield TokenStep(
-            position=start + i,
+            position=rows.start + i,
             token_id=token_id,
             token_bytes=vocabulary.token_bytes[token_id],
             special=token_id in vocabulary.special_ids,

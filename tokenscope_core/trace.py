@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenscope_core.edits import Edit
 from tokenscope_core.metric_registry import BY_NAME, STORED
 from tokenscope_core.request import Request
-from tokenscope_core.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary
+from tokenscope_core.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary, latest
 
 FINISH_REASONS: tuple[FinishReason, ...] = ("length", "eos", "stop", "cancelled")
 
@@ -94,11 +94,11 @@ class Trace:
         branch: tuple[str, Edit] | None = None,
         prompt_length: int | None = None,
     ) -> Trace:
-        """Join what a run produced, in order, to a trace.
+        """Join what a run produced to a trace.
 
         `prompt_length` is that of a branch; otherwise the prompt is what has that source.
         """
-        parts = list(rows)
+        parts = latest(rows)
         token_ids = np.concatenate([part.token_ids for part in parts])
         candidate_ids = np.concatenate([part.candidate_ids for part in parts])
         prompt_tokens = sum(len(part) for part in parts if part.source == "prompt")

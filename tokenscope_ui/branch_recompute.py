@@ -84,7 +84,7 @@ def follow() -> JobView | None:
 
 
 def _grown(ticket: Ticket) -> int:
-    trace = ticket.trace_so_far()
+    trace = ticket.trace_so_far(measured=True)
     return 0 if trace is None else len(trace)
 
 
