@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from tokenscope_core.analysis_records import (
+    decode_comparison,
+    decode_influence,
+    encode_comparison,
+    encode_influence,
+)
 from tokenscope_core.comparison import DEFAULT_THRESHOLD, Comparison, compare
 from tokenscope_core.counterfactual import Effect, Influence, effects
 from tokenscope_core.trace import Trace
@@ -29,6 +37,31 @@ class Analysis(Protocol):
 
     def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Any:
         """Compute it; when cancelled, as much of it as there is by then, or None."""
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """An analysis whose result, once it is whole, the store keeps under its `key_of`."""
+
+    def to_bytes(self, result: Any) -> bytes:
+        """The result as a record.
+
+        Raises:
+            RecordError: it is too large to be kept.
+        """
+
+    def from_bytes(self, blob: bytes) -> Any:
+        """The result again.
+
+        Raises:
+            RecordError: the bytes are damaged or of an unknown version.
+        """
+
+
+def key_of(analysis: Analysis) -> str:
+    """Names an analysis (SHA-256, hex). The keys of its traces, which it holds, name the model."""
+    named = json.dumps(analysis.recipe(), sort_keys=True)
+    return hashlib.sha256(named.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +92,14 @@ class InfluenceOf:
                 break
         return Influence.of(self.trace, found)
 
+    def to_bytes(self, result: Influence) -> bytes:
+        """As `Kept.to_bytes`."""
+        return encode_influence(result)
+
+    def from_bytes(self, blob: bytes) -> Influence:
+        """As `Kept.from_bytes`."""
+        return decode_influence(blob, self.trace)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BranchComparison:
@@ -82,3 +123,11 @@ class BranchComparison:
         return compare(
             self.a, self.b, lm, threshold=self.threshold, progress=report, cancelled=cancelled
         )
+
+    def to_bytes(self, result: Comparison) -> bytes:
+        """As `Kept.to_bytes`."""
+        return encode_comparison(result)
+
+    def from_bytes(self, blob: bytes) -> Comparison:
+        """As `Kept.from_bytes`."""
+        return decode_comparison(blob, self.a, self.b, self.threshold)

@@ -29,7 +29,8 @@ class AnalysisView:
 
     `place` counts the jobs that come first (queued only); `done` of `total` steps are
     computed, `total` 0 until that is known; `seconds_left` is None until the second step. `result`
-    is set once it is done, and where it was stopped and part of it was there.
+    is set once it is done, and where it was stopped and part of it was there; `from_store`: it had
+    been computed before.
     """
 
     job_id: str
@@ -41,6 +42,7 @@ class AnalysisView:
     total: int = 0
     seconds_left: float | None = None
     result: Any = None
+    from_store: bool = False
     error: TokenScopeError | None = None
 
     @property
@@ -53,10 +55,24 @@ class AnalysisJob(Work):
     """One analysis on one model. Safe to use from several threads."""
 
     def __init__(
-        self, job_id: str, model: ModelChoice, analysis: Analysis, *, clock: Callable[[], float]
+        self,
+        job_id: str,
+        model: ModelChoice,
+        analysis: Analysis,
+        *,
+        clock: Callable[[], float],
+        keep_result: Callable[[Analysis, Any], None],
     ) -> None:
+        """
+        Args:
+            job_id, model, clock: as of `Work`.
+            analysis: what to compute.
+            keep_result: is given the result once it is whole.
+        """
         super().__init__(job_id, model, tokens=analysis.tokens, clock=clock)
         self._analysis = analysis
+        self._keep_result = keep_result
+        self._from_store = False
         self._progress = (0, 0)
         self._began: float | None = None
         self._result: Any = None
@@ -67,10 +83,23 @@ class AnalysisJob(Work):
         """Compute it; when nobody wants it any more, part of it."""
         with self._lock:
             self._phase, self._load, self._began = "running", None, self._clock()
-        result = self._analysis.run(lm, self._report, lambda: not go_on())
-        phase: Phase = "done" if go_on() else "stopped"
+        cut = False
+
+        def cancelled() -> bool:
+            nonlocal cut
+            cut = cut or not go_on()
+            return cut
+
+        result = self._analysis.run(lm, self._report, cancelled)
+        if not cut:
+            self._keep_result(self._analysis, result)
         with self._lock:
-            self._phase, self._result = phase, result
+            self._phase, self._result = "stopped" if cut else "done", result
+
+    def answer(self, result: Any) -> None:
+        """Close it with a result from the store."""
+        with self._lock:
+            self._phase, self._result, self._from_store = "done", result, True
 
     def stop(self, keep: Callable[[Trace], object]) -> None:
         """Close it before it began."""
@@ -96,6 +125,7 @@ class AnalysisJob(Work):
                 total=total,
                 seconds_left=self._seconds_left(done, total),
                 result=self._result,
+                from_store=self._from_store,
                 error=self._error,
             )
 

@@ -131,6 +131,18 @@ def compare(
         _require_model(lm.identity, a.model)
         columns, complete = _measured(a, b, alignment, lm, progress, cancelled)
         measured = "all" if complete else "some"
+    return of_columns(a, b, alignment, columns, measured, threshold)
+
+
+def of_columns(
+    a: Trace,
+    b: Trace,
+    alignment: Alignment,
+    columns: Floats,
+    measured: Measured,
+    threshold: float,
+) -> Comparison:
+    """A comparison from its `kl_ab`, `kl_ba` and `jsd`, float64 [R, 3], in the alignment's rows."""
     columns.flags.writeable = False
     kl_ab, kl_ba, jsd = columns.T
     diverges = _relation(a, b, alignment) == "diverge"

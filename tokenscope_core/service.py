@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.analyses import Analysis
+from tokenscope_core.analyses import Analysis, Kept, key_of
 from tokenscope_core.analysis_jobs import AnalysisJob, AnalysisTicket
 from tokenscope_core.errors import ModelError, RecordError
 from tokenscope_core.hub import DownloadStopped
@@ -105,19 +105,27 @@ class GenerationService:
     ) -> AnalysisTicket:
         """Ask for something to be computed about traces; returns at once.
 
-        An equal analysis in progress is joined. Raises: as `submit`.
+        A result that the store has answers immediately; an equal analysis in progress is joined.
+
+        Raises: as `submit`.
         """
         choice = ModelChoice.of(model)
         require_allowed(choice.name)
         files = find(choice.name)
         choice = _plain(choice, files)
-        if files is not None and self.limits.memory_check:
+        kept = self._kept_result(analysis)
+        if kept is None and files is not None and self.limits.memory_check:
             require_fit(choice, facts_of(files), tokens=analysis.tokens)
         job_id = job_id_of(choice, analysis.recipe())
+        job = AnalysisJob(
+            job_id, choice, analysis, clock=self._clock, keep_result=self._keep_result
+        )
+        if kept is not None:
+            job.answer(kept)
+            return AnalysisTicket(job, subscriber, place=self._place, keep=self.keep)
         with self._changed:
             known = self._jobs.get(job_id)
             if not isinstance(known, AnalysisJob) or not self._can_be_joined(known):
-                job = AnalysisJob(job_id, choice, analysis, clock=self._clock)
                 known = self._enqueue(job, subscriber)
             return AnalysisTicket(known, subscriber, place=self._place, keep=self.keep)
 
@@ -187,6 +195,28 @@ class GenerationService:
             traces.append(trace)
         return tuple(traces)
 
+    def _kept_result(self, analysis: Analysis) -> Any:
+        """What the store has of an analysis; None where it has nothing."""
+        if not isinstance(analysis, Kept):
+            return None
+        key = key_of(analysis)
+        try:
+            blob = self.store.get_capture(key)
+            return None if blob is None else analysis.from_bytes(blob)
+        except RecordError as error:
+            _LOG.warning("Recomputing %s: %s", key, error)
+            self.store.delete_capture(key)
+            return None
+
+    def _keep_result(self, analysis: Analysis, result: Any) -> None:
+        """Put a whole result into the store; where that is impossible it is not lost."""
+        if not isinstance(analysis, Kept):
+            return
+        try:
+            self.store.put_capture(key_of(analysis), analysis.to_bytes(result))
+        except RecordError as error:
+            _LOG.warning("Not kept: %s", error)
+
     def _can_be_joined(self, job: Work) -> bool:
         """Whether it will go on: one that nobody wants any more is about to be stopped."""
         return not job.ended and job.wanted(self.limits.grace_s)
@@ -209,8 +239,10 @@ class GenerationService:
     def _remember(self, job: Work) -> None:
         self._jobs[job.job_id] = job
         self._jobs.move_to_end(job.job_id)
-        for job_id in list(self._jobs)[: max(0, len(self._jobs) - _REMEMBERED_JOBS)]:
-            if self._jobs[job_id].ended:
+        excess = len(self._jobs) - _REMEMBERED_JOBS
+        for place, (job_id, known) in enumerate(list(self._jobs.items())):
+            # Nobody finds an analysis by its id; what it found can be large.
+            if known.ended and (place < excess or isinstance(known, AnalysisJob)):
                 del self._jobs[job_id]
 
     def _place(self, job: Work) -> Place | None:

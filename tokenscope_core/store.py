@@ -1,7 +1,7 @@
-"""Traces and sessions on disk, through diskcache, as bytes only.
+"""Traces, what was computed about them, and sessions on disk, through diskcache, as bytes only.
 
-Computed traces may be evicted (size limit, least recently used); what a person made may not, so
-the two live in separate caches.
+What was computed may be evicted (size limit, least recently used), and captures do not drive out
+the traces they are of; what a person made may not be. So each lives in a cache of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tokenscope_core.trace import Trace
 
 STORE_VARIABLE = "TOKENSCOPE_STORE"
 DEFAULT_SIZE_LIMIT = 1024**3
+# Some 20 captures of all heads of a layer at 2,000 tokens.
+DEFAULT_CAPTURE_LIMIT = 512 * 1024**2
 
 
 def default_folder() -> Path:
@@ -52,7 +54,9 @@ def _set_aside(folder: Path) -> str:
 
 
 class Store:
-    """Traces by their key, and sessions by a name, in a folder shared by all processes.
+    """Traces and captures by their key, sessions by a name, in a folder shared by all processes.
+
+    A capture is whatever an analysis computed about traces, such as attention.
 
     `notices` are sentences for the operator: what was found damaged when it was opened. Damaged
     traces are computed again and no reason for one.
@@ -62,14 +66,29 @@ class Store:
     """
 
     def __init__(
-        self, folder: str | Path | None = None, *, size_limit: int = DEFAULT_SIZE_LIMIT
+        self,
+        folder: str | Path | None = None,
+        *,
+        size_limit: int = DEFAULT_SIZE_LIMIT,
+        capture_limit: int = DEFAULT_CAPTURE_LIMIT,
     ) -> None:
+        """
+        Args:
+            folder: None for the one that is configured.
+            size_limit: bytes of traces to keep at most.
+            capture_limit: bytes of captures to keep at most.
+        """
         self.folder = Path(folder) if folder is not None else default_folder()
         with _named_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._traces, _ = open_cache(
                 self.folder / "traces",
                 size_limit=size_limit,
+                eviction_policy="least-recently-used",
+            )
+            self._captures, _ = open_cache(
+                self.folder / "captures",
+                size_limit=capture_limit,
                 eviction_policy="least-recently-used",
             )
             # Every session is on the disk before `put_session` returns, also if the power fails.
@@ -104,6 +123,21 @@ class Store:
         with _named_errors(self.folder):
             return bool(self._traces.delete(key))
 
+    def put_capture(self, key: str, blob: bytes) -> None:
+        """Keep what was computed about traces, until others need the room."""
+        with _named_errors(self.folder):
+            self._captures.set(key, blob)
+
+    def get_capture(self, key: str) -> bytes | None:
+        """What `put_capture` kept under that key, or None."""
+        with _named_errors(self.folder):
+            return read(self._captures, key)
+
+    def delete_capture(self, key: str) -> bool:
+        """Forget a capture; False when it was not there."""
+        with _named_errors(self.folder):
+            return bool(self._captures.delete(key))
+
     def put_session(self, name: str, blob: bytes) -> None:
         """Keep what a person made; never evicted."""
         with _named_errors(self.folder):
@@ -131,4 +165,5 @@ class Store:
     def close(self) -> None:
         """Release the files."""
         self._traces.close()
+        self._captures.close()
         self._sessions.close()

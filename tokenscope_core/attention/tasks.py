@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.analyses import Report
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
+from tokenscope_core.attention.records import (
+    decode_map,
+    decode_rollout,
+    decode_top,
+    encode_map,
+    encode_rollout,
+    encode_top,
+)
 from tokenscope_core.attention.selection import Selection
 from tokenscope_core.trace import Trace
 
@@ -41,6 +49,18 @@ class AttentionOf:
         compute = captured_top if self.selection.top else captured
         return compute(lm, self.trace, self.selection, report, cancelled)
 
+    def to_bytes(self, result: AttentionMap | TopAttention) -> bytes:
+        """The result as a record, in half precision."""
+        return encode_top(result) if isinstance(result, TopAttention) else encode_map(result)
+
+    def from_bytes(self, blob: bytes) -> AttentionMap | TopAttention:
+        """The result again.
+
+        Raises:
+            RecordError: the bytes are damaged or of an unknown version.
+        """
+        return decode_top(blob) if self.selection.top else decode_map(blob)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RolloutOf:
@@ -63,3 +83,15 @@ class RolloutOf:
         from tokenscope_core.attention.rollout import rolled_out
 
         return rolled_out(lm, self.trace, self.up_to, report, cancelled)
+
+    def to_bytes(self, result: Rollout) -> bytes:
+        """The result as a record, in half precision."""
+        return encode_rollout(result)
+
+    def from_bytes(self, blob: bytes) -> Rollout:
+        """The result again.
+
+        Raises:
+            RecordError: the bytes are damaged or of an unknown version.
+        """
+        return decode_rollout(blob)
