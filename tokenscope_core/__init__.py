@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tokenscope_core import export, session_file, share
+from tokenscope_core.attention.difference import AttentionDifference, attention_difference
 from tokenscope_core.attention.flow import Flow
 from tokenscope_core.attention.flow_sums import flow_in
 from tokenscope_core.attention.head_statistics import HEAD_STATISTICS
@@ -23,6 +24,7 @@ from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.on_demand import attention, rollout, top_attention
 from tokenscope_core.attention.overview import HeadOverview
 from tokenscope_core.attention.selection import Selection
+from tokenscope_core.attention.sinks import Sinks, sinks_in, without
 from tokenscope_core.attention.summaries import attention_flow, head_overview
 from tokenscope_core.comparison import Comparison, compare
 from tokenscope_core.comparison_tables import overview
@@ -91,6 +93,7 @@ _NEEDS_TORCH = {
 __all__ = [
     "HEAD_STATISTICS",
     "METRICS",
+    "AttentionDifference",
     "AttentionMap",
     "Capabilities",
     "CapabilityError",
@@ -123,6 +126,7 @@ __all__ = [
     "SessionFile",
     "ShareError",
     "Shared",
+    "Sinks",
     "Store",
     "TokenScopeError",
     "TokenStep",
@@ -132,6 +136,7 @@ __all__ = [
     "aggregate_difference",
     "apply_edit",
     "attention",
+    "attention_difference",
     "attention_flow",
     "candidate_frame",
     "compare",
@@ -153,6 +158,7 @@ __all__ = [
     "score",
     "session_file",
     "share",
+    "sinks_in",
     "span_frame",
     "stream",
     "summary_frame",
@@ -162,6 +168,7 @@ __all__ = [
     "top_attention",
     "trace_of",
     "tree_frame",
+    "without",
 ]
 
 
