@@ -46,6 +46,9 @@ def test_the_prompt_is_left_out_unless_asked_for() -> None:
     everything = aggregate(trace, generated_only=False)
     assert generated["n"].sum() == pytest.approx(len(trace) - 8)
     assert everything["n"].sum() == pytest.approx(len(trace))
+    prompt = aggregate(trace, counted="prompt")
+    assert prompt["n"].sum() == pytest.approx(8)
+    assert (prompt["mean"] > 0).all(), "never as probability 1"
 
 
 def test_tokens_without_a_value_are_left_out_and_counted() -> None:

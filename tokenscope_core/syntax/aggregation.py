@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tokenscope_core.steps import Floats, Ints
 from tokenscope_core.syntax.bootstrap import interval_of_mean
 from tokenscope_core.syntax.frames import Syntax
-from tokenscope_core.syntax.shares import LEVELS, Level, shares
+from tokenscope_core.syntax.shares import LEVELS, Counted, Level, shares
 from tokenscope_core.trace import Trace
 
 __all__ = ["LEVELS", "THIN", "Level", "aggregate"]
@@ -34,6 +34,7 @@ def aggregate(
     confidence: float = 0.95,
     seed: int = 0,
     thin: int = THIN,
+    counted: Counted | None = None,
 ) -> pd.DataFrame:
     """How a metric is spread over the parts of one or more programs, highest mean first.
 
@@ -63,12 +64,13 @@ def aggregate(
         confidence: of the interval, between 0 and 1.
         seed: of the bootstrap; equal seeds give equal intervals.
         thin: see above.
+        counted: which tokens count, where it is neither the generated ones nor all: "prompt".
 
     Raises:
         RequestError: an unknown level, metric or language, or several traces by line.
     """
     table = shares(
-        traces, by, metric, "generated" if generated_only else "all",
+        traces, by, metric, counted or ("generated" if generated_only else "all"),
         language=language, whole_tokens=whole_tokens,
     )  # fmt: skip
     group, labels = pd.factorize(table["part"], sort=True)

@@ -89,6 +89,9 @@ class Icicle {
     if (payload.key !== this.payload?.key) [this.focus, this.selected] = [0, null];
     this.payload = payload;
     this.shape = shapeOf(payload.parent);
+    // Of one height, so that what is below stays where it is whatever is zoomed into.
+    const levels = Math.min(ROWS, 1 + this.shape.depth.reduce((a, b) => Math.max(a, b), 0));
+    this.rows.style.height = `${levels * ROW_PX}px`;
     this.rows.dataset.kind = payload.scale.kind;
     this.rows.setAttribute("aria-label", `Syntax tree by ${payload.scale.label}`);
     this.drawLegend();
@@ -132,13 +135,11 @@ class Icicle {
     const drawn = document.createDocumentFragment();
     for (const node of nodes) drawn.append(this.nodeOf(node));
     this.rows.replaceChildren(drawn);
-    const levels = Math.max(...nodes.map(({ row }) => row)) + 1;
-    this.rows.style.height = `${levels * ROW_PX}px`;
     const path = pathTo(this.payload.parent, this.focus);
     drawCrumbs(this.crumbs, this.payload, path, (index) => this.zoom(index));
     this.note.textContent = hidden
       ? `${hidden.toLocaleString("en")} more below are too narrow or too deep to draw: zoom in.`
-      : "";
+      : "All below it is drawn.";
     this.mark();
   }
 

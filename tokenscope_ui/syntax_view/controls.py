@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.syntax.aggregation import LEVELS as ALL_LEVELS
 from tokenscope_core.syntax.aggregation import Level
 from tokenscope_core.syntax.detection import language_of
-from tokenscope_core.syntax.documents import MARKDOWN, known_languages, language_label
+from tokenscope_core.syntax.documents import (
+    MARKDOWN,
+    known_languages,
+    language_label,
+)
 from tokenscope_ui import view_controls
+from tokenscope_ui.syntax_view.nodes import Width
 from tokenscope_ui.syntax_view.reading import KINDS, Look
 from tokenscope_ui.syntax_view.words import LEVELS
 
 DETECT = "detect"
 LEVEL_KEY, LANGUAGE_KEY = "syntax_level", "syntax_language"
 PROMPT_KEY, KIND_KEY = "syntax_prompt", "syntax_kind"
+WIDTH_KEY = "syntax_width"
 
 
 def draw(trace: Trace) -> Look:
@@ -66,6 +74,15 @@ def _level(language: str) -> Level:
         "Table by", offered, key=LEVEL_KEY, width=220, persist_state="session",
         format_func=lambda name: LEVELS[name],
     )  # fmt: skip
+
+
+def width() -> Width:
+    """What the width of a node of the tree stands for."""
+    chosen = st.segmented_control(
+        "Width", ("tokens", "bytes"), default="tokens", key=WIDTH_KEY, required=True,
+        persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    return cast(Width, chosen)
 
 
 def include_prompt() -> None:

@@ -8,11 +8,12 @@ import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.syntax.documents import MARKDOWN, language_label
-from tokenscope_ui import choices
+from tokenscope_ui import choices, icicle
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.syntax_view import controls, detail, state, tables
 from tokenscope_ui.syntax_view.chart import FEW, bar_chart, bar_table, point_table
+from tokenscope_ui.syntax_view.nodes import node_payload, selected_node, shown_nodes
 from tokenscope_ui.syntax_view.payload import PYTHON, span_payload, spans
 from tokenscope_ui.syntax_view.reading import (
     Look,
@@ -30,8 +31,9 @@ from tokenscope_ui.syntax_view.soundness import (
 from tokenscope_ui.syntax_view.words import LEVELS
 
 STRIP_KEY = "syntax_strip"
+ICICLE_KEY = "syntax_icicle"
 CHART_KEY = "syntax chart"
-_STRIP_HEIGHT = 560
+_STRIP_HEIGHT = 600
 
 
 def show(trace: Trace) -> None:
@@ -48,7 +50,8 @@ def show(trace: Trace) -> None:
     left, right = st.columns([0.6, 0.4], gap="medium")
     with left:
         _code(trace, look, byte)
-    with right:
+    # Of one height, so that what is below stays where it is whatever is selected.
+    with right, st.container(height=_STRIP_HEIGHT, border=False):
         if counts:
             sure = "Statements, the least sure first"
             st.markdown(f"**{sure}**", help="A compound statement is its own line or lines, "
@@ -56,6 +59,7 @@ def show(trace: Trace) -> None:
             tables.show_statements(trace, look)
         detail.show(trace, look, byte)
     if counts:
+        _tree(trace, look, byte)
         _aggregate(trace, look, byte)
     _findings(trace, look)
 
@@ -101,18 +105,47 @@ def _nothing_counts(trace: Trace, look: Look) -> None:
 
 
 def _code(trace: Trace, look: Look, byte: int | None) -> None:
-    cut = spans(trace, look)
+    node = state.selected_node(trace)
+    cut = spans(trace, look, node)
+    first = None if byte is None else cut.span_at(byte)
+    # A node without bytes is none that can be selected.
+    last = first if node is None else cut.span_at(node[1] - 1)
     mount(
-        span_payload(trace, look), key=STRIP_KEY,
-        selected=None if byte is None else cut.span_at(byte),
-        on_select=functools.partial(_take_span, trace, look), height=_STRIP_HEIGHT,
+        span_payload(trace, look, node), key=STRIP_KEY, selected=first,
+        extent=1 if first is None or last is None else 1 + last - first,
+        on_select=functools.partial(_take_span, trace, look, node), height=_STRIP_HEIGHT,
     )  # fmt: skip
 
 
-def _take_span(trace: Trace, look: Look) -> None:
-    cut, span = spans(trace, look), picked(STRIP_KEY)
+def _take_span(trace: Trace, look: Look, node: tuple[int, int] | None) -> None:
+    cut, span = spans(trace, look, node), picked(STRIP_KEY)
     if span is not None and span < len(cut):
         state.select(trace, int(cut.end[span]) - 1)
+
+
+def _tree(trace: Trace, look: Look, byte: int | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="icicle head"):
+        st.markdown(
+            f"**The syntax tree**, each node tinted by the {mean_label(look.metric)} of its tokens "
+            "and as wide as its",
+            width="content",
+            help="From the outside in, down to single words and signs. A node counts all that is "
+            "below it. Click one to zoom in and to see it in the code; Escape, or a name in the "
+            "path above, zooms out. Arrow keys walk, Enter zooms.",
+        )
+        width = controls.width()
+    icicle.mount(
+        node_payload(trace, look, width), key=ICICLE_KEY,
+        selected=selected_node(trace, look, byte, state.selected_node(trace)),
+        on_select=functools.partial(_take_node, trace, look),
+    )  # fmt: skip
+
+
+def _take_node(trace: Trace, look: Look) -> None:
+    frame, index = shown_nodes(trace, look), icicle.picked(ICICLE_KEY)
+    if index is not None and index < len(frame):
+        row = frame.iloc[index]
+        state.select_node(trace, int(row["byte_start"]), int(row["byte_end"]))
 
 
 def _aggregate(trace: Trace, look: Look, byte: int | None) -> None:
