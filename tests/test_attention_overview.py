@@ -226,7 +226,7 @@ def test_tasks_are_named_by_all_that_changes_them(trace: ts.Trace) -> None:
         json.dumps(task.recipe())
         for task in (
             OverviewOf(trace), OverviewOf(trace, (0,)), OverviewOf(trace, rows="predicting"),
-            OverviewOf(trace, language=None), FlowOf(trace), FlowOf(trace, "line"),
+            OverviewOf(trace, language="go"), FlowOf(trace), FlowOf(trace, "line"),
             FlowOf(trace, layers=(0,)), FlowOf(trace, heads=(0,)), FlowOf(trace, masked=(0,)),
             FlowOf(trace, rows="predicting"), FlowOf(trace, whole_tokens=False),
             FlowOf(trace, language="go"),

@@ -39,7 +39,7 @@ def measured(
     *layers: torch.Tensor,
     rows: Rows = "all",
     masked: tuple[int, ...] = (),
-    language: str | None = "python",
+    language: str | None = None,
 ) -> HeadOverview:
     fold = HeadMeasuring(Places.of(trace, language), rows=rows, masked=masked)
     for number, weights in enumerate(layers):
@@ -166,8 +166,10 @@ def test_a_token_right_before_is_a_duplicate_and_no_induction() -> None:
 
 
 def test_what_there_is_no_row_for_is_missing() -> None:
-    nothing_twice = syntax_traces.trace_of([b"x", b" =", b" y", b" +", b" z"])
-    found = measured(nothing_twice, random_heads(5), language=None)
+    prose = "Once upon a time there lived an old king"
+    nothing_twice = syntax_traces.trace_of(syntax_traces.words(prose))
+    found = measured(nothing_twice, random_heads(len(nothing_twice)))
+    assert found.language is None
     missing = {name for name in BY_NAME if np.isnan(found.statistic(name)).all()}
     expected = {
         "duplicate_token", "induction", "prompt_share", "same_statement", "same_function"

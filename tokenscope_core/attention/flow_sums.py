@@ -125,7 +125,7 @@ def flow_in(
     *,
     layer: int | None = None,
     head: int | None = None,
-    language: str = "python",
+    language: str | None = None,
     rows: Rows = "all",
     whole_tokens: bool = True,
 ) -> Flow:
@@ -137,7 +137,7 @@ def flow_in(
         by: the level of the parts.
         layer: one of the model's that was captured; None for the mean over those.
         head: likewise.
-        language: of a trace that is not analysed yet.
+        language: of a trace that is not analysed yet; None takes its own.
         rows: which rows count, of those captured.
         whole_tokens: as in `parts_of`.
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core.steps import Ints
-from tokenscope_core.syntax.frames import Syntax, analyse, line_ends, syntax_frame
+from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.frames import analyse, line_ends, syntax_frame
 from tokenscope_core.trace import Trace
 
 NOWHERE = -1
@@ -19,8 +20,9 @@ class Places:
     """The tokens of a text, int64 [T] each.
 
     `line`, `statement` (the innermost whole one) and `function` (the innermost, by its dotted name)
-    are equal for tokens in the same and `NOWHERE` for tokens in none; without a known language no
-    token is in a statement or function. Tokens are placed whole, as in `syntax_frame`.
+    are equal for tokens in the same and `NOWHERE` for tokens in none. Where the language is not
+    known (None), no token is in a statement or function. Tokens are placed whole, as in
+    `syntax_frame`.
     """
 
     token_ids: Ints
@@ -31,22 +33,30 @@ class Places:
     language: str | None = None
 
     @classmethod
-    def of(cls, trace: Trace | Syntax, language: str | None = "python") -> Places:
-        """Read them off a trace, or off what `analyse` made of it.
+    def of(cls, trace: Trace, language: str | None = None) -> Places:
+        """Read them off a trace.
+
+        Args:
+            trace: any.
+            language: as in `analyse`; None takes the trace's own, or none where that may be prose.
 
         Raises:
             RequestError: no such language.
         """
-        if isinstance(trace, Trace) and language is not None:
-            trace = analyse(trace, language)
-        if isinstance(trace, Trace):
-            statement = function = np.full(len(trace), NOWHERE)
-        else:
-            language, frame = trace.language, syntax_frame(trace)
-            statement, function = _statements(frame, len(trace.trace.text_bytes)), _functions(frame)
-            trace = trace.trace
         line = np.searchsorted(line_ends(trace), trace.byte_start, side="right")
-        return cls(trace.token_ids, trace.prompt_length, line, statement, function, language)
+        if language is None and language_of(trace).maybe_prose:
+            nowhere = np.full(len(trace), NOWHERE)
+            return cls(trace.token_ids, trace.prompt_length, line, nowhere, nowhere)
+        syntax = analyse(trace, language)
+        frame = syntax_frame(syntax)
+        return cls(
+            trace.token_ids,
+            trace.prompt_length,
+            line,
+            _statements(frame, len(trace.text_bytes)),
+            _functions(frame),
+            syntax.language,
+        )
 
 
 def _statements(frame: pd.DataFrame, text_bytes: int) -> Ints:

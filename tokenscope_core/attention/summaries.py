@@ -26,13 +26,14 @@ class OverviewOf:
 
     - `masked`: positions to take out of every row, such as `HeadOverview.sinks.positions`.
     - `rows`: which count in the statistics.
-    - `language`: of the syntax; None leaves what needs syntax missing.
+    - `language`: of the syntax; None takes the trace's own, and where that may be prose leaves what
+      needs syntax missing.
     """
 
     trace: Trace
     masked: tuple[int, ...] = ()
     rows: Rows = "all"
-    language: str | None = "python"
+    language: str | None = None
 
     def recipe(self) -> dict[str, Any]:
         """The trace and how it is looked at."""
@@ -66,7 +67,7 @@ class FlowOf:
 
     - `by`: what a part is; `whole_tokens`: as in `parts.parts_of`.
     - `layers`, `heads`: which the mean is over; None for all.
-    - `masked`, `rows`: as in `OverviewOf`. `language`: of the syntax.
+    - `masked`, `rows`: as in `OverviewOf`. `language`: of the syntax; None for the trace's own.
     """
 
     trace: Trace
@@ -76,7 +77,7 @@ class FlowOf:
     masked: tuple[int, ...] = ()
     rows: Rows = "all"
     whole_tokens: bool = True
-    language: str = "python"
+    language: str | None = None
 
     def recipe(self) -> dict[str, Any]:
         """The trace and how it is looked at."""
@@ -120,7 +121,7 @@ def head_overview(
     *,
     masked: Sequence[int] = (),
     rows: Rows = "all",
-    language: str | None = "python",
+    language: str | None = None,
     progress: Report | None = None,
 ) -> HeadOverview:
     """What every head of a model does on a text: statistics, small pictures and sinks, in one pass.
@@ -131,7 +132,8 @@ def head_overview(
         masked: positions to take out of every row, its weight shared among the rest.
         rows: which count in the statistics: all but the first token's, or those that generated
             tokens were predicted from.
-        language: of the syntax; None leaves the statistics that need it missing.
+        language: of the syntax; None takes the trace's own, and where that may be prose leaves the
+            statistics that need it missing.
         progress: is told after each layer how many are done, and of how many.
 
     Raises:
@@ -152,7 +154,7 @@ def attention_flow(
     masked: Sequence[int] = (),
     rows: Rows = "all",
     whole_tokens: bool = True,
-    language: str = "python",
+    language: str | None = None,
     progress: Report | None = None,
 ) -> Flow:
     """How much the parts of a program attend to each other, mean over heads, in one pass.
@@ -162,7 +164,8 @@ def attention_flow(
         trace: any trace of it.
         by: the parts: a level of the syntax tree, lines, or `unit`, each whole statement.
         layers, heads: which the mean is over; None for all.
-        masked, rows, language, progress: as in `head_overview`; a language is needed here.
+        masked, rows, progress: as in `head_overview`.
+        language: of the syntax; None takes the trace's own.
         whole_tokens: a token counts in the part that most of it is in; else by its bytes.
 
     Raises: as `head_overview`.
