@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
     "attention.flow_sums", "attention.overview_format", "attention.parts", "attention.places",
-    "attention.summaries",
+    "attention.summaries", "attention.estimate", "attention.maps", "attention.on_demand",
+    "attention.records", "attention.selection", "attention.tasks", "analysis_records",
+    "array_records",
     "alignment", "arrow_files", "comparison", "comparison_tables", "edits", "errors", "export",
     "filters",
     "metric_registry", "model_comparison",
@@ -37,7 +39,7 @@ DOCUMENTED = (
     "candidate_frame", "compare", "Comparison", "Session", "Trace", "Store", "TokenScopeError",
     "TokenStep", "share", "Shared", "session_file", "export",
     "import_openai_logprobs",
-    "syntax_frame", "aggregate", "aggregate_difference", "icicle_frame",
+    "syntax_frame", "aggregate", "aggregate_difference", "icicle_frame", "attention", "rollout",
 )  # fmt: skip
 
 

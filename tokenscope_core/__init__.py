@@ -42,6 +42,7 @@ from tokenscope_core.errors import (
     QueueFullError,
     RecordError,
     RequestError,
+    SelectionTooLargeError,
     ShareError,
     TokenScopeError,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "Rollout",
     "Sampling",
     "Selection",
+    "SelectionTooLargeError",
     "Session",
     "SessionFile",
     "ShareError",

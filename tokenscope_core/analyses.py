@@ -19,6 +19,7 @@ from tokenscope_core.counterfactual import Effect, Influence, effects
 from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
+    from tokenscope_core.model_facts import ModelFacts
     from tokenscope_core.models import LanguageModel
 
 Report = Callable[[int, int], None]
@@ -55,6 +56,18 @@ class Kept(Protocol):
 
         Raises:
             RecordError: the bytes are damaged or of an unknown version.
+        """
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """An analysis that can take more memory than there is, whatever the model."""
+
+    def require_room(self, facts: ModelFacts, present: int) -> None:
+        """Refuse what takes more than `present` bytes on a model of such facts.
+
+        Raises:
+            RequestError: it does.
         """
 
 

@@ -22,7 +22,7 @@ from tokenscope_core.errors import RecordError
 
 Array = npt.NDArray[Any]
 
-MAX_UNPACKED_BYTES = 256 * 1024**2
+MAX_UNPACKED_BYTES = 384 * 1024**2
 _MAGIC = b"TokenScope arrays\n"
 _HEADER = struct.Struct("<32sQ")  # SHA-256 of what follows, and its size before it was packed
 _DESCRIPTION = "description"

@@ -2,7 +2,8 @@
 
 TokenScopeError
 ├── RequestError            the request cannot be run as asked
-│   └── ContextLengthError  prompt plus new tokens exceed the model's context
+│   ├── ContextLengthError  prompt plus new tokens exceed the model's context
+│   └── SelectionTooLargeError  so much attention does not fit into memory
 ├── ModelError              the model cannot be used
 │   ├── ModelNotFoundError  no such folder, id or network
 │   ├── ModelFormatError    found, but damaged or not a causal language model
@@ -16,6 +17,11 @@ TokenScopeError
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenscope_core.attention.selection import Selection
 
 
 class TokenScopeError(Exception):
@@ -54,6 +60,28 @@ class ContextLengthError(RequestError):
         self.max_new_tokens = max_new_tokens
         self.context_length = context_length
         self.tail = tail
+
+
+class SelectionTooLargeError(RequestError):
+    """So much attention does not fit into the memory there is for it; nothing was computed.
+
+    `needed` and `present` are bytes; `suggestion` is a smaller selection that fits, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        asked: str,
+        found: str,
+        action: str,
+        needed: int,
+        present: int,
+        suggestion: Selection | None,
+    ) -> None:
+        super().__init__(asked=asked, found=found, action=action)
+        self.needed = needed
+        self.present = present
+        self.suggestion = suggestion
 
 
 class ModelError(TokenScopeError):

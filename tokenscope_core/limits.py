@@ -16,7 +16,8 @@ class Limits:
     `jobs_per_visitor` those that one browser session has waiting or running. `grace_s` is how long
     a run outlives its last lost subscriber. With `memory_check` a model that does not fit into the
     memory there is, is refused before it is loaded. `prefix_cache_mb` is how much memory each model
-    may hold of texts it has read, so that branches need not read them again.
+    may hold of texts it has read, so that branches need not read them again; `capture_mb` how much
+    one capture of attention may take.
     """
 
     waiting: int = 64
@@ -26,6 +27,7 @@ class Limits:
     grace_s: float = 60.0
     memory_check: bool = True
     prefix_cache_mb: int = 256
+    capture_mb: int = 1024
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -42,6 +44,7 @@ class Limits:
             grace_s=_positive("TOKENSCOPE_GRACE_S", cls.grace_s),
             memory_check=_switch("TOKENSCOPE_MEMORY_CHECK", cls.memory_check),
             prefix_cache_mb=int(_positive("TOKENSCOPE_PREFIX_CACHE_MB", cls.prefix_cache_mb)),
+            capture_mb=int(_positive("TOKENSCOPE_CAPTURE_MB", cls.capture_mb)),
         )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.analyses import Analysis, Kept, key_of
+from tokenscope_core.analyses import Analysis, Bounded, Kept, key_of
 from tokenscope_core.analysis_jobs import AnalysisJob, AnalysisTicket
 from tokenscope_core.errors import ModelError, RecordError
 from tokenscope_core.hub import DownloadStopped
@@ -26,7 +26,7 @@ from tokenscope_core.load_progress import LoadProgress, Report
 from tokenscope_core.loading import fetch, load, require_fit
 from tokenscope_core.machine import devices, require_device
 from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.model_facts import facts_of
+from tokenscope_core.model_facts import ModelFacts, facts_of
 from tokenscope_core.model_files import ModelFiles, find
 from tokenscope_core.model_pool import LoadedModel, ModelPool
 from tokenscope_core.model_sources import require_allowed
@@ -107,15 +107,16 @@ class GenerationService:
 
         A result that the store has answers immediately; an equal analysis in progress is joined.
 
-        Raises: as `submit`.
+        Raises: as `submit`, and
+            RequestError: it would take more memory than one analysis may.
         """
         choice = ModelChoice.of(model)
         require_allowed(choice.name)
         files = find(choice.name)
         choice = _plain(choice, files)
         kept = self._kept_result(analysis)
-        if kept is None and files is not None and self.limits.memory_check:
-            require_fit(choice, facts_of(files), tokens=analysis.tokens)
+        if kept is None and files is not None:
+            self._require_room(choice, facts_of(files), analysis)
         job_id = job_id_of(choice, analysis.recipe())
         job = AnalysisJob(
             job_id, choice, analysis, clock=self._clock, keep_result=self._keep_result
@@ -194,6 +195,12 @@ class GenerationService:
                 return ()
             traces.append(trace)
         return tuple(traces)
+
+    def _require_room(self, choice: ModelChoice, facts: ModelFacts, analysis: Analysis) -> None:
+        if self.limits.memory_check:
+            require_fit(choice, facts, tokens=analysis.tokens)
+        if isinstance(analysis, Bounded):
+            analysis.require_room(facts, self.limits.capture_mb * 10**6)
 
     def _kept_result(self, analysis: Analysis) -> Any:
         """What the store has of an analysis; None where it has nothing."""

@@ -8,12 +8,14 @@ them, and dropped before the next layer. Layers above the last one asked for are
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from tokenscope_core.attention.estimate import Heads, note_pass, require_room
 from tokenscope_core.attention.folds import KeepTop, KeepWeights, LayerFold
 from tokenscope_core.attention.layers import (
     AttentionFacts,
@@ -26,6 +28,7 @@ from tokenscope_core.attention.selection import Fold, Selection
 from tokenscope_core.attention.sources import source_of
 from tokenscope_core.branching import require_same_model
 from tokenscope_core.errors import CapabilityError, RequestError
+from tokenscope_core.machine import memory_of
 from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -106,8 +109,11 @@ def attend(
             source.forget()
 
         report(0, len(layers))
+        began = time.perf_counter()
         with after_each(decoder_layers(lm.model), done):
             _read(lm.model, torch.tensor([ids], device=lm.device))
+    seconds = time.perf_counter() - began
+    note_pass(lm.identity.fingerprint, len(ids), shown[-1] + 1, seconds)
     return tuple(shown)
 
 
@@ -120,9 +126,11 @@ def captured(
 ) -> AttentionMap:
     """The map of a selection; when cancelled, of the layers there are by then.
 
-    Raises: as `attend`.
+    Raises: as `attend`, and
+        SelectionTooLargeError: it would not fit into the memory that is free.
     """
     facts = layout_of(lm.model, lm.identity.vocabulary_size).facts
+    _require_room(lm, facts, selection, len(text))
     kept = KeepWeights(len(selection.layers or facts.layers))
     layers = attend(lm, text, selection, [kept], report, cancelled)
     weights = kept.weights()
@@ -139,14 +147,25 @@ def captured_top(
 ) -> TopAttention:
     """The largest weights of a selection; when cancelled, of the layers there are by then.
 
-    Raises: as `attend`.
+    Raises: as `attend`, and
+        SelectionTooLargeError: it would not fit into the memory that is free.
     """
+    facts = layout_of(lm.model, lm.identity.vocabulary_size).facts
+    _require_room(lm, facts, selection, len(text))
     kept = KeepTop(selection.top)
     layers = attend(lm, text, selection, [kept], report, cancelled)
     keys, weights = kept.keys(), kept.weights()
     for array in (keys, weights):
         array.flags.writeable = False
     return TopAttention(keys, weights, **_described(lm, text, selection, layers))
+
+
+def _require_room(
+    lm: LanguageModel, facts: AttentionFacts, selection: Selection, length: int
+) -> None:
+    if facts.way != "none":
+        heads = Heads(facts.layers, max(facts.heads), lm.model.config.hidden_size)
+        require_room(heads, length, selection, memory_of(str(lm.device)).available)
 
 
 def resolved(

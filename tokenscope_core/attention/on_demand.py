@@ -38,6 +38,7 @@ def attention(
 
     Raises:
         RequestError: the trace is another model's, or there is no such layer, head or position.
+        SelectionTooLargeError: it would not fit into the memory that is free.
         CapabilityError: the model gives no attention, or not this kind.
     """
     from tokenscope_core.attention.capture import captured

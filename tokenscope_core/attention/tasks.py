@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.analyses import Report
+from tokenscope_core.attention.estimate import Heads, require_room
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.records import (
     decode_map,
@@ -17,6 +18,7 @@ from tokenscope_core.attention.records import (
     encode_top,
 )
 from tokenscope_core.attention.selection import Selection
+from tokenscope_core.model_facts import ModelFacts
 from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -48,6 +50,15 @@ class AttentionOf:
 
         compute = captured_top if self.selection.top else captured
         return compute(lm, self.trace, self.selection, report, cancelled)
+
+    def require_room(self, facts: ModelFacts, present: int) -> None:
+        """As `Bounded.require_room`, where the model's configuration says how much attends.
+
+        Raises:
+            SelectionTooLargeError: with a smaller selection, where one fits.
+        """
+        if (heads := Heads.of(facts)) is not None:
+            require_room(heads, len(self.trace), self.selection, present)
 
     def to_bytes(self, result: AttentionMap | TopAttention) -> bytes:
         """The result as a record, in half precision."""
