@@ -81,6 +81,60 @@ def test_marks_stand_at_their_tokens_and_the_prompt_defines() -> None:
     assert mark_frame(trace_of([])).empty
 
 
+SOLUTION = '''from typing import List
+
+
+def closest(numbers: List[float], threshold: float) -> bool:
+    """ Check if in given list of numbers, are any two numbers closer to each other than
+    given threshold. It doesn't matter which.
+    >>> closest([1.0, 2.0], 0.5)
+    """
+    pairs = [(a, b) for i, a in enumerate(numbers) for b in numbers[i + 1 :]]
+    message = f"of {len(pairs)} pairs, {threshold!r}" + 'it\\'s one'
+    for first, second in sorted(pairs, key=lambda pair: pair[0]):
+        try:
+            if abs(first - second) < threshold:
+                return True
+        except (TypeError, ValueError) as error:
+            raise RuntimeError(message) from error
+    with open("log") as log:
+        print(*(n for n in numbers if n), {k: v for k, v in pairs}, file=log)
+    return False
+
+
+class Counter:
+    total, *rest = 0, 1
+
+    def step(self, by=1):
+        self.total += by
+        assert (n := self.total) > 0, n
+        return [x for x in range(n)]
+'''
+
+
+def test_correct_code_cut_anywhere_has_no_marks() -> None:
+    # No word of an open string is a name, and no name is judged that a later word may bind.
+    text = SOLUTION.encode()
+    compile(text, "solution", "exec")
+    marked = {length: name_marks(text[:length]) for length in range(0, len(text) + 1, 3)}
+    assert {length: marks for length, marks in marked.items() if marks} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("def f(a):\n    x = helper(a)\n    y = '''and so on", ["helper"]),
+        ("def f(a):\n    x = helper(a)\n    return [b", ["helper"]),
+        ("def f(a):\n    return helper(a) + 1", ["helper"]),
+        ("def f(a):\n    return helper", []),  # it may go on
+        ("def f(a):\n    b, c", []),  # a target, perhaps
+        ("print([b", []),  # "for b in" may follow
+    ],
+)
+def test_unfinished_code_is_judged_as_far_as_it_is_settled(text: str, names: list[str]) -> None:
+    assert [name for name, *_ in found(text)] == names
+
+
 def test_broken_code_makes_marks_weak() -> None:
     marks = found("x = = nothing(\n")
     assert "nothing" in [name for name, *_ in marks]

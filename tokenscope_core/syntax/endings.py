@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tokenscope_core.syntax.languages import Grammar
 
@@ -56,6 +56,25 @@ def may_be_quoted(before: bytes, piece: bytes) -> bool:
     """Whether a string, a comment or the like may begin in a piece or in the word it goes on."""
     tail = before[-4:] + piece
     return bool(_OPENING.search(before[-2:] + piece) or _STRING_PREFIX.search(tail))
+
+
+# What may be left of a Python statement: inside the open brackets, and after them.
+_PYTHON_INSIDE = (
+    "", "x", " x", " in x", " x in x", " else x", " x else x", ": x", " import x", " x import x",
+    " as x", "=x", " for x in x", "(", "{x}",
+)  # fmt: skip
+_PYTHON_AFTER = ("", ":", ": x", " x:", "():", " x():", "\ndef x(): x", " in x:", " = x")
+
+
+def rests(grammar: Grammar) -> Iterator[tuple[bytes, bytes]]:
+    """What may be left of an unfinished statement: inside the open brackets, and after them."""
+    pairs: Iterable[tuple[str, str]]
+    if grammar.name == "python":
+        pairs = ((inside, after) for after in _PYTHON_AFTER for inside in _PYTHON_INSIDE)
+    else:
+        pairs = (("", ""), *grammar.fillers, ("", "{}"), ("x", "{}"))
+    for inside, after in pairs:
+        yield inside.encode(), after.encode()
 
 
 _PAIRS = {ord("("): b")", ord("["): b"]", ord("{"): b"}"}

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import LogType, Parser, Point, Tree
 
-from tokenscope_core.syntax.endings import Endings, closers_of, may_be_quoted
+from tokenscope_core.syntax.endings import Endings, closers_of, may_be_quoted, rests
 from tokenscope_core.syntax.languages import Grammar
 from tokenscope_core.syntax.layout import Layout
 
@@ -121,6 +121,23 @@ class GrowingText:
         if self._layout is not None and not self._layout.copy().feed(piece):
             return False
         return self._read(piece)[1]
+
+    def ending(self) -> bytes | None:
+        """Something that would end the text as code without errors; None if we know nothing."""
+        state = self._state
+        if not self.viable:
+            return None
+        if state.tree is None or not state.tree.root_node.has_error:
+            return state.ending
+        # Tried on top of the text as it is; what is found is no part of it.
+        twin, trial = self.copy(), copy.copy(state)
+        finishes = dict.fromkeys((state.finish, state.ending, b"", *self._endings.closers))
+        for finish in finishes:
+            for inside, after in rests(self.grammar):
+                ending = finish + inside + state.brackets + after
+                if twin._is_valid(state, trial, ending):
+                    return ending
+        return None
 
     def _forget(self) -> None:
         """Go on with the last two top-level statements alone: an `else` may follow the last."""

@@ -6,6 +6,7 @@ that a later line will define, looks the same as one the model made up.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,10 +15,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tokenscope_core.syntax.completion import Completed, completed
 from tokenscope_core.syntax.languages import grammar
+from tokenscope_core.syntax.layout import Layout
 from tokenscope_core.syntax.maps.python import BUILTINS
 from tokenscope_core.syntax.names import Names, Use, names_of
-from tokenscope_core.syntax.tree import NodeTable, parse
+from tokenscope_core.syntax.tree import NodeTable
 from tokenscope_core.trace import Trace
 
 Finding = Literal["call of an unknown name", "unknown name", "used before it is defined"]
@@ -33,8 +36,8 @@ class NameMark:
     """A name at bytes `start` to `end` for which the visible text has no definition.
 
     `certainty`: "likely" where the code runs as it is read and nothing hides a definition;
-    "possible" where a later line could still bring one; "weak" where a star import, reflection or
-    a syntax error nearby could explain it. `reason` says which, as a clause.
+    "possible" where what is still to come could bring one; "weak" where a star import, reflection
+    or a syntax error nearby could explain it. `reason` says which, as a clause.
     """
 
     start: int
@@ -45,11 +48,20 @@ class NameMark:
     reason: str
 
 
-def name_marks(text: bytes) -> list[NameMark]:
-    """The marks of a Python text, in order."""
-    nodes = parse(text, grammar("python"))
-    names = names_of(nodes, text)
-    return list(_marks(names, nodes))
+@functools.lru_cache(maxsize=32)
+def name_marks(text: bytes) -> tuple[NameMark, ...]:
+    """The marks of a Python text, finished or not, in order.
+
+    An unfinished text is read as if it were finished (see `completion`). A name that what follows
+    may yet bind or go on to spell is not judged: the last one of the text, one inside a bracket
+    that is open, and one that may become the target of an assignment.
+    """
+    done = completed(text, grammar("python"))
+    names = names_of(done.nodes, text)
+    last = _last_line(text)
+    return tuple(
+        mark for use, mark in _marks(names, done) if not done.viable or last.judges(use, done.nodes)
+    )
 
 
 def mark_frame(trace: Trace, *, generated_only: bool = True) -> pd.DataFrame:
@@ -70,19 +82,53 @@ def mark_frame(trace: Trace, *, generated_only: bool = True) -> pd.DataFrame:
     return renamed.reset_index(drop=True)
 
 
-def _marks(names: Names, nodes: NodeTable) -> Iterator[NameMark]:
+@dataclass(frozen=True, slots=True)
+class _LastLine:
+    """The logical line that a text ends in: where it begins, and whether brackets are open."""
+
+    start: int
+    end: int
+    open: bool
+
+    def judges(self, use: Use, nodes: NodeTable) -> bool:
+        """Whether it is settled what a name in it stands for."""
+        if nodes.start[use.row] < self.start:
+            return True
+        if self.open or nodes.end[use.row] >= self.end:
+            return False
+        above = use.row
+        while above > 0 and not nodes.kind[above].endswith("_statement"):
+            above = nodes.parent[above]
+        return use.called or nodes.kind[above] != "expression_statement"
+
+
+def _last_line(text: bytes) -> _LastLine:
+    layout, start, at = Layout(), 0, 0
+    for line in text.splitlines(keepends=True):
+        layout.feed(line)
+        at += len(line)
+        if layout.mode == "indentation" and not layout.depth and line.endswith(b"\n"):
+            start = at
+    return _LastLine(start, len(text), bool(layout.depth) or layout.mode in ("quotes", "string"))
+
+
+def _marks(names: Names, done: Completed) -> Iterator[tuple[Use, NameMark]]:
+    nodes = done.nodes
     reflection = any(use.called and use.name in _REFLECTION for use in names.uses)
     for use in names.uses:
+        # What belongs to the ending is no part of the text; what is only unfinished, no error.
+        if nodes.start[use.row] >= done.length or (done.viable and nodes.in_error[use.row]):
+            continue
         if _IMPLICIT.fullmatch(use.name):
             continue
         found = names.visible(use, nodes.start[use.row])
         if found is None:
             if use.name not in BUILTINS:
-                yield _unknown(use, names, nodes, reflection)
+                yield use, _unknown(use, names, nodes, reflection)
         elif found is names.scopes[use.scope] and use.name not in BUILTINS and not use.typed:
             start = nodes.start[use.row]
             if start < found.bound[use.name] and not _comprehended(use, names):
-                yield _early(use, nodes)
+                yield use, _early(use, nodes)
 
 
 def _unknown(use: Use, names: Names, nodes: NodeTable, reflection: bool) -> NameMark:
