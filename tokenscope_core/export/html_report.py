@@ -1,0 +1,157 @@
+"""A session as one HTML page that opens anywhere, without a network.
+
+The page holds its style, its program and its data, and nothing else: a content security policy
+with the hashes of the first two forbids the browser to load or to run anything more. The data are
+JSON in which no `<` occurs; the page shows texts as text nodes only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tokenscope_core.export.visible import visible_text
+from tokenscope_core.metric_registry import METRICS
+from tokenscope_core.session import Session
+from tokenscope_core.session_branch import Branch
+from tokenscope_core.steps import KEPT, NOT_DRAWN, Floats
+from tokenscope_core.trace import Trace
+
+_FOLDER = Path(__file__).parent / "report_page"
+_SOURCES = {"prompt": "p", "sampled": "s", "forced": "f"}
+_SIGNIFICANT_DIGITS = 5
+# What is tinted not at all and fully; log quantities in bits, of the rank its decimal logarithm.
+# Where a metric is signed, the tint grows to both sides of 0.
+_TINTS: dict[str, tuple[float, float]] = {
+    "surprisal": (0, 12), "logprob": (0, -12), "sampled_logprob": (0, -12), "entropy": (0, 10),
+    "varentropy": (0, 20), "top_entropy": (0, 4), "typicality": (0, 8), "rank": (0, 3),
+    "elapsed_ms": (0, 100), "entropy_norm": (0, 1),
+}  # fmt: skip
+_UNSURE_WHEN_LOW = (1, 0)
+
+
+def report(source: Session | Trace, traces: Iterable[Trace] = (), *, title: str = "") -> bytes:
+    """The page, in UTF-8. Figures in it are rounded to five significant digits.
+
+    Args:
+        source: the session, or a single trace.
+        traces: those of its branches that are at hand; of the others only the recipe is shown.
+        title: of the page; by default the name of the root.
+    """
+    session = _alone(source) if isinstance(source, Trace) else source
+    at_hand = [source] if isinstance(source, Trace) else traces
+    known = {trace.key: trace for trace in at_hand if trace.key in session}
+    data = json.dumps(_data(session, known, title), ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        data = data.replace(character, f"\\u{ord(character):04x}")
+    style, program = _part("page.css"), _part("page.js")
+    page = _part("page.html")
+    for name, text in (
+        ("STYLE_HASH", _hash(style)), ("SCRIPT_HASH", _hash(program)),
+        ("STYLE", style), ("SCRIPT", program), ("DATA", data),
+    ):  # fmt: skip
+        before, found, after = page.partition("{{" + name + "}}")
+        assert found, f"the page has no place for {name}"
+        page = before + text + after
+    return page.encode("utf-8")
+
+
+def _alone(trace: Trace) -> Session:
+    if trace.branch is None:
+        return Session.start(trace)
+    # Shown by itself, a branch is the root of its own tree.
+    whole = Branch(trace.key, trace.request, "a branch")
+    return Session(trace.model, (whole,), trace.key)
+
+
+@cache
+def _part(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _data(session: Session, traces: dict[str, Trace], title: str) -> dict[str, Any]:
+    words: dict[tuple[bytes, bool], int] = {}
+    place = {key: index for index, key in enumerate(session.walk())}
+    branches = []
+    for key in place:
+        branch = session.branch(key)
+        recipe: dict[str, Any] = {"request": branch.request.to_json()}
+        if branch.edit is not None:
+            recipe |= {"parent": branch.parent, "edit": branch.edit.to_json()}
+        branches.append(
+            {
+                "key": key,
+                "name": visible_text(branch.name.encode("utf-8")),
+                "note": branch.note,
+                "colour": branch.colour,
+                "depth": len(session.path_to(key)) - 1,
+                "parent": place[branch.parent] if branch.parent else None,
+                "fork": branch.edit.position if branch.edit else None,
+                "recipe": json.dumps(recipe, ensure_ascii=False, indent=1),
+                "trace": _trace_data(traces[key], words) if key in traces else None,
+            }
+        )
+    return {
+        "title": visible_text((title or session.root.name).encode("utf-8")),
+        "model": session.model.name,
+        "fingerprint": session.model.fingerprint,
+        "vocabularySize": session.model.vocabulary_size,
+        "current": place[session.current],
+        "metrics": [
+            {
+                "name": metric.name,
+                "label": metric.label,
+                "unit": metric.unit,
+                "formula": metric.formula,
+                "meaning": metric.meaning,
+                "tint": _TINTS.get(metric.name, _UNSURE_WHEN_LOW),
+            }
+            for metric in METRICS
+        ],
+        "words": [[visible_text(spelled), special] for spelled, special in words],
+        "branches": branches,
+    }
+
+
+def _trace_data(trace: Trace, words: dict[tuple[bytes, bool], int]) -> dict[str, Any]:
+    table, special = trace.vocabulary.token_bytes, trace.vocabulary.special_ids
+
+    def word(token_id: int) -> int:
+        if token_id < 0:
+            return -1
+        return words.setdefault((table[token_id], token_id in special), len(words))
+
+    return {
+        "promptLength": trace.prompt_length,
+        "finish": trace.finish_reason,
+        "words": [word(i) for i in trace.token_ids.tolist()],
+        "ids": trace.token_ids.tolist(),
+        "sources": "".join(_SOURCES[source] for source in trace.source.tolist()),
+        "metrics": {metric.name: _rounded(trace.column(metric.name)) for metric in METRICS},
+        "width": trace.candidate_ids.shape[1],
+        "candidates": [word(i) for i in trace.candidate_ids.ravel().tolist()],
+        "logprobs": _rounded(trace.candidate_logprobs.ravel()),
+        "kept": _kept(trace.candidate_kept.ravel().tolist()),
+    }
+
+
+def _kept(values: Sequence[int]) -> str:
+    """A character a candidate: it could have been drawn, a filter had removed it, not drawn."""
+    return "".join("-" if value == NOT_DRAWN else str(int(value == KEPT)) for value in values)
+
+
+def _rounded(values: Floats) -> list[float | None]:
+    return [
+        None if math.isnan(value) else float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
+        for value in values.tolist()
+    ]

@@ -1,0 +1,263 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const at = (id) => document.getElementById(id);
+  const NATS_PER_BIT = Math.LN2;
+  const SOURCES = { p: "prompt", s: "sampled", f: "forced" };
+  const FINISHED = {
+    length: "reached the number of new tokens",
+    eos: "the model ended the text",
+    stop: "a stop string or stop token came up",
+    cancelled: "stopped before its end",
+  };
+  const SHOWN_ON_HOVER = ["prob", "surprisal", "entropy", "rank"];
+  const FULL_TINT = 0.75;
+  const byName = new Map(data.metrics.map((metric) => [metric.name, metric]));
+  const state = { branch: data.current, token: null, metric: "surprisal", unit: "bits" };
+  let spans = [];
+
+  // Every text of the report reaches the page here, as text.
+  const element = (tag, text = "", className = "") => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    made.className = className;
+    return made;
+  };
+  // Out of its line a token shows its spaces too.
+  const alone = (word) => data.words[word][0].replaceAll(" ", "·");
+  const branch = () => data.branches[state.branch];
+  const trace = () => branch().trace;
+  const logUnits = (metric) => ({ nats: 1, "nats²": 2 })[metric.unit] || 0;
+  const inBits = (metric, value) => value / NATS_PER_BIT ** logUnits(metric);
+  const onScreen = (metric, value) => (state.unit === "bits" ? inBits(metric, value) : value);
+  const unitOf = (metric) =>
+    ({ nats: state.unit, "nats²": `${state.unit}²`, ms: "ms" })[metric.unit] || "";
+  const number = (value) => {
+    if (Number.isInteger(value) || value === 0) return value.toLocaleString("en");
+    const size = Math.abs(value);
+    return size < 0.0005 ? value.toExponential(2) : value.toFixed(size < 10 ? 3 : 1);
+  };
+  const figure = (metric, value) =>
+    value === null ? "not available" : `${number(onScreen(metric, value))} ${unitOf(metric)}`.trim();
+
+  // How strong a value is tinted, from -1 to 1; null where there is none.
+  const strength = (metric, value) => {
+    if (value === null || value === undefined) return null;
+    const scaled = metric.name === "rank" ? Math.log10(value) : inBits(metric, value);
+    const [none, full] = metric.tint;
+    const share = (scaled - none) / (full - none);
+    const least = metric.name === "typicality" ? -1 : 0;
+    return Math.min(1, Math.max(least, share));
+  };
+
+  const paint = () => {
+    const metric = byName.get(state.metric);
+    const values = trace() ? trace().metrics[state.metric] : [];
+    spans.forEach((span, position) => {
+      const share = strength(metric, values[position]);
+      span.classList.toggle("missing", share === null);
+      const hue = share < 0 ? "--cool" : "--tint";
+      span.style.backgroundColor = share ? `rgb(var(${hue}) / ${Math.abs(share) * FULL_TINT})` : "";
+    });
+    legend(metric);
+  };
+
+  const legend = (metric) => {
+    const signed = metric.name === "typicality";
+    const end = (value) => {
+      if (metric.name === "rank") return `${10 ** value}`;
+      const scale = state.unit === "bits" ? 1 : NATS_PER_BIT ** logUnits(metric);
+      return `${number(value * scale)} ${unitOf(metric)}`.trim();
+    };
+    const [none, full] = metric.tint;
+    at("low").textContent = end(signed ? -full : none);
+    at("high").textContent = end(full);
+    at("ramp").className = signed ? "signed" : "";
+    at("meaning").textContent = `${metric.label} = ${metric.formula}. ${metric.meaning}`;
+  };
+
+  const drawTree = () => {
+    const list = at("tree");
+    list.replaceChildren();
+    data.branches.forEach((one, index) => {
+      const item = document.createElement("li");
+      const button = element("button", one.name);
+      button.type = "button";
+      button.style.marginLeft = `${Math.min(one.depth, 8) * 14}px`;
+      button.style.setProperty("--branch", `var(--b${one.colour})`);
+      button.setAttribute("aria-current", String(index === state.branch));
+      if (one.note) button.append(element("small", one.note));
+      if (!one.trace) button.append(element("small", "recipe only"));
+      button.addEventListener("click", () => show(index));
+      item.append(button);
+      list.append(item);
+    });
+  };
+
+  const drawStrip = () => {
+    const held = trace();
+    const strip = at("strip");
+    strip.hidden = !held;
+    at("absent").hidden = Boolean(held);
+    spans = held
+      ? held.words.map((word, position) => {
+          const [text, special] = data.words[word];
+          const span = element("span", text, SOURCES[held.sources[position]]);
+          if (special) span.classList.add("special");
+          span.dataset.position = position;
+          span.id = `t${position}`;
+          span.setAttribute("role", "option");
+          return span;
+        })
+      : [];
+    strip.replaceChildren(...spans);
+    const parts = held
+      ? [
+          `${number(held.promptLength)} prompt and ` +
+            `${number(held.words.length - held.promptLength)} more tokens`,
+          FINISHED[held.finish],
+        ]
+      : [];
+    if (branch().parent !== null) {
+      parts.push(`grown from “${data.branches[branch().parent].name}” at ${branch().fork}`);
+    }
+    at("about").textContent = parts.join("; ");
+    at("key").textContent = `key ${branch().key}; model fingerprint ${data.fingerprint}`;
+    at("recipe").textContent = branch().recipe;
+  };
+
+  const show = (index) => {
+    state.branch = index;
+    const held = trace();
+    if (!held || state.token >= held.words.length) state.token = null;
+    drawTree();
+    drawStrip();
+    paint();
+    select(state.token, false);
+  };
+
+  const select = (position, reveal = true) => {
+    if (state.token !== null && spans[state.token]) spans[state.token].removeAttribute("aria-selected");
+    state.token = position;
+    const known = position !== null;
+    at("hint").hidden = known;
+    at("candidates").hidden = at("figures").hidden = !known;
+    at("strip").removeAttribute("aria-activedescendant");
+    if (!known) {
+      at("chosen").textContent = "No token selected";
+      return;
+    }
+    const held = trace();
+    spans[position].setAttribute("aria-selected", "true");
+    at("strip").setAttribute("aria-activedescendant", spans[position].id);
+    if (reveal) spans[position].scrollIntoView({ block: "nearest" });
+    const source = SOURCES[held.sources[position]];
+    at("chosen").textContent = `${alone(held.words[position])} at ${position}, ${source}`;
+    at("figures").tBodies[0].replaceChildren(
+      ...data.metrics.map((metric) => {
+        const row = document.createElement("tr");
+        const name = element("th", metric.label);
+        name.title = `${metric.formula}. ${metric.meaning}`;
+        row.append(name, element("td", figure(metric, held.metrics[metric.name][position]), "number"));
+        return row;
+      }),
+    );
+    drawCandidates(held, position);
+  };
+
+  const drawCandidates = (held, position) => {
+    const logprob = byName.get("logprob");
+    at("logprobUnit").textContent = unitOf(logprob);
+    const rows = [];
+    for (let i = position * held.width; i < (position + 1) * held.width; i += 1) {
+      const word = held.candidates[i];
+      if (word < 0) continue;
+      const probability = Math.exp(held.logprobs[i]);
+      const row = document.createElement("tr");
+      if (word === held.words[position]) row.classList.add("taken");
+      if (held.kept[i] === "0") row.classList.add("removed");
+      const meter = document.createElement("meter");
+      meter.value = probability;
+      const share = element("td", "", "number");
+      share.append(meter, `${(100 * probability).toFixed(2)} %`);
+      row.append(
+        element("td", alone(word), "token"),
+        share,
+        element("td", number(onScreen(logprob, held.logprobs[i])), "number"),
+      );
+      rows.push(row);
+    }
+    if (!rows.length) {
+      const row = document.createElement("tr");
+      row.append(element("td", "The model gave no distribution here, or none was recorded."));
+      rows.push(row);
+    }
+    at("candidates").tBodies[0].replaceChildren(...rows);
+  };
+
+  const positionOf = (target) => {
+    const span = target instanceof Element ? target.closest("#strip span") : null;
+    return span ? Number(span.dataset.position) : null;
+  };
+
+  const hover = (event) => {
+    const tooltip = at("tooltip");
+    const position = positionOf(event.target);
+    tooltip.hidden = position === null;
+    if (position === null) return;
+    const held = trace();
+    const names = [...new Set([state.metric, ...SHOWN_ON_HOVER])];
+    const lines = names.map((name) => {
+      const metric = byName.get(name);
+      return `${metric.label}: ${figure(metric, held.metrics[name][position])}`;
+    });
+    tooltip.replaceChildren(
+      element("b", alone(held.words[position])),
+      `  ${position}, ${SOURCES[held.sources[position]]}\n${lines.join("\n")}`,
+    );
+    const box = tooltip.getBoundingClientRect();
+    const left = Math.min(event.clientX + 14, window.innerWidth - box.width - 8);
+    const below = event.clientY + 18;
+    const top = below + box.height > window.innerHeight ? event.clientY - box.height - 12 : below;
+    tooltip.style.left = `${Math.max(8, left)}px`;
+    tooltip.style.top = `${Math.max(8, top)}px`;
+  };
+
+  const step = (event) => {
+    const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
+    if (!(event.key in steps) || !spans.length) return;
+    event.preventDefault();
+    const from = state.token === null ? -1 : state.token;
+    select(Math.min(spans.length - 1, Math.max(0, from + steps[event.key])));
+  };
+
+  document.title = `${data.title} · TokenScope report`;
+  at("title").textContent = data.title;
+  at("facts").textContent =
+    `Model “${data.model}”, vocabulary of ${number(data.vocabularySize)} tokens; ` +
+    `${number(data.branches.length)} ${data.branches.length === 1 ? "run" : "branches"}`;
+  for (const metric of data.metrics) {
+    const option = element("option", metric.label);
+    option.value = metric.name;
+    at("metric").append(option);
+  }
+  at("metric").addEventListener("change", (event) => {
+    state.metric = event.target.value;
+    paint();
+  });
+  at("unit").addEventListener("change", (event) => {
+    state.unit = event.target.value;
+    paint();
+    select(state.token, false);
+  });
+  at("strip").addEventListener("click", (event) => {
+    const position = positionOf(event.target);
+    if (position !== null) select(position, false);
+  });
+  at("strip").addEventListener("keydown", step);
+  at("strip").addEventListener("mousemove", hover);
+  at("strip").addEventListener("mouseleave", () => {
+    at("tooltip").hidden = true;
+  });
+  show(state.branch);
+})();
