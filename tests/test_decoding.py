@@ -16,6 +16,7 @@ from transformers import MistralConfig, MistralForCausalLM
 import tokenscope_core as ts
 from tokenscope_core import prefill
 from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.models import describe
 
 PROMPT = "def add(a, b):\n    return a + b\n"
 
@@ -167,7 +168,7 @@ def test_a_long_prompt_of_a_windowed_model_has_the_same_numbers() -> None:
         initializer_range=0.3, bos_token_id=0, eos_token_id=None,
     )  # fmt: skip
     model = MistralForCausalLM(config).eval()
-    lm = dataclasses.replace(tiny_models.language_model(), model=model, end_ids=frozenset())
+    lm = describe(model, tiny_models.tokenizer(), tiny_models.files("windowed"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prefill, "piece_length", lambda lm: 5)
         trace = ts.generate(lm, ts.Request(PROMPT, max_new_tokens=20))
@@ -325,9 +326,8 @@ def test_every_generated_metric_is_finite(any_lm: ts.LanguageModel) -> None:
 
 
 def test_half_precision_models_are_traced() -> None:
-    lm = dataclasses.replace(
-        without_end(tiny_models.language_model()), model=tiny_models.model("llama").bfloat16()
-    )
+    half = tiny_models.model("llama").bfloat16()
+    lm = without_end(describe(half, tiny_models.tokenizer(), tiny_models.files("half")))
     trace = ts.generate(lm, ts.Request(PROMPT, max_new_tokens=10))
     assert not np.isnan(trace.entropy[1:]).any()
     assert trace.token_ids.tolist() == generated_by_transformers(lm, 10)
