@@ -61,7 +61,8 @@ def test_hover_click_and_arrow_keys_show_a_token(
     expect(page.locator("#tooltip")).to_contain_text(f"surprisal: {shown} bits")
     tokens.nth(position).click()
     expect(page.locator("#chosen")).to_contain_text(f"at {position}, {source}")
-    expect(page.locator("#candidates tbody tr")).to_have_count(20)
+    listed = fork.token_ids[position] in fork.candidate_ids[position]
+    expect(page.locator("#candidates tbody tr")).to_have_count(20 if listed else 21)
     expect(page.locator("#candidates tr.taken")).to_have_count(1)
     expect(page.locator("#figures tbody tr")).to_have_count(len(ts.METRICS))
     page.keyboard.press("ArrowRight")

@@ -169,24 +169,26 @@
     const logprob = byName.get("logprob");
     at("logprobUnit").textContent = unitOf(logprob);
     const rows = [];
-    for (let i = position * held.width; i < (position + 1) * held.width; i += 1) {
-      const word = held.candidates[i];
-      if (word < 0) continue;
-      const probability = Math.exp(held.logprobs[i]);
-      const row = document.createElement("tr");
-      if (word === held.words[position]) row.classList.add("taken");
-      if (held.kept[i] === "0") row.classList.add("removed");
+    const add = (word, value, className) => {
+      const probability = Math.exp(value);
+      const row = element("tr", "", className);
       const meter = document.createElement("meter");
       meter.value = probability;
       const share = element("td", "", "number");
       share.append(meter, `${(100 * probability).toFixed(2)} %`);
-      row.append(
-        element("td", alone(word), "token"),
-        share,
-        element("td", number(onScreen(logprob, held.logprobs[i])), "number"),
-      );
+      const shown = element("td", number(onScreen(logprob, value)), "number");
+      row.append(element("td", alone(word), "token"), share, shown);
       rows.push(row);
+    };
+    const taken = held.words[position];
+    for (let i = position * held.width; i < (position + 1) * held.width; i += 1) {
+      const word = held.candidates[i];
+      if (word < 0) continue;
+      const classes = [word === taken ? "taken" : "", held.kept[i] === "0" ? "removed" : ""];
+      add(word, held.logprobs[i], classes.join(" "));
     }
+    const own = held.metrics.logprob[position];
+    if (own !== null && !rows.some((row) => row.classList.contains("taken"))) add(taken, own, "taken");
     if (!rows.length) {
       const row = document.createElement("tr");
       row.append(element("td", "The model gave no distribution here, or none was recorded."));
