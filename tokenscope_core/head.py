@@ -42,7 +42,7 @@ class LazyLogits:
 
 
 class BodyRun:
-    """One run of a model on one text whose head is applied to the last token alone."""
+    """One run of a model on one text whose head is applied to nothing as yet."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._original = model
@@ -67,7 +67,7 @@ class BodyRun:
 
 
 class _KeepingBody(nn.Module):
-    """Keeps what the body gives, and hands on the last token's states alone."""
+    """Keeps what the body gives, and hands on the states of no token."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _KeepingBody(nn.Module):
     def forward(self, *arguments: Any, **settings: Any) -> Any:
         output = self.body(*arguments, **settings)
         self.kind, self.states = type(output), output.last_hidden_state
-        output.last_hidden_state = self.states[:, -1:]
+        output.last_hidden_state = self.states[:, :0]
         return output
 
 

@@ -54,7 +54,7 @@ class LanguageModel:
     """A loaded model: weights, tokenizer, identity, and facts read from its configuration.
 
     `context_length` is None where the model states no bound. `end_ids` are the tokens that end
-    a generation.
+    a generation. `weights` says how many numbers the model consists of.
     """
 
     model: PreTrainedModel
@@ -64,6 +64,7 @@ class LanguageModel:
     context_length: int | None
     end_ids: frozenset[int]
     capabilities: Capabilities
+    weights: int
     prefixes: PrefixCache = field(default_factory=PrefixCache)
 
     @property
@@ -182,6 +183,7 @@ def describe(
         vocabulary=vocabulary,
         context_length=context_length,
         end_ids=_end_ids(model, tokenizer),
+        weights=int(model.num_parameters()),
         capabilities=Capabilities(
             begins_with_special=bool(tokenizer("")["input_ids"]),
             chat_template=bool(getattr(tokenizer, "chat_template", None)),

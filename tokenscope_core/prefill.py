@@ -42,8 +42,7 @@ def piece_length(lm: LanguageModel) -> int:
         return chunk_length(lm.identity.vocabulary_size)
     if lm.device.type != "cpu":
         return _MAX_PIECE
-    weights = int(lm.model.num_parameters())
-    return max(_MIN_PIECE, min(_MAX_PIECE, _PIECE_PRODUCTS // weights))
+    return max(_MIN_PIECE, min(_MAX_PIECE, _PIECE_PRODUCTS // lm.weights))
 
 
 def read_up_to(lm: LanguageModel, reader: Reader, ids: torch.Tensor, end: int) -> None:
