@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from tokenscope_core.attention.flow import Flow, Level
 from tokenscope_core.attention.head_statistics import Rows, counted_rows
-from tokenscope_core.attention.maps import AttentionMap
+from tokenscope_core.attention.maps import AttentionMap, Weights
 from tokenscope_core.attention.parts import parts_of
-from tokenscope_core.attention.sinks import positions_in, take_out
+from tokenscope_core.attention.sinks import positions_in
 from tokenscope_core.errors import RequestError
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.frames import Syntax, analyse
@@ -20,8 +20,8 @@ from tokenscope_core.trace import Trace
 if TYPE_CHECKING:
     import torch
 
-# Weights that are looked at together; 16 MB.
-_BLOCK_WEIGHTS = 2**22
+# Weights that are looked at together: 4 MB, which stay in a cache.
+_BLOCK_WEIGHTS = 2**20
 
 
 class FlowSums:
@@ -50,10 +50,11 @@ class FlowSums:
         parts = parts_of(syntax, by, whole_tokens=whole_tokens)
         self._names, self._share = parts.names, parts.share
         self._counted = counted_rows(rows, len(syntax.trace), syntax.trace.prompt_length)
-        can_be_seen = np.ones(len(parts.share))
-        can_be_seen[list(self._masked)] = 0.0
-        self._open = parts.share * can_be_seen[:, None]
-        self._even = np.cumsum(self._open, axis=0) / np.maximum(np.cumsum(can_be_seen), 1)[:, None]
+        self._can_be_seen = np.ones(len(parts.share))
+        self._can_be_seen[list(self._masked)] = 0.0
+        self._open = parts.share * self._can_be_seen[:, None]
+        keys = np.maximum(np.cumsum(self._can_be_seen), 1.0)
+        self._even = np.cumsum(self._open, axis=0) / keys[:, None]
         groups = len(parts.names)
         self._sums = np.zeros((2, groups, groups))  # as it is, and as even attention has it
         self._of = np.zeros(groups)
@@ -64,31 +65,48 @@ class FlowSums:
     def add(self, layer: int, weights: torch.Tensor) -> None:
         """Add the heads of a layer, float32 [head, query, key] with every row of the text."""
         heads, length, _ = weights.shape
+        parts = weights.new_tensor(self._open)
+        seen = weights.new_tensor(self._can_be_seen)
         step = max(1, _BLOCK_WEIGHTS // (heads * length))
         for start in range(0, length, step):
-            rows = np.arange(start, min(start + step, length))
-            kept = take_out(weights[:, rows[0] : rows[-1] + 1, : rows[-1] + 1], self._masked)
-            mass = kept.sum(-1)
-            there = mass > 0  # neither empty nor missing
-            shares = (kept / mass[..., None]).masked_fill_(~there[..., None], 0.0).sum(0)
-            self.add_rows(rows, shares.cpu().numpy(), there.sum(0).cpu().numpy())
+            end = min(start + step, length)
+            rows = weights[:, start:end, :end]
+            # Not the whole less what is masked: of a row on the sink nothing exact would be left.
+            left = rows @ seen[:end]
+            there = left > 0
+            scale = (1 / left).masked_fill_(~there, 0.0)
+            shares = rows.new_zeros(end - start, end)
+            for head, of_row in zip(rows, scale, strict=True):
+                shares.addcmul_(head, of_row[:, None])
+            self.add_rows(
+                np.arange(start, end),
+                (shares @ parts[:end]).cpu().numpy(),
+                there.sum(0).cpu().numpy(),
+            )
         self._layers.append(layer)
         self._heads = heads
 
-    def add_rows(self, queries: Ints, shares: npt.NDArray[np.floating], heads: Ints) -> None:
+    def add_rows(self, queries: Ints, flows: npt.NDArray[np.floating], heads: Ints) -> None:
         """Add rows of some heads.
 
         Args:
             queries: [row], their positions.
-            shares: [row, key], what each key has of a row's attention, summed over the heads;
-                keys are the first positions of the text.
+            flows: [row, part], the share of each part in a row's attention, summed over the heads.
             heads: [row], how many heads that were.
         """
-        width = shares.shape[1]
         weight = self._share[queries] * self._counted[queries, None]
-        self._sums[0] += weight.T @ (shares @ self._share[:width])
+        self._sums[0] += weight.T @ flows
         self._sums[1] += (weight * heads[:, None]).T @ self._even[queries]
         self._of += weight.T @ heads
+
+    def add_head(self, queries: Ints, weights: Weights) -> None:
+        """Add rows [query, key] of one captured head, masked as it was said; NaN rows are none."""
+        flows = weights @ self._open.astype(np.float32)
+        flows[np.isnan(weights[:, 0])] = 0.0
+        mass = flows.sum(axis=1)  # a token's shares sum to 1
+        there = mass > 0
+        flows /= np.where(there, mass, 1.0)[:, None]
+        self.add_rows(queries, flows, there.astype(np.int64))
 
     def only(self, queries: Ints) -> None:
         """Say that no other rows will come."""
@@ -162,9 +180,5 @@ def flow_in(
     sums.only(captured.queries)
     for one in layers:
         for number in each:
-            weights = captured.of(one, number).astype(np.float64)
-            mass = weights.sum(axis=1, keepdims=True)
-            there = mass > 0
-            shares = np.where(there, weights / np.where(there, mass, 1.0), 0.0)
-            sums.add_rows(captured.queries, shares, there[:, 0].astype(np.int64))
+            sums.add_head(captured.queries, captured.of(one, number))
     return sums.flow(layers, heads)
