@@ -11,7 +11,6 @@ from tokenscope_ui import branch_actions, branch_history, problems, runs, sessio
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.branch_words import as_markdown, branches_text
 from tokenscope_ui.scales import LogUnit
-from tokenscope_ui.server import service
 
 _OTHERS = "branches_other"
 
@@ -86,7 +85,7 @@ def _open() -> None:
 def _label(name: str) -> str | None:
     """A tree in a few words; None where it cannot be opened."""
     try:
-        blob = service().store.get_session(name)
+        blob = sessions.kept(name)
         return None if blob is None else f"{_summary(blob)} · {name[:4]}"
     except RecordError:
         return None

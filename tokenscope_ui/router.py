@@ -14,7 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from tokenscope_core import TokenScopeError
-from tokenscope_ui import page_style, server
+from tokenscope_ui import page_style, server, visitors
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "pages/decode.py"
@@ -42,6 +42,10 @@ def run_app() -> None:
             st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
         ]
     )
+    if not visitors.signed_in():
+        visitors.ask_to_sign_in()
+        return
+    visitors.draw_account()
     for sentence in server.notices():
         with st.container(border=True, key=f"notice {hash(sentence)}"):
             st.markdown(":red[:material/error:] **The store needs its operator**")

@@ -181,10 +181,11 @@ def restore() -> tuple[ModelChoice, Request] | None:
 
     Returns the model and the request of a newly shown run, for the controls to be filled with.
     """
+    problem = None
     try:
         session = sessions.restore()
     except TokenScopeError as error:
-        session = None
+        session, problem = None, error
         _set(replace(current(), problem=error))
     address = st.query_params.get(RUN_PARAMETER)
     if address is None and session is not None:
@@ -213,7 +214,7 @@ def restore() -> tuple[ModelChoice, Request] | None:
     tree = sessions.current()
     if tree is not None and address in tree:
         sessions.change(tree.select(address))
-    _set(RunState(address=address, trace=trace))
+    _set(RunState(address=address, trace=trace, problem=problem))
     return identified(trace.model) or ModelChoice(trace.model.name), _first_request(trace)
 
 

@@ -1,8 +1,9 @@
 """The tree of branches a browser session works on: grown, changed, kept, and found again.
 
-The address holds `session`: the name under which the store keeps the tree. Every change is kept at
-once. Where another tab has changed the same tree meanwhile, this one goes on as a copy of its own,
-so that neither overwrites the other.
+The address holds `session`: the name under which the store keeps the tree, for its owner alone
+where people sign in, else for whoever knows the name. Every change is kept at once. Where another
+tab has changed the same tree meanwhile, this one goes on as a copy of its own, so that neither
+overwrites the other.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import RecordError, Session, TokenScopeError, Trace
+from tokenscope_ui import visitors
 from tokenscope_ui.server import service
 
 SESSION_PARAMETER = "session"
@@ -51,8 +53,37 @@ def current() -> Session | None:
 
 
 def earlier() -> tuple[str, ...]:
-    """The names of the trees this browser session has worked on before, latest first."""
-    return tuple(st.session_state.get(_EARLIER, ()))
+    """The names of the trees worked on before, latest first: by a signed-in person at any time,
+    else in this browser session."""
+    if _EARLIER not in st.session_state:
+        st.session_state[_EARLIER] = _owned()
+    return cast("tuple[str, ...]", st.session_state[_EARLIER])
+
+
+def kept(name: str) -> bytes | None:
+    """A tree as the store keeps it for this visitor; None where it holds none of that name.
+
+    Raises:
+        RecordError: the store cannot be read.
+    """
+    return service().store.get_session(_place(name))
+
+
+def _place(name: str) -> str:
+    """Where the store keeps a tree: what has an owner is found by nobody else."""
+    owner = visitors.owner()
+    return name if owner is None else f"{owner}/{name}"
+
+
+def _owned() -> tuple[str, ...]:
+    owner = visitors.owner()
+    if owner is None:
+        return ()
+    try:
+        places = service().store.session_names()
+    except RecordError:
+        return ()
+    return tuple(p.removeprefix(f"{owner}/") for p in reversed(places) if p.startswith(f"{owner}/"))
 
 
 def take(traces: Sequence[Trace], parent: Trace | None) -> None:
@@ -109,7 +140,7 @@ def _select_in_newest(held: SessionState, session: Session) -> tuple[SessionStat
     """Merely turning to a branch is no reason for a copy: where another tab has changed the tree,
     this one takes over the change."""
     try:
-        blob = service().store.get_session(held.name)
+        blob = kept(held.name)
         if blob is None or blob == held.kept:
             return held, session
         newest = Session.from_bytes(blob)
@@ -126,7 +157,7 @@ def open_named(name: str) -> Session | None:
     Raises:
         RecordError: it is damaged, or of an unknown version.
     """
-    blob = service().store.get_session(name)
+    blob = kept(name)
     if blob is None:
         return None
     session = Session.from_bytes(blob)
@@ -149,7 +180,8 @@ def restore() -> Session | None:
     if session is None:
         raise TokenScopeError(
             asked=f"The address names the session “{name[:40]}”.",
-            found="This server does not hold it: it was made elsewhere, or deleted.",
+            found="This server does not hold it for you: it was made elsewhere or by somebody "
+            "else, or deleted.",
             action="Ask for the run itself, or generate it again from its prompt.",
         )
     return session
@@ -174,7 +206,7 @@ def address() -> dict[str, str]:
 
 def _begin(session: Session) -> None:
     _remember_earlier()
-    _set(_keep(SessionState(uuid.uuid4().hex[:16], session)))
+    _set(_keep(SessionState(uuid.uuid4().hex, session)))
 
 
 def _set_new_if_other(session: Session) -> None:
@@ -191,12 +223,11 @@ def _remember_earlier() -> None:
 
 def _keep(held: SessionState) -> SessionState:
     """Put the tree into the store, under a new name where another tab has changed it."""
-    store = service().store
     try:
         blob = held.session.to_bytes()
-        if held.kept is not None and store.get_session(held.name) != held.kept:
-            held = replace(held, name=uuid.uuid4().hex[:16], copied=True)
-        store.put_session(held.name, blob)
+        if held.kept is not None and kept(held.name) != held.kept:
+            held = replace(held, name=uuid.uuid4().hex, copied=True)
+        service().store.put_session(_place(held.name), blob)
     except TokenScopeError as problem:
         return replace(held, problem=problem)
     return replace(held, kept=blob)

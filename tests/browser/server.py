@@ -35,8 +35,10 @@ def free_port() -> int:
 class AppServer:
     """`streamlit run` of one script, from start to `close`."""
 
-    def __init__(self, script: Path, log: IO[bytes]) -> None:
-        self.url = f"http://127.0.0.1:{free_port()}"
+    def __init__(
+        self, script: Path, log: IO[bytes], *options: str, port: int | None = None
+    ) -> None:
+        self.url = f"http://127.0.0.1:{port or free_port()}"
         self.script = script
         self._log = log
         self._process = subprocess.Popen(
@@ -47,6 +49,7 @@ class AppServer:
                 f"--server.port={self.url.rpartition(':')[2]}",
                 "--server.fileWatcherType=none",
                 "--browser.gatherUsageStats=false",
+                *options,
             ],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"},

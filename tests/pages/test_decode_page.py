@@ -315,3 +315,13 @@ def test_a_seed_that_is_no_number_is_refused(app: App) -> None:
     app.test.session_state["seed"] = "lucky"
     app.run().press("Generate")
     assert "The seed was set to “lucky”" in app.texts
+
+
+def test_a_link_to_a_session_that_is_not_here_shows_its_run_and_says_so(
+    app: App, tiny_folder: str
+) -> None:
+    trace = service().submit(tiny_folder, Request("x = 1\n"), "someone").wait(60.0).trace
+    assert trace is not None
+    app.open(session="of-somebody-else", run=trace.key)
+    assert app.state.trace is not None
+    assert "of-somebody-else" in app.texts

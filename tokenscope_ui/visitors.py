@@ -1,0 +1,75 @@
+"""Who is looking: anybody, or where the operator asks for it one who has signed in.
+
+Sign-in is Streamlit's, by OpenID Connect, and required as soon as the server's secrets have a
+section `auth`. What a signed-in person makes is kept under their name, and found by nobody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from tokenscope_ui import return_address
+
+
+def signed_in() -> bool:
+    """Whether the visitor may go on: signed in, or on a server that does not ask for it."""
+    return bool(_user().get("is_logged_in", True))
+
+
+def owner() -> str | None:
+    """Names the signed-in person, the same in every session; None where nobody signs in.
+
+    The pair of issuer and subject is what identifies a person (OpenID Connect Core 1.0, section
+    2); an address can change hands.
+    """
+    user = _user()
+    if not user.get("is_logged_in"):
+        return None
+    named = f"{user.get('iss')}\n{user.get('sub')}"
+    return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+
+def email() -> str | None:
+    """The signed-in person's address, where the provider gives one it has verified."""
+    user = _user()
+    if not user.get("is_logged_in") or user.get("email_verified") is False:
+        return None
+    address = user.get("email")
+    return str(address) if address else None
+
+
+def ask_to_sign_in() -> None:
+    """Draw what a visitor sees before signing in."""
+    with st.container(border=True):
+        st.markdown("**Sign in to use TokenScope**")
+        st.caption("This server is for people its operator knows.")
+        for provider in _providers():
+            label = f"Sign in with {provider}" if provider else "Sign in"
+            st.button(label, icon=":material/login:", on_click=st.login, args=(provider or None,))
+    return_address.remember()
+
+
+def draw_account() -> None:
+    """Draw who is signed in, with the way out, into the side bar; nothing on an open server."""
+    user = _user()
+    if not user.get("is_logged_in"):
+        return
+    with st.sidebar:
+        st.text(f"Signed in as {user.get('email') or user.get('name') or 'yourself'}")
+        st.button("Sign out", icon=":material/logout:", on_click=st.logout, key="sign out")
+        return_address.follow()
+
+
+def _user() -> Mapping[str, Any]:
+    return st.user
+
+
+def _providers() -> list[str]:
+    """The providers that the secrets name; one without a name where they name none."""
+    settings = st.secrets["auth"]
+    named = [name for name, value in settings.items() if isinstance(value, Mapping)]
+    return named or [""]
