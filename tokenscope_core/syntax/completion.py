@@ -7,6 +7,7 @@ happens, and what reaches into the ending is what was still open.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from tokenscope_core.syntax.languages import Grammar
@@ -29,6 +30,7 @@ class Completed:
     whole: bool
 
 
+@functools.lru_cache(maxsize=16)
 def completed(text: bytes, grammar: Grammar) -> Completed:
     """Parse a text as if it were finished, as far as that is possible.
 

@@ -64,6 +64,7 @@ _PYTHON_INSIDE = (
     " as x", "=x", " for x in x", "(", "{x}",
 )  # fmt: skip
 _PYTHON_AFTER = ("", ":", ": x", " x:", "():", " x():", "\ndef x(): x", " in x:", " = x")
+_BASH_AFTER = ("", "\nfi", "\ndone", "\n}", "; then x\nfi", "; do x\ndone", "\nesac")
 
 
 def rests(grammar: Grammar) -> Iterator[tuple[bytes, bytes]]:
@@ -71,8 +72,10 @@ def rests(grammar: Grammar) -> Iterator[tuple[bytes, bytes]]:
     pairs: Iterable[tuple[str, str]]
     if grammar.name == "python":
         pairs = ((inside, after) for after in _PYTHON_AFTER for inside in _PYTHON_INSIDE)
+    elif grammar.name == "bash":
+        pairs = ((inside, after) for after in _BASH_AFTER for inside in ("", "x"))
     else:
-        pairs = (("", ""), *grammar.fillers, ("", "{}"), ("x", "{}"))
+        pairs = ((inside, after) for after in ("", ";", "{}") for inside in ("", "x", " x"))
     for inside, after in pairs:
         yield inside.encode(), after.encode()
 

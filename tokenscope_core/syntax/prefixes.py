@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tree_sitter import LogType, Parser, Point, Tree
@@ -134,9 +134,9 @@ class GrowingText:
         finishes = dict.fromkeys((state.finish, state.ending, b"", *self._endings.closers))
         for finish in finishes:
             for inside, after in rests(self.grammar):
-                ending = finish + inside + state.brackets + after
-                if twin._is_valid(state, trial, ending):
-                    return ending
+                for ending in _orders(finish, inside, state.brackets, after):
+                    if twin._is_valid(state, trial, ending):
+                        return ending
         return None
 
     def _forget(self) -> None:
@@ -231,6 +231,15 @@ class GrowingText:
         start = _point(before.line_starts, kept, old)
         tree.edit(kept, len(old), len(whole), start, _point_in(old), _point_in(whole))
         return self._parser.parse(readable, tree)
+
+
+def _orders(finish: bytes, inside: bytes, brackets: bytes, after: bytes) -> Iterable[bytes]:
+    """Ways to put an ending together: the last token may stand in the brackets or hold them."""
+    yield finish + inside + brackets + after
+    if finish and brackets:
+        yield inside + brackets + finish + after
+    if b"}" in brackets:
+        yield finish + inside + brackets.replace(b"}", b";}") + after
 
 
 def _point(line_starts: list[int], offset: int, text: bytes) -> Point:
