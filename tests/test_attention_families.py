@@ -16,6 +16,7 @@ from tokenscope_core.attention.layers import attention_facts
 TEXT = "def add(a, b):\n    return a + b\n" * 2
 NO_ATTENTION = {"mamba", "falcon_mamba", "mamba2", "rwkv", "xlstm"}
 ATTENDING = [name for name in tiny_families.FAMILIES if name not in NO_ATTENTION]
+GATED = {"qwen3_next", "qwen3_5"}
 HYBRID = {name: (1,) for name in tiny_families.RECURRENT if name not in NO_ATTENTION}
 HYBRID |= {"falcon_h1": (0, 1), "recurrent_gemma": (2,)}
 
@@ -95,6 +96,28 @@ def test_a_recurrent_layer_of_a_hybrid_is_refused_with_those_that_attend() -> No
     lm = tiny_models.language_model("bamba")
     with pytest.raises(ts.RequestError, match="layers with attention: 1"):
         ts.attention(lm, lm.encode(TEXT), layers=[0])
+
+
+def test_value_norms_are_known_wherever_values_go_straight_to_the_projection(
+    lm: ts.LanguageModel, family: str
+) -> None:
+    """Eager classes keep their values to themselves, and some models gate what heads put out."""
+    ids = lm.encode(TEXT)
+    if family in GATED or attention_facts(lm).way == "modules":
+        with pytest.raises(ts.CapabilityError):
+            ts.attention(lm, ids, weighting="value norms")
+        return
+    found = ts.attention(lm, ids, weighting="value norms").weights
+    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
+    assert not found[ts.attention(lm, ids).weights == 0].any()
+
+
+def test_only_eager_classes_of_their_own_have_to_return_their_matrices() -> None:
+    ways = {name: attention_facts(tiny_models.language_model(name)).way for name in ATTENDING}
+    eager_classes = {name for name, way in ways.items() if way == "modules"}
+    assert eager_classes == {
+        "gpt_neo", "gptj", "codegen", "bloom, alibi", "falcon", "falcon, alibi", "mpt, alibi",
+    }  # fmt: skip
 
 
 def test_a_window_leaves_older_keys_at_zero() -> None:

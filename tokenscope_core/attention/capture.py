@@ -7,7 +7,6 @@ them, and dropped before the next layer. Layers above the last one asked for are
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from tokenscope_core.attention.sources import source_of
 from tokenscope_core.branching import require_same_model
 from tokenscope_core.errors import CapabilityError, RequestError
 from tokenscope_core.machine import memory_of
+from tokenscope_core.reading import takes_rows
 from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -238,9 +238,9 @@ def _folded(weights: torch.Tensor, fold: Fold | None) -> torch.Tensor:
 @torch.inference_mode()
 def _read(model: PreTrainedModel, ids: torch.Tensor) -> None:
     """Run the layers until one says that it is enough; nobody wants the logits."""
-    takes_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
+    rows = {"logits_to_keep": 1} if takes_rows(model) else {}
     try:
-        model(input_ids=ids, use_cache=False, **({"logits_to_keep": 1} if takes_rows else {}))
+        model(input_ids=ids, use_cache=False, **rows)
     except _EnoughError:
         return
 

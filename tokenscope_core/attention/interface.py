@@ -5,11 +5,15 @@ The function registered here takes the place of `sdpa` for the whole process, ca
 what it returns. So the model is not touched, its masks are those of sdpa, windows and blocks
 included, and nothing of size T x T is made for layers that nobody asked for. Who watches is a
 context variable: other threads see plain sdpa.
+
+What sdpa cannot do, such as caps on the scores or learned sinks, models compute with an eager
+function of their own, found in the module they are defined in; a second name stands for that one.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,9 +21,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from transformers import AttentionInterface
+from transformers import AttentionInterface, AttentionMaskInterface
 
-SDPA = "sdpa"
+Attend = Callable[..., Any]
+
+SDPA, EAGER, WATCHED_EAGER = "sdpa", "eager", "tokenscope_eager"
+_EAGER_FUNCTION = "eager_attention_forward"
 # Rows at a time: what lies ahead of them all is never computed.
 _BLOCK_ROWS = 128
 
@@ -34,6 +41,7 @@ class Call:
       is all that came before, or all there is if not `causal`.
     - `bias`: added to the scores, [1, 1 or head, T, T], or None.
     - `output` [1, T, head, width]: what the layer goes on with.
+    - `weights` [1, head, T, T]: where they were computed anyway.
     """
 
     query: torch.Tensor
@@ -44,6 +52,11 @@ class Call:
     scaling: float
     causal: bool
     output: torch.Tensor
+    weights: torch.Tensor | None = None
+
+
+class NoEagerFunctionError(Exception):
+    """A model asks the interface, and its eager function is not where others have theirs."""
 
 
 class Watcher(Protocol):
@@ -66,8 +79,8 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def _watched(sdpa: Callable[..., Any]) -> Callable[..., Any]:
-    def watched_sdpa(
+def _watched(function_of: Callable[[torch.nn.Module], Attend]) -> Attend:
+    def watched(
         module: torch.nn.Module,
         query: torch.Tensor,
         key: torch.Tensor,
@@ -76,7 +89,8 @@ def _watched(sdpa: Callable[..., Any]) -> Callable[..., Any]:
         *positional: Any,
         **settings: Any,
     ) -> Any:
-        result = sdpa(module, query, key, value, attention_mask, *positional, **settings)
+        function = function_of(module)
+        result = function(module, query, key, value, attention_mask, *positional, **settings)
         watcher = _watcher.get()
         if watcher is not None:
             causal = settings.get("is_causal")
@@ -93,30 +107,50 @@ def _watched(sdpa: Callable[..., Any]) -> Callable[..., Any]:
                     scaling=1 / math.sqrt(query.shape[-1]) if scaling is None else scaling,
                     causal=bool(causal) and attention_mask is None,
                     output=result[0],
+                    weights=result[1],
                 )
             )
         return result
 
-    return watched_sdpa
+    return watched
 
 
-AttentionInterface.register(SDPA, _watched(AttentionInterface()[SDPA]))
+def _eager_of(module: torch.nn.Module) -> Attend:
+    """The eager function of the file that a model's attention is defined in.
+
+    Raises:
+        NoEagerFunctionError: it has none.
+    """
+    for kind in type(module).__mro__:
+        found: Attend | None = getattr(sys.modules[kind.__module__], _EAGER_FUNCTION, None)
+        if found is not None:
+            return found
+    raise NoEagerFunctionError(f"{type(module).__name__} comes without {_EAGER_FUNCTION}")
+
+
+_sdpa: Attend = AttentionInterface()[SDPA]
+AttentionInterface.register(SDPA, _watched(lambda module: _sdpa))
+AttentionInterface.register(WATCHED_EAGER, _watched(_eager_of))
+AttentionMaskInterface.register(WATCHED_EAGER, AttentionMaskInterface()[EAGER])
 
 
 @torch.inference_mode()
 def weights_of(call: Call, heads: list[int], rows: tuple[int, int]) -> torch.Tensor:
-    """softmax(scaling Q K^T + mask), float32 [head, query, key], whatever the model's precision.
+    """softmax(scaling Q K^T + mask), float32 [head, query, key] in whatever precision the model
+    runs; where the layer computed it anyway, that.
 
     Args:
         call: of one text.
         heads: which.
         rows: first query and the one past the last.
     """
+    first, last = rows
+    if call.weights is not None:
+        return call.weights[0, heads, first:last].float()
     length = call.key.shape[2]
     group = call.query.shape[1] // call.key.shape[1]
     query = call.query[0, heads].float()
     key = call.key[0, [head // group for head in heads]].float().transpose(1, 2)
-    first, last = rows
     weights = query.new_zeros((len(heads), last - first, length))
     for start in range(first, last, _BLOCK_ROWS):
         end = min(start + _BLOCK_ROWS, last)

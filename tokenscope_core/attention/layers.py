@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
@@ -12,7 +12,14 @@ from weakref import WeakKeyDictionary
 import torch
 from transformers import PreTrainedModel
 
-from tokenscope_core.attention.interface import SDPA, Call, watched_by
+from tokenscope_core.attention.interface import (
+    EAGER,
+    SDPA,
+    WATCHED_EAGER,
+    Call,
+    NoEagerFunctionError,
+    watched_by,
+)
 from tokenscope_core.errors import CapabilityError
 from tokenscope_core.reading import input_device
 
@@ -27,9 +34,10 @@ Way = Literal["interface", "modules", "none"]
 - `none`: recurrent, or closed.
 """
 
-EAGER = "eager"
 _CHOICE = "_attn_implementation_internal"  # the public setter also changes what a model is made of
 _PROBE_LENGTH = 13
+# Other kernels are not watched: sdpa stands in for them.
+_WATCHED = {SDPA: SDPA, EAGER: WATCHED_EAGER}
 _MOST_IN_A_ROW = 1.05  # in half precision
 
 
@@ -72,7 +80,8 @@ def _probe(model: PreTrainedModel, ids: torch.Tensor) -> Layout:
     except CapabilityError:
         return Layout(AttentionFacts("none", (), ()), {})
     watcher = _Counter()
-    with watched_by(watcher), run_as(model, "interface"):
+    found: dict[int, int] = {}
+    with suppress(NoEagerFunctionError), watched_by(watcher), run_as(model, "interface"):
         found = _heads_by_layer(model, layers, ids, watcher)
     if found:
         return Layout(AttentionFacts("interface", *_columns(found)), {})
@@ -160,7 +169,7 @@ def decoder_layers(model: PreTrainedModel) -> torch.nn.ModuleList:
 def run_as(model: PreTrainedModel, way: Way) -> Iterator[None]:
     """Have a model compute its attention so that it can be had, and afterwards as before.
 
-    The interface is watched where it is sdpa's; modules return the weights of eager attention.
+    The interface is watched for sdpa and eager functions; modules return eager matrices.
     """
     configs = {id(model.config): model.config}
     for module in model.modules():
@@ -170,10 +179,7 @@ def run_as(model: PreTrainedModel, way: Way) -> Iterator[None]:
     before = [(config, getattr(config, _CHOICE)) for config in configs.values()]
     try:
         for config, was in before:
-            if way == "modules":
-                setattr(config, _CHOICE, EAGER)
-            elif was not in (SDPA, EAGER):
-                setattr(config, _CHOICE, SDPA)
+            setattr(config, _CHOICE, EAGER if way == "modules" else _WATCHED.get(was, SDPA))
         yield
     finally:
         for config, was in before:
