@@ -5,11 +5,12 @@ import streamlit as st
 from tokenscope_ui import job_notice, problems, runs, sessions
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.router import HOME, ROOT, route
-from tokenscope_ui.syntax_view import view
+from tokenscope_ui.syntax_view import other, view
 
 
 def render() -> None:
     runs.restore()
+    other.restore()
     job_notice.show()
     state = runs.current()
     runs.publish()
@@ -35,6 +36,7 @@ def result() -> None:
                 f"{count_text(len(trace), 'token')}. All of it is shown once it has ended."
             )
         view.show(trace)
+        other.publish()
 
 
 def empty() -> None:

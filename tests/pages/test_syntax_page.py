@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,83 @@ def test_prompt_tokens_count_only_when_asked(page: App) -> None:
     choose(page, syntax_prompt=True)
     assert PROMPT.strip() in frame(page, "code")["code"].tolist()
     assert frame(page, "category")["tokens"].sum() == pytest.approx(len(trace))
+
+
+def test_a_text_is_compared_with_its_prompt(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    assert "tokens there" not in frame(page, "category").columns
+    choose(page, syntax_with="prompt", unit="nats", syntax_prompt=True)
+    expected = ts.aggregate_difference(
+        trace, trace, "category", "surprisal", counted_a="prompt"
+    ).set_index("category")  # fmt: skip
+    table = frame(page, "category").set_index("category")
+    assert set(table.index) == set(expected.index)
+    expected = expected.reindex(table.index)
+    np.testing.assert_allclose(table["mean surprisal (nats)"], expected["mean_b"])
+    np.testing.assert_allclose(table["mean there"], expected["mean_a"])
+    np.testing.assert_allclose(table["difference"], expected["difference"])
+    np.testing.assert_allclose(table["difference, 95 % from"], expected["ci_low"])
+    # What one side does not have is said to be missing there, and is no zero.
+    assert table.loc["function name", "remark"] == "only in the prompt"
+    assert np.isnan(table.loc["function name", "mean surprisal (nats)"])
+    assert table.loc["comment", "remark"] == "only here"
+    assert np.isnan(table.loc["comment", "difference"])
+    assert page.test.query_params["with"] in ("prompt", ["prompt"])
+    choose(page, syntax_level="line")
+    assert "Lines of two texts have nothing to do with each other" in page.texts
+
+
+@pytest.fixture
+def branches(page: App) -> tuple[Trace, Trace]:
+    """A run and a branch of it, in the store and in a tree of the name "tree"."""
+    root = traced(CODE, PROMPT)
+    edit = ts.Edit(len(words(PROMPT)) + 1, (3,))
+    child = dataclasses.replace(
+        traced(PROMPT + "    return a * b\n", PROMPT), branch=(root.key, edit)
+    )
+    store = service().store
+    for trace in (root, child):
+        store.put(trace)
+    store.put_session("tree", ts.Session.start(root).add(child, parent=root).to_bytes())
+    return root, child
+
+
+def test_a_branch_is_compared_with_another_as_the_address_says(
+    page: App, branches: tuple[Trace, Trace]
+) -> None:
+    root, child = branches
+    page.open(session="tree", run=child.key, **{"with": root.key})
+    expected = ts.aggregate_difference(root, child, "category", "surprisal").set_index("category")
+    table = frame(page, "category").set_index("category")
+    found = table["difference"] * NATS_PER_BIT
+    # The store keeps float32.
+    np.testing.assert_allclose(found, expected["difference"].reindex(table.index), rtol=1e-5)
+    assert "generated token" in page.texts
+    choose(page, syntax_with="")
+    assert "difference" not in frame(page, "category").columns
+    assert "with" not in page.test.query_params
+
+
+def test_an_address_that_names_no_branch_to_compare_with_is_explained(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    service().store.put(trace)
+    page.open(run=trace.key, **{"with": "feedface"})
+    assert "the session does not hold" in page.texts
+    assert len(frame(page, "category"))
+
+
+def test_a_node_of_the_tree_is_shown_with_its_figures_and_tokens(page: App) -> None:
+    trace = traced(CODE, PROMPT)
+    shown(page, trace)
+    nodes = ts.icicle_frame(trace, "surprisal")
+    row = nodes[nodes["kind"] == "return_statement"].iloc[0]
+    span = (int(row["byte_start"]), int(row["byte_end"]))
+    choose(page, syntax=SyntaxState(trace.key, span[0], node=span))
+    assert "Return statement, line 3" in page.texts
+    shown_mean = next(m.value for m in page.test.metric if m.label == "mean")
+    assert shown_mean == f"{row['mean'] / NATS_PER_BIT:.3f} bits"
+    assert frame(page, "here")["here"].iloc[-1] == 100
 
 
 def test_a_text_that_was_only_scored_offers_its_prompt(page: App) -> None:

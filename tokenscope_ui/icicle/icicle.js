@@ -4,7 +4,10 @@ const SELECTIONS = Symbol.for("tokenscope.strip.selections");
 const SELECTION_EVENT = "tokenscope:strip-selection";
 const KEY_PAUSE_MS = 120;
 const ROW_PX = 24;
-const LABEL_PX = 34;
+// A label of that many characters is drawn where all of it fits, a longer one where some of it does.
+const SHORT = 4;
+const CHARACTER_PX = 7.5;
+const PADDING_PX = 12;
 
 function visibleLabel({ label, kinds, kind }, index) {
   return visibleText(label[index], 60).replaceAll("·", " ") || kinds[kind[index]];
@@ -155,7 +158,9 @@ class Icicle {
     node.style.left = `${100 * x}%`;
     node.style.width = `${100 * share}%`;
     node.style.top = `${row * ROW_PX}px`;
-    if (share * this.width >= LABEL_PX) node.textContent = visibleLabel(this.payload, index);
+    const label = visibleLabel(this.payload, index);
+    const needed = PADDING_PX + CHARACTER_PX * Math.min(SHORT, label.length);
+    if (share * this.width >= needed) node.textContent = label;
     this.shown.set(index, node);
     return node;
   }

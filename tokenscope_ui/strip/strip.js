@@ -99,6 +99,8 @@ class Strip {
     clearTimeout(this.pending);
     this.pending = undefined;
     this.paintSelection(index, extent);
+    // As much of it as fits, its beginning in any case.
+    this.reveal(this.painted.at(-1));
     this.reveal();
   }
 
@@ -153,8 +155,7 @@ class Strip {
   }
 
   // Scrolls this strip, never the page.
-  reveal() {
-    const piece = this.caret?.piece ?? this.painting.pieces[this.selected]?.[0];
+  reveal(piece = this.caret?.piece ?? this.painting.pieces[this.selected]?.[0]) {
     if (!piece) return;
     const scroll = () => {
       const [box] = piece.getClientRects();

@@ -6,20 +6,17 @@ from __future__ import annotations
 import functools
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
 from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.syntax.shares import Counted
 from tokenscope_ui.charts import OTHER, TAKEN
 from tokenscope_ui.formatting import visible_text
 from tokenscope_ui.scales import screen_unit, to_screen
-from tokenscope_ui.syntax_view.reading import (
-    Look,
-    in_screen_units,
-    mean_label,
-    points,
-    shown_parts,
-)
+from tokenscope_ui.syntax_view.other import Other, compared_parts
+from tokenscope_ui.syntax_view.reading import Look, mean_label, points
 from tokenscope_ui.syntax_view.words import (
     interval_words,
     label_text,
@@ -28,40 +25,58 @@ from tokenscope_ui.syntax_view.words import (
     one_line,
 )
 
-_ROW_HEIGHT = 21
+_ROW_HEIGHT, _ROW_HEIGHT_OF_TWO = 21, 36
 _LABEL_WIDTH = 230
 _LABEL_LENGTH = 40
 # Seen on a blue bar, and on a white or a black page.
 _INTERVAL, _DOT = "#C44E00", "#7A7A7A"
+_THERE = "#B279A2"
 FEW = 40
 
 
 @functools.lru_cache(maxsize=16)
-def bar_table(trace: Trace, look: Look) -> pd.DataFrame:
-    """One row a part in the order of the table: `row`, `label` (unique), `mean`, `ci_low`,
-    `ci_high` (screen units), and `shown`, `interval`, `tokens` as texts."""
-    table = shown_parts(trace, look)
-    screen = in_screen_units(table, look.metric, look.unit)
-    tokens = [number_text(n) for n in table["n"].tolist()]
-    return pd.DataFrame(
+def bar_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataFrame:
+    """One row a part and side, in the order of the table: `row`, `label` (unique by part), `lane`
+    (0, or 1 for the other), `side`, `mean`, `ci_low`, `ci_high` (screen units), and `shown`,
+    `interval`, `tokens` as texts. A side that has no such part has no row."""
+    table = compared_parts(trace, look, other)
+    labels = _labels(table, look, trace, other)
+    sides = [_side(table, look, labels, lane=0, side="this text", suffix="")]
+    if other is not None and "mean_other" in table:
+        sides.append(_side(table, look, labels, lane=1, side=other.name, suffix="_other"))
+    return pd.concat(sides, ignore_index=True)
+
+
+def _side(
+    table: pd.DataFrame, look: Look, labels: list[str], *, lane: int, side: str, suffix: str
+) -> pd.DataFrame:
+    mean, low, high = (
+        table[f"{name}{suffix}"].to_numpy(float) for name in ("mean", "ci_low", "ci_high")
+    )
+    bounds = zip(low.tolist(), high.tolist(), strict=True)
+    frame = pd.DataFrame(
         {
             "row": range(len(table)),
-            "label": _labels(table[look.level].tolist(), tokens, look, trace),
-            **{name: screen[name] for name in ("mean", "ci_low", "ci_high")},
-            "shown": [mean_text(look.metric, mean, look.unit) for mean in table["mean"].tolist()],
-            "interval": [
-                interval_words(look.metric, look.unit, low, high)
-                for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
-            ],
-            "tokens": tokens,
+            "label": labels,
+            "lane": lane,
+            "side": side,
+            "mean": to_screen(look.metric, mean, look.unit),
+            "ci_low": to_screen(look.metric, low, look.unit),
+            "ci_high": to_screen(look.metric, high, look.unit),
+            "shown": [mean_text(look.metric, value, look.unit) for value in mean.tolist()],
+            "interval": [interval_words(look.metric, look.unit, a, b) for a, b in bounds],
+            "tokens": [_count(n) for n in table[f"n{suffix}"].tolist()],
         }
     )
+    return pd.DataFrame(frame[~np.isnan(mean)])
 
 
-def _labels(parts: list[object], tokens: list[str], look: Look, trace: Trace) -> list[str]:
+def _labels(table: pd.DataFrame, look: Look, trace: Trace, other: Other | None) -> list[str]:
     code = trace.text_bytes.split(b"\n") if look.level == "line" else []
+    counts = [table["n"], *([table["n_other"]] if "n_other" in table else [])]
+    tokens = zip(*(map(_count, column) for column in counts), strict=True)
     labels: dict[str, None] = {}
-    for part, n in zip(parts, tokens, strict=True):
+    for part, n in zip(table[look.level].tolist(), tokens, strict=True):
         name = label_text(str(part), look.level)
         if look.level == "line":
             name = f"{name}  {one_line(code[int(str(part)) - 1].strip()) or '(blank)'}"
@@ -69,7 +84,7 @@ def _labels(parts: list[object], tokens: list[str], look: Look, trace: Trace) ->
             # Scopes differ at their end, lines at their beginning.
             half = _LABEL_LENGTH - 1
             name = f"…{name[-half:]}" if look.level == "scope" else f"{name[:half]}…"
-        label = f"{name} ({n})"
+        label = f"{name} ({' | '.join(n)})"
         while label in labels:
             # An axis would merge labels that are the same; this is not seen.
             label += "\u200b"
@@ -77,27 +92,41 @@ def _labels(parts: list[object], tokens: list[str], look: Look, trace: Trace) ->
     return list(labels)
 
 
+def _count(tokens: float) -> str:
+    return "–" if tokens != tokens else number_text(tokens)
+
+
 @functools.lru_cache(maxsize=16)
-def point_table(trace: Trace, look: Look, most: int) -> pd.DataFrame:
-    """The tokens of the first `most` parts of `bar_table`: `row`, `label`, `position`, `token`,
-    `value` (screen units), `shown`, `share` (as text)."""
-    table = shown_parts(trace, look)
+def point_table(trace: Trace, look: Look, most: int, other: Other | None = None) -> pd.DataFrame:
+    """The tokens of the first `most` parts of `bar_table`: `row`, `label`, `lane`, `side`,
+    `position`, `token`, `value` (screen units), `shown`, `share` (as text)."""
+    bars = bar_table(trace, look, other)
+    table = compared_parts(trace, look, other)
     row_of = dict(zip(table[look.level].tolist(), range(len(table)), strict=True))
-    behind = points(trace, look.language, look.level, look.metric, look.prompt)
+    label_of = dict(zip(bars["row"], bars["label"], strict=True))
+    sides = [_points(trace, look, "all" if look.prompt else "generated", 0, "this text")]
+    if other is not None and "mean_other" in table:
+        sides.append(_points(other.trace, look, other.counted(look), 1, other.name))
+    behind = pd.concat(sides, ignore_index=True)
     rows = behind["part"].map(row_of)
-    bars = bar_table(trace, look)
     behind = behind[rows < most].assign(row=rows)
+    return behind.assign(row=behind["row"].astype(int), label=behind["row"].map(label_of))
+
+
+def _points(trace: Trace, look: Look, counted: Counted, lane: int, side: str) -> pd.DataFrame:
+    behind = points(trace, look.language, look.level, look.metric, counted)
     tokens = trace.vocabulary.token_bytes
-    positions = behind["position"].tolist()
+    values = behind["value"].to_numpy(float)
     return pd.DataFrame(
         {
-            "row": behind["row"].astype(int),
-            "label": behind["row"].map(dict(zip(bars["row"], bars["label"], strict=True))),
-            "position": positions,
-            "token": [visible_text(tokens[int(trace.token_ids[p])]) for p in positions],
-            "value": to_screen(look.metric, behind["value"].to_numpy(), look.unit),
-            "shown": [mean_text(look.metric, v, look.unit) for v in behind["value"].tolist()],
-            "share": [f"{100 * share:.0f} %" for share in behind["share"].tolist()],
+            "part": behind["part"],
+            "lane": lane,
+            "side": side,
+            "position": behind["position"],
+            "token": [visible_text(tokens[int(trace.token_ids[p])]) for p in behind["position"]],
+            "value": to_screen(look.metric, values, look.unit),
+            "shown": [mean_text(look.metric, value, look.unit) for value in values.tolist()],
+            "share": [f"{100 * share:.0f} %" for share in behind["weight"].tolist()],
         }
     )
 
@@ -105,8 +134,9 @@ def point_table(trace: Trace, look: Look, most: int) -> pd.DataFrame:
 def bar_chart(
     bars: pd.DataFrame, behind: pd.DataFrame, look: Look, *, chosen: int | None
 ) -> alt.LayerChart:
-    """Bars of the means, intervals as lines, tokens as points; a click picks a part (parameter
-    `pick`)."""
+    """Bars of the means, intervals as lines, tokens as points, the other side below this one; a
+    click picks a part (parameter `pick`)."""
+    lanes = 1 + int(bars["lane"].max()) if len(bars) else 1
     unit = screen_unit(BY_NAME[look.metric], look.unit)
     title = f"{mean_label(look.metric)} ({unit})" if unit else mean_label(look.metric)
     # Sorted by a field: labels listed in the chart are compiled, and Vega trips over an "if".
@@ -119,35 +149,57 @@ def bar_chart(
             domain=False,
         ),
     )  # fmt: skip
-    base = alt.Chart(bars.assign(chosen=bars["row"] == chosen)).encode(y=y)
-    means = base.mark_bar(height={"band": 0.72}, cornerRadiusEnd=2, opacity=0.5).encode(
-        x=alt.X("mean:Q", title=title),
-        color=alt.condition("datum.chosen", alt.value(TAKEN), alt.value(OTHER)),
-        tooltip=[
-            alt.Tooltip("label:N", title="part (tokens)"),
-            alt.Tooltip("shown:N", title=mean_label(look.metric)),
-            alt.Tooltip("interval:N", title="95 % interval"),
-        ],
+    step = _ROW_HEIGHT if lanes == 1 else _ROW_HEIGHT_OF_TWO
+    pick = alt.selection_point(name="pick", fields=["row"], on="click")
+    layers = []
+    for lane in range(lanes):
+        # Half a row up or down from its middle.
+        shift = 0.0 if lanes == 1 else (lane - 0.5) * step / 2
+        base = alt.Chart(bars[bars["lane"] == lane].assign(chosen=lambda t: t["row"] == chosen))
+        base = base.encode(y=y)
+        means = base.mark_bar(
+            height={"band": 0.72 / lanes}, cornerRadiusEnd=2, opacity=0.5, yOffset=shift
+        ).encode(
+            x=alt.X("mean:Q", title=title),
+            color=alt.condition(
+                "datum.chosen", alt.value(TAKEN), alt.value(OTHER if lane == 0 else _THERE)
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="part (tokens)"),
+                alt.Tooltip("side:N", title="in"),
+                alt.Tooltip("shown:N", title=mean_label(look.metric)),
+                alt.Tooltip("interval:N", title="95 % interval"),
+            ],
+        )
+        intervals = base.mark_rule(strokeWidth=2.5, color=_INTERVAL, yOffset=shift).encode(
+            x="ci_low:Q", x2="ci_high:Q"
+        )
+        layers += [means.add_params(pick) if lane == 0 else means, intervals]
+    chart: alt.LayerChart = alt.LayerChart(
+        layer=[*layers[::2], _dots(behind, y, lanes, look), *layers[1::2]]
     )
-    dots = (
+    return chart.properties(height=alt.Step(step))
+
+
+def _dots(behind: pd.DataFrame, y: alt.Y, lanes: int, look: Look) -> alt.Chart:
+    dots: alt.Chart = (
         alt.Chart(behind)
-        .transform_calculate(jitter="(datum.position * 0.618) % 1")
+        # Offsets of a row grow upwards.
+        .transform_calculate(
+            jitter=f"({lanes - 1} - datum.lane + 0.2 + 0.6 * ((datum.position * 0.618) % 1))"
+        )
         .mark_circle(size=16, opacity=0.8, color=_DOT)
         .encode(
             y=y,
             x="value:Q",
-            yOffset=alt.YOffset("jitter:Q", scale=alt.Scale(domain=[-0.4, 1.4])),
+            yOffset=alt.YOffset("jitter:Q", scale=alt.Scale(domain=[0, lanes])),
             tooltip=[
                 alt.Tooltip("token:N"),
+                alt.Tooltip("side:N", title="in"),
                 alt.Tooltip("position:Q", format=",d"),
                 alt.Tooltip("shown:N", title=BY_NAME[look.metric].label),
                 alt.Tooltip("share:N", title="share of its bytes here"),
             ],
         )
     )
-    pick = alt.selection_point(name="pick", fields=["row"], on="click")
-    intervals = base.mark_rule(strokeWidth=2.5, color=_INTERVAL).encode(
-        x="ci_low:Q", x2="ci_high:Q"
-    )
-    chart: alt.LayerChart = alt.LayerChart(layer=[means.add_params(pick), dots, intervals])
-    return chart.properties(height=alt.Step(_ROW_HEIGHT))
+    return dots

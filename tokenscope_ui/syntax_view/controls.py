@@ -16,7 +16,10 @@ from tokenscope_core.syntax.documents import (
     language_label,
 )
 from tokenscope_ui import view_controls
+from tokenscope_ui.branch_words import as_markdown
+from tokenscope_ui.syntax_view import other as compared
 from tokenscope_ui.syntax_view.nodes import Width
+from tokenscope_ui.syntax_view.other import Other
 from tokenscope_ui.syntax_view.reading import KINDS, Look
 from tokenscope_ui.syntax_view.words import LEVELS
 
@@ -26,8 +29,8 @@ PROMPT_KEY, KIND_KEY = "syntax_prompt", "syntax_kind"
 WIDTH_KEY = "syntax_width"
 
 
-def draw(trace: Trace) -> Look:
-    """Draw the controls above the code; returns what is chosen."""
+def draw(trace: Trace) -> tuple[Look, Other | None]:
+    """Draw the controls above the code; returns what is chosen, and what it is compared with."""
     found = language_of(trace)
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
         metric = view_controls.metric("Metric")
@@ -42,6 +45,8 @@ def draw(trace: Trace) -> Look:
         )  # fmt: skip
         language = found.language if chosen == DETECT else str(chosen)
         level = _level(language)
+        other, problem = compared.choose(trace)
+        beside_prompt = other is not None and other.prompt_only
         kind = st.segmented_control(
             "Code in", tuple(KINDS), key=KIND_KEY, required=True,
             # A click in the table sets it too, which a default beside it would be at odds with.
@@ -54,16 +59,21 @@ def draw(trace: Trace) -> Look:
         unit = view_controls.unit()
         prompt = st.toggle(
             "Include the prompt", key=PROMPT_KEY, persist_state="session",
-            help="Its tokens count with the probability the model itself gave them.",
+            disabled=beside_prompt,
+            help="What is compared with the prompt is what was generated." if beside_prompt else
+            "Its tokens count with the probability the model itself gave them.",
         )  # fmt: skip
         invisibles = view_controls.invisibles()
     if chosen == DETECT:
         st.caption(f"Read as {language_label(language)}: {found.certainty} ({found.reason}).")
-    return Look(
-        metric=metric, level=level, language=language, prompt=prompt,
+    if problem is not None:
+        st.caption(f":material/info: {as_markdown(problem)}")
+    look = Look(
+        metric=metric, level=level, language=language, prompt=prompt and not beside_prompt,
         unit=unit, relative=relative, invisibles=invisibles,
         kind=kind or "statement",
     )  # fmt: skip
+    return look, other
 
 
 def _level(language: str) -> Level:

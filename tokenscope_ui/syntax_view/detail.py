@@ -79,7 +79,8 @@ def _node(trace: Trace, look: Look, start: int, end: int) -> None:
         _close(trace)
         name = "Text" if index is None else node_name(trace, frame, index)
         line = line_of(trace, _first_visible(trace, start, end))
-        st.text(f"{name[0].upper()}{name[1:]}, from line {line:,}", width="content")
+        where = "from line" if b"\n" in trace.text_bytes[start:end] else "line"
+        st.text(f"{name[0].upper()}{name[1:]}, {where} {line:,}", width="content")
     _code(trace, start, end)
     if index is not None:
         _figures(look, frame.iloc[index], ("mean",))

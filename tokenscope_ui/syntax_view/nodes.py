@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace, icicle_frame
+from tokenscope_core.syntax.tree import ERROR
 from tokenscope_ui import icicle
 from tokenscope_ui.scales import tint_values
 from tokenscope_ui.strip_payload import numbers
@@ -67,7 +68,7 @@ def node_payload(trace: Trace, look: Look, width: Width) -> bytes:
             "width": frame[width].round(_DIGITS).tolist(),
             "label": _labels(trace, frame),
             "kind": kinds.codes.tolist(),
-            "kinds": [str(kind).replace("_", " ") for kind in kinds.categories],
+            "kinds": [_kind_name(str(kind)) for kind in kinds.categories],
             "place": [f"line {line:,}" for line in _lines(trace, frame["byte_start"].to_numpy())],
             "values": numbers(tint_values(look.metric, mean, look.unit)),
             "thin": frame["thin"].astype(int).tolist(),
@@ -103,7 +104,11 @@ def _lines(trace: Trace, byte: np.ndarray) -> list[int]:
 def node_name(trace: Trace, frame: pd.DataFrame, index: int) -> str:
     """What a node is called: its name, or its kind."""
     row = frame.iloc[index]
-    return str(row["name"] or str(row["kind"]).replace("_", " "))
+    return str(row["name"] or _kind_name(str(row["kind"])))
+
+
+def _kind_name(kind: str) -> str:
+    return "cannot be parsed" if kind == ERROR else kind.replace("_", " ")
 
 
 def node_of(frame: pd.DataFrame, start: int, end: int) -> int | None:

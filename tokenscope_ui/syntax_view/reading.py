@@ -11,8 +11,8 @@ import pandas as pd
 from tokenscope_core import Trace, aggregate
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.syntax.aggregation import Level
-from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.frames import Syntax, analyse
+from tokenscope_core.syntax.shares import Counted, shares
 from tokenscope_ui.scales import LogUnit, scale_of, to_screen
 from tokenscope_ui.syntax_view.pieces import Cut, Kind, cut
 
@@ -93,21 +93,13 @@ def in_screen_units(table: pd.DataFrame, metric: str, unit: LogUnit) -> pd.DataF
 
 
 @functools.lru_cache(maxsize=16)
-def points(trace: Trace, language: str, level: Level, metric: str, prompt: bool) -> pd.DataFrame:
-    """The tokens behind the aggregate, one row a pair of token and part: `position`, `part`,
-    `share` (of the token's bytes in that part), `value` (stored units)."""
-    made = cut(analysed(trace, language), "part", level)
-    pairs = align(trace.byte_end, made.end)
-    label = np.array(made.labels, dtype=object)[made.piece[pairs.piece]]
-    frame = pd.DataFrame({"position": pairs.token, "part": label, "share": pairs.share()})
-    # A token in several places of one part is in that part once.
-    frame = frame.groupby(["position", "part"], sort=False).sum().reset_index()
-    position = frame["position"].to_numpy(np.int64)
-    value = trace.column(metric)[position]
-    counted = ~np.isnan(value)
-    if not prompt:
-        counted &= trace.source[position] != "prompt"
-    return pd.DataFrame(frame.assign(value=value)[counted].reset_index(drop=True))
+def points(
+    trace: Trace, language: str, level: Level, metric: str, counted: Counted
+) -> pd.DataFrame:
+    """The tokens behind the aggregate that have a value, one row a pair of token and part; see
+    `shares`."""
+    found = shares(analysed(trace, language), level, metric, counted)
+    return found.dropna(subset="value").reset_index(drop=True)
 
 
 def least_sure_is_low(metric: str) -> bool:

@@ -13,8 +13,9 @@ import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_ui.scales import screen_unit
+from tokenscope_ui.scales import screen_unit, to_screen
 from tokenscope_ui.syntax_view import controls, state
+from tokenscope_ui.syntax_view.other import Other, compared_parts
 from tokenscope_ui.syntax_view.pieces import cut
 from tokenscope_ui.syntax_view.reading import (
     Look,
@@ -30,26 +31,34 @@ from tokenscope_ui.syntax_view.words import THIN_WORDS, label_text, one_line
 
 _ROW, _HEAD = 35, 40
 _INTERVAL = {"ci_low": "95 % from", "ci_high": "95 % to"}
+_COMPARED = {
+    "mean_other": "mean there", "difference": "difference",
+    "low": "difference, 95 % from", "high": "difference, 95 % to",
+}  # fmt: skip
 _SPREAD = {
     "median": "median", "q25": "lower quartile",
     "q75": "upper quartile", "min": "least", "max": "greatest", "std": "std",
 }  # fmt: skip
 
 
-def show_parts(trace: Trace, look: Look) -> None:
-    """Draw the aggregate; a click shows the part in the code."""
-    table = part_table(trace, look)
-    firsts = first_bytes(trace, look)
+def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
+    """Draw the aggregate, beside that of the other; a click shows the part in the code."""
+    table = part_table(trace, look, other)
+    firsts = first_bytes(trace, look, other)
     _clickable(
         trace, table, firsts, name="parts", look=look, height=460, as_parts=True,
+        rows="" if other is None else f"{other.name} {other.trace.key[:12]}",
         column_config={
             look.level: st.column_config.Column(
-                look.level, width=50 if look.level == "line" else 140, pinned=True
+                look.level, width=50 if look.level == "line" else 132, pinned=True
             ),
             "remark": st.column_config.TextColumn("remark", width=100),
             "code": st.column_config.TextColumn("code", width=110),
-            "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=64),
             "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
+            **{
+                name: st.column_config.NumberColumn(name, format="%.1f", width=width)
+                for name, width in (("tokens", 58), ("tokens there", 86))
+            },
             **_number_columns(table.columns, look),
         },
     )  # fmt: skip
@@ -58,9 +67,10 @@ def show_parts(trace: Trace, look: Look) -> None:
         st.caption(f"{missing:.0f} of the tokens have no {BY_NAME[look.metric].label}: left out.")
 
 
-def part_table(trace: Trace, look: Look) -> pd.DataFrame:
-    """The aggregate with the names and units of the screen, the least sure part first."""
-    table = shown_parts(trace, look)
+def part_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataFrame:
+    """The aggregate with the names and units of the screen, the least sure part first, then the
+    parts that only the other has."""
+    table = compared_parts(trace, look, other)
     screen = in_screen_units(table, look.metric, look.unit)
     shown: dict[str, object] = {
         look.level: (
@@ -70,8 +80,15 @@ def part_table(trace: Trace, look: Look) -> pd.DataFrame:
         "tokens": table["n"].to_numpy(),
         mean_heading(look): screen["mean"].to_numpy(),
     }  # fmt: skip
+    if other is not None and "n_other" in table:
+        shown["tokens there"] = table["n_other"].to_numpy()
+        shown |= {
+            heading: to_screen(look.metric, table[name].to_numpy(float), look.unit)
+            for name, heading in _COMPARED.items()
+        }
+        shown["remark"] = _remarks(table, other)
     shown |= {heading: screen[name].to_numpy() for name, heading in _INTERVAL.items()}
-    shown["remark"] = [THIN_WORDS if thin else "" for thin in table["thin"].tolist()]
+    shown.setdefault("remark", _remarks(table, other))
     shown |= {heading: screen[name].to_numpy() for name, heading in _SPREAD.items()}
     shown["bytes"] = table["bytes"].to_numpy()
     if look.level == "line":
@@ -81,8 +98,16 @@ def part_table(trace: Trace, look: Look) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def first_bytes(trace: Trace, look: Look) -> list[int]:
-    """Where each part of the table has its first place that counts."""
+def _remarks(table: pd.DataFrame, other: Other | None) -> list[str]:
+    alone = {"here": "only here", "there": f"only in {other.name}" if other else ""}
+    return [
+        alone.get(only, THIN_WORDS if thin else "")
+        for only, thin in zip(table["only"], table["thin"], strict=True)
+    ]
+
+
+def first_bytes(trace: Trace, look: Look, other: Other | None = None) -> list[int | None]:
+    """Where each part of the table has its first place that counts; None where it has none."""
     made = cut(analysed(trace, look.language), "part", look.level)
     end = made.end
     if not look.prompt and trace.prompt_length:
@@ -91,7 +116,7 @@ def first_bytes(trace: Trace, look: Look) -> list[int]:
     first = {}
     for span in spans[::-1].tolist():
         first[made.labels[int(made.piece[span])]] = int(made.end[span]) - 1
-    return [first[label] for label in shown_parts(trace, look)[look.level].tolist()]
+    return [first.get(part) for part in compared_parts(trace, look, other)[look.level].tolist()]
 
 
 def show_statements(trace: Trace, look: Look) -> None:
@@ -159,7 +184,7 @@ def show_findings(trace: Trace, table: pd.DataFrame, look: Look, *, name: str) -
 def _clickable(
     trace: Trace,
     table: pd.DataFrame,
-    places: Sequence[int],
+    places: Sequence[int | None],
     *,
     name: str,
     look: Look,
@@ -167,23 +192,28 @@ def _clickable(
     column_config: dict[str, Any],
     column_order: Sequence[str] | None = None,
     as_parts: bool = False,
+    rows: str = "",
 ) -> None:
     # Other rows are another table: what was chosen in one means nothing in the next.
     key = f"syntax {name} {state.drawing(name)} {trace.key[:12]} {look.metric} {look.level}"
-    key += f" {look.language} {look.prompt}"
+    key += f" {look.language} {look.prompt} {rows}"
     st.dataframe(
         table, key=key, hide_index=True, height=min(height, _HEAD + _ROW * len(table)),
         on_select=functools.partial(_take, trace, tuple(places), name, key, as_parts),
         selection_mode="single-cell", column_config=column_config, column_order=column_order,
+        placeholder="–",
     )  # fmt: skip
 
 
-def _take(trace: Trace, places: tuple[int, ...], name: str, key: str, as_parts: bool) -> None:
+def _take(
+    trace: Trace, places: tuple[int | None, ...], name: str, key: str, as_parts: bool
+) -> None:
     cells = st.session_state[key].selection.cells
-    if cells and 0 <= int(cells[0][0]) < len(places):
+    place = places[int(cells[0][0])] if cells and 0 <= int(cells[0][0]) < len(places) else None
+    if place is not None:
         if as_parts:
             controls.show_parts()
-        state.select(trace, places[int(cells[0][0])], table=name)
+        state.select(trace, place, table=name)
 
 
 def mean_heading(look: Look) -> str:
@@ -196,10 +226,17 @@ def _number_columns(names: Iterable[str], look: Look) -> dict[str, Any]:
     """How figures are written; the heading of the mean is short, since its table is named by it."""
     form = "%.1f" if BY_NAME[look.metric].unit in ("rank", "ms") else "%.3f"
     unit = screen_unit(BY_NAME[look.metric], look.unit)
-    labels = {name: name for name in (*_INTERVAL.values(), *_SPREAD.values())}
+    headings = (*_INTERVAL.values(), *_COMPARED.values(), *_SPREAD.values())
+    labels = {name: name for name in headings}
+    # Right beside the difference.
+    labels |= {_COMPARED["low"]: "95 % from", _COMPARED["high"]: "95 % to"}
     labels[mean_heading(look)] = f"mean ({unit})" if unit else "mean"
     return {
-        name: st.column_config.NumberColumn(labels[name], format=form, width=78)
+        name: st.column_config.NumberColumn(
+            labels[name],
+            width=104 if "diff" in name else 78,
+            format=form.replace("%", "%+") if "diff" in name else form,
+        )
         for name in names
         if name in labels
     }

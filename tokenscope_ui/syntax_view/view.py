@@ -9,11 +9,13 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.syntax.documents import MARKDOWN, language_label
 from tokenscope_ui import choices, icicle
+from tokenscope_ui.branch_words import as_markdown
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.syntax_view import controls, detail, state, tables
 from tokenscope_ui.syntax_view.chart import FEW, bar_chart, bar_table, point_table
 from tokenscope_ui.syntax_view.nodes import node_payload, selected_node, shown_nodes
+from tokenscope_ui.syntax_view.other import Other, comparable, compared_parts
 from tokenscope_ui.syntax_view.payload import PYTHON, span_payload, spans
 from tokenscope_ui.syntax_view.reading import (
     Look,
@@ -33,12 +35,13 @@ from tokenscope_ui.syntax_view.words import LEVELS
 STRIP_KEY = "syntax_strip"
 ICICLE_KEY = "syntax_icicle"
 CHART_KEY = "syntax chart"
-_STRIP_HEIGHT = 600
+_STRIP_HEIGHT, _LEAST_HEIGHT = 600, 480
+_LEGEND, _LINE = 100, 27
 
 
 def show(trace: Trace) -> None:
     """Draw everything about a trace."""
-    look = controls.draw(trace)
+    look, other = controls.draw(trace)
     for number, verdict in enumerate(verdicts(trace, look.language)):
         _verdict(trace, verdict, number, alone=look.language != MARKDOWN)
     if look.language == MARKDOWN and not verdicts(trace, look.language):
@@ -51,7 +54,7 @@ def show(trace: Trace) -> None:
     with left:
         _code(trace, look, byte)
     # Of one height, so that what is below stays where it is whatever is selected.
-    with right, st.container(height=_STRIP_HEIGHT, border=False):
+    with right, st.container(height=_height(trace), border=False):
         if counts:
             sure = "Statements, the least sure first"
             st.markdown(f"**{sure}**", help="A compound statement is its own line or lines, "
@@ -60,8 +63,14 @@ def show(trace: Trace) -> None:
         detail.show(trace, look, byte)
     if counts:
         _tree(trace, look, byte)
-        _aggregate(trace, look, byte)
+        _aggregate(trace, look, other, byte)
     _findings(trace, look)
+
+
+def _height(trace: Trace) -> int:
+    """About as high as the code, in pixels."""
+    lines = 1 + trace.text_bytes.count(b"\n")
+    return min(_STRIP_HEIGHT, max(_LEAST_HEIGHT, _LEGEND + _LINE * lines))
 
 
 def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> None:
@@ -148,37 +157,70 @@ def _take_node(trace: Trace, look: Look) -> None:
         state.select_node(trace, int(row["byte_start"]), int(row["byte_end"]))
 
 
-def _aggregate(trace: Trace, look: Look, byte: int | None) -> None:
+def _aggregate(trace: Trace, look: Look, other: Other | None, byte: int | None) -> None:
     which = "prompt and generated tokens" if look.prompt else "generated tokens"
+    beside = "" if other is None else f", beside {as_markdown(other.name)}"
     st.markdown(
-        f"**{mean_label(look.metric).capitalize()} by {LEVELS[look.level]}**, over {which}",
+        f"**{mean_label(look.metric).capitalize()} by {LEVELS[look.level]}**, over {which}{beside}",
         help="A token that lies in several parts is shared out between them by its bytes. The "
         "interval is a bootstrap over tokens; they depend on each other, so it is too narrow for "
-        "a claim about other texts.",
+        "a claim about other texts. Quartiles are the least value that reaches that part of the "
+        "tokens.",
     )
+    if other is not None and not comparable(look):
+        st.caption(
+            ":material/info: Lines of two texts have nothing to do with each other. Choose another "
+            "level to compare by."
+        )
+        other = None
+    if other is not None:
+        # More columns than half a page holds.
+        tables.show_parts(trace, look, other)
+        st.caption(_compared_words(other))
+        _chart(trace, look, other, byte)
+        return
     left, right = st.columns([0.56, 0.44], gap="medium")
     with left:
-        tables.show_parts(trace, look)
+        tables.show_parts(trace, look, other)
     with right:
-        _chart(trace, look, byte)
+        _chart(trace, look, other, byte)
 
 
-def _chart(trace: Trace, look: Look, byte: int | None) -> None:
-    bars = bar_table(trace, look)
-    whole = len(bars)
+def _compared_words(other: Other) -> str:
+    name = as_markdown(other.name)
+    words = (
+        f"There: in {name}. Difference: the mean here less the mean there, with its 95 % interval "
+        "(bootstrap of two samples, each resampled apart from the other)."
+    )
+    if other.shared:
+        words += (
+            f" Both begin with the same {count_text(other.shared, 'generated token')}, which "
+            "count on both sides; the interval is then too wide rather than too narrow."
+        )
+    return words
+
+
+def _chart(trace: Trace, look: Look, other: Other | None, byte: int | None) -> None:
+    whole = len(compared_parts(trace, look, other))
+    most = whole
     if whole > FEW and not st.toggle(
         f"Show all {whole:,} parts, not only the first {FEW}", key="syntax all parts",
         persist_state="session",
     ):  # fmt: skip
-        bars = bars.head(FEW)
-    behind = point_table(trace, look, len(bars))
+        most = FEW
+    bars = bar_table(trace, look, other)
     st.altair_chart(
-        bar_chart(bars, behind, look, chosen=_chosen_row(trace, look, byte)),
-        key=CHART_KEY, on_select=functools.partial(_take_bar, trace, look), selection_mode="pick",
+        bar_chart(
+            bars[bars["row"] < most], point_table(trace, look, most, other), look,
+            chosen=_chosen_row(trace, look, byte),
+        ),
+        key=CHART_KEY, on_select=functools.partial(_take_bar, trace, look, other),
+        selection_mode="pick",
     )  # fmt: skip
+    both = "" if other is None else f" Blue: here; violet: {as_markdown(other.name)}."
     st.caption(
-        "Bar: mean; line: 95 % bootstrap interval; points: the tokens behind it; in brackets: how "
-        "many. Click a bar to see its places in the code."
+        f"Bar: mean; line: 95 % bootstrap interval; points: the tokens behind it; in brackets: how "
+        f"many.{both} Click a bar to see its places in the code."
     )
 
 
@@ -193,12 +235,14 @@ def _chosen_row(trace: Trace, look: Look, byte: int | None) -> int | None:
     return labels.index(label) if label in labels else None
 
 
-def _take_bar(trace: Trace, look: Look) -> None:
+def _take_bar(trace: Trace, look: Look, other: Other | None) -> None:
     chosen = st.session_state[CHART_KEY].selection.get("pick") or []
-    places = tables.first_bytes(trace, look)
-    if chosen and 0 <= int(chosen[0]["row"]) < len(places):
+    places = tables.first_bytes(trace, look, other)
+    row = int(chosen[0]["row"]) if chosen else -1
+    place = places[row] if 0 <= row < len(places) else None
+    if place is not None:
         controls.show_parts()
-        state.select(trace, places[int(chosen[0]["row"])])
+        state.select(trace, place)
 
 
 def _findings(trace: Trace, look: Look) -> None:
