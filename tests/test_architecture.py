@@ -17,7 +17,7 @@ import tokenscope_core as ts
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
-    "attention.flow_sums", "attention.overview_format", "attention.parts", "attention.places",
+    "attention.difference", "attention.flow_sums", "attention.parts", "attention.places",
     "attention.summaries", "attention.estimate", "attention.maps", "attention.on_demand",
     "attention.records", "attention.selection", "attention.tasks", "analysis_records",
     "array_records",

@@ -7,14 +7,12 @@ import json
 import math
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import tiny_models
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import tokenscope_core as ts
-from tokenscope_core import arrow_files
 from tokenscope_core.attention.capture import attend
 from tokenscope_core.attention.head_measuring import HeadMeasuring
 from tokenscope_core.attention.head_statistics import BY_NAME
@@ -22,6 +20,8 @@ from tokenscope_core.attention.overview import THUMBNAIL_SIDE, HeadOverview, mis
 from tokenscope_core.attention.places import NOWHERE, Places
 from tokenscope_core.attention.sinks import without
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
+from tokenscope_core.model_facts import facts_of
+from tokenscope_core.model_files import find
 from tokenscope_core.models import describe
 
 TEXT = "def add(a, b):\n    return a + b\n\nfor i in range(10):\n    print(i)\n"
@@ -144,50 +144,64 @@ def test_rows_that_generated_tokens_were_predicted_from_can_be_asked_for(
     assert found.statistic("previous_token") == pytest.approx(previous, abs=1e-6)
 
 
-def test_bytes_hold_all_of_it(overview: HeadOverview) -> None:
-    again = HeadOverview.from_bytes(overview.to_bytes())
-    for field in dataclasses.fields(HeadOverview):
-        ours, theirs = getattr(overview, field.name), getattr(again, field.name)
-        if field.name == "statistics":
-            assert all(np.array_equal(ours[n], theirs[n], equal_nan=True) for n in BY_NAME)
-        elif field.name == "thumbnails":
-            assert np.array_equal(ours, theirs)
-        elif field.name == "uniform":
-            assert ours == pytest.approx(theirs, nan_ok=True, abs=0)
+def assert_same(ours: object, theirs: object) -> None:
+    """Every field, arrays by their values, missing ones missing on both sides."""
+    for field in dataclasses.fields(ours):  # type: ignore[arg-type]
+        one, other = getattr(ours, field.name), getattr(theirs, field.name)
+        if isinstance(one, np.ndarray):
+            assert np.array_equal(one, other, equal_nan=True), field.name
+        elif isinstance(one, dict):
+            assert one.keys() == other.keys()
+            assert all(np.array_equal(one[n], other[n], equal_nan=True) for n in one), field.name
         else:
-            assert ours == theirs
+            assert one == other, field.name
 
 
-def test_a_damaged_record_is_named_as_one(overview: HeadOverview) -> None:
-    blob = overview.to_bytes()
-    for damaged in (b"", blob[: len(blob) // 2], blob[:-200] + b"x" * 200):
-        with pytest.raises(ts.RecordError, match="Compute it again"):
-            HeadOverview.from_bytes(damaged)
+def test_records_hold_all_that_was_measured(lm: ts.LanguageModel, trace: ts.Trace) -> None:
+    for task in (OverviewOf(trace, (0,)), FlowOf(trace, masked=(0, 3))):
+        found = task.run(lm, lambda done, total: None, lambda: False)
+        assert_same(found, task.from_bytes(task.to_bytes(found)))
 
 
-def test_a_record_of_another_kind_or_version_is_refused(
-    trace: ts.Trace, overview: HeadOverview
+def test_a_damaged_record_is_named_as_one(
+    lm: ts.LanguageModel, trace: ts.Trace, overview: HeadOverview
 ) -> None:
-    with pytest.raises(ts.RecordError):
-        HeadOverview.from_bytes(trace.to_bytes())
-    batch = arrow_files.read_batch(overview.to_bytes())
-    metadata = dict(batch.schema.metadata)
-    key = b"tokenscope.head_overview"
-    described = json.loads(metadata[key]) | {"version": 99}
-    metadata[key] = json.dumps(described).encode()
-    with pytest.raises(ts.RecordError, match="99"):
-        HeadOverview.from_bytes(arrow_files.write(batch.replace_schema_metadata(metadata)))
+    flow = ts.attention_flow(lm, trace)
+    for task, blob in (
+        (OverviewOf(trace), OverviewOf(trace).to_bytes(overview)),
+        (FlowOf(trace), FlowOf(trace).to_bytes(flow)),
+    ):
+        for damaged in (b"", blob[: len(blob) // 2], blob[:-20] + b"x" * 20, trace.to_bytes()):
+            with pytest.raises(ts.RecordError, match="computed again"):
+                task.from_bytes(damaged)
 
 
-def test_a_record_whose_parts_do_not_fit_is_refused(overview: HeadOverview) -> None:
-    batch = arrow_files.read_batch(overview.to_bytes())
-    metadata = dict(batch.schema.metadata)
-    fewer: pa.RecordBatch = batch.slice(0, batch.num_rows - 1)
-    plain = fewer.replace_schema_metadata(None)
-    key = b"tokenscope.head_overview"
-    metadata[b"tokenscope.sha256"] = arrow_files.checksum(arrow_files.write(plain), metadata[key])
-    with pytest.raises(ts.RecordError, match="rows"):
-        HeadOverview.from_bytes(arrow_files.write(plain.replace_schema_metadata(metadata)))
+def test_a_record_whose_parts_do_not_fit_is_refused(
+    lm: ts.LanguageModel, trace: ts.Trace, overview: HeadOverview
+) -> None:
+    flow = ts.attention_flow(lm, trace)
+    wrong: list[tuple[OverviewOf | FlowOf, object]] = [
+        (OverviewOf(trace), dataclasses.replace(overview, layers=(0,))),
+        (OverviewOf(trace), dataclasses.replace(overview, tokens=5)),
+        (OverviewOf(trace), dataclasses.replace(overview, rows="some")),
+        (FlowOf(trace), dataclasses.replace(flow, parts=flow.parts[1:])),
+        (FlowOf(trace), dataclasses.replace(flow, by="colour")),
+    ]
+    for task, value in wrong:
+        with pytest.raises(ts.RecordError):
+            task.from_bytes(task.to_bytes(value))  # type: ignore[arg-type]
+    with pytest.raises(ts.RecordError, match="attention flow"):
+        OverviewOf(trace).from_bytes(FlowOf(trace).to_bytes(flow))
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_runs(trace: ts.Trace) -> None:
+    shipped = find()
+    assert shipped is not None
+    facts = facts_of(shipped)
+    for task in (OverviewOf(trace), FlowOf(trace)):
+        task.require_room(facts, 10**9)
+        with pytest.raises(ts.RequestError, match="shorter text"):
+            task.require_room(facts, 10**4)
 
 
 def test_a_head_or_statistic_that_is_not_there_is_named(overview: HeadOverview) -> None:

@@ -15,6 +15,7 @@ import tokenscope_core as ts
 from tokenscope_core.analyses import BranchComparison, InfluenceOf, Kept, key_of
 from tokenscope_core.array_records import decode, encode
 from tokenscope_core.attention.records import decode_map, encode_map
+from tokenscope_core.attention.summaries import FlowOf, OverviewOf
 from tokenscope_core.attention.tasks import AttentionOf, RolloutOf
 from tokenscope_core.service import GenerationService
 
@@ -67,6 +68,8 @@ def tasks(model: str, trace: ts.Trace) -> list[Any]:
         AttentionOf(trace, ts.Selection(weighting="value norms")),
         RolloutOf(trace),
         RolloutOf(trace, up_to=0),
+        OverviewOf(trace, masked=(0,)),
+        FlowOf(trace, "function"),
         InfluenceOf(trace),
         BranchComparison(trace, other),
     ]

@@ -36,6 +36,10 @@ class AttentionDifference:
     kind: NDArray[np.str_]
     distance: Floats
 
+    def __post_init__(self) -> None:
+        self.values.flags.writeable = False
+        self.distance.flags.writeable = False
+
     def frame(self) -> pd.DataFrame:
         """One row a query: `position_a`, `position_b` (missing: <NA>), `kind`, `distance`."""
         positions = {

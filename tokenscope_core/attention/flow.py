@@ -51,6 +51,10 @@ class Flow:
     rows: Rows = "all"
     language: str | None = None
 
+    def __post_init__(self) -> None:
+        for array in (self.mean, self.uniform, self.query_tokens, self.key_tokens):
+            array.flags.writeable = False
+
     @property
     def ratio(self) -> Floats:
         """`mean` / `uniform`, [G, G]: 1 as even attention has it, 2 twice as much.

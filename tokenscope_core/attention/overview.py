@@ -48,6 +48,10 @@ class HeadOverview:
     rows: Rows = "all"
     language: str | None = None
 
+    def __post_init__(self) -> None:
+        for array in (self.thumbnails, *self.statistics.values()):
+            array.flags.writeable = False
+
     def statistic(self, name: str) -> Floats:
         """One statistic of all heads, float64 [layer, head].
 
@@ -77,23 +81,6 @@ class HeadOverview:
         layer, head = np.meshgrid(np.array(self.layers), np.arange(self.heads), indexing="ij")
         columns = {"layer": layer.ravel(), "head": head.ravel()}
         return pd.DataFrame(columns | {name: self.statistics[name].ravel() for name in BY_NAME})
-
-    def to_bytes(self) -> bytes:
-        """An Arrow IPC file with a row a head; `from_bytes` is its inverse."""
-        from tokenscope_core.attention.overview_format import encode
-
-        return encode(self)
-
-    @classmethod
-    def from_bytes(cls, blob: bytes) -> HeadOverview:
-        """Read `to_bytes`'s output, treating it as untrusted.
-
-        Raises:
-            RecordError: the bytes are damaged or of an unknown version.
-        """
-        from tokenscope_core.attention.overview_format import decode
-
-        return decode(blob)
 
 
 def missing_reason(overview: HeadOverview, name: str) -> str:

@@ -10,10 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.analyses import Report
+from tokenscope_core.attention.estimate import Heads, rollout_cost
 from tokenscope_core.attention.flow import Flow, Level
 from tokenscope_core.attention.head_statistics import Rows
 from tokenscope_core.attention.overview import HeadOverview
 from tokenscope_core.attention.selection import Selection
+from tokenscope_core.attention.summary_records import (
+    decode_flow,
+    decode_overview,
+    encode_flow,
+    encode_overview,
+)
+from tokenscope_core.errors import SelectionTooLargeError
+from tokenscope_core.memory_need import size_text
+from tokenscope_core.model_facts import ModelFacts
 from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -59,6 +69,26 @@ class OverviewOf:
         measuring = HeadMeasuring(places, rows=self.rows, masked=self.masked)
         attend(lm, self.trace, Selection(), [measuring], report, cancelled)
         return measuring.overview()
+
+    def require_room(self, facts: ModelFacts, present: int) -> None:
+        """As `Bounded.require_room`, where the model's configuration says how much attends.
+
+        Raises:
+            SelectionTooLargeError: a layer of it does not fit.
+        """
+        _require_room(facts, len(self.trace), present)
+
+    def to_bytes(self, result: HeadOverview) -> bytes:
+        """The result as a record."""
+        return encode_overview(result)
+
+    def from_bytes(self, blob: bytes) -> HeadOverview:
+        """The result again.
+
+        Raises:
+            RecordError: the bytes are damaged or of an unknown version.
+        """
+        return decode_overview(blob)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +142,23 @@ class FlowOf:
         )
         selection = Selection(layers=self.layers, heads=self.heads)
         attend(lm, self.trace, selection, [sums], report, cancelled)
-        return sums.flow()
+        return sums.flow(heads=self.heads)
+
+    def require_room(self, facts: ModelFacts, present: int) -> None:
+        """As that of `OverviewOf`."""
+        _require_room(facts, len(self.trace), present)
+
+    def to_bytes(self, result: Flow) -> bytes:
+        """The result as a record."""
+        return encode_flow(result)
+
+    def from_bytes(self, blob: bytes) -> Flow:
+        """The result again.
+
+        Raises:
+            RecordError: the bytes are damaged or of an unknown version.
+        """
+        return decode_flow(blob)
 
 
 def head_overview(
@@ -174,6 +220,23 @@ def attention_flow(
         trace, by, _tuple(layers), _tuple(heads), tuple(masked), rows, whole_tokens, language
     )  # fmt: skip
     return task.run(lm, progress or _silent, _never)
+
+
+def _require_room(facts: ModelFacts, tokens: int, present: int) -> None:
+    heads = Heads.of(facts)
+    if heads is None:
+        return
+    # A layer, and what is kept for each pair of positions: less than a rollout's two matrices.
+    needed = rollout_cost(heads, tokens).peak
+    if needed > present:
+        raise SelectionTooLargeError(
+            asked=f"All heads were to be measured on a text of {tokens:,} tokens.",
+            found=f"A layer takes about {size_text(needed)}, and {size_text(present)} are there.",
+            action="Choose a shorter text, or look at some heads or rows alone.",
+            needed=needed,
+            present=present,
+            suggestion=None,
+        )
 
 
 def _tuple(indices: Sequence[int] | None) -> tuple[int, ...] | None:

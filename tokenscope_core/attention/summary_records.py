@@ -1,0 +1,152 @@
+"""What was measured of all heads as bytes, to be kept."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+
+from tokenscope_core.array_records import Array, damaged, decode, encode
+from tokenscope_core.attention.flow import LEVELS, Flow
+from tokenscope_core.attention.head_statistics import BY_NAME, Rows
+from tokenscope_core.attention.overview import THUMBNAIL_SIDE, HeadOverview
+from tokenscope_core.attention.sinks import Sinks
+
+_OVERVIEW, _FLOW = "head overview", "attention flow"
+# Raise one when what its numbers mean changes.
+_OVERVIEW_VERSION = _FLOW_VERSION = 1
+
+
+def encode_overview(found: HeadOverview) -> bytes:
+    """Write an overview."""
+    arrays: dict[str, Array] = {
+        "statistics": np.stack([found.statistics[name] for name in BY_NAME]),
+        "uniform": np.array([found.uniform[name] for name in BY_NAME], dtype=np.float64),
+        "row_counts": np.array([found.row_counts[name] for name in BY_NAME], dtype=np.int64),
+        "thumbnails": found.thumbnails,
+    }
+    described = {
+        "names": list(BY_NAME),
+        "layers": found.layers,
+        "tokens": found.tokens,
+        "sinks": [found.sinks.positions, found.sinks.share_of_heads, found.sinks.mass],
+        "masked": found.masked,
+        "rows": found.rows,
+        "language": found.language,
+    }
+    return encode(_OVERVIEW, _OVERVIEW_VERSION, arrays, described)
+
+
+def decode_overview(blob: bytes) -> HeadOverview:
+    """Read `encode_overview`'s output.
+
+    Raises:
+        RecordError: the bytes are damaged or of an unknown version.
+    """
+    arrays, described = decode(_OVERVIEW, _OVERVIEW_VERSION, blob)
+    try:
+        statistics, layers = arrays["statistics"], _indices(described["layers"])
+        tokens, heads = described["tokens"], statistics.shape[-1]
+        side = min(tokens, THUMBNAIL_SIDE)
+        found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
+        expected = {
+            "statistics": ("float64", (len(BY_NAME), len(layers), heads)),
+            "uniform": ("float64", (len(BY_NAME),)),
+            "row_counts": ("int64", (len(BY_NAME),)),
+            "thumbnails": ("float16", (len(layers), heads, side, side)),
+        }
+        if found != expected or described["names"] != list(BY_NAME):
+            raise ValueError(f"its arrays are {found}")
+        positions, share, mass = described["sinks"]
+        return HeadOverview(
+            layers=layers,
+            heads=heads,
+            tokens=tokens,
+            statistics=dict(zip(BY_NAME, statistics, strict=True)),
+            uniform=dict(zip(BY_NAME, arrays["uniform"].tolist(), strict=True)),
+            row_counts=dict(zip(BY_NAME, arrays["row_counts"].tolist(), strict=True)),
+            thumbnails=arrays["thumbnails"],
+            sinks=Sinks(_indices(positions), _numbers(share), _numbers(mass)),
+            masked=_indices(described["masked"]),
+            rows=_rows(described),
+            language=_language(described),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise damaged(_OVERVIEW, str(error)) from error
+
+
+def encode_flow(found: Flow) -> bytes:
+    """Write a flow.
+
+    Raises:
+        RecordError: it is too large to be read back.
+    """
+    arrays = {
+        "mean": found.mean,
+        "uniform": found.uniform,
+        "query_tokens": found.query_tokens,
+        "key_tokens": found.key_tokens,
+    }
+    described = {
+        "by": found.by,
+        "parts": found.parts,
+        "layers": found.layers,
+        "heads": found.heads,
+        "masked": found.masked,
+        "rows": found.rows,
+        "language": found.language,
+    }
+    return encode(_FLOW, _FLOW_VERSION, arrays, described)
+
+
+def decode_flow(blob: bytes) -> Flow:
+    """Read `encode_flow`'s output.
+
+    Raises: as `decode_overview`.
+    """
+    arrays, described = decode(_FLOW, _FLOW_VERSION, blob)
+    try:
+        parts = described["parts"]
+        if not isinstance(parts, list) or not all(isinstance(name, str) for name in parts):
+            raise TypeError("its parts have no names")
+        found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
+        square, row = ("float64", (len(parts), len(parts))), ("float64", (len(parts),))
+        expected = {"mean": square, "uniform": square, "query_tokens": row, "key_tokens": row}
+        if found != expected or described["by"] not in LEVELS:
+            raise ValueError(f"its arrays are {found}")
+        return Flow(
+            by=described["by"],
+            parts=tuple(parts),
+            **arrays,
+            layers=_indices(described["layers"]),
+            heads=_indices(described["heads"]),
+            masked=_indices(described["masked"]),
+            rows=_rows(described),
+            language=_language(described),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise damaged(_FLOW, str(error)) from error
+
+
+def _indices(values: Any) -> tuple[int, ...]:
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise TypeError(f"{values!r} are no indices")
+    return tuple(values)
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(map(float, values))
+
+
+def _rows(described: dict[str, Any]) -> Rows:
+    rows: Rows = described["rows"]
+    if rows not in get_args(Rows):
+        raise ValueError(f"{rows!r} are no rows")
+    return rows
+
+
+def _language(described: dict[str, Any]) -> str | None:
+    language = described["language"]
+    if not isinstance(language, str | None):
+        raise TypeError(f"{language!r} is no language")
+    return language
