@@ -49,8 +49,9 @@ class HeadOverview:
     language: str | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.thumbnails, *self.statistics.values()):
-            array.flags.writeable = False
+        self.thumbnails.flags.writeable = False
+        for figures in self.statistics.values():
+            figures.flags.writeable = False
 
     def statistic(self, name: str) -> Floats:
         """One statistic of all heads, float64 [layer, head].
