@@ -205,9 +205,22 @@ def _replace(name: str, values: list[Any], kind: Any) -> Callable[[pa.RecordBatc
     return change
 
 
+def _nothing(name: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    def change(batch: pa.RecordBatch) -> pa.RecordBatch:
+        index = batch.schema.get_field_index(name)
+        kind = batch.schema.field(name)
+        return batch.set_column(index, kind, pa.nulls(len(batch), kind.type))
+
+    return change
+
+
 @pytest.mark.parametrize(
     "columns",
     [
+        _nothing("candidate_ids"),
+        _nothing("candidate_logprobs"),
+        _nothing("candidate_kept"),
+        _nothing("candidate_bytes"),
         _replace("token_id", [-1], pa.int32()),
         _replace("token_id", [None], pa.int32()),
         _replace("token_id", [1.5], pa.float64()),

@@ -33,6 +33,7 @@ _CHECKSUM_KEY = b"tokenscope.sha256"
 # Far beyond any vocabulary; a table of so many bytes is still small.
 _MAX_TOKEN_ID = 2**24
 _SOURCES = ("prompt", "sampled", "forced")
+_LISTS = ("candidate_ids", "candidate_logprobs", "candidate_kept", "candidate_bytes")
 
 
 def _schema(candidates: int) -> pa.Schema:
@@ -176,6 +177,8 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
     width = candidates.type.list_size
     if not batch.schema.equals(_schema(width)):
         raise ValueError("its columns have other names or types")
+    if any(batch.column(name).null_count for name in _LISTS):
+        raise ValueError("a position has no list of candidates")
     candidate_ids = _ints(candidates.flatten().fill_null(-1))
     token_ids = _ints(batch.column("token_id"))
     branch = metadata["branch"]
@@ -203,19 +206,20 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
 
 def _token_bytes(batch: pa.RecordBatch, token_ids: Ints, candidate_ids: Ints) -> dict[int, bytes]:
     """The bytes of every token in the batch, from where it is first mentioned."""
-    candidate_bytes = batch.column("candidate_bytes").flatten()
-    named = candidate_bytes.is_valid().to_numpy(zero_copy_only=False)
-    token_ids = np.concatenate((candidate_ids[named], token_ids))
-    pieces = [*candidate_bytes.drop_null().to_pylist(), *batch.column("token_bytes").to_pylist()]
+    taken, candidates = batch.column("token_bytes"), batch.column("candidate_bytes").flatten()
+    named_ids = candidate_ids[candidates.is_valid().to_numpy(zero_copy_only=False)]
+    lowest = min(int(ids.min(initial=0)) for ids in (token_ids, named_ids))
     highest = max(int(ids.max(initial=0)) for ids in (token_ids, candidate_ids))
-    if token_ids.min(initial=0) < 0 or candidate_ids.min(initial=0) < -1 or highest > _MAX_TOKEN_ID:
+    if lowest < 0 or candidate_ids.min(initial=0) < -1 or highest > _MAX_TOKEN_ID:
         raise ValueError("no vocabulary has such ids")
     has_bytes = np.zeros(highest + 2, dtype=np.bool_)
-    has_bytes[token_ids] = True
+    has_bytes[token_ids] = has_bytes[named_ids] = True
     has_bytes[-1] = True  # stands for a missing candidate, -1
-    if None in pieces or not has_bytes[candidate_ids].all():
+    if taken.null_count or not has_bytes[candidate_ids].all():
         raise ValueError("a token has no bytes")
-    return dict(zip(token_ids.tolist(), pieces, strict=True))
+    table = dict(zip(named_ids.tolist(), candidates.drop_null().to_pylist(), strict=True))
+    table.update(zip(token_ids.tolist(), taken.to_pylist(), strict=True))
+    return table
 
 
 def _identity(values: dict[str, Any]) -> ModelIdentity:
