@@ -69,12 +69,12 @@ class Trace:
     def __post_init__(self) -> None:
         token_ids = self.token_ids.tolist()
         special_ids = self.vocabulary.special_ids
-        special = [token_id in special_ids for token_id in token_ids]
-        widths = [len(piece) for piece in self.vocabulary.pieces(token_ids)]
-        ends = np.cumsum(widths, dtype=np.int64)
-        object.__setattr__(self, "special", np.array(special, dtype=np.bool_))
+        special = np.array([token_id in special_ids for token_id in token_ids], dtype=np.bool_)
+        widths = np.array(list(map(len, self.vocabulary.pieces(token_ids))), dtype=np.int64)
+        ends = widths.cumsum()
+        object.__setattr__(self, "special", special)
         object.__setattr__(self, "byte_end", ends)
-        object.__setattr__(self, "byte_start", ends - np.array(widths, dtype=np.int64))
+        object.__setattr__(self, "byte_start", ends - widths)
         for array in (
             self.token_ids, self.source, self.candidate_ids, self.candidate_logprobs,
             self.candidate_kept, self.special, self.byte_start, self.byte_end,
