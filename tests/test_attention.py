@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import tokenscope_core as ts
 from tokenscope_core.attention.capture import attend
 from tokenscope_core.attention.layers import attention_facts
+from tokenscope_core.attention.tasks import AttentionOf
 
 TEXT = "for i in range(10):\n    print(i, é)\n" * 2
 Floats = NDArray[np.float64]
@@ -181,6 +182,18 @@ def test_several_folds_share_a_pass_that_can_be_cancelled(
     assert done == (0,)
     assert first.layers == second.layers == [0]
     assert reported == [(0, 2), (1, 2)]
+
+
+def test_a_stop_below_the_first_layer_wanted_leaves_nothing(
+    lm: ts.LanguageModel, trace: ts.Trace
+) -> None:
+    reported: list[tuple[int, int]] = []
+    for task in (
+        AttentionOf(trace, ts.Selection((1,))),
+        AttentionOf(trace, ts.Selection((1,), top=2)),
+    ):
+        assert task.run(lm, lambda *at: reported.append(at), lambda: True) is None
+    assert reported == 2 * [(0, 2), (1, 2)], "layers that nobody wants have to run too"
 
 
 def test_a_failing_fold_leaves_the_model_as_it_was(lm: ts.LanguageModel, trace: ts.Trace) -> None:

@@ -72,11 +72,11 @@ def attend(
         text: a trace of that model, or token ids.
         selection: which layers, heads and rows. Its `top` is for a fold to heed.
         folds: each is given every layer.
-        report: is told how many layers are done, and of how many.
-        cancelled: is asked after every layer; when true, no further one is read.
+        report: is told how many layers have run, and how many have to, wanted or not.
+        cancelled: is asked after every layer; when true, no further one is run.
 
     Returns:
-        The layers that were shown.
+        The layers that were shown; none where it was cancelled below the first one wanted.
 
     Raises:
         RequestError: the trace is another model's, or there is no such layer, head or position.
@@ -94,6 +94,8 @@ def attend(
         layers, heads = resolved(layout.facts, selection, len(ids))
         rows = selection.queries or (0, len(ids))
 
+        count = layers[-1] + 1
+
         def done(layer: int) -> None:
             if layer in layers:
                 weights = source.take(list(heads), rows)
@@ -103,17 +105,18 @@ def attend(
                 for fold in folds:
                     fold.add(layer, weights)
                 shown.append(layer)
-                report(len(shown), len(layers))
-                if layer == layers[-1] or cancelled():
-                    raise _EnoughError
             source.forget()
+            report(layer + 1, count)
+            if layer + 1 == count or cancelled():
+                raise _EnoughError
 
-        report(0, len(layers))
+        report(0, count)
         began = time.perf_counter()
         with after_each(decoder_layers(lm.model), done):
             _read(lm.model, torch.tensor([ids], device=lm.device))
-    seconds = time.perf_counter() - began
-    note_pass(lm.identity.fingerprint, len(ids), shown[-1] + 1, seconds)
+    if shown:
+        seconds = time.perf_counter() - began
+        note_pass(lm.identity.fingerprint, len(ids), shown[-1] + 1, seconds)
     return tuple(shown)
 
 
@@ -123,8 +126,8 @@ def captured(
     selection: Selection,
     report: Report = silent,
     cancelled: Cancelled = never,
-) -> AttentionMap:
-    """The map of a selection; when cancelled, of the layers there are by then.
+) -> AttentionMap | None:
+    """The map of a selection; when cancelled, of the layers there are by then, or None.
 
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
@@ -133,6 +136,8 @@ def captured(
     _require_room(lm, facts, selection, len(text))
     kept = KeepWeights(len(selection.layers or facts.layers))
     layers = attend(lm, text, selection, [kept], report, cancelled)
+    if not layers:
+        return None
     weights = kept.weights()
     weights.flags.writeable = False
     return AttentionMap(weights, **_described(lm, text, selection, layers))
@@ -144,8 +149,8 @@ def captured_top(
     selection: Selection,
     report: Report = silent,
     cancelled: Cancelled = never,
-) -> TopAttention:
-    """The largest weights of a selection; when cancelled, of the layers there are by then.
+) -> TopAttention | None:
+    """The largest weights of a selection; when cancelled, of the layers by then, or None.
 
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
@@ -154,6 +159,8 @@ def captured_top(
     _require_room(lm, facts, selection, len(text))
     kept = KeepTop(selection.top)
     layers = attend(lm, text, selection, [kept], report, cancelled)
+    if not layers:
+        return None
     keys, weights = kept.keys(), kept.weights()
     for array in (keys, weights):
         array.flags.writeable = False

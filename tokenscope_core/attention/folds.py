@@ -51,8 +51,7 @@ class KeepWeights:
 
     def weights(self) -> Weights:
         """float32 [layer, head, query, key], of the layers that came."""
-        if self._kept is None:
-            return np.empty((0, 0, 0, 0), dtype=np.float32)
+        assert self._kept is not None, "no layer has come"
         return self._kept[: self._count]
 
 

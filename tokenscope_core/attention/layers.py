@@ -197,12 +197,12 @@ def weights_returned(
         return args, settings | {"output_attentions": True}
 
     def strip(module: torch.nn.Module, args: Any, output: Any) -> Any:
-        parts = output if isinstance(output, tuple) else ()
+        parts = output if isinstance(output, tuple | list) else ()
         for place, part in enumerate(parts):
             square = isinstance(part, torch.Tensor) and part.dim() == 4
             if square and part.shape[0] == 1 and part.shape[2] == part.shape[3]:
                 take(module, part)
-                return (*parts[:place], None, *parts[place + 1 :])
+                return type(parts)([*parts[:place], None, *parts[place + 1 :]])
         return output
 
     with ExitStack() as stack:

@@ -43,7 +43,9 @@ def attention(
     """
     from tokenscope_core.attention.capture import captured
 
-    return captured(lm, trace, _selection(layers, heads, queries, fold, weighting))
+    found = captured(lm, trace, _selection(layers, heads, queries, fold, weighting))
+    assert found is not None, "nobody cancels"
+    return found
 
 
 def top_attention(
@@ -62,7 +64,9 @@ def top_attention(
     """
     from tokenscope_core.attention.capture import captured_top
 
-    return captured_top(lm, trace, _selection(layers, heads, queries, fold, weighting, top))
+    found = captured_top(lm, trace, _selection(layers, heads, queries, fold, weighting, top))
+    assert found is not None, "nobody cancels"
+    return found
 
 
 def rollout(lm: LanguageModel, trace: Text, up_to: int | None = None) -> Weights:
@@ -81,7 +85,9 @@ def rollout(lm: LanguageModel, trace: Text, up_to: int | None = None) -> Weights
     """
     from tokenscope_core.attention.rollout import rolled_out
 
-    return rolled_out(lm, trace, up_to).weights
+    found = rolled_out(lm, trace, up_to)
+    assert found is not None, "nobody cancels"
+    return found.weights
 
 
 def _selection(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from tokenscope_core.attention.capture import Cancelled, Report, Text, attend, never, silent
@@ -45,8 +44,7 @@ class RolloutFold:
 
     def weights(self) -> Weights:
         """float32 [query, key], through the layers that came."""
-        if self._rolled is None:
-            return np.empty((0, 0), dtype=np.float32)
+        assert self._rolled is not None, "no layer has come"
         rolled: Weights = self._rolled.cpu().numpy()
         return rolled
 
@@ -57,8 +55,8 @@ def rolled_out(
     up_to: int | None = None,
     report: Report = silent,
     cancelled: Cancelled = never,
-) -> Rollout:
-    """As `rollout`, with the layers; when cancelled, through those there are by then.
+) -> Rollout | None:
+    """As `rollout`, with the layers; when cancelled, through those there are by then, or None.
 
     Raises: as `capture.attend`.
     """
@@ -68,6 +66,8 @@ def rolled_out(
         layers = (*below, up_to)
     fold = RolloutFold()
     done = attend(lm, text, Selection(layers, fold="mean"), [fold], report, cancelled)
+    if not done:
+        return None
     weights = fold.weights()
     weights.flags.writeable = False
     return Rollout(weights, done)

@@ -59,15 +59,18 @@ class OverviewOf:
         """The text."""
         return len(self.trace)
 
-    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> HeadOverview:
-        """As `head_overview`; when cancelled, of the layers there are by then, at least one."""
+    def run(
+        self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]
+    ) -> HeadOverview | None:
+        """As `head_overview`; when cancelled, of the layers there are by then, or None."""
         from tokenscope_core.attention.capture import attend
         from tokenscope_core.attention.head_measuring import HeadMeasuring
         from tokenscope_core.attention.places import Places
 
         places = Places.of(self.trace, self.language)
         measuring = HeadMeasuring(places, rows=self.rows, masked=self.masked)
-        attend(lm, self.trace, Selection(), [measuring], report, cancelled)
+        if not attend(lm, self.trace, Selection(), [measuring], report, cancelled):
+            return None
         return measuring.overview()
 
     def require_room(self, facts: ModelFacts, present: int) -> None:
@@ -127,8 +130,8 @@ class FlowOf:
         """The text."""
         return len(self.trace)
 
-    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Flow:
-        """As `attention_flow`; when cancelled, of the layers there are by then, at least one."""
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Flow | None:
+        """As `attention_flow`; when cancelled, of the layers there are by then, or None."""
         from tokenscope_core.attention.capture import attend
         from tokenscope_core.attention.flow_sums import FlowSums
         from tokenscope_core.syntax.frames import analyse
@@ -141,7 +144,8 @@ class FlowOf:
             whole_tokens=self.whole_tokens,
         )
         selection = Selection(layers=self.layers, heads=self.heads)
-        attend(lm, self.trace, selection, [sums], report, cancelled)
+        if not attend(lm, self.trace, selection, [sums], report, cancelled):
+            return None
         return sums.flow(heads=self.heads)
 
     def require_room(self, facts: ModelFacts, present: int) -> None:
@@ -187,7 +191,9 @@ def head_overview(
         CapabilityError: the model gives no attention.
     """
     task = OverviewOf(trace, tuple(masked), rows, language)
-    return task.run(lm, progress or _silent, _never)
+    found = task.run(lm, progress or _silent, _never)
+    assert found is not None, "nobody cancels"
+    return found
 
 
 def attention_flow(
@@ -219,7 +225,9 @@ def attention_flow(
     task = FlowOf(
         trace, by, _tuple(layers), _tuple(heads), tuple(masked), rows, whole_tokens, language
     )  # fmt: skip
-    return task.run(lm, progress or _silent, _never)
+    found = task.run(lm, progress or _silent, _never)
+    assert found is not None, "nobody cancels"
+    return found
 
 
 def _require_room(facts: ModelFacts, tokens: int, present: int) -> None:

@@ -44,7 +44,7 @@ class AttentionOf:
 
     def run(
         self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]
-    ) -> AttentionMap | TopAttention:
+    ) -> AttentionMap | TopAttention | None:
         """As `attention` or `top_attention`; when cancelled, of the layers there are by then."""
         from tokenscope_core.attention.capture import captured, captured_top
 
@@ -89,7 +89,9 @@ class RolloutOf:
         """The text."""
         return len(self.trace)
 
-    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Rollout:
+    def run(
+        self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]
+    ) -> Rollout | None:
         """As `rollout`; when cancelled, through the layers there are by then."""
         from tokenscope_core.attention.rollout import rolled_out
 
