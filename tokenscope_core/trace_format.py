@@ -253,6 +253,7 @@ def _whole(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
+    value.encode("utf-8")  # refuses half of a surrogate pair
     return value
 
 
