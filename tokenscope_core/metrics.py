@@ -136,9 +136,7 @@ class Distributions:
         rank = 1.0 + (highest > taken_logits).sum(axis=1)
         below = np.flatnonzero(taken_logits[:, 0] < highest[:, -1])
         if len(below):
-            rows = torch.from_numpy(below).to(taken.device)
-            counts = [_count_higher(self.logits[r], taken[r]) for r in self._blocks(rows)]
-            rank[below] = 1.0 + np.concatenate(counts)
+            rank[below] = 1.0 + _count_higher(self.logits, taken, below)
         return np.asarray(rank)
 
     def _blocks(self, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -197,13 +195,15 @@ def highest(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tenso
     return values, columns.gather(1, places)
 
 
-def _count_higher(logits: torch.Tensor, taken: torch.Tensor) -> Ints:
-    """How many logits of each row [n, V] are higher than that of the token taken [n, 1]."""
+def _count_higher(logits: torch.Tensor, taken: torch.Tensor, rows: Ints) -> Ints:
+    """How many logits of some rows of [n, V] are higher than that of the token taken [n, 1]."""
     if logits.device.type != "cpu":
-        return (logits > taken).sum(dim=-1).cpu().numpy()
+        here = torch.from_numpy(rows).to(logits.device)
+        return (logits[here] > taken[here]).sum(dim=-1).cpu().numpy()
     # numpy counts booleans several times faster than torch sums them.
-    pairs = zip(logits.numpy(), taken[:, 0].tolist(), strict=True)
-    return np.array([np.count_nonzero(row > one) for row, one in pairs], dtype=np.int64)
+    numbers, limits = logits.numpy(), taken[:, 0].numpy()
+    counts = [np.count_nonzero(numbers[row] > limits[row]) for row in rows.tolist()]
+    return np.array(counts, dtype=np.int64)
 
 
 def _rounded(values: Floats) -> Floats:
