@@ -86,6 +86,44 @@ def test_a_bar_shows_its_part_in_the_code(page: Page) -> None:
     expect(code(page).locator(".selected").first).to_be_visible()
 
 
+def test_the_tree_is_zoomed_into_and_linked_with_the_code(page: Page) -> None:
+    tree = page.locator(".icicle .rows")
+    crumbs = page.locator(".icicle .crumb")
+    expect(crumbs).to_have_text(["module"])
+    node = tree.locator(".node").filter(has_text="return statement")
+    node.hover()
+    expect(page.locator(".icicle ~ .tooltip")).to_contain_text("95 % interval")
+    node.click()
+    expect(crumbs).to_have_text(["module", "function add", "return statement"])
+    expect(tree.locator(".selected")).to_have_text("return statement")
+    expect(page.get_by_text("Return statement, line 3")).to_be_visible()
+    # The code shows the node alone, not the white space around it.
+    expect(code(page).locator(".within")).to_have_text(["return ", "totals"])
+    # By key down to its first leaf, and back out again.
+    tree.press("ArrowDown")
+    expect(code(page).locator(".selected")).to_have_text("return")
+    tree.press("Escape")
+    expect(crumbs).to_have_text(["module", "function add"])
+    crumbs.first.click()
+    expect(crumbs).to_have_text(["module"])
+    # The other way round.
+    code(page).locator("[data-i]").filter(has_text="total = a").first.click()
+    expect(tree.locator(".selected")).to_have_text("assignment")
+    expect(page.get_by_text(re.compile(r"^Statement \d+ of \d+, line 2"))).to_be_visible()
+    expect(code(page).locator(".within")).to_have_count(0)
+
+
+def test_the_prompt_is_compared_with_and_the_address_keeps_it(page: Page) -> None:
+    page.get_by_role("combobox", name="Compare with").click()
+    page.get_by_role("option", name="the prompt").click()
+    words = page.get_by_text("There: in the prompt. Difference: the mean here less")
+    expect(words).to_be_visible()
+    expect(page.get_by_text("violet: the prompt")).to_be_visible()
+    expect(page).to_have_url(re.compile("with=prompt"))
+    page.reload()
+    expect(words).to_be_visible(timeout=LOAD_MS)
+
+
 def test_the_token_at_which_the_code_broke_is_one_click_away(page: Page) -> None:
     expect(page.get_by_text("nothing that could follow makes it valid")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Show .* on Decode")).first.click()

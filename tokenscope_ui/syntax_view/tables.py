@@ -80,15 +80,14 @@ def part_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataF
         "tokens": table["n"].to_numpy(),
         mean_heading(look): screen["mean"].to_numpy(),
     }  # fmt: skip
+    shown |= {heading: screen[name].to_numpy() for name, heading in _INTERVAL.items()}
     if other is not None and "n_other" in table:
         shown["tokens there"] = table["n_other"].to_numpy()
         shown |= {
             heading: to_screen(look.metric, table[name].to_numpy(float), look.unit)
             for name, heading in _COMPARED.items()
         }
-        shown["remark"] = _remarks(table, other)
-    shown |= {heading: screen[name].to_numpy() for name, heading in _INTERVAL.items()}
-    shown.setdefault("remark", _remarks(table, other))
+    shown["remark"] = _remarks(table, other)
     shown |= {heading: screen[name].to_numpy() for name, heading in _SPREAD.items()}
     shown["bytes"] = table["bytes"].to_numpy()
     if look.level == "line":
