@@ -20,7 +20,7 @@ from benchmarks.cache_hit import cache_hit
 from benchmarks.shapes import SHAPES, parameters, random_model, shipped_model
 from tokenscope_core import LanguageModel
 
-_TABLES = ("generation", "scoring", "branching", "cache")
+_TABLES = ("generation", "first-token", "scoring", "memory", "branching", "cache")
 
 
 def main() -> None:
@@ -39,8 +39,12 @@ def main() -> None:
         models += [random_model(SHAPES["135M"]), random_model(SHAPES["0.5B"])]
     if "generation" in options.only:
         _generation(models, quick=options.quick)
+    if "first-token" in options.only:
+        _first_token(models, quick=options.quick)
     if "scoring" in options.only:
         _scoring(models, quick=options.quick)
+    if "memory" in options.only:
+        _memory(quick=options.quick)
     if "branching" in options.only:
         _branching(models, quick=options.quick)
     if "cache" in options.only:
@@ -72,6 +76,26 @@ def _generation(models: Sequence[LanguageModel], *, quick: bool) -> None:
     print()
 
 
+def _first_token(models: Sequence[LanguageModel], *, quick: bool) -> None:
+    print("The first token, chosen and on record, over a bare prefill of the prompt")
+    _header("model", "V", "prompt", "CPU", "wall", "target", "ms")
+    for lm in models:
+        large = lm.model.num_parameters() > 300_000_000
+        for tokens in (64, 512) if quick else (64, 1024) if large else (64, 1024, 2048):
+            if lm.context_length and tokens + scoring.NEW_TOKENS <= lm.context_length:
+                cost = scoring.first_token_cost(lm, tokens, pairs=3 if quick or large else 5)
+                _row(
+                    lm.identity.name,
+                    lm.identity.vocabulary_size,
+                    len(lm.encode(scoring.text_of(lm, tokens))),
+                    f"{cost.cpu_ratio:.3f}",
+                    f"{cost.wall_ratio:.3f}",
+                    f"{scoring.FIRST_TOKEN_TARGET:.2f}",
+                    f"{cost.baseline_cpu_ms:.0f} -> {cost.candidate_cpu_ms:.0f}",
+                )
+    print()
+
+
 def _scoring(models: Sequence[LanguageModel], *, quick: bool) -> None:
     print("Scoring a text, over a bare prefill")
     _header("model", "V", "tokens", "CPU", "wall", "target")
@@ -90,13 +114,19 @@ def _scoring(models: Sequence[LanguageModel], *, quick: bool) -> None:
                     f"{cost.wall_ratio:.3f}",
                     scoring.TARGETS.get(lm.identity.name, "–"),
                 )
-    print("\nPeak memory, rise in MB in a fresh process")
-    _header("model", "tokens", "prefill", "score", "all logits at once")
-    for shape, tokens in [("10M", 512)] if quick else [("135M", 1024), ("135M", 2048)]:
-        rises = [
+    print()
+
+
+def _memory(*, quick: bool) -> None:
+    print("Peak memory, rise in MB in a fresh process; scoring may take 400 more than a prefill")
+    _header("model", "tokens", "prefill", "score", "more", "all logits at once")
+    full = [("135M", 1024), ("135M", 2048), ("0.5B", 1024)]
+    for shape, tokens in [("10M", 512)] if quick else full:
+        prefill, score, unchunked = (
             scoring.peak_increase_mb(what, shape, tokens)
             for what in ("prefill", "score", "unchunked")
-        ]
+        )
+        rises = (prefill, score, score - prefill, unchunked)
         _row(f"random {shape}", tokens, *(f"{rise:,.0f}" for rise in rises))
     print()
 
@@ -127,7 +157,7 @@ def _branching(models: Sequence[LanguageModel], *, quick: bool) -> None:
 
 def _cache(lm: LanguageModel, *, quick: bool) -> None:
     print("A stored trace asked for again, in a fresh process")
-    _header("tokens", "kB", "import ms", "first ms", "median ms", "torch imported")
+    _header("tokens", "kB", "import ms", "first ms", "median ms", "CPU ms", "torch imported")
     for new_tokens in (100,) if quick else (100, 1000):
         hit = cache_hit(lm, new_tokens=new_tokens)
         _row(
@@ -136,6 +166,7 @@ def _cache(lm: LanguageModel, *, quick: bool) -> None:
             f"{hit.import_ms:.0f}",
             f"{hit.first_ms:.2f}",
             f"{hit.median_ms:.2f}",
+            f"{hit.cpu_ms:.2f}",
             ", ".join(hit.heavy) or "no",
         )
     print()

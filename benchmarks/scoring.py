@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 import torch
 from transformers import DynamicCache
@@ -12,10 +13,13 @@ from transformers import DynamicCache
 from benchmarks.memory import peak_rise_mb
 from benchmarks.paired import Comparison, compare
 from benchmarks.shapes import SHAPES, random_model
-from tokenscope_core import LanguageModel, score
+from tokenscope_core import LanguageModel, Request, score
+from tokenscope_core.decoding import rows
 
 # Larger heads cost more; for other shapes nothing is promised.
 TARGETS = {"random 135M": 1.3, "random 0.5B": 1.5}
+FIRST_TOKEN_TARGET = 1.1
+NEW_TOKENS = 8
 _LINE = "total = total + value * 3\n"
 
 
@@ -48,6 +52,20 @@ def scoring_cost(lm: LanguageModel, tokens: int, *, pairs: int) -> Comparison:
     """Compare the two on a text of that many tokens."""
     text = text_of(lm, tokens)
     return compare(lambda: bare_prefill(lm, text), lambda: score(lm, text), pairs=pairs)
+
+
+def first_token_cost(lm: LanguageModel, tokens: int, *, pairs: int) -> Comparison:
+    """From a prompt of that many tokens to the first token drawn: chosen, measured and on record
+    for whoever watches the run, while the prompt's own figures are still to come."""
+    text = text_of(lm, tokens)
+    request = Request(text, max_new_tokens=NEW_TOKENS)
+
+    def until_first_token() -> None:
+        with closing(rows(lm, request)) as parts:
+            first = next(part for part in parts if part.source == "sampled")
+        assert first.measured
+
+    return compare(lambda: bare_prefill(lm, text), until_first_token, pairs=pairs)
 
 
 def peak_increase_mb(what: str, shape: str, tokens: int) -> float:
