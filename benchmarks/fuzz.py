@@ -1,0 +1,197 @@
+"""Mutated links and files are opened, thousands of them: all may be refused, none may crash.
+
+    python -m benchmarks.fuzz --count 10000
+
+`count` is a number of inputs for each kind. Half of them are changed as bytes; in the other half
+the content is changed and packed again soundly, so that it gets past check sums. A crash is any
+error that is no `TokenScopeError`; with its seed it can be had again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import resource
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import pyarrow as pa
+
+import tokenscope_core as ts
+from benchmarks.mutations import archive_mutated, bytes_mutated, json_mutated
+from tokenscope_core import arrow_files, export, session_file, share
+
+
+@dataclass
+class Tally:
+    """What became of the inputs of one kind; a crash is its seed and what was raised."""
+
+    kind: str
+    opened: int = 0
+    refused: int = 0
+    slowest_s: float = 0.0
+    crashes: list[tuple[int, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind:18} {self.opened + self.refused + len(self.crashes):8,} inputs "
+            f"{self.refused:8,} refused {self.opened:7,} opened {len(self.crashes):3} crashed, "
+            f"slowest {1000 * self.slowest_s:.0f} ms"
+        )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Something that is opened: a sound one, how its content is changed, and what opens it."""
+
+    name: str
+    sound: bytes
+    changed: Callable[[bytes, Random], bytes]
+    open: Callable[[bytes], object]
+
+
+def kinds() -> Iterator[Kind]:
+    """Everything that comes from outside."""
+    session, traces = _sample()
+    view: dict[str, share.View] = {"page": "branches", "token": 3, "other": session.root.key}
+    yield Kind(
+        "links",
+        share.encode(session, view).encode("ascii"),
+        _link_mutated,
+        _open_link,
+    )
+    yield Kind(
+        "session files",
+        session_file.write(session, traces, view),
+        lambda blob, random: archive_mutated(blob, random, bytes_mutated),
+        _open_file,
+    )
+    yield Kind("traces", traces[0].to_bytes(), _trace_mutated, _open_trace)
+    yield Kind("session records", session.to_bytes(), json_mutated, ts.Session.from_bytes)
+    chat = json.dumps(export.openai_chat(traces[0])).encode("ascii")
+    yield Kind("chat answers", chat, json_mutated, ts.import_openai_logprobs)
+    legacy = json.dumps(export.openai_completion(traces[0])).encode("ascii")
+    yield Kind("legacy answers", legacy, json_mutated, ts.import_openai_logprobs)
+
+
+def run(kind: Kind, count: int, seed: int = 0) -> Tally:
+    """Open that many mutations of one kind."""
+    tally = Tally(kind.name)
+    for number in range(seed, seed + count):
+        random = Random(number)
+        change = bytes_mutated if random.random() < 0.5 else kind.changed
+        blob = change(kind.sound, random)
+        start = time.perf_counter()
+        try:
+            kind.open(blob)
+            tally.opened += 1
+        except ts.TokenScopeError:
+            tally.refused += 1
+        except Exception as error:
+            tally.crashes.append((number, repr(error)[:200]))
+        tally.slowest_s = max(tally.slowest_s, time.perf_counter() - start)
+    return tally
+
+
+def _sample() -> tuple[ts.Session, list[ts.Trace]]:
+    """A small tree, made without a model."""
+    words = ("def", " f", "(", "é", "😀", "\r\n", "x")
+    top = [{"token": word, "logprob": -1.0 - i} for i, word in enumerate(words)]
+    content = [{"token": word, "logprob": -1.5, "top_logprobs": top} for word in words]
+    imported = ts.import_openai_logprobs({"content": content})
+    root = replace(
+        imported, request=ts.Request("def é😀", 7, ts.Sampling(0.7, seed=3), stop=("x",))
+    )
+    child = replace(root, branch=(root.key, ts.Edit(2, (4, 5), removed=1, kept=1)))
+    stopped = replace(child, finish_reason="cancelled", branch=(child.key, ts.Edit(1, (), 0)))
+    session = ts.Session.start(root).add(child, stopped, parent=root)
+    return session.note(child.key, "a note\n“é”"), [root, child, stopped]
+
+
+def _open_link(blob: bytes) -> None:
+    shared = share.decode(blob.decode("utf-8", errors="replace"))
+    share.encode(shared.session, shared.view, model=shared.model)
+
+
+def _open_file(blob: bytes) -> None:
+    opened = session_file.read(blob)
+    session_file.write(opened.shared.session, opened.traces.values(), opened.shared.view)
+
+
+def _open_trace(blob: bytes) -> None:
+    """Opened, and then used as a page or a person would."""
+    trace = ts.Trace.from_bytes(blob)
+    ts.token_frame(trace)
+    ts.candidate_frame(trace)
+    export.json_lines(trace)
+    export.report(trace)
+
+
+def _link_mutated(blob: bytes, random: Random) -> bytes:
+    body = blob.partition(b".")[2]
+    values = zlib.decompress(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)))
+    change = json_mutated if random.random() < 0.8 else bytes_mutated
+    packed = zlib.compress(change(values, random), 1)
+    return b"ts1." + base64.urlsafe_b64encode(packed).rstrip(b"=")
+
+
+def _trace_mutated(blob: bytes, random: Random) -> bytes:
+    """With another description or other columns, under a check sum that is right."""
+    batch = arrow_files.read_batch(blob)
+    described = batch.schema.metadata[b"tokenscope"]
+    if random.random() < 0.5:
+        described = json_mutated(described, random)
+    else:
+        batch = _batch_mutated(batch, random)
+    checksum = arrow_files.checksum(arrow_files.write(batch), described)
+    metadata = {b"tokenscope": described, b"tokenscope.sha256": checksum}
+    return arrow_files.write(batch.replace_schema_metadata(metadata))
+
+
+def _batch_mutated(batch: pa.RecordBatch, random: Random) -> pa.RecordBatch:
+    place = random.randrange(batch.num_columns)
+    name, column = batch.schema.names[place], batch.column(place)
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    match random.randrange(5):
+        case 0:
+            return batch.slice(random.randrange(len(batch)), random.randrange(len(batch)))
+        case 1:
+            del columns[name]
+        case 2:
+            columns[name] = pa.nulls(len(batch), column.type)
+        case 3:
+            order = [random.randrange(len(batch)) for _ in range(len(batch))]
+            columns[name] = column.take(pa.array(order))
+        case _:
+            numbers = [random.choice((-1, 0, 2**31 - 1, -(2**31), 5)) for _ in range(len(batch))]
+            whole = pa.types.is_integer(column.type)
+            columns[name] = pa.array(numbers, column.type if whole else pa.int32())
+    return pa.record_batch(list(columns.values()), names=list(columns))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--count", type=int, default=10_000, help="inputs of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    crashed = 0
+    for kind in kinds():
+        start = time.perf_counter()
+        tally = run(kind, options.count, options.seed)
+        print(f"{tally}, {time.perf_counter() - start:.0f} s", flush=True)
+        for seed, error in tally.crashes[:5]:
+            print(f"  seed {seed}: {error}")
+        crashed += len(tally.crashes)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{crashed} crashes; at most {peak:.0f} MB of memory ({os.name}, {sys.platform})")
+    return int(crashed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""A few thousand damaged links and files: all may be refused, none may crash.
+
+`python -m benchmarks.fuzz` opens many more.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import fuzz
+
+
+@pytest.mark.parametrize("kind", list(fuzz.kinds()), ids=lambda kind: str(kind.name))
+def test_damaged_input_is_refused_or_read_but_never_crashes(kind: fuzz.Kind) -> None:
+    kind.open(kind.sound)
+    tally = fuzz.run(kind, 350)
+    assert tally.crashes == []
+    assert tally.refused > 50
+    assert tally.slowest_s < 2
