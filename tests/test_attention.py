@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 import tokenscope_core as ts
 from tokenscope_core.attention.capture import attend
-from tokenscope_core.attention.layers import attention_facts
 from tokenscope_core.attention.tasks import AttentionOf
 
 TEXT = "for i in range(10):\n    print(i, é)\n" * 2
@@ -240,5 +239,5 @@ def test_half_precision_gives_float32_rows_that_sum_to_one() -> None:
 
 
 def test_facts_name_the_layers_that_attend() -> None:
-    facts = attention_facts(tiny_models.language_model("jamba"))
+    facts = tiny_models.language_model("jamba").capabilities.attention
     assert (facts.layers, facts.heads) == ((1,), (4,))

@@ -12,7 +12,6 @@ from hypothesis import strategies as some
 
 import tokenscope_core as ts
 from tokenscope_core.attention.estimate import Heads, capture_cost, require_room, rollout_cost
-from tokenscope_core.attention.layers import attention_facts
 from tokenscope_core.attention.tasks import AttentionOf
 from tokenscope_core.limits import Limits
 from tokenscope_core.model_facts import facts_of
@@ -35,7 +34,7 @@ def test_the_result_is_as_large_as_was_said(lm: ts.LanguageModel, selection: ts.
     found = ts.attention(
         lm, ids, selection.layers, selection.heads, selection.queries, selection.fold
     )
-    facts = attention_facts(lm)
+    facts = lm.capabilities.attention
     cost = capture_cost(Heads(facts.layers, facts.heads[0], 32), len(ids), selection)
     assert cost.result == found.weights.nbytes
     assert cost.peak >= cost.result

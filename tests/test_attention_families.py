@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
-from tokenscope_core.attention.layers import attention_facts
 
 # Longer than every window and block of the families.
 TEXT = "def add(a, b):\n    return a + b\n" * 2
@@ -88,7 +87,7 @@ def test_a_model_is_left_as_it_was(lm: ts.LanguageModel) -> None:
 @pytest.mark.parametrize("name", sorted(NO_ATTENTION))
 def test_a_model_without_attention_is_named(name: str) -> None:
     lm = tiny_models.language_model(name)
-    assert attention_facts(lm).way == "none"
+    assert lm.capabilities.attention.way == "none"
     with pytest.raises(ts.CapabilityError, match="recurrent"):
         ts.attention(lm, lm.encode(TEXT))
 
@@ -104,7 +103,7 @@ def test_value_norms_are_known_wherever_values_go_straight_to_the_projection(
 ) -> None:
     """Eager classes keep their values to themselves, and some models gate what heads put out."""
     ids = lm.encode(TEXT)
-    if family in GATED or attention_facts(lm).way == "modules":
+    if family in GATED or lm.capabilities.attention.way == "modules":
         with pytest.raises(ts.CapabilityError):
             ts.attention(lm, ids, weighting="value norms")
         return
@@ -114,7 +113,7 @@ def test_value_norms_are_known_wherever_values_go_straight_to_the_projection(
 
 
 def test_only_eager_classes_of_their_own_have_to_return_their_matrices() -> None:
-    ways = {name: attention_facts(tiny_models.language_model(name)).way for name in ATTENDING}
+    ways = {name: tiny_models.language_model(name).capabilities.attention.way for name in ATTENDING}
     eager_classes = {name for name, way in ways.items() if way == "modules"}
     assert eager_classes == {
         "gpt_neo", "gptj", "codegen", "bloom, alibi", "falcon", "falcon, alibi", "mpt, alibi",

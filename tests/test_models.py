@@ -69,6 +69,7 @@ def test_a_saved_model_loads_and_repeats_its_numbers(saved: Path) -> None:
         fill_in_the_middle=False,
         cache="branches",
         head_apart=True,
+        attention=ts.AttentionFacts("interface", layers=(0, 1), heads=(4, 4)),
     )
 
 

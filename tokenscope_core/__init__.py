@@ -71,7 +71,7 @@ from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import ModelIdentity, Trace
 
 if TYPE_CHECKING:
-    from tokenscope_core.attention.layers import attention_facts
+    from tokenscope_core.attention.layers import AttentionFacts
     from tokenscope_core.branching import explore, fork
     from tokenscope_core.decoding import generate, score, stream
     from tokenscope_core.models import Capabilities, LanguageModel, load_model
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from tokenscope_core.session_traces import cut_short, trace_of
 
 _NEEDS_TORCH = {
-    "attention_facts": "attention.layers",
+    "AttentionFacts": "attention.layers",
     "explore": "branching",
     "fork": "branching",
     "generate": "decoding",
@@ -97,6 +97,7 @@ __all__ = [
     "HEAD_STATISTICS",
     "METRICS",
     "AttentionDifference",
+    "AttentionFacts",
     "AttentionMap",
     "Capabilities",
     "CapabilityError",
@@ -141,7 +142,6 @@ __all__ = [
     "apply_edit",
     "attention",
     "attention_difference",
-    "attention_facts",
     "attention_flow",
     "candidate_frame",
     "compare",

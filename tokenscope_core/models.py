@@ -16,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from tokenscope_core.attention.layers import AttentionFacts, layout_of
 from tokenscope_core.errors import ModelError, ModelFormatError, summary_of
 from tokenscope_core.failures import is_out_of_memory
 from tokenscope_core.machine import SPREAD
@@ -40,6 +41,7 @@ class Capabilities:
     """What a model can do beyond predicting the next token, and how it has to be read.
 
     `head_apart`: its head can be applied to some of the states that its body was run for before.
+    `attention`: which of its layers attend, and in what way that can be had.
     """
 
     begins_with_special: bool
@@ -47,6 +49,7 @@ class Capabilities:
     fill_in_the_middle: bool
     cache: CacheUse
     head_apart: bool
+    attention: AttentionFacts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,6 +193,7 @@ def describe(
             fill_in_the_middle=fill_convention(tokenizer) is not None,
             cache=cache,
             head_apart=head_is_apart(model, vocabulary_size, cache),
+            attention=layout_of(model, vocabulary_size).facts,
         ),
     )
 

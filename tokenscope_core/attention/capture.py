@@ -24,7 +24,7 @@ from tokenscope_core.attention.layers import (
 )
 from tokenscope_core.attention.maps import AttentionMap, TopAttention
 from tokenscope_core.attention.selection import Fold, Selection
-from tokenscope_core.attention.sources import source_of
+from tokenscope_core.attention.sources import no_attention, source_of
 from tokenscope_core.branching import require_same_model
 from tokenscope_core.errors import CapabilityError, RequestError
 from tokenscope_core.machine import memory_of
@@ -91,14 +91,14 @@ def attend(
         value_norms=selection.weighting == "value norms",
         name=lm.identity.name,
     ) as source:
-        layers, heads = resolved(layout.facts, selection, len(ids))
+        heads = chosen_layers(layout.facts, selection, len(ids))
         rows = selection.queries or (0, len(ids))
 
-        count = layers[-1] + 1
+        count = max(heads) + 1
 
         def done(layer: int) -> None:
-            if layer in layers:
-                weights = source.take(list(heads), rows)
+            if layer in heads:
+                weights = source.take(list(heads[layer]), rows)
                 if weights is None:
                     raise _not_captured(lm, layer)
                 weights = _folded(weights, selection.fold)
@@ -132,15 +132,14 @@ def captured(
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
     """
-    facts = layout_of(lm.model, lm.identity.vocabulary_size).facts
-    _require_room(lm, facts, selection, len(text))
-    kept = KeepWeights(len(selection.layers or facts.layers))
+    heads = _require_map(lm, selection, len(text))
+    kept = KeepWeights(len(selection.layers or lm.capabilities.attention.layers))
     layers = attend(lm, text, selection, [kept], report, cancelled)
     if not layers:
         return None
     weights = kept.weights()
     weights.flags.writeable = False
-    return AttentionMap(weights, **_described(lm, text, selection, layers))
+    return AttentionMap(weights, **_described(selection, len(text), layers, heads))
 
 
 def captured_top(
@@ -155,8 +154,7 @@ def captured_top(
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
     """
-    facts = layout_of(lm.model, lm.identity.vocabulary_size).facts
-    _require_room(lm, facts, selection, len(text))
+    heads = _require_map(lm, selection, len(text))
     kept = KeepTop(selection.top)
     layers = attend(lm, text, selection, [kept], report, cancelled)
     if not layers:
@@ -164,43 +162,33 @@ def captured_top(
     keys, weights = kept.keys(), kept.weights()
     for array in (keys, weights):
         array.flags.writeable = False
-    return TopAttention(keys, weights, **_described(lm, text, selection, layers))
+    return TopAttention(keys, weights, **_described(selection, len(text), layers, heads))
 
 
-def _require_room(
-    lm: LanguageModel, facts: AttentionFacts, selection: Selection, length: int
-) -> None:
-    if facts.way != "none":
-        heads = Heads(facts.layers, max(facts.heads), lm.model.config.hidden_size)
-        require_room(heads, length, selection, memory_of(str(lm.device)).available)
-
-
-def resolved(
+def chosen_layers(
     facts: AttentionFacts, selection: Selection, length: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The layers and heads that a selection means in a text of that length.
+) -> dict[int, tuple[int, ...]]:
+    """The heads that a selection means, by layer, in a text of that length.
 
     Raises:
         RequestError: there is no such layer, head or position.
     """
+    heads = dict(zip(facts.layers, facts.heads, strict=True))
     layers = facts.layers if selection.layers is None else selection.layers
-    missing = sorted(set(layers) - set(facts.layers))
+    missing = sorted(set(layers) - heads.keys())
     if missing:
         raise RequestError(
-            asked=f"Attention of the layers {list(missing)} was asked for.",
+            asked=f"Attention of the layers {missing} was asked for.",
             found="They give none, or are not there; layers with attention: "
             f"{', '.join(map(str, facts.layers))}.",
             action="Choose among these.",
         )
-    counts = {
-        count for layer, count in zip(facts.layers, facts.heads, strict=True) if layer in layers
-    }
-    heads = tuple(range(min(counts))) if selection.heads is None else selection.heads
-    if heads[-1] >= min(counts) or (selection.heads is None and len(counts) > 1):
+    fewest = min(heads[layer] for layer in layers)
+    if selection.heads is not None and selection.heads[-1] >= fewest:
         raise RequestError(
-            asked=f"Attention of the heads {list(heads)} was asked for, of several layers at once.",
-            found=f"These layers have {' or '.join(map(str, sorted(counts)))} heads.",
-            action=f"Choose heads up to {min(counts) - 1}, or one layer at a time.",
+            asked=f"Attention of the heads {list(selection.heads)} was asked for.",
+            found=f"The layers have {fewest} heads.",
+            action=f"Choose heads up to {fewest - 1}.",
         )
     if selection.queries is not None and selection.queries[1] > length:
         raise RequestError(
@@ -208,7 +196,30 @@ def resolved(
             found=f"The text has {length:,} tokens.",
             action=f"Choose a range that ends at {length:,} or before.",
         )
-    return layers, heads
+    return {layer: selection.heads or tuple(range(heads[layer])) for layer in layers}
+
+
+def _require_map(lm: LanguageModel, selection: Selection, length: int) -> tuple[int, ...]:
+    """The heads of a map, or those that are folded, where it is one block of numbers that fits.
+
+    Raises:
+        RequestError: layers differ in their number of heads.
+        SelectionTooLargeError: it does not fit.
+    """
+    facts = lm.capabilities.attention
+    if facts.way == "none":
+        raise no_attention(lm.identity.name)
+    by_layer = chosen_layers(facts, selection, length)
+    counts = {len(heads) for heads in by_layer.values()}
+    if len(counts) > 1 and selection.fold is None:
+        raise RequestError(
+            asked="Attention of all heads of several layers was asked for.",
+            found=f"The layers have different numbers of heads: {sorted(counts)}.",
+            action=f"Choose heads up to {min(counts) - 1}, or one layer at a time.",
+        )
+    known = Heads(facts.layers, max(counts), lm.model.config.get_text_config().hidden_size)
+    require_room(known, length, selection, memory_of(str(lm.device)).available)
+    return max(by_layer.values(), key=len)
 
 
 def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
@@ -220,14 +231,13 @@ def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
 
 
 def _described(
-    lm: LanguageModel, text: Text, selection: Selection, layers: tuple[int, ...]
+    selection: Selection, length: int, layers: tuple[int, ...], heads: tuple[int, ...]
 ) -> dict[str, Any]:
-    facts = layout_of(lm.model, lm.identity.vocabulary_size).facts
-    queries = np.arange(*(selection.queries or (0, len(text))), dtype=np.int64)
+    queries = np.arange(*(selection.queries or (0, length)), dtype=np.int64)
     queries.flags.writeable = False
     return {
         "layers": layers,
-        "heads": resolved(facts, selection, len(text))[1],
+        "heads": heads,
         "queries": queries,
         "fold": selection.fold,
         "weighting": selection.weighting,

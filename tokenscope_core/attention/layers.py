@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import torch
@@ -23,9 +23,6 @@ from tokenscope_core.attention.interface import (
 from tokenscope_core.errors import CapabilityError
 from tokenscope_core.reading import input_device
 
-if TYPE_CHECKING:
-    from tokenscope_core.models import LanguageModel
-
 Way = Literal["interface", "modules", "none"]
 """How a model gives its attention.
 
@@ -36,6 +33,10 @@ Way = Literal["interface", "modules", "none"]
 
 _CHOICE = "_attn_implementation_internal"  # the public setter also changes what a model is made of
 _PROBE_LENGTH = 13
+# Whatever a model makes of an unknown way to attend, it then gives nothing that way.
+_PROBE_ERRORS = (
+    NoEagerFunctionError, ValueError, TypeError, RuntimeError, AttributeError, LookupError,
+)  # fmt: skip
 # Other kernels are not watched: sdpa stands in for them.
 _WATCHED = {SDPA: SDPA, EAGER: WATCHED_EAGER}
 _MOST_IN_A_ROW = 1.05  # in half precision
@@ -61,13 +62,9 @@ class Layout:
 _known: WeakKeyDictionary[PreTrainedModel, Layout] = WeakKeyDictionary()
 
 
-def attention_facts(lm: LanguageModel) -> AttentionFacts:
-    """What a model's layers give; the first time a text of a few tokens is read."""
-    return layout_of(lm.model, lm.identity.vocabulary_size).facts
-
-
 def layout_of(model: PreTrainedModel, vocabulary_size: int) -> Layout:
-    """Where a model's attention is found, by trying each way."""
+    """Where a model's attention is found, by trying each way; the first time, a text of a few
+    tokens is read."""
     if model not in _known:
         ids = torch.arange(_PROBE_LENGTH, device=input_device(model)) * 7 % vocabulary_size
         _known[model] = _probe(model, ids.unsqueeze(0))
@@ -81,7 +78,7 @@ def _probe(model: PreTrainedModel, ids: torch.Tensor) -> Layout:
         return Layout(AttentionFacts("none", (), ()), {})
     watcher = _Counter()
     found: dict[int, int] = {}
-    with suppress(NoEagerFunctionError), watched_by(watcher), run_as(model, "interface"):
+    with suppress(*_PROBE_ERRORS), watched_by(watcher), run_as(model, "interface"):
         found = _heads_by_layer(model, layers, ids, watcher)
     if found:
         return Layout(AttentionFacts("interface", *_columns(found)), {})
@@ -92,7 +89,11 @@ def _probe(model: PreTrainedModel, ids: torch.Tensor) -> Layout:
             watcher.heads.append(weights.shape[1])
             places[module] = len(places)
 
-    with run_as(model, "modules"), weights_returned(layers.modules(), take):
+    with (
+        suppress(*_PROBE_ERRORS),
+        run_as(model, "modules"),
+        weights_returned(layers.modules(), take),
+    ):
         found = _heads_by_layer(model, layers, ids, watcher)
     if found and len(places) == len(found):
         return Layout(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from tokenscope_core.attention.capture import Cancelled, Report, Text, attend, never, silent
-from tokenscope_core.attention.layers import attention_facts
 from tokenscope_core.attention.maps import Rollout, Weights
 from tokenscope_core.attention.selection import Selection
 
@@ -35,6 +34,7 @@ class RolloutFold:
         if self._rolled is None:
             self._rolled = step
             return
+        step = step.to(self._rolled.device)  # layers may be spread over several
         # Both are lower triangles: of a block of rows only what came before counts. From the last
         # block up, a row is replaced after the rows below have used it.
         length = len(step)
@@ -62,7 +62,7 @@ def rolled_out(
     """
     layers = None
     if up_to is not None:
-        below = tuple(layer for layer in attention_facts(lm).layers if layer < up_to)
+        below = tuple(layer for layer in lm.capabilities.attention.layers if layer < up_to)
         layers = (*below, up_to)
     fold = RolloutFold()
     done = attend(lm, text, Selection(layers, fold="mean"), [fold], report, cancelled)

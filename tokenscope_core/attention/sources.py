@@ -79,6 +79,15 @@ class ModuleSource:
         self._weights = None
 
 
+def no_attention(name: str) -> CapabilityError:
+    """The error for a model of which there is nothing to see."""
+    return CapabilityError(
+        asked=f"The attention of “{name}” was asked for.",
+        found="None of its layers gives any: they are recurrent, or keep it to themselves.",
+        action="Choose a model with attention, such as a Llama, Qwen, Gemma or GPT.",
+    )
+
+
 @contextmanager
 def source_of(
     model: PreTrainedModel, layout: Layout, *, value_norms: bool, name: str
@@ -90,11 +99,7 @@ def source_of(
     """
     way = layout.facts.way
     if way == "none":
-        raise CapabilityError(
-            asked=f"The attention of “{name}” was asked for.",
-            found="None of its layers gives any: they are recurrent, or keep it to themselves.",
-            action="Choose a model with attention, such as a Llama, Qwen, Gemma or GPT.",
-        )
+        raise no_attention(name)
     if way == "modules":
         if value_norms:
             raise CapabilityError(

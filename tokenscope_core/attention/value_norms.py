@@ -59,11 +59,11 @@ class Projections:
         """
         self._output = None
         weight = getattr(self._found, "weight", None)
-        if weight is None or not weight.is_floating_point():
+        if weight is None or weight.is_meta or not weight.is_floating_point():
             raise CapabilityError(
                 asked=f"The attention of “{self._name}”, weighted by value norms, was asked for.",
                 found="The output of its heads is changed before it is projected, or the "
-                "projection's weights are quantised.",
+                "projection's weights are quantised or kept elsewhere.",
                 action="Ask for the plain weights.",
             )
         out_by_in = weight.T if isinstance(self._found, Conv1D) else weight
