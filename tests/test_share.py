@@ -68,6 +68,12 @@ def test_a_link_is_short_deterministic_and_needs_no_escaping() -> None:
     assert payload.replace("-", "").replace("_", "").replace(".", "").isalnum()
 
 
+def test_a_payload_is_told_from_other_texts() -> None:
+    assert ts.share.is_payload(ts.share.encode(TREE))
+    assert ts.share.is_payload("ts99.of a later version")
+    assert not ts.share.is_payload("def f(a):")
+
+
 @given(st.text(), st.text(min_size=1).filter(lambda text: text.strip()), st.text())
 def test_texts_come_through_as_they_are(prompt: str, name: str, note: str) -> None:
     trace = made(["a"], request=ts.Request(prompt, 0, suffix=note or None, stop=(name,)))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tokenscope_core import shell_files
 from tokenscope_core.errors import RequestError, TokenScopeError
 from tokenscope_core.model_comparison import ModelComparison, compare_models
 from tokenscope_core.model_comparison_tables import line_frame, span_frame, summary_frame
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = options.verb(options)
         if isinstance(result, Trace):
             _write(result, options)
-        else:
+        elif isinstance(result, ModelComparison):
             _write_comparison(result, options)
     except (TokenScopeError, OSError) as error:
         print(f"tokenscope: {error}", file=sys.stderr)
@@ -183,7 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     for verb in (generate, score):
         verb.add_argument("--model", help="folder or hub id; default: the shipped model")
         verb.add_argument("--candidates", type=int, default=20)
-    for verb in (generate, score, show):
+    importing = shell_files.add_verbs(verbs)
+    for verb in (generate, score, show, importing):
         verb.add_argument("--out", help="also save the trace to this file (Arrow)")
         verb.add_argument("--table", choices=("tokens", "candidates"), default="tokens")
         verb.add_argument("--csv", action="store_true", help="every column, as CSV")

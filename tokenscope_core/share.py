@@ -18,10 +18,20 @@ from tokenscope_core.errors import ShareError
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.session import Session
 from tokenscope_core.share_cost import Cost, cost
-from tokenscope_core.share_format import MAX_LINK, MAX_PAYLOAD, Shared
+from tokenscope_core.share_format import MAX_LINK, MAX_PAYLOAD, Shared, is_payload
 from tokenscope_core.share_view import View
 
-__all__ = ["MAX_LINK", "MAX_PAYLOAD", "Cost", "Shared", "View", "cost", "decode", "encode"]
+__all__ = [
+    "MAX_LINK",
+    "MAX_PAYLOAD",
+    "Cost",
+    "Shared",
+    "View",
+    "cost",
+    "decode",
+    "encode",
+    "is_payload",
+]
 
 
 def encode(

@@ -85,6 +85,11 @@ def write(session: Session, view: Mapping[str, View], model: ModelChoice | None)
     return f"ts{_VERSION}.{body}"
 
 
+def is_payload(text: str) -> bool:
+    """Whether a text begins as payloads of any version do; whether it is sound is another thing."""
+    return _PREFIX.match(text) is not None
+
+
 def read(payload: str) -> Shared:
     """What `write` wrote in this or an earlier version.
 
