@@ -131,6 +131,15 @@ def test_what_is_masked_is_said_and_the_sinks_are_still_those_of_the_model(
     assert not np.array_equal(masked.statistic("entropy_norm"), overview.statistic("entropy_norm"))
 
 
+def test_the_sinks_found_in_passing_are_those_of_the_captured_weights(
+    lm: ts.LanguageModel, trace: ts.Trace, overview: HeadOverview
+) -> None:
+    captured = ts.sinks_in(ts.attention(lm, trace))
+    assert overview.sinks.positions == captured.positions
+    assert overview.sinks.share_of_heads == pytest.approx(captured.share_of_heads)
+    assert overview.sinks.mass == pytest.approx(captured.mass, rel=1e-5)
+
+
 def test_rows_that_generated_tokens_were_predicted_from_can_be_asked_for(
     lm: ts.LanguageModel,
 ) -> None:

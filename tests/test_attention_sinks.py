@@ -109,7 +109,7 @@ def test_a_position_outside_the_text_is_refused(position: int) -> None:
 
 
 def test_streamed_weights_are_masked_like_captured_ones() -> None:
-    captured = captured_of(parked(0, 0.5), even())
+    captured = captured_of(parked(0, 0.5), even() / 2)
     streamed = take_out(torch.from_numpy(captured.weights), (0, 3))
     assert np.allclose(streamed.numpy(), without(captured, [0, 3]).weights, equal_nan=True)
     block = take_out(torch.from_numpy(captured.weights[0, :, :2, :2]), (0, 3))
