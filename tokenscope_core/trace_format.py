@@ -33,6 +33,8 @@ _CHECKSUM_KEY = b"tokenscope.sha256"
 # Far beyond any vocabulary; a table of so many bytes is still small.
 _MAX_TOKEN_ID = 2**24
 _SOURCES = ("prompt", "sampled", "forced")
+# Of the log-probability of a certain token, in nats.
+_ROUNDING = 1e-3
 _LISTS = ("candidate_ids", "candidate_logprobs", "candidate_kept", "candidate_bytes")
 
 
@@ -240,6 +242,12 @@ def _require_consistent(trace: Trace, byte_end: Ints) -> None:
         raise ValueError(f"unknown finish reason {trace.finish_reason!r}")
     if not np.array_equal(trace.byte_end, byte_end):
         raise ValueError("byte offsets do not match the tokens")
+    for logprobs in (trace.logprob, trace.candidate_logprobs):
+        if (logprobs > _ROUNDING).any():
+            raise ValueError("a probability is above 1")
+    rank = trace.rank[~np.isnan(trace.rank)]
+    if (rank < 1).any() or (rank != np.floor(rank)).any() or np.isinf(rank).any():
+        raise ValueError("a rank is no whole number from 1 on")
     if trace.parent and not 0 <= trace.parent[1] <= len(trace):
         raise ValueError("the fork lies outside the trace")
 
