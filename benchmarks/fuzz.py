@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import math
 import os
 import resource
 import sys
@@ -26,6 +27,9 @@ import pyarrow as pa
 import tokenscope_core as ts
 from benchmarks.mutations import archive_mutated, bytes_mutated, json_mutated
 from tokenscope_core import arrow_files, export, session_file, share
+
+_WHOLE = (-1, 0, 1, 5, 2**31 - 1, -(2**31))
+_REAL = (None, 0.0, -0.0, 1.0, 1.5, -3.0, 1e30, math.inf, -math.inf, math.nan)
 
 
 @dataclass
@@ -168,10 +172,10 @@ def _batch_mutated(batch: pa.RecordBatch, random: Random) -> pa.RecordBatch:
         case 3:
             order = [random.randrange(len(batch)) for _ in range(len(batch))]
             columns[name] = column.take(pa.array(order))
+        case _ if pa.types.is_integer(column.type):
+            columns[name] = pa.array(random.choices(_WHOLE, k=len(batch)), column.type)
         case _:
-            numbers = [random.choice((-1, 0, 2**31 - 1, -(2**31), 5)) for _ in range(len(batch))]
-            whole = pa.types.is_integer(column.type)
-            columns[name] = pa.array(numbers, column.type if whole else pa.int32())
+            columns[name] = pa.array(random.choices(_REAL, k=len(batch)), pa.float32())
     return pa.record_batch(list(columns.values()), names=list(columns))
 
 

@@ -81,6 +81,17 @@ def test_a_line_of_json_is_a_token_whatever_it_spells() -> None:
     assert blob.count(b"\n") == 3
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_an_impossible_token_is_put_as_each_format_can() -> None:
+    trace = made(["a", "b"], surprisal=math.inf)
+    line = json.loads(export.json_lines(trace).splitlines()[1], parse_constant=pytest.fail)
+    assert (line["logprob"], line["prob"]) == (None, 0.0)
+    chat = json.dumps(export.openai_chat(trace), allow_nan=False)
+    assert json.loads(chat)["choices"][0]["logprobs"]["content"][0]["logprob"] == -9999.0
+    json.dumps(export.openai_completion(trace), allow_nan=False)
+    assert b"Infinity" not in export.report(trace).partition(b'id="data"')[2].partition(b"</s")[0]
+
+
 def test_csv_is_exact_and_reads_back(trace: ts.Trace) -> None:
     blob = export.csv(ts.token_frame(trace))
     rows = list(csv_reader.DictReader(io.StringIO(blob.decode(), newline="")))

@@ -44,8 +44,9 @@ MAX_UNPACKED_BYTES = 1024**2
 _VERSION = 1
 _PREFIX = re.compile(r"ts([0-9]{1,4})\.")
 _BODY = re.compile(r"[A-Za-z0-9_-]+")
-# The recipes of all branches together, every one with what it has in common with the root.
-_MAX_REQUEST_BYTES = 16 * 1024**2
+# The recipes of all branches together, every one with what it has in common with the root: at the
+# worst about a second's work, and 500 branches of a prompt of 8,000 characters.
+_MAX_REQUEST_BYTES = 4 * 1024**2
 _MAX_MODEL_NAME = 300
 
 

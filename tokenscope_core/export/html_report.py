@@ -152,6 +152,6 @@ def _kept(values: Sequence[int]) -> str:
 
 def _rounded(values: Floats) -> list[float | None]:
     return [
-        None if math.isnan(value) else float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
+        float(f"{value:.{_SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
         for value in values.tolist()
     ]

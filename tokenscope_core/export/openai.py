@@ -12,6 +12,8 @@ from typing import Any
 
 from tokenscope_core.trace import Trace
 
+# What the API says of a token that is as good as impossible.
+_BEYOND = -9999.0
 _FINISHED = {"eos": "stop", "stop": "stop", "length": "length", "cancelled": None}
 
 
@@ -97,7 +99,7 @@ def _listed(trace: Trace, position: int) -> list[tuple[int, float]]:
 def _top(trace: Trace, position: int) -> dict[str, float]:
     top: dict[str, float] = {}
     for token_id, logprob in _listed(trace, position):
-        top.setdefault(_spelled(trace, token_id), logprob)
+        top.setdefault(_spelled(trace, token_id), max(logprob, _BEYOND))
     return top
 
 
@@ -124,4 +126,4 @@ def _text(trace: Trace, start: int) -> str:
 
 
 def _known(logprob: float) -> float | None:
-    return None if math.isnan(logprob) else logprob
+    return None if math.isnan(logprob) else max(logprob, _BEYOND)

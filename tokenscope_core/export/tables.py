@@ -49,7 +49,7 @@ def json_lines(trace: Trace) -> bytes:
     token), `byte_start`, `byte_end`, `source`, `special`, every metric of `metric_registry` under
     its name, and `candidates`, most probable first: objects of `token_id`, `token`, `bytes` (of the
     token by itself), `special`, `logprob`, `prob`, `taken` and `kept`, as `candidate_frame` has
-    them.
+    them. What is missing or infinite is null: JSON has no other word for either.
     """
     return b"".join(
         json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
@@ -113,7 +113,7 @@ def _candidates(trace: Trace, position: int) -> list[dict[str, Any]]:
             "token": vocabulary.label(token_id),
             "bytes": list(vocabulary.token_bytes[token_id]),
             "special": token_id in vocabulary.special_ids,
-            "logprob": logprob,
+            "logprob": _number("logprob", logprob),
             "prob": math.exp(logprob),
             "taken": token_id == taken,
             "kept": None if kept == NOT_DRAWN else kept == KEPT,
@@ -129,6 +129,6 @@ def _candidates(trace: Trace, position: int) -> list[dict[str, Any]]:
 
 
 def _number(name: str, value: float) -> float | int | None:
-    if math.isnan(value):
+    if not math.isfinite(value):
         return None
     return int(value) if name == "rank" else value
