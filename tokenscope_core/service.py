@@ -114,7 +114,7 @@ class GenerationService:
         require_allowed(choice.name)
         files = find(choice.name)
         choice = _plain(choice, files)
-        kept = self._kept_result(analysis)
+        kept = self.kept(analysis)
         if kept is None and files is not None:
             self._require_room(choice, facts_of(files), analysis)
         job_id = job_id_of(choice, analysis.recipe())
@@ -129,6 +129,19 @@ class GenerationService:
             if not isinstance(known, AnalysisJob) or not self._can_be_joined(known):
                 known = self._enqueue(job, subscriber)
             return AnalysisTicket(known, subscriber, place=self._place, keep=self.keep)
+
+    def kept(self, analysis: Analysis) -> Any:
+        """The whole result of an analysis where the store has it, else None; computes nothing."""
+        if not isinstance(analysis, Kept):
+            return None
+        key = key_of(analysis)
+        try:
+            blob = self.store.get_capture(key)
+            return None if blob is None else analysis.from_bytes(blob)
+        except RecordError as error:
+            _LOG.warning("Recomputing %s: %s", key, error)
+            self.store.delete_capture(key)
+            return None
 
     def attach(self, job_id: str, subscriber: str) -> Ticket | None:
         """Take hold of a run by its id, after a reload; None when it is not known here."""
@@ -201,19 +214,6 @@ class GenerationService:
             require_fit(choice, facts, tokens=analysis.tokens)
         if isinstance(analysis, Bounded):
             analysis.require_room(facts, self.limits.capture_mb * 10**6)
-
-    def _kept_result(self, analysis: Analysis) -> Any:
-        """What the store has of an analysis; None where it has nothing."""
-        if not isinstance(analysis, Kept):
-            return None
-        key = key_of(analysis)
-        try:
-            blob = self.store.get_capture(key)
-            return None if blob is None else analysis.from_bytes(blob)
-        except RecordError as error:
-            _LOG.warning("Recomputing %s: %s", key, error)
-            self.store.delete_capture(key)
-            return None
 
     def _keep_result(self, analysis: Analysis, result: Any) -> None:
         """Put a whole result into the store; where that is impossible it is not lost."""

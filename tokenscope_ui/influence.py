@@ -43,8 +43,13 @@ def _state() -> _State:
 
 
 def known(trace: Trace) -> Influence | None:
-    """The influence of a trace's tokens, where it was measured."""
-    return _state().found.get(trace.key)
+    """The influence of a trace's tokens, where it was measured, if before a reload."""
+    state = _state()
+    if trace.key not in state.found and state.ticket is None:
+        kept = service().kept(InfluenceOf(trace))
+        if kept is not None:
+            state.found[trace.key] = kept
+    return state.found.get(trace.key)
 
 
 def show(trace: Trace, unit: LogUnit) -> None:

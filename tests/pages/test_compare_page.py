@@ -285,6 +285,15 @@ def test_measured_divergences_are_those_of_the_library(served: App, tiny_folder:
     assert shown["KL(A‖B)"] == divergence_text(float(found.kl_ab[row]), "nats")
 
 
+def test_what_was_measured_is_there_after_a_reload(served: App, tiny_folder: str) -> None:
+    served.press(MEASURE).until(lambda: not measuring(served.run()))
+    again = type(served)(tiny_folder)
+    again.test.switch_page("pages/compare.py")
+    again.open(session="tree")
+    assert MEASURE not in again.buttons
+    assert "How far the model’s distributions moved" in again.texts
+
+
 def test_a_measurement_can_be_stopped(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = Event()
 

@@ -190,6 +190,15 @@ def test_influence_is_measured_and_tints_the_code(app: App) -> None:
     assert "bits" in jumps[0].label
 
 
+def test_influence_that_was_measured_is_there_after_a_reload(app: App) -> None:
+    app.open().generate()
+    app.test.button(key="measure influence").click()
+    app.run().until(lambda: "Tint by" in app.run().texts)
+    again = type(app)(app.test.session_state["model"])
+    again.open(**app.test.query_params)
+    assert "Tint by" in again.texts
+
+
 def test_influence_that_was_stopped_says_so_and_can_be_measured_to_its_end(app: App) -> None:
     app.open().generate()
     shown = trace(app)

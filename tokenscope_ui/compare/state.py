@@ -107,8 +107,15 @@ def selected(comparison: Comparison) -> int | None:
 
 
 def measured(a: Trace, b: Trace) -> Comparison | None:
-    """The comparison of two traces with what was measured; None where nothing was."""
-    return next((c for c in current().measured if (c.a.key, c.b.key) == (a.key, b.key)), None)
+    """The comparison of two traces with what was measured, if before a reload; None where nothing
+    was."""
+    state = current()
+    found = next((c for c in state.measured if (c.a.key, c.b.key) == (a.key, b.key)), None)
+    if found is None and state.ticket is None:
+        found = service().kept(BranchComparison(a, b))
+        if found is not None:
+            _set(replace(state, measured=(found, *state.measured)[:_REMEMBERED]))
+    return found
 
 
 def measure(comparison: Comparison) -> None:
