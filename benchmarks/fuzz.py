@@ -10,6 +10,7 @@ error that is no `TokenScopeError`; with its seed it can be had again.
 from __future__ import annotations
 
 import argparse
+import ast
 import base64
 import json
 import math
@@ -77,7 +78,7 @@ def kinds() -> Iterator[Kind]:
         _open_file,
     )
     yield Kind("traces", traces[0].to_bytes(), _trace_mutated, _open_trace)
-    yield Kind("session records", session.to_bytes(), json_mutated, ts.Session.from_bytes)
+    yield Kind("session records", session.to_bytes(), json_mutated, _open_record)
     chat = json.dumps(export.openai_chat(traces[0])).encode("ascii")
     yield Kind("chat answers", chat, json_mutated, ts.import_openai_logprobs)
     legacy = json.dumps(export.openai_completion(traces[0])).encode("ascii")
@@ -121,11 +122,23 @@ def _sample() -> tuple[ts.Session, list[ts.Trace]]:
 def _open_link(blob: bytes) -> None:
     shared = share.decode(blob.decode("utf-8", errors="replace"))
     share.encode(shared.session, shared.view, model=shared.model)
+    _use(shared.session)
 
 
 def _open_file(blob: bytes) -> None:
     opened = session_file.read(blob)
     session_file.write(opened.shared.session, opened.traces.values(), opened.shared.view)
+
+
+def _open_record(blob: bytes) -> None:
+    _use(ts.Session.from_bytes(blob))
+
+
+def _use(session: ts.Session) -> None:
+    """What a page shows of a tree, and what is made of one, without its traces."""
+    ts.tree_frame(session, {})
+    export.report(session)
+    ast.parse(export.replay_script(session))
 
 
 def _open_trace(blob: bytes) -> None:

@@ -180,6 +180,8 @@ def test_a_broken_link_is_refused_with_a_sentence(payload: str, said: str) -> No
         (("branches", 1, "parent"), "0"),
         (("branches", 1, "edit"), None),
         (("branches", 1, "edit", "position"), -1),
+        (("branches", 1, "edit", "position"), 2**63),
+        (("branches", 1, "edit", "position"), 10**400),
         (("branches", 1, "edit", "surprise"), 1),
         (("branches", 0, "stopped_after"), 3),
         (("branches", 0, "name"), "  "),

@@ -28,12 +28,12 @@ def dump(values: Mapping[str, Any]) -> bytes:
 
 
 def load(blob: bytes) -> Any:
-    """Strict JSON: no NaN, no infinity.
+    """Strict JSON: no NaN, no infinity, no whole number beyond 64 bits.
 
     Raises:
         ValueError, RecursionError: it is none, or nested too deeply.
     """
-    return json.loads(blob.decode("utf-8"), parse_constant=_no_constant)
+    return json.loads(blob.decode("utf-8"), parse_constant=_no_constant, parse_int=_moderate)
 
 
 def branch_values(branch: Branch, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,6 +145,12 @@ def short(error: Exception) -> str:
     """What an error says; it may quote the record."""
     said = str(error)
     return said if len(said) <= 300 else said[:299] + "…"
+
+
+def _moderate(digits: str) -> int:
+    if len(digits) > 20 or abs(number := int(digits)) >= 2**63:
+        raise ValueError("a whole number takes more than 64 bits")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:
