@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -25,8 +26,19 @@ from benchmarks.memory import peak_rise_mb
 from benchmarks.paired import compare
 from benchmarks.scoring import text_of
 from benchmarks.shapes import SHAPES, random_model
-from tokenscope_core import LanguageModel, Selection, Store, attention, rollout, score
+from tokenscope_core import (
+    LanguageModel,
+    Selection,
+    Store,
+    attention,
+    attention_flow,
+    head_overview,
+    load_model,
+    rollout,
+    score,
+)
 from tokenscope_core.analyses import key_of
+from tokenscope_core.attention.capture import attend
 from tokenscope_core.attention.tasks import AttentionOf
 from tokenscope_core.prefill import chunk_length
 
@@ -34,6 +46,7 @@ _TOKENS = 1024
 _LAST_ROWS = 16
 # name: (what is captured, at most this many plain passes)
 TARGETS = {"one layer, all heads": 1.3, "mean over heads, all layers": 1.6, "rollout": 1.6}
+_SUMMARY_TARGET = 2.0
 
 
 def plain_pass(lm: LanguageModel, ids: list[int]) -> None:
@@ -86,6 +99,7 @@ def main() -> None:
     _ratios(shape, tokens, pairs)
     _memory(shape, tokens)
     _kept(shape, tokens)
+    _summaries(512 if options.quick else 2048, pairs)
 
 
 def _ratios(shape: str, tokens: int, pairs: int) -> None:
@@ -151,6 +165,37 @@ def _kept(shape: str, tokens: int) -> None:
         f"{1000 * (written - began):.0f}",
         f"{1000 * (read - written):.0f}",
     )
+
+
+def _summaries(tokens: int, pairs: int) -> None:
+    print("What all heads do, over a plain scoring pass, and over showing all layers to nobody")
+    _row("model", "tokens", "measured", "CPU", "wall", "target", "CPU, over capture", "ms")
+    _row(*["---"] * 8)
+    # It was trained on shorter texts; what is measured costs the same.
+    lm = replace(load_model(), context_length=None)
+    trace = score(lm, text_of(lm, tokens))
+    ids = trace.token_ids.tolist()
+    masked = (0,)
+    measured: dict[str, Callable[[], object]] = {
+        "statistics": partial(head_overview, lm, trace),
+        "statistics, sink masked": partial(head_overview, lm, trace, masked=masked),
+        "flow between categories": partial(attention_flow, lm, trace, masked=masked),
+        "flow between statements": partial(attention_flow, lm, trace, "unit", masked=masked),
+    }
+    for name, run in measured.items():
+        cost = compare(partial(plain_pass, lm, ids), run, pairs=pairs)
+        capture = compare(partial(attend, lm, trace, Selection(), []), run, pairs=pairs)
+        _row(
+            lm.identity.name,
+            len(trace),
+            name,
+            f"{cost.cpu_ratio:.2f}",
+            f"{cost.wall_ratio:.2f}",
+            _SUMMARY_TARGET,
+            f"{capture.cpu_ratio:.2f}",
+            f"{cost.baseline_cpu_ms:,.0f} -> {cost.candidate_cpu_ms:,.0f}",
+        )
+    print()
 
 
 def _peak(name: str, shape: str, tokens: int) -> float:

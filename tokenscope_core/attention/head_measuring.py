@@ -111,11 +111,14 @@ class HeadMeasuring:
 def _received(raw: torch.Tensor, block: PairBlock) -> Floats:
     """What each key got from later rows of the block, from all and from those that count.
 
-    [2, head, key]
+    [2, head, key], or [1, head, key] where these are the same.
     """
-    chosen = torch.stack([torch.ones_like(block.counted), block.counted])
-    sums = torch.einsum("rq,hqk->rhk", chosen, raw)
     to_itself = raw[:, :, block.start :].diagonal(dim1=1, dim2=2)
+    if block.all_counted:
+        chosen, sums = torch.ones_like(block.counted)[None], raw.sum(1)[None]
+    else:
+        chosen = torch.stack([torch.ones_like(block.counted), block.counted])
+        sums = torch.einsum("rq,hqk->rhk", chosen, raw)
     sums[..., block.start :] -= chosen[:, None] * to_itself
     found: Floats = sums.cpu().double().numpy()
     return found
@@ -134,9 +137,12 @@ def _sums(weights: torch.Tensor, block: PairBlock) -> tuple[torch.Tensor, torch.
     entropy = (whole.log() - logs / whole).clamp_min_(0.0)
     spread = counted * (block.keys > 1)
     largest = block.keys.clamp_min(2.0).log()
-    distance = torch.einsum("hqk,qk->hq", weights, block.back()) * counted
-    parts = torch.einsum("hqk,sqk->hsq", weights, block.pairs.to(weights.dtype))
-    added = [(entropy / largest * spread).sum(-1), distance.sum(-1), *parts.sum(-1).unbind(-1)]
+    # Distances and what else is added up are read off the weights in one go.
+    facts = weights.new_empty(1 + len(SUMS), *weights.shape[1:])
+    facts[0], facts[1:] = block.back(), block.pairs
+    distance, *parts = torch.einsum("hqk,sqk->shq", weights, facts).unbind()
+    added = [(entropy / largest * spread).sum(-1), (distance * counted).sum(-1)]
+    added += [part.sum(-1) for part in parts]
     defined = (mass > 0).to(weights.dtype) @ block.defined.T
     of = [spread.sum(-1), (mass * counted).sum(-1), *defined.unbind(-1)]
     return torch.stack(added, -1), torch.stack(of, -1)

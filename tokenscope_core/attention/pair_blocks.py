@@ -24,7 +24,8 @@ class PairBlock:
 
     - `pairs`: uint8 [statistic, row, key], which keys each of `SUMS` adds up.
     - `defined`: float32 [statistic, row], the rows that have such a key which is not masked.
-    - `counted`: float32 [row], 1 for the rows that count.
+    - `counted`: float32 [row], 1 for the rows that count. `all_counted`: they are all rows with a
+      choice, that is all but position 0.
     - `keys`: float32 [row], how many keys there are to attend to, masked ones not.
     """
 
@@ -33,6 +34,7 @@ class PairBlock:
     pairs: torch.Tensor
     defined: torch.Tensor
     counted: torch.Tensor
+    all_counted: bool
     keys: torch.Tensor
 
     def back(self) -> torch.Tensor:
@@ -62,6 +64,7 @@ def pair_blocks(
             pairs.to(torch.uint8),
             (pairs & open_keys[:end]).any(-1).float(),
             counted[start:end].float(),
+            bool(counted[max(start, 1) : end].all()),
             available[start:end].float(),
         )
 
