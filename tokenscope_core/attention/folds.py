@@ -21,8 +21,8 @@ class LayerFold(Protocol):
         Args:
             layer: the model's index of it, ascending from call to call.
             weights: float32 [head, query, key] of the heads and rows that the selection asks for,
-                on the model's device; keys are all positions. Others see it too: do not write into
-                it, and copy what is to outlive the call.
+                on the model's device; keys are all positions. Others see it too, and the next
+                layer is written over it: do not write into it, and copy what is to be kept.
         """
 
 
@@ -41,7 +41,7 @@ class KeepWeights:
     def add(self, layer: int, weights: torch.Tensor) -> None:
         """As `LayerFold.add`."""
         given: Weights = weights.cpu().numpy()
-        if self._expected == 1:  # nothing to put beside it: the one copy there is
+        if self._expected == 1:  # no other layer is written over it
             self._kept = given[None]
         else:
             if self._kept is None:

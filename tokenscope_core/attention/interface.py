@@ -135,7 +135,9 @@ AttentionMaskInterface.register(WATCHED_EAGER, AttentionMaskInterface()[EAGER])
 
 
 @torch.inference_mode()
-def weights_of(call: Call, heads: list[int], rows: tuple[int, int]) -> torch.Tensor:
+def weights_of(
+    call: Call, heads: list[int], rows: tuple[int, int], into: torch.Tensor | None = None
+) -> torch.Tensor:
     """softmax(scaling Q K^T + mask), float32 [head, query, key] in whatever precision the model
     runs; where the layer computed it anyway, that.
 
@@ -143,6 +145,8 @@ def weights_of(call: Call, heads: list[int], rows: tuple[int, int]) -> torch.Ten
         call: of one text.
         heads: which.
         rows: first query and the one past the last.
+        into: weights of another layer, which are written over where the shapes agree: half of the
+            time goes into memory that was never used before.
     """
     first, last = rows
     if call.weights is not None:
@@ -151,7 +155,9 @@ def weights_of(call: Call, heads: list[int], rows: tuple[int, int]) -> torch.Ten
     group = call.query.shape[1] // call.key.shape[1]
     query = call.query[0, heads].float()
     key = call.key[0, [head // group for head in heads]].float().transpose(1, 2)
-    weights = query.new_zeros((len(heads), last - first, length))
+    shape = (len(heads), last - first, length)
+    reused = into is not None and into.shape == shape and into.device == query.device
+    weights = into if into is not None and reused else query.new_empty(shape)
     for start in range(first, last, _BLOCK_ROWS):
         end = min(start + _BLOCK_ROWS, last)
         seen = end if call.causal else length
@@ -167,5 +173,7 @@ def weights_of(call: Call, heads: list[int], rows: tuple[int, int]) -> torch.Ten
         if call.causal:
             ahead = torch.ones(end - start, seen, dtype=torch.bool, device=scores.device)
             scores.masked_fill_(ahead.triu(start + 1), -torch.inf)
-        weights[:, start - first : end - first, :seen] = scores.softmax(dim=-1)
+        block = weights[:, start - first : end - first]
+        block[:, :, :seen] = scores.softmax(dim=-1)
+        block[:, :, seen:] = 0
     return weights

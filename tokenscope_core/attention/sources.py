@@ -23,7 +23,8 @@ class Source(Protocol):
     """Holds what the layer that has just run attended to."""
 
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
-        """The weights, float32 [head, query, key]; None where the layer gave none."""
+        """The weights, float32 [head, query, key], until the next layer's are taken; None where the
+        layer gave none."""
 
     def forget(self) -> None:
         """Let go of the layer."""
@@ -35,6 +36,7 @@ class InterfaceSource:
     def __init__(self, projections: Projections | None) -> None:
         self._projections = projections
         self._calls: list[Call] = []
+        self._weights: torch.Tensor | None = None
 
     def called(self, call: Call) -> None:
         """A layer has asked the interface."""
@@ -46,7 +48,7 @@ class InterfaceSource:
         """As `Source.take`; with projections, shares of what each key adds."""
         if len(self._calls) != 1:
             return None
-        weights = weights_of(self._calls[0], heads, rows)
+        weights = self._weights = weights_of(self._calls[0], heads, rows, self._weights)
         if self._projections is not None:
             weights *= self._projections.lengths(self._calls[0], heads).unsqueeze(1)
             weights /= weights.sum(dim=-1, keepdim=True)
