@@ -68,6 +68,18 @@ class Work(ABC):
             return self._phase in ENDED
 
     @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+        with self._lock:
+            return self._phase
+
+    @property
+    def error(self) -> TokenScopeError | None:
+        """Why it failed, where it did."""
+        with self._lock:
+            return self._error
+
+    @property
     def done(self) -> bool:
         """Whether all of it has been done."""
         with self._lock:

@@ -42,7 +42,7 @@ class Limits:
             waiting_per_model=int(_positive("TOKENSCOPE_WAITING_PER_MODEL", cls.waiting_per_model)),
             loaded_models=int(_positive("TOKENSCOPE_LOADED_MODELS", cls.loaded_models)),
             grace_s=_positive("TOKENSCOPE_GRACE_S", cls.grace_s),
-            memory_check=_switch("TOKENSCOPE_MEMORY_CHECK", cls.memory_check),
+            memory_check=choice_of("TOKENSCOPE_MEMORY_CHECK", ("on", "off")) == "on",
             prefix_cache_mb=int(_positive("TOKENSCOPE_PREFIX_CACHE_MB", cls.prefix_cache_mb)),
             capture_mb=int(_positive("TOKENSCOPE_CAPTURE_MB", cls.capture_mb)),
         )
@@ -63,12 +63,17 @@ def _positive(variable: str, default: float) -> float:
     return value
 
 
-def _switch(variable: str, default: bool) -> bool:
-    text = os.environ.get(variable, "on" if default else "off")
-    if text not in ("on", "off"):
+def choice_of(variable: str, choices: tuple[str, ...]) -> str:
+    """What an operator chose by an environment variable, else the first choice.
+
+    Raises:
+        RequestError: it is set to something else.
+    """
+    text = os.environ.get(variable, choices[0])
+    if text not in choices:
         raise RequestError(
             asked=f"{variable} was set to “{text}”.",
-            found="It must be on or off.",
-            action=f"Set it to one of these, or unset it for {'on' if default else 'off'}.",
+            found=f"It must be {' or '.join(choices)}.",
+            action=f"Set it to one of these, or unset it for {choices[0]}.",
         )
-    return text == "on"
+    return text

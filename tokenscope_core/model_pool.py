@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tokenscope_core.errors import ModelError
+from tokenscope_core.job_base import Phase
 from tokenscope_core.limits import Limits
 from tokenscope_core.machine import devices, memory_of
 from tokenscope_core.memory_need import memory_need, shortage
@@ -34,6 +35,17 @@ class LoadedModel:
     idle: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What a model has before it: the phase of the job in hand, where there is one, the jobs that
+    wait, and about how many seconds all of it takes; None where that is not known."""
+
+    choice: ModelChoice
+    phase: Phase | None
+    waiting: int
+    seconds: float | None
+
+
 class ModelPool:
     """The workers of a service, least recently used first, all guarded by `changed`."""
 
@@ -54,6 +66,19 @@ class ModelPool:
                 self._workers[choice] = Worker(host, choice)
             self._workers.move_to_end(choice)
             return self._workers[choice]
+
+    def queues(self) -> tuple[Queue, ...]:
+        """What every worker has before it, the least recently used first."""
+        with self.changed:
+            return tuple(
+                Queue(
+                    choice,
+                    None if worker.job is None else worker.job.phase,
+                    len(worker.waiting),
+                    worker.seconds_left(),
+                )
+                for choice, worker in self._workers.items()
+            )
 
     def waiting(self) -> int:
         """How many jobs wait, for all models together."""

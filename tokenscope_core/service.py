@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.analyses import Analysis, Bounded, Kept, key_of
+from tokenscope_core.activity import Activity, Outcome
+from tokenscope_core.analyses import Analysis, Bounded
 from tokenscope_core.analysis_jobs import AnalysisJob, AnalysisTicket
-from tokenscope_core.errors import ModelError, RecordError
+from tokenscope_core.answers import Answers
+from tokenscope_core.errors import ModelError, QueueFullError
 from tokenscope_core.hub import DownloadStopped
-from tokenscope_core.job_base import AnyWork, Place, Work
+from tokenscope_core.job_base import AnyWork, Phase, Place, Work
 from tokenscope_core.jobs import Job, JobView, Ticket
 from tokenscope_core.limits import Limits
 from tokenscope_core.load_progress import LoadProgress, Report
@@ -28,7 +29,7 @@ from tokenscope_core.machine import devices, require_device
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_facts import ModelFacts, facts_of
 from tokenscope_core.model_files import ModelFiles, find
-from tokenscope_core.model_pool import LoadedModel, ModelPool
+from tokenscope_core.model_pool import LoadedModel, ModelPool, Queue
 from tokenscope_core.model_sources import require_allowed
 from tokenscope_core.queueing import require_room
 from tokenscope_core.request import Request
@@ -40,7 +41,6 @@ from tokenscope_core.worker import Worker
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
 
-_LOG = logging.getLogger(__name__)
 # Ended runs that a reload can still find by their id; their traces stay in memory.
 _REMEMBERED_JOBS = 32
 
@@ -65,6 +65,8 @@ class GenerationService:
         self._pool = ModelPool(self.limits)
         self._changed = self._pool.changed
         self._jobs: OrderedDict[str, Work] = OrderedDict()
+        self._answers = Answers(store)
+        self.activity = Activity()
 
     def submit(self, model: str | ModelChoice, wanted: Request | Task, subscriber: str) -> Ticket:
         """Ask for a run; returns at once.
@@ -93,9 +95,12 @@ class GenerationService:
                 job = Job(job_id, choice, task, clock=self._clock)
                 self._remember(job)
                 job.end("done", stored, from_store=True)
+                self.activity.note("from store", job)
                 return Ticket(job, subscriber, place=self._place, keep=self.keep)
             known = self._jobs.get(job_id)
-            if not isinstance(known, Job) or not self._can_be_joined(known):
+            if isinstance(known, Job) and self._can_be_joined(known):
+                self.activity.note("joined", known)
+            else:
                 job = Job(job_id, choice, task, clock=self._clock)
                 known = self._enqueue(job, subscriber)
             return Ticket(known, subscriber, place=self._place, keep=self.keep)
@@ -119,29 +124,23 @@ class GenerationService:
             self._require_room(choice, facts_of(files), analysis)
         job_id = job_id_of(choice, analysis.recipe())
         job = AnalysisJob(
-            job_id, choice, analysis, clock=self._clock, keep_result=self._keep_result
+            job_id, choice, analysis, clock=self._clock, keep_result=self._answers.keep_result
         )
         if kept is not None:
             job.answer(kept)
+            self.activity.note("from store", job)
             return AnalysisTicket(job, subscriber, place=self._place, keep=self.keep)
         with self._changed:
             known = self._jobs.get(job_id)
-            if not isinstance(known, AnalysisJob) or not self._can_be_joined(known):
+            if isinstance(known, AnalysisJob) and self._can_be_joined(known):
+                self.activity.note("joined", known)
+            else:
                 known = self._enqueue(job, subscriber)
             return AnalysisTicket(known, subscriber, place=self._place, keep=self.keep)
 
     def kept(self, analysis: Analysis) -> Any:
         """The whole result of an analysis where the store has it, else None; computes nothing."""
-        if not isinstance(analysis, Kept):
-            return None
-        key = key_of(analysis)
-        try:
-            blob = self.store.get_capture(key)
-            return None if blob is None else analysis.from_bytes(blob)
-        except RecordError as error:
-            _LOG.warning("Recomputing %s: %s", key, error)
-            self.store.delete_capture(key)
-            return None
+        return self._answers.result(analysis)
 
     def attach(self, job_id: str, subscriber: str) -> Ticket | None:
         """Take hold of a run by its id, after a reload; None when it is not known here."""
@@ -159,14 +158,15 @@ class GenerationService:
 
     def keep(self, trace: Trace) -> None:
         """Put a trace into the store; where that is impossible the trace itself is not lost."""
-        try:
-            self.store.put(trace)
-        except RecordError as error:
-            _LOG.warning("Not kept: %s", error)
+        self._answers.keep(trace)
 
     def loaded_models(self) -> tuple[LoadedModel, ...]:
         """The models in memory, least recently used first."""
         return self._pool.loaded()
+
+    def queues(self) -> tuple[Queue, ...]:
+        """What every model has before it."""
+        return self._pool.queues()
 
     def loaded_model(self, model: str | ModelChoice) -> LoadedModel | None:
         """The model as it is in memory; None where it is not."""
@@ -196,18 +196,7 @@ class GenerationService:
         """The traces of a task where the store holds them all, else none."""
         if files is None:
             return ()
-        traces = []
-        for key in task.keys(files.fingerprint_in(choice.dtype)):
-            try:
-                trace = self.store.get(key)
-            except RecordError as error:
-                _LOG.warning("Recomputing %s: %s", key, error)
-                self.store.delete(key)
-                return ()
-            if trace is None:
-                return ()
-            traces.append(trace)
-        return tuple(traces)
+        return self._answers.traces(task.keys(files.fingerprint_in(choice.dtype)))
 
     def _require_room(self, choice: ModelChoice, facts: ModelFacts, analysis: Analysis) -> None:
         if self.limits.memory_check:
@@ -215,20 +204,23 @@ class GenerationService:
         if isinstance(analysis, Bounded):
             analysis.require_room(facts, self.limits.capture_mb * 10**6)
 
-    def _keep_result(self, analysis: Analysis, result: Any) -> None:
-        """Put a whole result into the store; where that is impossible it is not lost."""
-        if not isinstance(analysis, Kept):
-            return
-        try:
-            self.store.put_capture(key_of(analysis), analysis.to_bytes(result))
-        except RecordError as error:
-            _LOG.warning("Not kept: %s", error)
-
     def _can_be_joined(self, job: Work) -> bool:
         """Whether it will go on: one that nobody wants any more is about to be stopped."""
         return not job.ended and job.wanted(self.limits.grace_s)
 
     def _enqueue(self, job: AnyWork, subscriber: str) -> AnyWork:
+        try:
+            self._require_place(job, subscriber)
+        except QueueFullError:
+            self.activity.note("refused", job)
+            raise
+        job.join(subscriber)
+        self._remember(job)
+        self._pool.use(self, job.model).waiting.append(job)
+        self._changed.notify_all()
+        return job
+
+    def _require_place(self, job: Work, subscriber: str) -> None:
         unfinished = [known for known in self._jobs.values() if not known.ended]
         own = sum(subscriber in known.subscribers for known in unfinished)
         require_room("of yours that wait or run", own, self.limits.jobs_per_visitor)
@@ -237,11 +229,6 @@ class GenerationService:
         self._drop_unwanted(worker)
         of_model = f"that wait for “{job.model}”"
         require_room(of_model, len(worker.waiting), self.limits.waiting_per_model)
-        job.join(subscriber)
-        self._remember(job)
-        worker.waiting.append(job)
-        self._changed.notify_all()
-        return job
 
     def _remember(self, job: Work) -> None:
         self._jobs[job.job_id] = job
@@ -278,6 +265,11 @@ class GenerationService:
                     return worker.job
                 self._changed.wait()
             return None
+
+    def note_end(self, job: Work, seconds: float) -> None:
+        """Count what became of a job."""
+        outcomes: dict[Phase, Outcome] = {"done": "done", "failed": "failed"}
+        self.activity.note(outcomes.get(job.phase, "stopped"), job, seconds)
 
     def wanted(self, worker: Worker, job: Work) -> bool:
         """Whether the worker should go on with a job."""

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import diskcache
@@ -51,6 +52,17 @@ def _set_aside(folder: Path) -> str:
         "The file that held the sessions is damaged. It was moved to "
         f"{folder}, from where SQLite's `.recover` may bring them back; new ones are kept again."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many records a part of the store holds, the bytes on disk, and the limit where old ones
+    make room for new ones."""
+
+    name: str
+    records: int
+    bytes: int
+    limit: int | None
 
 
 class Store:
@@ -161,6 +173,18 @@ class Store:
         """Forget a session; False when it was not there."""
         with _named_errors(self.folder):
             return bool(self._sessions.delete(name))
+
+    def usage(self) -> tuple[Usage, ...]:
+        """How much each part holds."""
+        with _named_errors(self.folder):
+            return tuple(
+                Usage(name, len(cache), cache.volume(), limit)
+                for name, cache, limit in (
+                    ("traces", self._traces, self._traces.size_limit),
+                    ("captures", self._captures, self._captures.size_limit),
+                    ("sessions", self._sessions, None),
+                )
+            )
 
     def close(self) -> None:
         """Release the files."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tokenscope_core.errors import TokenScopeError
@@ -35,6 +37,9 @@ class Host(Protocol):
 
     def keep(self, trace: Trace) -> None:
         """Put a trace into the store."""
+
+    def note_end(self, job: Work, seconds: float) -> None:
+        """A job has ended, so long after it was taken."""
 
 
 class Worker:
@@ -72,6 +77,10 @@ class Worker:
             before.append(waiting)
         return None
 
+    def seconds_left(self) -> float | None:
+        """About how long everything that waits and runs will take; None where that is unknown."""
+        return self._seconds([*([] if self.job is None else [self.job]), *self.waiting])
+
     def _seconds(self, before: Sequence[Work]) -> float | None:
         """About how long these jobs will take, the first of which may have begun."""
         each = [self.pace.seconds(job.tokens) for job in before]
@@ -84,6 +93,7 @@ class Worker:
 
     def _work(self) -> None:
         while (job := self._host.next_job(self)) is not None:
+            taken = time.monotonic()
             try:
                 self._run(job)
             except Exception as error:
@@ -91,6 +101,7 @@ class Worker:
             finally:
                 self.loading = False
                 self._began = None
+                self._host.note_end(job, time.monotonic() - taken)
 
     def _run(self, job: Work) -> None:
         job.loading()
@@ -107,13 +118,21 @@ class Worker:
     def _fail(self, job: Work, error: Exception) -> None:
         """End a job whose run raised, keeping what it had decoded."""
         if not isinstance(error, TokenScopeError):
-            _LOG.error("A run on %s failed", self.choice, exc_info=error)
+            # Where it happened and not what it says: that may quote what somebody wrote.
+            name = type(error).__name__
+            _LOG.error("A run on %s failed: %s at %s", self.choice, name, _at(error))
         job.fail(error, self._host.keep)
         _forget_frames(error)
         if is_out_of_memory(error):
             if self.lm is not None:
                 self.lm.prefixes.clear()
             release_memory()
+
+
+def _at(error: BaseException) -> str:
+    """The places in the code that an error came through, innermost first."""
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    return ", ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
 
 
 def _forget_frames(error: BaseException | None) -> None:

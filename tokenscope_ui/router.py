@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
 from tokenscope_ui import page_style, server, visitors
@@ -23,6 +24,7 @@ COMPARE_PAGE = "pages/compare.py"
 SYNTAX_PAGE = "pages/syntax.py"
 MODELS_PAGE = "pages/models.py"
 METRICS_PAGE = "pages/metrics.py"
+OPERATOR_PAGE = "pages/server.py"
 ICON = Path(__file__).resolve().parent / "assets" / "icon.svg"
 
 _routed: contextvars.ContextVar[bool] = contextvars.ContextVar("routed", default=False)
@@ -40,6 +42,7 @@ def run_app() -> None:
             st.Page(ROOT / SYNTAX_PAGE, title="Syntax", icon=":material/data_object:"),
             st.Page(ROOT / MODELS_PAGE, title="Two models", icon=":material/compare_arrows:"),
             st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
+            *_operator_pages(),
         ]
     )
     if not visitors.signed_in():
@@ -55,6 +58,12 @@ def run_app() -> None:
         page.run()
     finally:
         _routed.reset(token)
+
+
+def _operator_pages() -> list[StreamlitPage]:
+    if not visitors.is_operator():
+        return []
+    return [st.Page(ROOT / OPERATOR_PAGE, title="Operator", icon=":material/monitoring:")]
 
 
 def route(render: Callable[[], None]) -> None:

@@ -10,6 +10,8 @@ import uuid
 import streamlit as st
 
 from tokenscope_core import RecordError, Store
+from tokenscope_core.activity import log_to_stderr
+from tokenscope_core.limits import choice_of
 from tokenscope_core.service import GenerationService, Limits
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ _SET_ASIDE = (
 def service() -> GenerationService:
     """The one service of this server, over the one store."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    log_to_stderr(as_json=choice_of("TOKENSCOPE_LOG", ("text", "json")) == "json")
     return GenerationService(_store()[0], limits=Limits.from_environment())
 
 

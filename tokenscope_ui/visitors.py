@@ -7,11 +7,13 @@ section `auth`. What a signed-in person makes is kept under their name, and foun
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
+from tokenscope_core.limits import choice_of
 from tokenscope_ui import return_address
 
 
@@ -40,6 +42,16 @@ def email() -> str | None:
         return None
     address = user.get("email")
     return str(address) if address else None
+
+
+def is_operator() -> bool:
+    """Whether the visitor may see how the server does: on an open server nobody, unless its
+    operator shows it to everybody."""
+    if choice_of("TOKENSCOPE_OPERATOR_PAGE", ("off", "on")) == "on":
+        return signed_in()
+    named = os.environ.get("TOKENSCOPE_OPERATORS", "").replace(",", " ").casefold().split()
+    address = email()
+    return address is not None and address.casefold() in named
 
 
 def ask_to_sign_in() -> None:

@@ -1,0 +1,16 @@
+"""For the operator: what the server holds and does."""
+
+import streamlit as st
+
+from tokenscope_ui import operator_view, visitors
+from tokenscope_ui.router import route
+
+
+def render() -> None:
+    if not visitors.is_operator():
+        st.info("This page is for the operator of the server.")
+        return
+    st.fragment(operator_view.draw, run_every=operator_view.REFRESH_S)()
+
+
+route(render)

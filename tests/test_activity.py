@@ -1,0 +1,102 @@
+"""What the operator of a server is told: counts, figures, log lines without what people wrote."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import tiny_models
+
+from tokenscope_core import Request, Store, activity, decoding
+from tokenscope_core.server_figures import ServerFigures
+from tokenscope_core.service import GenerationService
+
+WAIT_S = 30.0
+SECRET = "the prompt of somebody"
+
+
+@pytest.fixture
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny_models.model("llama").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def service(store: Store) -> Iterator[GenerationService]:
+    service = GenerationService(store)
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(activity.JsonLines())
+    logger = logging.getLogger("tokenscope_core")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield written
+    logger.removeHandler(handler)
+
+
+def test_what_was_asked_for_is_counted_by_what_became_of_it(
+    service: GenerationService, model: str
+) -> None:
+    for _ in range(3):
+        service.submit(model, Request("x = 1", max_new_tokens=3), "tab").wait(WAIT_S)
+    service.close()  # its thread has counted by then
+    figures = ServerFigures.of(service)
+    assert figures.outcomes["done"] == 1
+    assert figures.outcomes["from store"] == 2
+    assert figures.hit_rate == pytest.approx(2 / 3)
+    usage = {use.name: use for use in figures.usage}
+    assert usage["traces"].records == 1
+    assert 0 < usage["traces"].bytes < (usage["traces"].limit or 0)
+    assert usage["sessions"].limit is None
+    assert [queue.waiting for queue in figures.queues] == [0]
+    assert figures.own_bytes > 10**7
+
+
+def test_a_line_is_written_for_each_and_says_nothing_of_what_was_asked(
+    service: GenerationService, model: str, log: io.StringIO
+) -> None:
+    key = None
+    for _ in range(2):
+        trace = service.submit(model, Request(SECRET, max_new_tokens=3), "tab").wait(WAIT_S).trace
+        assert trace is not None
+        key = trace.key
+    service.close()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {line["outcome"] for line in lines} == {"done", "from store"}
+    assert all(line["model"] and line["tokens"] > 0 for line in lines)
+    assert SECRET not in log.getvalue()
+    assert str(key) not in log.getvalue()
+
+
+def test_a_bug_is_logged_with_its_place_and_not_with_what_it_quotes(
+    service: GenerationService,
+    model: str,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object, **__: object) -> object:
+        raise ValueError(f"cannot read {SECRET}")
+
+    monkeypatch.setattr(decoding, "prompt_ids", fails)
+    view = service.submit(model, Request(SECRET, max_new_tokens=3), "tab").wait(WAIT_S)
+    assert view.phase == "failed"
+    service.close()
+    assert "ValueError at" in log.getvalue()
+    assert SECRET not in log.getvalue()
+
+
+def test_lines_for_people_hold_the_same_figures() -> None:
+    record = logging.LogRecord("tokenscope_core", logging.INFO, "", 0, "done", None, None)
+    record.about = {"outcome": "done", "model": "m", "seconds": 1.5}
+    assert activity.TextLines().format(record).endswith("INFO done model=m seconds=1.5")

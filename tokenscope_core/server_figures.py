@@ -1,0 +1,62 @@
+"""What a server holds and does at one moment, for its operator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tokenscope_core.activity import Outcome
+from tokenscope_core.machine import Memory, main_memory
+from tokenscope_core.model_pool import LoadedModel, Queue
+from tokenscope_core.store import Usage
+
+if TYPE_CHECKING:
+    from tokenscope_core.service import GenerationService
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFigures:
+    """A server at one moment.
+
+    - `running_s`: seconds since it began.
+    - `own_bytes`, `memory`: what the process takes, and what the machine has.
+    - `models`, `queues`: those in memory, and one for each model with a worker.
+    - `outcomes`: of everything asked for since it began.
+    - `usage`: of the store, part by part.
+    """
+
+    running_s: float
+    own_bytes: int
+    memory: Memory
+    models: tuple[LoadedModel, ...]
+    queues: tuple[Queue, ...]
+    outcomes: Mapping[Outcome, int]
+    usage: tuple[Usage, ...]
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of what was asked for that needed no run of its own; None before anything."""
+        answered = self.outcomes["from store"] + self.outcomes["joined"]
+        asked = answered + sum(self.outcomes[ended] for ended in ("done", "stopped", "failed"))
+        return answered / asked if asked else None
+
+    @classmethod
+    def of(cls, service: GenerationService) -> ServerFigures:
+        """Look at a service.
+
+        Raises:
+            RecordError: the store cannot be read.
+        """
+        return cls(
+            running_s=time.time() - service.activity.began,
+            own_bytes=psutil.Process().memory_info().rss,
+            memory=main_memory(),
+            models=service.loaded_models(),
+            queues=service.queues(),
+            outcomes=service.activity.counts(),
+            usage=service.store.usage(),
+        )

@@ -1,0 +1,83 @@
+"""How the server does: models in memory, queues, what was asked for, how full the store is."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core.memory_need import size_text
+from tokenscope_core.model_pool import Queue
+from tokenscope_core.server_figures import ServerFigures
+from tokenscope_ui.formatting import duration_text
+from tokenscope_ui.server import service
+
+REFRESH_S = 2.0
+_UNKNOWN = "not known yet"
+
+
+def draw() -> None:
+    """Draw the figures of this moment."""
+    figures = ServerFigures.of(service())
+    with st.container(horizontal=True):
+        _figure("Running for", duration_text(figures.running_s))
+        rate = figures.hit_rate
+        _figure("Answered without a run", _UNKNOWN if rate is None else f"{100 * rate:.0f} %")
+        _figure("Memory of the server", size_text(figures.own_bytes))
+        _figure(
+            "Free on the machine",
+            f"{size_text(figures.memory.available)} of {size_text(figures.memory.total)}",
+        )
+    st.markdown("**Models**")
+    _table(_models(figures), "No model is in memory: the first run loads one.")
+    st.markdown("**What was asked for since the server began**")
+    _table(pd.DataFrame([figures.outcomes]), "")
+    st.markdown("**The store**")
+    _table(_usage(figures), "")
+    st.caption(
+        "Joined: an equal run was in progress. Traces and captures that were not looked at for the "
+        "longest time make room at the limit, and are computed again on demand; sessions stay."
+    )
+
+
+def _models(figures: ServerFigures) -> pd.DataFrame:
+    loaded = {model.choice: model for model in figures.models}
+    return pd.DataFrame(
+        {
+            "model": str(queue.choice),
+            "in memory": size_text(held.bytes) if (held := loaded.get(queue.choice)) else "no",
+            "device": held.device if held else "",
+            "now": queue.phase or "idle",
+            "waiting": queue.waiting,
+            "time left": _time_left(queue),
+        }
+        for queue in figures.queues
+    )
+
+
+def _time_left(queue: Queue) -> str:
+    if queue.phase is None and not queue.waiting:
+        return ""
+    return _UNKNOWN if queue.seconds is None else f"about {duration_text(queue.seconds)}"
+
+
+def _usage(figures: ServerFigures) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "part": use.name,
+            "records": use.records,
+            "on disk": size_text(use.bytes),
+            "limit": "none: never evicted" if use.limit is None else size_text(use.limit),
+        }
+        for use in figures.usage
+    )
+
+
+def _figure(label: str, value: str) -> None:
+    st.metric(label, value, border=True)
+
+
+def _table(frame: pd.DataFrame, empty: str) -> None:
+    if frame.empty:
+        st.caption(empty)
+    else:
+        st.dataframe(frame, hide_index=True)
