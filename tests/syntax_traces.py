@@ -38,6 +38,7 @@ def trace_of(
     random = np.random.default_rng(len(pieces))
     metrics = {name: random.gamma(1.0, 1.0, len(pieces)) for name in STORED}
     metrics["logprob"] = -metrics["logprob"]
+    metrics["rank"] = np.ceil(metrics["rank"])
     if entropy is not None:
         metrics["entropy"] = np.asarray(entropy, dtype=np.float64)
     return Trace(

@@ -30,6 +30,7 @@ def traced(text: str, prompt: str = "") -> Trace:
         ("def", "def", "python"),
         ("fn main() {\n    let x: u8 = 1;\n}\n", "", "rust"),
         (GO, "", "go"),
+        ("def f(a):\n    b = (a + 1\n    return b)\n", "", "python"),
         ("x = (1,", "", "python"),
         ('s = """one\n', "", "python"),
         ("", "", "python"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import altair as alt
 import numpy as np
@@ -17,6 +18,11 @@ from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_scree
 # Blue and orange of Okabe and Ito's palette, told apart with any colour vision.
 TAKEN, OTHER, TAIL = "#E69F00", "#56B4E9", "#999999"
 REMOVED = "removed"
+# Vermilion of the same palette; what a candidate would do to the code, and the sign for it.
+ALARM = "#D55E00"
+BREAKS, CAN_GO_ON, WARNING = "would break here", "can still become valid", "⚠"
+_RIBBON = 6
+_RIBBON_COLOURS = {CAN_GO_ON: "#009E73", "cannot become valid": ALARM}
 # The outline and the inside of each kind's bar.
 KINDS: dict[str, tuple[str, str]] = {
     "taken": (TAKEN, TAKEN),
@@ -29,28 +35,40 @@ _CODE_FONT = '"Source Code Pro", monospace'
 _LABEL_LENGTH = 24
 
 
-def candidate_table(trace: Trace, position: int, most: int) -> pd.DataFrame:
+def candidate_table(
+    trace: Trace,
+    position: int,
+    most: int,
+    breaking: Sequence[bool | None] = (),
+    *,
+    taken_breaks: bool = False,
+) -> pd.DataFrame:
     """At most `most` candidates at a position, the token taken, and all other tokens as one row:
     their probabilities sum to 1.
 
     Columns: `label` (visible text, unique), `prob`, `kind` (one of `KINDS`), `shown` (per cent),
-    `mark` and `which` (what is written beside its bar, and when one points at it). Empty where no
-    distribution precedes the token.
+    `mark` and `which` (what is written beside its bar, and when one points at it), `code` (what
+    becomes of the code with it, "" where `breaking` does not say). Empty where no distribution
+    precedes the token.
     """
+    code: list[str] = []
     logprobs = trace.candidate_logprobs[position]
     rows: list[tuple[str, float, str]] = []
     taken = int(trace.token_ids[position])
-    for token_id, logprob, kept in zip(
+    for token_id, logprob, kept, breaks in zip(
         trace.candidate_ids[position, :most].tolist(),
         logprobs[:most].tolist(),
         trace.candidate_kept[position, :most].tolist(),
-        strict=True,
+        list(breaking[:most]) or [None] * most,
+        strict=False,
     ):
         if not math.isnan(logprob):
             kind = "taken" if token_id == taken else REMOVED if kept == FILTERED else "candidate"
             rows.append((_label(trace, token_id), math.exp(logprob), kind))
+            code.append("" if breaks is None else BREAKS if breaks else CAN_GO_ON)
     if rows and all(kind != "taken" for _, _, kind in rows):
         rows.append((_label(trace, taken), float(trace.prob[position]), "taken"))
+        code.append(BREAKS if taken_breaks else "")
     if rows:
         tail = max(0.0, 1.0 - sum(prob for _, prob, _ in rows))
         left = trace.model.vocabulary_size - len(rows)
@@ -58,10 +76,12 @@ def candidate_table(trace: Trace, position: int, most: int) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["label", "prob", "kind"])
     table["label"] = _unique(table["label"].tolist())
     table["shown"] = [probability_text(prob) for prob in table["prob"]]
+    table["code"] = code + [""] * (len(table) - len(code))
     # A bar of few pixels does not show that it is hollow.
+    signs = zip(table["kind"] == REMOVED, table["code"] == BREAKS, strict=True)
     table["mark"] = [
-        f"{shown} ✕" if kind == REMOVED else shown
-        for shown, kind in zip(table["shown"], table["kind"], strict=True)
+        shown + " ✕" * bool(removed) + f" {WARNING}" * bool(breaks)
+        for shown, (removed, breaks) in zip(table["shown"], signs, strict=True)
     ]
     table["which"] = table["kind"].replace(REMOVED, "removed by the filters")
     return table
@@ -102,10 +122,13 @@ def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
             alt.Tooltip("label:N", title="token"),
             alt.Tooltip("shown:N", title="probability"),
             alt.Tooltip("which:N"),
+            *([alt.Tooltip("code:N", title="the code")] if table["code"].any() else []),
         ],
     )
     texts = base.mark_text(align="left", dx=4, fontSize=11).encode(
-        x=alt.X("prob:Q"), text="mark:N", color=alt.value("#808080")
+        x=alt.X("prob:Q"),
+        text="mark:N",
+        color=alt.condition(alt.datum.code == BREAKS, alt.value(ALARM), alt.value("#808080")),
     )
     chart: alt.LayerChart = bars + texts
     return chart.properties(height=alt.Step(_ROW_HEIGHT))
@@ -180,6 +203,32 @@ def position_chart(
     )
     chart: alt.LayerChart = mark + line + points
     return chart.properties(height=height)
+
+
+def verdict_ribbon(runs: pd.DataFrame) -> alt.Chart:
+    """A band along the foot of a `position_chart`: `verdict_runs` of the code, each from the
+    position before it to its last."""
+    present = [verdict for verdict in _RIBBON_COLOURS if verdict in set(runs["verdict"])]
+    verdicts = alt.Scale(domain=present, range=[_RIBBON_COLOURS[verdict] for verdict in present])
+    chart: alt.Chart = (
+        alt.Chart(runs.assign(low=(runs["first"] - 1).clip(0), high=runs["after"] - 1))
+        .mark_rect()
+        .encode(
+            x=alt.X("low:Q"),
+            x2="high:Q",
+            y=alt.value(alt.ExprRef("height + 1")),
+            y2=alt.value(alt.ExprRef(f"height + {_RIBBON}")),
+            fill=alt.Fill(
+                "verdict:N", scale=verdicts,
+                legend=alt.Legend(title="the code so far", orient="top", titleOrient="left"),
+            ),
+            tooltip=[
+                alt.Tooltip("first:Q", title="from position", format=",d"),
+                alt.Tooltip("verdict:N", title="the code up to there"),
+            ],
+        )
+    )  # fmt: skip
+    return chart
 
 
 def scale_for(

@@ -10,7 +10,7 @@ from tokenscope_core.counterfactual import Influence
 from tokenscope_core.metric_registry import missing_reason
 from tokenscope_core.steps import Floats
 from tokenscope_core.trace import Trace
-from tokenscope_ui import strip
+from tokenscope_ui import code_standing, strip
 from tokenscope_ui.choices import not_favourite
 from tokenscope_ui.formatting import metric_text
 from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_screen
@@ -56,12 +56,17 @@ def build_payload(
 ) -> bytes:
     """The payload of a trace, finished or growing; `run` stays the same while it grows."""
     texts, flags = tokens(trace, show_bytes=invisibles)
+    broken = () if running else code_standing.breaks(trace)
+    for position in broken:
+        flags[position] |= TokenFlag.BROKE
     stored = influence.column_of(trace, metric) if influence else trace.column(metric)
     reasons = {
         position: missing_reason(metric, position=position, source=str(trace.source[position]))
         for position, value in enumerate(stored.tolist())
         if math.isnan(value)
     }
+    for position in broken:
+        reasons[position] = "; ".join(filter(None, [reasons.get(position), code_standing.BROKE]))
     return strip.encode(
         {
             "key": run,

@@ -10,7 +10,7 @@ import streamlit as st
 
 from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
-from tokenscope_ui import choices, influence, runs
+from tokenscope_ui import choices, code_panel, code_standing, influence, runs
 from tokenscope_ui.charts import REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.formatting import FINISH_WORDS, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
@@ -57,11 +57,13 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
     if np.isnan(trace.logprob[position]):
         reason = missing_reason("logprob", position=position, source=source)
         st.info(f"No figures here: {reason}.", icon=":material/info:")
+        code_panel.show(trace, position)
     else:
         _figures(trace, position, unit)
         chosen = choices.in_words(trace, position)
         if chosen is not None:
             st.markdown(f":material/casino: {chosen}")
+        code_panel.show(trace, position)
         _candidates(trace, position)
     st.markdown("**All metrics**")
     st.table(
@@ -86,11 +88,16 @@ def _candidates(trace: Trace, position: int) -> None:
         f"All {recorded} recorded candidates", key="all candidates", persist_state="session"
     ):
         most = _FEW_CANDIDATES
-    table = candidate_table(trace, position, most)
+    breaking = code_standing.breaking(trace, position)
+    table = candidate_table(
+        trace, position, most, breaking,
+        taken_breaks=position in code_standing.breaks(trace),
+    )  # fmt: skip
     st.altair_chart(candidate_chart(table), key="candidates")
     st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
     if REMOVED in set(table["kind"]):
         st.caption("Hollow, with ✕: removed by the filters before the draw.")
+    code_panel.candidates_note(trace, position)
 
 
 def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
@@ -119,6 +126,7 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
     if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
         st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.")
     _changes(trace)
+    code_panel.show(trace, None)
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0
     surprisal = trace.surprisal[start:]
     order = np.argsort(-np.nan_to_num(surprisal, nan=-np.inf), kind="stable")

@@ -8,6 +8,8 @@ from tokenscope_core import Influence, Trace
 from tokenscope_core.metric_registry import metric_named
 from tokenscope_ui import (
     branch_bar,
+    code_panel,
+    code_standing,
     influence,
     prompt_checks,
     prompt_view,
@@ -16,7 +18,7 @@ from tokenscope_ui import (
     view_controls,
     what_if,
 )
-from tokenscope_ui.charts import position_chart, position_table, scale_for
+from tokenscope_ui.charts import position_chart, position_table, scale_for, verdict_ribbon
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.strip_payload import build_payload, strip_payload
@@ -48,8 +50,12 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
             trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
             influence=measured,
         )  # fmt: skip
+    edges = () if running or selected is None else code_panel.edges(trace, selected)
     with left:
-        mount(payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT)
+        mount(
+            payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT,
+            edges=edges,
+        )  # fmt: skip
     if running:
         right.caption("Figures for every token as soon as the run has ended or is stopped.")
         return
@@ -98,6 +104,10 @@ def _position_chart(
         scale_for(trace, metric, relative=relative, unit=unit, influence=measured),
         selected=selected,
     )
+    runs_of_code = code_standing.verdict_runs(trace)
+    if len(runs_of_code):
+        ribbon = verdict_ribbon(runs_of_code)
+        chart = (chart + ribbon).resolve_scale(fill="independent")
     st.altair_chart(chart, key="position chart", on_select=_take_chart_pick, selection_mode="pick")
 
 

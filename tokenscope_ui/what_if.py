@@ -14,7 +14,8 @@ from tokenscope_core.insertion import Insertion, insertion
 from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import find
 from tokenscope_core.tasks import Branched
-from tokenscope_ui import choices, runs
+from tokenscope_ui import choices, code_standing, runs
+from tokenscope_ui.charts import WARNING
 from tokenscope_ui.formatting import (
     count_text,
     probability_text,
@@ -64,9 +65,12 @@ def _candidate(trace: Trace, position: int, then: str, *, busy: bool) -> None:
     others = _others(trace, position)
     if not others:
         return
+    ids = trace.candidate_ids[position].tolist()
+    breaking = dict(zip(ids, code_standing.breaking(trace, position), strict=True))
     token_id = st.selectbox(
         "A candidate", list(others), key=f"candidate {trace.key[:16]} {position}", width=170,
-        format_func=lambda i: f"{_text(trace, i)}   {probability_text(others[i])}",
+        format_func=lambda i: f"{_text(trace, i)}   {probability_text(others[i])}"
+        + (f"   {WARNING}" if breaking[i] else ""),
     )  # fmt: skip
     st.button(
         "Put it here", key="put candidate", icon=":material/fork_right:", disabled=busy,
@@ -105,6 +109,8 @@ def _typed(trace: Trace, position: int, then: str, *, busy: bool) -> None:
         st.caption(":material/error: A backslash there means nothing. Write \\\\ for one.")
     if found is not None:
         _say_tokens(found)
+        if code_standing.would_break(trace, position, b"".join(found.pieces)):
+            st.caption(f":orange[{WARNING}] With this {code_standing.BROKE}.")
 
 
 def _say_tokens(found: Insertion) -> None:

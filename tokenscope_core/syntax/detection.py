@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from tokenscope_core.syntax.documents import MARKDOWN, code_regions, cut_text
-from tokenscope_core.syntax.languages import CLEAR_MARGIN, DETECTION_BYTES, detect, grammar
+from tokenscope_core.syntax.languages import CLEAR_MARGIN, DETECTION_BYTES, LABELS, detect, grammar
 from tokenscope_core.syntax.prefixes import GrowingText
 from tokenscope_core.trace import Trace
 
@@ -102,9 +102,23 @@ def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
     clear = shares[second] - shares[first] >= CLEAR_MARGIN
     if not clear and shares[USUAL] - shares[first] < CLEAR_MARGIN:
         first = USUAL
+    elif first != USUAL and shares[first] and _reach(text, USUAL) > _reach(text, first):
+        # One early error spoils the rest of a text; how far it could be read says more.
+        why = f"judged by {what}: an error or two apart, the most of it is {LABELS[USUAL]}"
+        return Detected(USUAL, "a guess", why), shares[USUAL]
     reason = "the least errors, by far" if clear else "several languages fit it about as well"
     found = Detected(first, "likely" if clear else "a guess", f"judged by {what}: {reason}")
     return found, shares[first]
+
+
+def _reach(text: bytes, language: str) -> int:
+    """After how many bytes a text is broken in a language, to the line."""
+    growing, reach = GrowingText(grammar(language)), 0
+    for line in text[:DETECTION_BYTES].splitlines(keepends=True):
+        if not growing.feed(line):
+            break
+        reach += len(line)
+    return reach
 
 
 def _signs(text: bytes) -> float:

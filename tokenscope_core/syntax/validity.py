@@ -139,10 +139,8 @@ def breaking_candidates(
 ) -> tuple[bool | None, ...]:
     """Which candidates at a position would make the code impossible to complete.
 
-    Reads the text before anew: some 50 ms for 20 candidates at 2,000 tokens, most of it for those
-    that break it. One entry a candidate, in their order: True it would, False it would not, None
-    where that makes no sense (no candidate recorded, a special token, prose, a fence's own marks,
-    code broken already).
+    One entry a candidate, in their order, as in `breaking_pieces`; None, too, for a special token
+    and where no candidate is recorded.
 
     Args:
         trace: any.
@@ -152,32 +150,49 @@ def breaking_candidates(
     Raises:
         RequestError: no such position or language.
     """
-    if not 0 <= position < len(trace):
-        raise RequestError(
-            asked=f"The candidates at position {position} were asked for.",
-            found=f"The trace has positions 0 to {len(trace) - 1}.",
-            action="Ask for one of those.",
-        )
+    _check(trace, position)
+    special, table = trace.vocabulary.special_ids, trace.vocabulary.token_bytes
+    pieces = [
+        None if token_id < 0 or token_id in special else table[token_id]
+        for token_id in trace.candidate_ids[position].tolist()
+    ]
+    return breaking_pieces(trace, position, pieces, language)
+
+
+def breaking_pieces(
+    trace: Trace, position: int, pieces: Sequence[bytes | None], language: str | None = None
+) -> tuple[bool | None, ...]:
+    """Which texts, put in place of a token, would make the code impossible to complete.
+
+    Reads the text before anew: some 50 ms for 20 pieces at 2,000 tokens, most of it for those
+    that break it. One entry a piece: True it would, False it would not, None where that makes no
+    sense (no piece given, prose, a fence's own marks, code broken already).
+
+    Raises:
+        RequestError: no such position or language.
+    """
+    _check(trace, position)
     language = language or language_of(trace).language
-    candidates = trace.candidate_ids[position].tolist()
     at = int(trace.byte_start[position])
     region = next((r for r in regions(trace, language) if r.start <= at <= r.end), None)
-    if region is None:
-        return (None,) * len(candidates)
-    text = GrowingText(grammar(region.language or ""))
-    if not text.feed(trace.text_bytes[region.start : at]):
-        return (None,) * len(candidates)
-    pieces = [
-        None if token_id < 0 or token_id in trace.vocabulary.special_ids
-        else trace.vocabulary.token_bytes[token_id]
-        for token_id in candidates
-    ]  # fmt: skip
+    text = GrowingText(grammar(region.language or "")) if region else None
+    if region is None or text is None or not text.feed(trace.text_bytes[region.start : at]):
+        return (None,) * len(pieces)
     fence = b"`" if language == MARKDOWN else None
     return tuple(
         None if piece is None or (fence and piece.lstrip().startswith(fence))
         else not text.allows(piece)
         for piece in pieces
     )  # fmt: skip
+
+
+def _check(trace: Trace, position: int) -> None:
+    if not 0 <= position < len(trace):
+        raise RequestError(
+            asked=f"The candidates at position {position} were asked for.",
+            found=f"The trace has positions 0 to {len(trace) - 1}.",
+            action="Ask for one of those.",
+        )
 
 
 def regions(trace: Trace, language: str) -> Iterator[CodeRegion]:

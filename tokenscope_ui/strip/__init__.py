@@ -8,7 +8,7 @@ component of a few bytes, so selecting a token from elsewhere never resends the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +91,7 @@ def mount(
     on_select: Callable[[], None] | None = None,
     height: int | None = None,
     extent: int = 1,
+    edges: Sequence[int] = (),
 ) -> int | None:
     """Draw the tokens of `payload` and return the index of the selected one.
 
@@ -107,6 +108,7 @@ def mount(
         on_select: called without arguments after a pick.
         height: largest height in pixels, scrolling inside; None grows with the text.
         extent: how many tokens are shown as selected, from `selected` on.
+        edges: indices of tokens shown as where something around the selected one begins and ends.
 
     """
     header = json.dumps({"strip": key, "height": height}).encode()
@@ -120,6 +122,12 @@ def mount(
         shown = selected if on_select is not None else _resolve(key, selected, pick)
         _selection(
             key=f"{key}:selection",
-            data={"strip": key, "index": shown, "stamp": pick.stamp, "extent": extent},
+            data={
+                "strip": key,
+                "index": shown,
+                "stamp": pick.stamp,
+                "extent": extent,
+                "edges": list(edges),
+            },
         )
     return shown

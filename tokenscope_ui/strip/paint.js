@@ -3,7 +3,7 @@
 
 const FLAG = {
   prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32, notFavourite: 64,
-  shared: 128, changed: 256, alone: 512, begins: 1024, marked: 2048,
+  shared: 128, changed: 256, alone: 512, begins: 1024, marked: 2048, broke: 4096,
 };
 const LINES_PER_BLOCK = 24;
 
@@ -106,6 +106,7 @@ class Painting {
     if (flags & FLAG.changed) piece.classList.add("changed");
     if (flags & FLAG.alone) piece.classList.add("alone");
     if (flags & FLAG.marked) piece.classList.add("marked");
+    if (flags & FLAG.broke) piece.classList.add("broke");
     piece.dataset.i = index;
     if (pieces.length === 0) {
       piece.setAttribute("role", "option");

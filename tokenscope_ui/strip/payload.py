@@ -33,6 +33,8 @@ class TokenFlag(IntFlag):
     """A piece of the text begins with it: a line is drawn before it."""
     MARKED = 2048
     """There is a remark about it, which is in `reasons`."""
+    BROKE = 4096
+    """With it the text ceased to be the beginning of any valid program."""
 
 
 class Scale(TypedDict):

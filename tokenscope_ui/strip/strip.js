@@ -87,13 +87,15 @@ class Strip {
       this.following = true;
     } else if (growing && this.following) code.scrollTop = code.scrollHeight;
     this.paintSelection(this.selected, this.extent);
+    this.paintEdges(this.edges ?? []);
     if (this.hovered !== null && this.hovered.index < kept) this.showTooltip();
     else this.clearHover();
   }
 
-  receive({ strip, index, stamp, extent = 1 }) {
+  receive({ strip, index, stamp, extent = 1, edges = [] }) {
     if (strip !== this.key) return;
     this.seen = Math.max(this.seen, stamp);
+    if (stamp >= this.stamp) this.paintEdges(edges);
     const same = index === this.selected && extent === this.extent;
     if (stamp < this.stamp || same) return;
     clearTimeout(this.pending);
@@ -105,6 +107,15 @@ class Strip {
   }
 
   // ---- selection
+
+  // Where what the selected token stands in begins and ends.
+  paintEdges(edges) {
+    const { pieces } = this.painting;
+    for (const piece of this.edged ?? []) piece.classList.remove("edge");
+    this.edges = edges;
+    this.edged = edges.flatMap((at) => pieces[at] ?? []);
+    for (const piece of this.edged) piece.classList.add("edge");
+  }
 
   paintSelection(index, extent = 1) {
     const { pieces } = this.painting;
@@ -139,6 +150,7 @@ class Strip {
   pick(index, { piece, x, wait = false } = {}) {
     this.stamp = Math.max(Date.now(), this.stamp + 1, this.seen + 1);
     this.following = false;
+    this.paintEdges([]);
     this.paintSelection(index);
     this.caret = { piece: piece ?? this.painting.pieces[index][0], x };
     this.reveal();

@@ -1,0 +1,132 @@
+"""What the decode page says of a trace as code: valid, unfinished or broken, and by which token."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from syntax_traces import trace_of, words
+
+from tokenscope_core.trace import Trace
+from tokenscope_ui import code_standing
+from tokenscope_ui.charts import BREAKS, CAN_GO_ON, candidate_table, verdict_ribbon
+from tokenscope_ui.server import service
+from tokenscope_ui.strip import TokenFlag
+from tokenscope_ui.strip_payload import build_payload
+
+App = Any
+BROKEN = "def f(a):\n    b = (a + 1\n    return b)\n"
+UNFINISHED = "def f(a):\n    if a:\n        return [a, (1"
+COMPLETE = "def f(a):\n    return a\n"
+PROSE = "Once upon a time there was a fox, who was not so old at all.\n"
+
+
+def traced(text: str) -> Trace:
+    """Before each token: itself, and what breaks nearly any code."""
+    return trace_of(words(text), candidates=[[piece, b" )]} ", b" x"] for piece in words(text)])
+
+
+def place(text: str, token: bytes) -> int:
+    return words(text).index(token)
+
+
+def at_decode(app: App, trace: Trace, position: int | None = None) -> App:
+    service().store.put(trace)
+    app.open(run=trace.key)
+    if position is not None:
+        app.test.session_state["run_state"] = replace(app.state, selected=position)
+        app.run()
+    return app
+
+
+def test_the_token_that_broke_the_code_is_flagged_on_the_strip_with_the_reason() -> None:
+    trace = traced(BROKEN)
+    broke = code_standing.breaks(trace)
+    assert [words(BROKEN)[position] for position in broke] == [b"return"]
+    payload = json.loads(build_payload(trace, "surprisal", run="r"))
+    flagged = [i for i, flag in enumerate(payload["flags"]) if flag & TokenFlag.BROKE]
+    assert flagged == list(broke)
+    assert code_standing.BROKE in payload["reasons"][str(broke[0])]
+    growing = json.loads(build_payload(trace, "surprisal", run="r", running=True))
+    assert not any(flag & TokenFlag.BROKE for flag in growing["flags"])
+
+
+def test_every_position_has_a_verdict_and_prose_has_none() -> None:
+    trace = traced(BROKEN)
+    (broke,) = code_standing.breaks(trace)
+    runs = code_standing.verdict_runs(trace)
+    assert runs["verdict"].tolist() == [code_standing.ABLE, code_standing.UNABLE]
+    assert runs[["first", "after"]].to_numpy().tolist() == [[0, broke], [broke, len(trace)]]
+    assert verdict_ribbon(runs).to_dict()["encoding"]["fill"]["scale"]["domain"] == [
+        code_standing.ABLE, code_standing.UNABLE,
+    ]  # fmt: skip
+    assert len(code_standing.verdict_runs(traced(PROSE))) == 0
+    assert code_standing.breaking(traced(PROSE), 3) == (None, None, None)
+    assert code_standing.standing_at(traced(PROSE), 3) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "token", "expected"),
+    [
+        (COMPLETE, b" a", "complete"),
+        (UNFINISHED, b" f", "unfinished"),
+        (BROKEN, b" b", "broken"),
+    ],
+)
+def test_a_position_is_complete_or_unfinished_or_broken(
+    text: str, token: bytes, expected: str
+) -> None:
+    at = len(words(text)) - 1 - words(text)[::-1].index(token)
+    assert code_standing.standing_at(traced(text), at) == expected
+
+
+def test_candidates_that_would_break_the_code_are_told_from_those_that_leave_it_unfinished() -> (
+    None
+):
+    trace, at = traced(UNFINISHED), place(UNFINISHED, b" a")
+    table = candidate_table(trace, at, 3, code_standing.breaking(trace, at))
+    by_label = dict(zip(table["label"], table["code"], strict=True))
+    assert by_label["·)]}·"] == BREAKS
+    assert by_label["·x"] == CAN_GO_ON
+    assert by_label["·a"] == CAN_GO_ON
+    assert set(candidate_table(trace, at, 3)["code"]) == {""}
+    broken = traced(BROKEN)
+    assert code_standing.breaking(broken, len(broken) - 1) == (None, None, None)
+
+
+def test_the_page_says_how_the_code_stands_and_what_is_open(app: App) -> None:
+    at_decode(app, traced(UNFINISHED))
+    assert "not finished yet: it can still become valid" in app.texts
+    assert "Left open at the end" in app.texts
+    table = next(t.value for t in app.test.table if "expected end" in t.value)
+    assert table["what"].tolist() == ["`(`", "`[`", "`if`", "`function` `f`"]
+    assert table["expected end"].tolist()[:2] == ["open: needs `)`", "open: needs `]`"]
+    assert set(table["how sure"]) == {"certain"}
+
+
+def test_the_page_leads_from_a_broken_place_to_the_break(app: App) -> None:
+    trace = traced(BROKEN)
+    (broke,) = code_standing.breaks(trace)
+    at_decode(app, trace, len(trace) - 1)
+    assert "cannot become valid any more" in app.texts
+    assert "The code is broken before this token" in app.texts
+    app.test.button(key="to the break").click()
+    app.run()
+    assert app.state.selected == broke
+    assert "since this token" in app.texts
+    assert "would break the code here" in app.texts
+
+
+def test_text_that_would_break_the_code_is_said_to_before_it_is_put_there() -> None:
+    trace, at = traced(UNFINISHED), place(UNFINISHED, b" a")
+    assert code_standing.would_break(trace, at, b" ))")
+    assert code_standing.would_break(trace, at, b" not") is False
+    assert code_standing.would_break(traced(PROSE), 3, b" ))") is None
+
+
+def test_prose_is_not_spoken_of_as_code(app: App) -> None:
+    at_decode(app, traced(PROSE), 3)
+    assert "Code up to here" not in app.texts
+    assert "no candidate is judged as code" in app.texts

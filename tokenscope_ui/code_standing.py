@@ -1,0 +1,128 @@
+"""A trace as code that grows: whether it can still become valid, what would break it, and what
+each place stands in. What the pages ask for at every rerun is computed once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tokenscope_core import Trace
+from tokenscope_core.syntax import scopes
+from tokenscope_core.syntax import validity as core
+from tokenscope_core.syntax.detection import Detected, language_of
+from tokenscope_core.syntax.documents import language_label
+from tokenscope_core.syntax.scopes import Scope
+from tokenscope_core.syntax.validity import Standing, Validity
+
+BROKE = "the code breaks here: nothing that could follow makes it valid"
+STANDING_WORDS: dict[Standing, str] = {
+    "complete": "valid as it is",
+    "unfinished": "not finished yet: it can still become valid",
+    "broken": "cannot become valid any more",
+}
+ABLE, UNABLE = "can still become valid", "cannot become valid"
+_VERDICTS = {1: ABLE, 0: UNABLE}
+
+
+def known_language(trace: Trace) -> Detected | None:
+    """The language a trace is judged in; None where it may be prose."""
+    found = language_of(trace)
+    return None if found.maybe_prose else found
+
+
+def read_as(found: Detected) -> str:
+    """The language in words, with how sure it is."""
+    return f"{language_label(found.language)}, {found.certainty}"
+
+
+@functools.lru_cache(maxsize=16)
+def validity(trace: Trace, language: str) -> Validity:
+    """`validity` of the core, remembered."""
+    return core.validity(trace, language)
+
+
+@functools.lru_cache(maxsize=16)
+def breaks(trace: Trace) -> tuple[int, ...]:
+    """The positions of the tokens at which code broke; empty where no language is known."""
+    found = known_language(trace)
+    if found is None:
+        return ()
+    return tuple(broken.position for broken in validity(trace, found.language).breaks)
+
+
+def broken_since(trace: Trace, position: int) -> int | None:
+    """The token at which the code that a position is in was broken, at or before it."""
+    found = known_language(trace)
+    if found is None or validity(trace, found.language).completable[position] != 0:
+        return None
+    return max((broke for broke in breaks(trace) if broke <= position), default=None)
+
+
+@functools.lru_cache(maxsize=64)
+def standing_at(trace: Trace, position: int) -> Standing | None:
+    """How the code stands up to the end of a token; None outside of code in a known language."""
+    found = known_language(trace)
+    if found is None or validity(trace, found.language).completable[position] < 0:
+        return None
+    if broken_since(trace, position) is not None:
+        return "broken"
+    return core.standing_at(trace, position, found.language)
+
+
+@functools.lru_cache(maxsize=256)
+def breaking(trace: Trace, position: int) -> tuple[bool | None, ...]:
+    """Which candidates at a position would break the code; None for each that is not judged."""
+    found = known_language(trace)
+    if found is None:
+        return (None,) * int(trace.candidate_ids.shape[1])
+    return core.breaking_candidates(trace, position, found.language)
+
+
+@functools.lru_cache(maxsize=64)
+def would_break(trace: Trace, position: int, text: bytes) -> bool | None:
+    """Whether a text in place of a token would break the code; None where it is not judged."""
+    found = known_language(trace)
+    if found is None:
+        return None
+    return core.breaking_pieces(trace, position, [text], found.language)[0]
+
+
+@functools.lru_cache(maxsize=64)
+def scopes_of(trace: Trace, position: int | None) -> tuple[Scope, ...]:
+    """What a token stands in, the outermost first; at None what the end leaves open."""
+    found = known_language(trace)
+    if found is None:
+        return ()
+    if position is None:
+        return scopes.open_at_end(trace, found.language)
+    return scopes.scopes_of(trace, position, found.language)
+
+
+def ends_of(trace: Trace, scope: Scope) -> tuple[int, ...]:
+    """The tokens in which a scope begins and, as far as it is written, ends."""
+    last = [] if scope.end is None else [scope.end - 1]
+    return tuple(_token_at(trace, byte) for byte in (scope.start, *last))
+
+
+def _token_at(trace: Trace, byte: int) -> int:
+    return int(np.searchsorted(trace.byte_end, byte, side="right"))
+
+
+def verdict_runs(trace: Trace) -> pd.DataFrame:
+    """Runs of positions of the same verdict: `first`, `after` (the one after the run), `verdict`.
+
+    Positions outside of code, and all of a text in no known language, are in none.
+    """
+    found = known_language(trace)
+    completable: Sequence[int] | np.ndarray = []
+    if found is not None:
+        completable = validity(trace, found.language).completable
+    values = np.asarray(completable, dtype=np.int64)
+    first = np.flatnonzero(np.diff(values, prepend=-2))
+    after = np.append(first[1:], len(values))[: len(first)]
+    runs = pd.DataFrame({"first": first, "after": after, "value": values[first]})
+    runs["verdict"] = runs["value"].map(_VERDICTS)
+    return runs.dropna(subset="verdict")[["first", "after", "verdict"]].reset_index(drop=True)
