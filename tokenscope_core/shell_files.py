@@ -125,7 +125,8 @@ def _open(options: argparse.Namespace) -> None:
     finally:
         store.close()
     frame = tree_frame(shared.session, traces)
-    print(frame[_SHOWN].to_string(index=False, na_rep="–", float_format="{:.4f}".format))
+    shown = frame[_SHOWN].astype(object).where(frame[_SHOWN].notna(), "–")
+    print(shown.to_string(index=False, float_format="{:.4f}".format))
     missing = len(shared.session) - len(traces)
     if missing:
         print(

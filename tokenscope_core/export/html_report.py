@@ -102,7 +102,7 @@ def _data(session: Session, traces: dict[str, Trace], title: str) -> dict[str, A
             }
         )
     return {
-        "title": visible_text((title or session.root.name).encode("utf-8")),
+        "title": visible_text((title or session.root.name).encode("utf-8", "replace")),
         "model": session.model.name,
         "fingerprint": session.model.fingerprint,
         "vocabularySize": session.model.vocabulary_size,
