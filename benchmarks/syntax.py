@@ -1,6 +1,6 @@
 """What reading syntax costs, and how right it is about unfinished code.
 
-`python -m benchmarks.syntax` prints the times for 1k, 4k and 16k tokens of a Python program;
+`python -m benchmarks.syntax` prints the times for 1k, 2k, 4k and 16k tokens of a Python program;
 `python -m benchmarks.syntax --judge` holds the judge of unfinished code against CPython. No model
 and no torch: the program is the standard library's, the metric made up.
 """
@@ -22,15 +22,26 @@ import numpy as np
 from tree_sitter import Parser
 
 from benchmarks.paired import compare
-from tokenscope_core import ModelIdentity, Request, Trace, aggregate, syntax_frame
+from tokenscope_core import (
+    ModelIdentity,
+    Request,
+    Trace,
+    aggregate,
+    icicle_frame,
+    syntax_frame,
+)
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.steps import Vocabulary
+from tokenscope_core.syntax.completion import completed
 from tokenscope_core.syntax.frames import analyse
 from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.prefixes import GrowingText
+from tokenscope_core.syntax.scopes import scopes_of
+from tokenscope_core.syntax.structure import name_marks
+from tokenscope_core.syntax.validity import breaking_pieces, validity
 
 LIBRARY = Path(ast.__file__).parent
-SIZES = (1_000, 4_000, 16_000)
+SIZES = (1_000, 2_000, 4_000, 16_000)
 CORPUS = 100_000
 
 
@@ -74,16 +85,17 @@ def _times() -> None:
     tokens = words((LIBRARY / "argparse.py").read_bytes())
     print("CPU milliseconds (and nanoseconds a token, which stay level where time is linear)")
     _row("tokens", "align + 4 levels", "over a bare parse", "one row a token", "aggregate",
-         "growing, a token", "99 % within", "over a parse each")  # fmt: skip
+         "icicle",         "growing, a token", "99 % within", "over a parse each", "validity", "10 candidates",
+         "names", "scopes")  # fmt: skip
     for size in SIZES:
         trace = trace_of(tokens[:size])
-        syntax = analyse(trace)
+        syntax = analyse(trace, "python")
         python = grammar("python")
 
         def bare(text: bytes = trace.text_bytes) -> object:
             return Parser(python.language).parse(text)  # noqa: B023
 
-        reading = compare(bare, lambda t=trace: analyse(t), pairs=7)  # type: ignore[misc]
+        reading = compare(bare, lambda t=trace: analyse(t, "python"), pairs=7)  # type: ignore[misc]
         growing = _growing(tokens[:size])
         each = reading.baseline_cpu_ms  # of the whole text: a parse each costs half of it
         _row(
@@ -92,16 +104,44 @@ def _times() -> None:
             f"{reading.cpu_ratio:.1f}",
             _with_rate(_median_ms(lambda s=syntax: syntax_frame(s)), size),  # type: ignore[misc]
             _with_rate(_median_ms(lambda s=syntax: aggregate(s)), size),  # type: ignore[misc]
+            _with_rate(_median_ms(lambda s=syntax: icicle_frame(s), runs=3), size),  # type: ignore[misc]
             f"{statistics.mean(growing):.3f}",
             f"{np.quantile(growing, 0.99):.2f}",
             f"{statistics.mean(growing) / (each / 2):.3f}",
+            *(f"{ms:.1f}" for ms in _reading_times(trace)),
         )
     parts = [tokens[start : start + 2_000] for start in range(0, 20_000, 2_000)]
-    corpus = [analyse(trace_of(part)) for part in parts] * (CORPUS // 20_000)
+    corpus = [analyse(trace_of(part), "python") for part in parts] * (CORPUS // 20_000)
     traces = [syntax.trace for syntax in corpus]
     print(f"\naggregate over {sum(map(len, traces)):,} tokens: ", end="")
     print(f"{_median_ms(lambda: aggregate(corpus), runs=3):.0f} ms analysed, ", end="")
-    print(f"{_median_ms(lambda: aggregate(traces), runs=3):.0f} ms with the parsing")
+    print(
+        f"{_median_ms(lambda: aggregate(traces, language='python'), runs=3):.0f} ms with the parsing"
+    )
+
+
+def _reading_times(trace: Trace) -> list[float]:
+    """Milliseconds for what a page shows of a trace: the verdict of every position, a click's
+    candidates, the marks of names and the scopes at the end. Nothing is remembered in between."""
+    last = len(trace) - 1
+    chosen = np.random.default_rng(0).choice(trace.token_ids, 10)
+    pieces = [trace.vocabulary.token_bytes[int(token_id)] for token_id in chosen]
+
+    def names() -> object:
+        name_marks.cache_clear()
+        completed.cache_clear()
+        return name_marks(trace.text_bytes)
+
+    def scopes() -> object:
+        completed.cache_clear()
+        return scopes_of(trace, last, "python")
+
+    return [
+        _median_ms(lambda: validity(trace, "python")),
+        _median_ms(lambda: breaking_pieces(trace, last, pieces, "python")),
+        _median_ms(names),
+        _median_ms(scopes),
+    ]
 
 
 def _growing(tokens: Sequence[bytes]) -> list[float]:

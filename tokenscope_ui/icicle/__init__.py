@@ -24,7 +24,7 @@ _STYLES = (_STRIP / "legend.css", _STRIP / "tooltip.css", _STRIP / "colours.css"
            _HERE / "icicle.css")  # fmt: skip
 _SCRIPTS = (
     *(_STRIP / name for name in ("glyphs.js", "scale.js", "legend.js", "tooltip.js")),
-    *(_HERE / name for name in ("layout.js", "crumbs.js", "icicle.js")),
+    *(_HERE / name for name in ("words.js", "layout.js", "crumbs.js", "icicle.js")),
 )
 
 

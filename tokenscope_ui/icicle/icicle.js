@@ -9,35 +9,6 @@ const SHORT = 4;
 const CHARACTER_PX = 7.5;
 const PADDING_PX = 12;
 
-function visibleLabel({ label, kinds, kind }, index) {
-  return visibleText(label[index], 60).replaceAll("·", " ") || kinds[kind[index]];
-}
-
-class NodeTooltip extends Tooltip {
-  fill(payload, index) {
-    const head = element("div", "head");
-    head.append(
-      element("code", "", visibleLabel(payload, index)),
-      element("span", "position", payload.place[index]),
-    );
-    const figures = element("dl");
-    figures.append(element("dt", "", "kind"), element("dd", "", payload.kinds[payload.kind[index]]));
-    for (const { label, values } of payload.figures) {
-      const value = values[index];
-      figures.append(element("dt", "", label));
-      figures.append(element("dd", value == null ? "none" : "", value ?? "not available"));
-    }
-    this.box.replaceChildren(head, figures);
-    const remark = remarkOn(payload, index);
-    if (remark) this.box.append(element("div", "reason", remark));
-  }
-}
-
-function remarkOn({ values, thin, thin_words: thinWords, missing_words: missingWords }, index) {
-  if (values[index] === null) return missingWords;
-  return thin[index] ? thinWords : "";
-}
-
 class Icicle {
   constructor(root) {
     this.frame = element("section", "icicle");
@@ -97,7 +68,7 @@ class Icicle {
     this.rows.style.height = `${levels * ROW_PX}px`;
     this.rows.dataset.kind = payload.scale.kind;
     this.rows.setAttribute("aria-label", `Syntax tree by ${payload.scale.label}`);
-    this.drawLegend();
+    drawNodeLegend(this.legend, payload);
     this.draw();
     const waiting = globalThis[SELECTIONS]?.get(this.name);
     if (waiting) this.receive(waiting);
@@ -111,23 +82,6 @@ class Icicle {
   }
 
   // ---- drawing
-
-  drawLegend() {
-    const { scale, values, thin } = this.payload;
-    const title = element("div", "title", scale.label);
-    if (scale.unit) title.append(element("span", "unit", scale.unit));
-    const gauge = element("div", "gauge");
-    gauge.append(legendBar(scale), legendTicks(scale, values));
-    const keys = element("div", "keys");
-    const add = (className, label) => {
-      const key = element("span", "key");
-      key.append(element("span", `node sample ${className}`, "ab"), label);
-      keys.append(key);
-    };
-    if (thin.includes(1)) add("thin", this.payload.thin_words);
-    if (values.includes(null)) add("missing", "not available");
-    this.legend.replaceChildren(title, gauge, element("div", "note", scale.note), keys);
-  }
 
   draw() {
     if (!this.payload) return;

@@ -61,13 +61,13 @@ def _piece(trace: Trace, look: Look, cut: Cut, span: int) -> None:
     _header(trace, look, cut, span)
     piece = int(cut.piece[span])
     bounds = cut.bounds(span)
-    _code(trace, *bounds)
     if look.kind in ("part", "function"):
         st.text(f"{look.level if look.kind == 'part' else 'function'}: "
                 f"{part_text(cut.labels[piece], look)}")  # fmt: skip
     figures = shown_pieces(trace, look).iloc[piece]
     least = "min" if least_sure_is_low(look.metric) else "max"
     _figures(look, figures, ("mean", "median", least))
+    _code(trace, *bounds)
     _tokens(trace, look, *bounds)
 
 
@@ -81,9 +81,9 @@ def _node(trace: Trace, look: Look, start: int, end: int) -> None:
         line = line_of(trace, _first_visible(trace, start, end))
         where = "from line" if b"\n" in trace.text_bytes[start:end] else "line"
         st.text(f"{name[0].upper()}{name[1:]}, {where} {line:,}", width="content")
-    _code(trace, start, end)
     if index is not None:
         _figures(look, frame.iloc[index], ("mean",))
+    _code(trace, start, end)
     _tokens(trace, look, start, end)
 
 

@@ -40,6 +40,16 @@ _SPREAD = {
     "q75": "upper quartile", "min": "least", "max": "greatest", "std": "std",
 }  # fmt: skip
 
+_HELP = {
+    "tokens": "One that lies in several parts counts in each with its share of bytes.",
+    "95 % from": "Bootstrap percentile interval of the mean, from 1,000 resamples of the tokens.",
+    "difference": "The mean here less the mean there.",
+    "difference, 95 % from": "Bootstrap percentile interval of the difference, from 1,000 "
+    "resamples of the tokens of either side.",
+    "median": "The least value that reaches half of the tokens, by their shares; quartiles alike.",
+    "std": "Root of the mean squared deviation from the mean.",
+}
+
 
 def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
     """Draw the aggregate, beside that of the other; a click shows the part in the code."""
@@ -56,7 +66,9 @@ def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
             "code": st.column_config.TextColumn("code", width=110),
             "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
             **{
-                name: st.column_config.NumberColumn(name, format="%.1f", width=width)
+                name: st.column_config.NumberColumn(
+                    name, format="%.1f", width=width, help=_HELP.get(name)
+                )
                 for name, width in (("tokens", 58), ("tokens there", 86))
             },
             **_number_columns(table.columns, look),
@@ -122,7 +134,7 @@ def show_statements(trace: Trace, look: Look) -> None:
     """Draw the statements, the least sure first."""
     table = statement_table(trace, look)
     _clickable(
-        trace, table, table["byte"].tolist(), name="statements", look=look, height=250,
+        trace, table, table["byte"].tolist(), name="statements", look=look, height=215,
         column_order=[name for name in table.columns if name != "byte"],
         column_config={
             "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=60),
@@ -235,6 +247,7 @@ def _number_columns(names: Iterable[str], look: Look) -> dict[str, Any]:
             labels[name],
             width=104 if "diff" in name else 78,
             format=form.replace("%", "%+") if "diff" in name else form,
+            help=_HELP.get(name),
         )
         for name in names
         if name in labels
