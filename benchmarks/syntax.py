@@ -85,8 +85,8 @@ def _times() -> None:
     tokens = words((LIBRARY / "argparse.py").read_bytes())
     print("CPU milliseconds (and nanoseconds a token, which stay level where time is linear)")
     _row("tokens", "align + 4 levels", "over a bare parse", "one row a token", "aggregate",
-         "icicle",         "growing, a token", "99 % within", "over a parse each", "validity", "10 candidates",
-         "names", "scopes")  # fmt: skip
+         "icicle", "growing, a token", "99 % within", "over a parse each", "validity",
+         "10 candidates", "names", "scopes")  # fmt: skip
     for size in SIZES:
         trace = trace_of(tokens[:size])
         syntax = analyse(trace, "python")
@@ -115,9 +115,8 @@ def _times() -> None:
     traces = [syntax.trace for syntax in corpus]
     print(f"\naggregate over {sum(map(len, traces)):,} tokens: ", end="")
     print(f"{_median_ms(lambda: aggregate(corpus), runs=3):.0f} ms analysed, ", end="")
-    print(
-        f"{_median_ms(lambda: aggregate(traces, language='python'), runs=3):.0f} ms with the parsing"
-    )
+    whole = _median_ms(lambda: aggregate(traces, language="python"), runs=3)
+    print(f"{whole:.0f} ms with the parsing")
 
 
 def _reading_times(trace: Trace) -> list[float]:
