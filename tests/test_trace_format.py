@@ -369,9 +369,28 @@ def bomb(column: pa.Array) -> bytes:
 def test_what_would_unpack_to_too_much_is_refused(in_a_dictionary: bool) -> None:
     zeros = pa.array(np.zeros(70_000_000, np.int32))
     packed = bomb(pa.DictionaryArray.from_arrays([0], zeros) if in_a_dictionary else zeros)
-    assert len(packed) < 100_000
+    assert len(packed) < 280_000_000 / 200
     with pytest.raises(ts.RecordError, match="would unpack to 280,0"):
         ts.Trace.from_bytes(packed)
+
+
+@pytest.mark.parametrize("candidates", [4, 200])
+def test_a_trace_opens_in_pandas_however_it_is_packed(candidates: int) -> None:
+    request = ts.Request("def f(x):\n", max_new_tokens=30, candidates=candidates)
+    trace = ts.generate(tiny_models.language_model(), request)
+    assert_equal(ts.Trace.from_bytes(trace.to_bytes()), trace)
+    frame = pd.read_feather(io.BytesIO(trace.to_bytes()))
+    assert frame["token_id"].tolist() == trace.token_ids.tolist()
+
+
+def test_numbers_without_a_pattern_are_packed_harder() -> None:
+    """Where quick packing does not even halve the data."""
+    draw = np.random.default_rng(0)
+    noise, steps = draw.integers(0, 300, 20_000).astype(np.int32), np.arange(20_000) // 50
+    packed = [arrow_files.write(pa.record_batch({"x": pa.array(x)})) for x in (noise, steps)]
+    assert len(packed[0]) < 0.5 * noise.nbytes
+    for blob, x in zip(packed, (noise, steps), strict=True):
+        assert arrow_files.read_batch(blob).column("x").to_numpy().tolist() == x.tolist()
 
 
 def test_what_could_not_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
