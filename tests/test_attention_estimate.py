@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tiny_families
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as some
@@ -53,6 +54,17 @@ def test_the_configuration_says_how_much_attends(tmp_path: Path) -> None:
     files = find(str(tmp_path))
     assert files is not None
     assert Heads.of(facts_of(files)) == Heads((0, 1), 4, 32)
+
+
+@pytest.mark.parametrize("family", tiny_families.RECURRENT)
+def test_a_hybrids_configuration_says_which_layers_attend(family: str, tmp_path: Path) -> None:
+    tiny_models.model(family).save_pretrained(tmp_path)
+    tiny_models.tokenizer().save_pretrained(tmp_path)
+    files = find(str(tmp_path))
+    assert files is not None
+    expected = tiny_models.language_model(family).capabilities.attention.layers
+    known = Heads.of(facts_of(files))
+    assert (known.layers if known is not None else ()) == expected
 
 
 def test_the_time_is_unknown_until_the_model_has_been_read_once() -> None:

@@ -21,7 +21,8 @@ class ModelFacts:
     `parameters` counts the numbers stored in the weight files, tied weights once; of quantised
     weights several may be packed into one. `weight_bytes` is what they take on disk.
     `cache_bytes_per_token` is what the key-value cache of full attention grows by with a token, in
-    `precision`. `quantised` names the method. `chat_template` and `fill_in_the_middle` are None
+    `precision`. `attention_layers` are those that attend, where others are recurrent; None: all.
+    `quantised` names the method. `chat_template` and `fill_in_the_middle` are None
     where its tokenizer's files do not say or are not here; `download_bytes` is None once they are.
     """
 
@@ -36,6 +37,7 @@ class ModelFacts:
     vocabulary: int | None
     context: int | None
     cache_bytes_per_token: int | None
+    attention_layers: tuple[int, ...] | None = None
     quantised: str | None = None
     chat_template: bool | None = None
     fill_in_the_middle: bool | None = None
@@ -89,6 +91,7 @@ def _facts(config: Mapping[str, Any], *, precision: str, **known: Any) -> ModelF
         vocabulary=_number(config, "vocab_size"),
         context=_number(config, "max_position_embeddings", "n_positions", "max_seq_len"),
         cache_bytes_per_token=cache,
+        attention_layers=_attention_layers(config, layers or 0),
         quantised=_method(config),
         **known,
     )
@@ -109,6 +112,27 @@ def _method(config: Mapping[str, Any]) -> str | None:
     if not isinstance(quantisation, dict):
         return None
     return str(quantisation.get("quant_method") or "an unnamed method")
+
+
+def _attention_layers(config: Mapping[str, Any], layers: int) -> tuple[int, ...] | None:
+    """What a hybrid's configuration says, in the ways that transformers knows."""
+    indices = config.get("attn_layer_indices")
+    if isinstance(indices, list):
+        return tuple(i for i in indices if type(i) is int)
+    period, offset = config.get("attn_layer_period"), config.get("attn_layer_offset")
+    if type(period) is int and period > 0:
+        return tuple(i for i in range(layers) if i % period == offset)
+    for name in ("layer_types", "layers_block_type", "block_types"):
+        kinds = config.get(name)
+        if isinstance(kinds, list) and kinds:
+            # A pattern that is shorter than the model repeats.
+            count = layers or len(kinds)
+            return tuple(i for i in range(count) if _attends(str(kinds[i % len(kinds)])))
+    return None
+
+
+def _attends(kind: str) -> bool:
+    return kind == "hybrid" or (kind.endswith("attention") and not kind.startswith("linear"))
 
 
 def _number(config: Mapping[str, Any], *names: str) -> int | None:

@@ -35,10 +35,11 @@ class Heads:
 
     @classmethod
     def of(cls, facts: ModelFacts) -> Heads | None:
-        """As the configuration has it, where all layers attend; None where it does not say."""
-        if facts.layers is None or facts.heads is None:
-            return None
-        return cls(tuple(range(facts.layers)), facts.heads, facts.width)
+        """As the configuration has it; None where it does not say, or nothing attends."""
+        layers = facts.attention_layers
+        if layers is None:
+            layers = tuple(range(facts.layers or 0))
+        return cls(layers, facts.heads, facts.width) if layers and facts.heads else None
 
 
 @dataclass(frozen=True, slots=True)
