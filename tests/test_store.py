@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,21 @@ def test_only_bytes_go_in(store: ts.Store) -> None:
     for value in ("text", 3, None, ["list"]):
         with pytest.raises(TypeError):
             store.put_session("name", value)  # type: ignore[arg-type]
+
+
+def test_sessions_can_be_copied_while_they_are_written_and_brought_back(tmp_path: Path) -> None:
+    store = ts.Store(tmp_path / "in use")
+    sessions = {f"session {i}": bytes([i]) * 10**i for i in range(7)}
+    for name, blob in sessions.items():
+        store.put_session(name, blob)
+    copy = tmp_path / "restored" / "sessions" / "cache.db"
+    copy.parent.mkdir(parents=True)
+    with sqlite3.connect(tmp_path / "in use/sessions/cache.db") as source:
+        source.backup(sqlite3.connect(copy))
+    store.close()
+    restored = ts.Store(tmp_path / "restored")
+    assert {name: restored.get_session(name) for name in restored.session_names()} == sessions
+    restored.close()
 
 
 def test_damaged_traces_are_computed_again_without_a_word(tmp_path: Path, trace: ts.Trace) -> None:

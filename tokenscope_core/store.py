@@ -21,6 +21,7 @@ from tokenscope_core.trace import Trace
 
 STORE_VARIABLE = "TOKENSCOPE_STORE"
 DEFAULT_SIZE_LIMIT = 1024**3
+_IN_THE_DATABASE = 2**40
 # Some 20 captures of all heads of a layer at 2,000 tokens.
 DEFAULT_CAPTURE_LIMIT = 512 * 1024**2
 
@@ -103,9 +104,13 @@ class Store:
                 size_limit=capture_limit,
                 eviction_policy="least-recently-used",
             )
-            # Every session is on the disk before `put_session` returns, also if the power fails.
+            # Every session is on the disk before `put_session` returns, also if the power fails,
+            # and all are in one file, which SQLite can copy while it is written.
             self._sessions, aside = open_cache(
-                self.folder / "sessions", eviction_policy="none", sqlite_synchronous=2
+                self.folder / "sessions",
+                eviction_policy="none",
+                sqlite_synchronous=2,
+                disk_min_file_size=_IN_THE_DATABASE,
             )
         self.notices: tuple[str, ...] = () if aside is None else (_set_aside(aside),)
 
