@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
+from tokenscope_core.attention import layers
 from tokenscope_core.attention.capture import attend
 from tokenscope_core.attention.tasks import AttentionOf
 
@@ -134,6 +136,10 @@ def test_what_is_not_there_is_named(lm: ts.LanguageModel, trace: ts.Trace) -> No
         ts.attention(lm, trace, heads=[4])
     with pytest.raises(ts.RequestError, match="tokens"):
         ts.attention(lm, trace, queries=(0, 1000))
+    with pytest.raises(ts.RequestError, match="none"):
+        ts.top_attention(lm, trace, 0)
+    with pytest.raises(ts.RequestError, match="no tokens"):
+        ts.attention(lm, [])
     other = tiny_models.language_model("gpt2")
     with pytest.raises(ts.TokenScopeError, match="model"):
         ts.attention(other, trace)
@@ -204,6 +210,33 @@ def test_a_failing_fold_leaves_the_model_as_it_was(lm: ts.LanguageModel, trace: 
         attend(lm, trace, ts.Selection(), [Broken()])
     assert ts.score(lm, TEXT).to_bytes() == trace.to_bytes()
     assert not any(module._forward_hooks for module in lm.model.modules())
+
+
+def test_a_model_that_was_set_to_eager_gives_the_same_and_stays_eager(
+    lm: ts.LanguageModel, trace: ts.Trace
+) -> None:
+    expected = ts.attention(lm, trace, weighting="value norms").weights
+    eager = tiny_models.model("llama")
+    eager.set_attn_implementation("eager")
+    other = tiny_models.describe(
+        eager, tiny_models.tokenizer(), tiny_models.files("tiny-llama", "hash-llama-True")
+    )
+    found = ts.attention(other, trace, weighting="value norms").weights
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert eager.config._attn_implementation == "eager"
+
+
+def test_layers_may_differ_in_their_number_of_heads(lm: ts.LanguageModel, trace: ts.Trace) -> None:
+    """As in pruned models: a map of both layers has no shape, a fold or a single layer has."""
+    layout = layers.Layout(ts.AttentionFacts("interface", (0, 1), (2, 4)), {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(layers._known, lm.model, layout)
+        pruned = replace(lm, capabilities=replace(lm.capabilities, attention=layout.facts))
+        with pytest.raises(ts.RequestError, match=r"\[2, 4\]"):
+            ts.attention(pruned, trace)
+        assert ts.attention(pruned, trace, [1]).heads == (0, 1, 2, 3)
+        assert ts.attention(pruned, trace, [0]).heads == (0, 1)
+        assert ts.attention(pruned, trace, fold="mean").weights.shape[1] == 1
 
 
 def test_other_threads_are_not_watched(lm: ts.LanguageModel, trace: ts.Trace) -> None:

@@ -118,10 +118,10 @@ def test_what_is_suggested_fits(
 def test_free_memory_bounds_a_capture(
     lm: ts.LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tokenscope_core.attention import capture
+    from tokenscope_core.attention import chosen
     from tokenscope_core.machine import Memory
 
-    monkeypatch.setattr(capture, "memory_of", lambda device: Memory(10**6, 50_000))
+    monkeypatch.setattr(chosen, "memory_of", lambda device: Memory(10**6, 50_000))
     with pytest.raises(ts.SelectionTooLargeError):
         ts.attention(lm, lm.encode("x = 1\n" * 20))
 

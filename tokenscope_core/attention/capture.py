@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from tokenscope_core.attention.estimate import Heads, note_pass, require_room
+from tokenscope_core.attention.chosen import chosen_layers, require_map
+from tokenscope_core.attention.estimate import note_pass
 from tokenscope_core.attention.folds import KeepTop, KeepWeights, LayerFold
 from tokenscope_core.attention.layers import (
-    AttentionFacts,
     after_each,
     decoder_layers,
     layout_of,
 )
 from tokenscope_core.attention.maps import AttentionMap, TopAttention
 from tokenscope_core.attention.selection import Fold, Selection
-from tokenscope_core.attention.sources import no_attention, source_of
+from tokenscope_core.attention.sources import source_of
 from tokenscope_core.branching import require_same_model
 from tokenscope_core.errors import CapabilityError, RequestError
-from tokenscope_core.machine import memory_of
 from tokenscope_core.reading import takes_rows
 from tokenscope_core.trace import Trace
 
@@ -132,7 +131,7 @@ def captured(
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
     """
-    heads = _require_map(lm, selection, len(text))
+    heads = require_map(lm, selection, len(text))
     kept = KeepWeights(len(selection.layers or lm.capabilities.attention.layers))
     layers = attend(lm, text, selection, [kept], report, cancelled)
     if not layers:
@@ -154,7 +153,7 @@ def captured_top(
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
     """
-    heads = _require_map(lm, selection, len(text))
+    heads = require_map(lm, selection, len(text))
     kept = KeepTop(selection.top)
     layers = attend(lm, text, selection, [kept], report, cancelled)
     if not layers:
@@ -165,64 +164,13 @@ def captured_top(
     return TopAttention(keys, weights, **_described(selection, len(text), layers, heads))
 
 
-def chosen_layers(
-    facts: AttentionFacts, selection: Selection, length: int
-) -> dict[int, tuple[int, ...]]:
-    """The heads that a selection means, by layer, in a text of that length.
-
-    Raises:
-        RequestError: there is no such layer, head or position.
-    """
-    heads = dict(zip(facts.layers, facts.heads, strict=True))
-    layers = facts.layers if selection.layers is None else selection.layers
-    missing = sorted(set(layers) - heads.keys())
-    if missing:
-        raise RequestError(
-            asked=f"Attention of the layers {missing} was asked for.",
-            found="They give none, or are not there; layers with attention: "
-            f"{', '.join(map(str, facts.layers))}.",
-            action="Choose among these.",
-        )
-    fewest = min(heads[layer] for layer in layers)
-    if selection.heads is not None and selection.heads[-1] >= fewest:
-        raise RequestError(
-            asked=f"Attention of the heads {list(selection.heads)} was asked for.",
-            found=f"The layers have {fewest} heads.",
-            action=f"Choose heads up to {fewest - 1}.",
-        )
-    if selection.queries is not None and selection.queries[1] > length:
-        raise RequestError(
-            asked=f"Attention of the positions {selection.queries} was asked for.",
-            found=f"The text has {length:,} tokens.",
-            action=f"Choose a range that ends at {length:,} or before.",
-        )
-    return {layer: selection.heads or tuple(range(heads[layer])) for layer in layers}
-
-
-def _require_map(lm: LanguageModel, selection: Selection, length: int) -> tuple[int, ...]:
-    """The heads of a map, or those that are folded, where it is one block of numbers that fits.
-
-    Raises:
-        RequestError: layers differ in their number of heads.
-        SelectionTooLargeError: it does not fit.
-    """
-    facts = lm.capabilities.attention
-    if facts.way == "none":
-        raise no_attention(lm.identity.name)
-    by_layer = chosen_layers(facts, selection, length)
-    counts = {len(heads) for heads in by_layer.values()}
-    if len(counts) > 1 and selection.fold is None:
-        raise RequestError(
-            asked="Attention of all heads of several layers was asked for.",
-            found=f"The layers have different numbers of heads: {sorted(counts)}.",
-            action=f"Choose heads up to {min(counts) - 1}, or one layer at a time.",
-        )
-    known = Heads(facts.layers, max(counts), lm.model.config.get_text_config().hidden_size)
-    require_room(known, length, selection, memory_of(str(lm.device)).available)
-    return max(by_layer.values(), key=len)
-
-
 def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
+    if not len(text):
+        raise RequestError(
+            asked="The attention of a text was asked for.",
+            found="It has no tokens.",
+            action="Give a trace, or at least one token id.",
+        )
     if not isinstance(text, Trace):
         return list(text)
     require_same_model(lm, text)

@@ -12,6 +12,7 @@ from tokenscope_core.memory_need import size_text
 from tokenscope_core.model_facts import ModelFacts
 
 _FLOAT32, _INT32 = 4, 4
+_EAGER_MATRICES = 3  # scores, scores with the mask, and their softmax
 # About how many vectors of the model's width each token has in memory while a layer runs: its
 # own, queries, keys and values, and what lies between the feed-forward network's two maps.
 _VECTORS_A_TOKEN = 12
@@ -26,12 +27,14 @@ _lock = threading.Lock()
 class Heads:
     """How much of a model attends: its layers that do, and the heads of each.
 
-    `width` is that of the hidden states; None where it is not known.
+    `width` is that of the hidden states, None where it is not known; `eager`: each layer makes the
+    matrices of all heads and rows, whatever is asked for.
     """
 
     layers: tuple[int, ...]
     heads: int
     width: int | None
+    eager: bool = False
 
     @classmethod
     def of(cls, facts: ModelFacts) -> Heads | None:
@@ -47,7 +50,7 @@ class CaptureCost:
     """What a capture takes.
 
     - `result`: bytes that stay; `peak`: bytes at most while it is computed, the result included,
-      besides the model. Lower bounds: a model that computes eager matrices takes a few layers more.
+      besides the model. Lower bounds.
     - `seconds`: judged by the last pass of this model in this process; None before there was one.
     """
 
@@ -79,6 +82,8 @@ def capture_cost(
     result = len(layers) * a_layer
     alone = len(layers) == 1 and not selection.fold and not selection.top
     computed = 0 if alone else chosen * rows * tokens * _FLOAT32
+    if heads.eager:
+        computed += _EAGER_MATRICES * heads.heads * tokens**2 * _FLOAT32
     running = _VECTORS_A_TOKEN * tokens * (heads.width or 0) * _FLOAT32
     return CaptureCost(
         result=result,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tokenscope_core.attention.maps import AttentionMap, TopAttention, Weights
 from tokenscope_core.attention.selection import Fold, Selection, Weighting
+from tokenscope_core.errors import RequestError
 from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ def top_attention(
     """
     from tokenscope_core.attention.capture import captured_top
 
+    if top < 1:
+        raise RequestError(
+            asked=f"The {top} largest weights of each row were asked for.",
+            found="That is none.",
+            action="Ask for at least 1, or for the whole map.",
+        )
     found = captured_top(lm, trace, _selection(layers, heads, queries, fold, weighting, top))
     assert found is not None, "nobody cancels"
     return found
