@@ -89,7 +89,7 @@ def test_the_distance_of_rows_by_hand(a: Weights, b: Weights, distance: float) -
 
 def test_attention_to_a_token_that_only_one_text_has_is_wholly_different() -> None:
     alignment = align([1, 2], [1, 9, 2])
-    a = np.array([[1.0, 0.0], [1.0, 0.0]], dtype=np.float32)
+    a = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
     b = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], dtype=np.float32)
     assert row_distances(a, b, alignment) == pytest.approx([0.0, math.nan, 1.0], nan_ok=True)
 
