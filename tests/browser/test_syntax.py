@@ -57,6 +57,10 @@ def test_a_piece_is_selected_from_the_code_and_from_a_table(page: Page, trace: t
     code(page).locator("[data-i]").filter(has_text="return").first.click()
     expect(page.get_by_text(re.compile(r"^Statement \d+ of \d+, line 3"))).to_be_visible()
     expect(page.get_by_role("tooltip")).to_contain_text("mean surprisal")
+    # All of the statement is selected, and the next key leaves it.
+    expect(code(page).locator(".within")).to_contain_text(["return", "totals"])
+    code(page).press("ArrowRight")
+    expect(page.get_by_text(re.compile(r"^Statement \d+ of \d+, line 6"))).to_be_visible()
     # The table of statements stands first.
     lines = statement_table(trace, LOOK)["line"].tolist()
     row = next(row for row, line in enumerate(lines) if line != 3)

@@ -7,7 +7,7 @@ function moveByKey(strip, event) {
   const row = () => parseFloat(getComputedStyle(strip.code).lineHeight);
   const page = () => Math.min(strip.code.clientHeight, window.innerHeight) * 0.9;
   const moves = {
-    ArrowRight: () => pickIndex(strip, at === null ? 0 : at + 1, event),
+    ArrowRight: () => pickIndex(strip, at === null ? 0 : at + strip.extent, event),
     ArrowLeft: () => pickIndex(strip, at === null ? last : at - 1, event),
     Home: () => pickIndex(strip, 0, event),
     End: () => pickIndex(strip, last, event),

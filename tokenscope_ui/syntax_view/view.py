@@ -110,9 +110,9 @@ def _nothing_counts(trace: Trace, look: Look) -> None:
 def _code(trace: Trace, look: Look, byte: int | None) -> None:
     node = state.selected_node(trace)
     cut = spans(trace, look, node)
-    first = None if byte is None else cut.span_at(byte)
-    # A node without bytes is none that can be selected.
-    last = first if node is None else cut.span_at(node[1] - 1)
+    span = None if byte is None else cut.span_at(byte)
+    place = node or (None if span is None else cut.bounds(span))
+    first, last = (None, None) if place is None else map(cut.span_at, (place[0], place[1] - 1))
     mount(
         span_payload(trace, look, node), key=STRIP_KEY, selected=first,
         extent=1 if first is None or last is None else 1 + last - first,
