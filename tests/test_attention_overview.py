@@ -265,3 +265,11 @@ def test_the_flow_of_all_heads_is_that_of_their_capture(
     stored = ts.flow_in(without(ts.attention(lm, trace), (0,)), trace)
     assert (streamed.layers, streamed.heads) == (stored.layers, stored.heads)
     assert np.allclose(streamed.mean, stored.mean, atol=1e-6, equal_nan=True)
+
+
+def test_the_flow_of_one_head_can_be_streamed_too(lm: ts.LanguageModel, trace: ts.Trace) -> None:
+    one = ts.attention_flow(lm, trace, layers=[1], heads=[2], whole_tokens=False)
+    stored = ts.flow_in(ts.attention(lm, trace), trace, layer=1, head=2, whole_tokens=False)
+    assert (one.layers, one.heads) == (stored.layers, stored.heads) == ((1,), (2,))
+    assert np.allclose(one.mean, stored.mean, atol=1e-6, equal_nan=True)
+    assert not np.array_equal(one.parts, ts.attention_flow(lm, trace).parts)
