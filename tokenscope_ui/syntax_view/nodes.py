@@ -88,7 +88,7 @@ def _labels(trace: Trace, frame: pd.DataFrame) -> list[str]:
     """Names of classes and functions, the text of leaves; of all else its kind says enough."""
     text = trace.text_bytes
     return [
-        name or (one_line(text[start : min(end, start + _LABEL_BYTES)]) if leaf else "")
+        name or (one_line(text[start:end].strip()[:_LABEL_BYTES]) if leaf else "")
         for name, leaf, start, end in zip(
             frame["name"], frame["leaf"], frame["byte_start"], frame["byte_end"], strict=True
         )
