@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 import tokenscope_core as ts
 from tokenscope_core.attention.estimate import Heads, capture_cost, require_room, rollout_cost
-from tokenscope_core.attention.tasks import AttentionOf
+from tokenscope_core.attention.tasks import AttentionOf, RolloutOf
 from tokenscope_core.limits import Limits
 from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import find
@@ -118,12 +118,14 @@ def test_what_is_suggested_fits(
 def test_free_memory_bounds_a_capture(
     lm: ts.LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tokenscope_core.attention import chosen
+    from tokenscope_core.attention import chosen, rollout
     from tokenscope_core.machine import Memory
 
-    monkeypatch.setattr(chosen, "memory_of", lambda device: Memory(10**6, 50_000))
-    with pytest.raises(ts.SelectionTooLargeError):
-        ts.attention(lm, lm.encode("x = 1\n" * 20))
+    for module in (chosen, rollout):
+        monkeypatch.setattr(module, "memory_of", lambda device: Memory(10**6, 50_000))
+    for capture in (ts.attention, ts.rollout):
+        with pytest.raises(ts.SelectionTooLargeError):
+            capture(lm, lm.encode("x = 1\n" * 20))
 
 
 @pytest.fixture
@@ -142,5 +144,6 @@ def test_the_service_refuses_before_it_loads_the_model(
     tiny_models.model("llama").save_pretrained(tmp_path)
     tiny_models.tokenizer().save_pretrained(tmp_path)
     trace = ts.score(lm, "x = 1\n" * 60)
-    with pytest.raises(ts.SelectionTooLargeError, match=r"1\.0 MB are there"):
-        service.analyse(str(tmp_path), AttentionOf(trace, ts.Selection()), "tab")
+    for task in (AttentionOf(trace, ts.Selection()), RolloutOf(trace)):
+        with pytest.raises(ts.SelectionTooLargeError, match=r"1\.0 MB are there"):
+            service.analyse(str(tmp_path), task, "tab")

@@ -50,17 +50,30 @@ def chosen_layers(
     return {layer: selection.heads or tuple(range(heads[layer])) for layer in layers}
 
 
+def heads_of(lm: LanguageModel) -> Heads:
+    """How much of a loaded model attends.
+
+    Raises:
+        CapabilityError: nothing does.
+    """
+    facts, config = lm.capabilities.attention, lm.model.config
+    if facts.way == "none":
+        raise no_attention(lm.identity.name)
+    eager = facts.way == "modules" or config._attn_implementation == EAGER
+    width = config.get_text_config().hidden_size
+    return Heads(facts.layers, max(facts.heads), width, eager=eager)
+
+
 def require_map(lm: LanguageModel, selection: Selection, length: int) -> tuple[int, ...]:
     """The heads of a map, or those that are folded, where it is one block of numbers that fits.
 
     Raises:
         RequestError: layers differ in their number of heads.
         SelectionTooLargeError: it does not fit.
+        CapabilityError: the model has no attention.
     """
-    facts = lm.capabilities.attention
-    if facts.way == "none":
-        raise no_attention(lm.identity.name)
-    by_layer = chosen_layers(facts, selection, length)
+    known = heads_of(lm)
+    by_layer = chosen_layers(lm.capabilities.attention, selection, length)
     counts = {len(heads) for heads in by_layer.values()}
     if len(counts) > 1 and selection.fold is None:
         raise RequestError(
@@ -68,9 +81,5 @@ def require_map(lm: LanguageModel, selection: Selection, length: int) -> tuple[i
             found=f"The layers have different numbers of heads: {sorted(counts)}.",
             action=f"Choose heads up to {min(counts) - 1}, or one layer at a time.",
         )
-    config = lm.model.config
-    eager = facts.way == "modules" or config._attn_implementation == EAGER
-    width = config.get_text_config().hidden_size
-    known = Heads(facts.layers, max(counts), width, eager=eager)
     require_room(known, length, selection, memory_of(str(lm.device)).available)
     return max(by_layer.values(), key=len)

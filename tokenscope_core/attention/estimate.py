@@ -128,6 +128,24 @@ def require_room(heads: Heads, tokens: int, selection: Selection, present: int) 
     )
 
 
+def require_rollout_room(heads: Heads, tokens: int, present: int) -> None:
+    """Refuse a rollout that takes more than `present` bytes.
+
+    Raises:
+        SelectionTooLargeError: it does.
+    """
+    needed = rollout_cost(heads, tokens).peak
+    if needed > present:
+        raise SelectionTooLargeError(
+            asked=f"Attention was to be rolled out over {tokens:,} tokens.",
+            found=f"It takes about {size_text(needed)}, and {size_text(present)} are there for it.",
+            action="Choose a shorter text, or look at some heads or rows alone.",
+            needed=needed,
+            present=present,
+            suggestion=None,
+        )
+
+
 def described(selection: Selection) -> str:
     """A selection in words."""
     names = []

@@ -28,6 +28,9 @@ def attention(
 ) -> AttentionMap:
     """Where the attention of a text went: weights of chosen layers, heads and rows.
 
+    In float32 they agree with transformers' eager matrices to 1e-5. In half precision they are the
+    exact softmax of the model's own rounded queries and keys, where eager rounds once more.
+
     Args:
         lm: the model that the trace came from.
         trace: a trace, or token ids.

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from tokenscope_core.attention.capture import Cancelled, Report, Text, attend, never, silent
+from tokenscope_core.attention.chosen import heads_of
+from tokenscope_core.attention.estimate import require_rollout_room
 from tokenscope_core.attention.maps import Rollout, Weights
 from tokenscope_core.attention.selection import Selection
+from tokenscope_core.machine import memory_of
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
@@ -58,12 +61,14 @@ def rolled_out(
 ) -> Rollout | None:
     """As `rollout`, with the layers; when cancelled, through those there are by then, or None.
 
-    Raises: as `capture.attend`.
+    Raises: as `capture.attend`, and
+        SelectionTooLargeError: it would not fit into the memory that is free.
     """
     layers = None
     if up_to is not None:
         below = tuple(layer for layer in lm.capabilities.attention.layers if layer < up_to)
         layers = (*below, up_to)
+    require_rollout_room(heads_of(lm), len(text), memory_of(str(lm.device)).available)
     fold = RolloutFold()
     done = attend(lm, text, Selection(layers, fold="mean"), [fold], report, cancelled)
     if not done:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.analyses import Report
-from tokenscope_core.attention.estimate import Heads, require_room
+from tokenscope_core.attention.estimate import Heads, require_rollout_room, require_room
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.records import (
     decode_map,
@@ -96,6 +96,15 @@ class RolloutOf:
         from tokenscope_core.attention.rollout import rolled_out
 
         return rolled_out(lm, self.trace, self.up_to, report, cancelled)
+
+    def require_room(self, facts: ModelFacts, present: int) -> None:
+        """As `Bounded.require_room`, where the model's configuration says how much attends.
+
+        Raises:
+            SelectionTooLargeError: it takes more.
+        """
+        if (heads := Heads.of(facts)) is not None:
+            require_rollout_room(heads, len(self.trace), present)
 
     def to_bytes(self, result: Rollout) -> bytes:
         """The result as a record, in half precision."""
