@@ -135,6 +135,18 @@ def test_unfinished_code_is_judged_as_far_as_it_is_settled(text: str, names: lis
     assert [name for name, *_ in found(text)] == names
 
 
+def test_a_long_expression_is_judged() -> None:
+    text = b"a = 1\nx = " + b"a + " * 5_000 + b"helper(a) + 1"
+    assert [mark.name for mark in name_marks(text)] == ["helper"]
+
+
+def test_line_ends_tabs_and_halves_of_characters_are_no_matter() -> None:
+    text = "é = 1\r\ndef f(a):\r\n\tb = '👋' + helper(a)\r\n\treturn é\r\n".encode()
+    (mark,) = name_marks(text)
+    assert text[mark.start : mark.end] == b"helper"
+    assert name_marks(b"x = '\xf0\x9f") == ()
+
+
 def test_broken_code_makes_marks_weak() -> None:
     marks = found("x = = nothing(\n")
     assert "nothing" in [name for name, *_ in marks]

@@ -190,6 +190,17 @@ def test_what_is_over_can_be_forgotten_in_every_language(language: str) -> None:
     assert first_break(stretches, language) is None
 
 
+def test_brackets_in_a_long_open_docstring_are_text() -> None:
+    # A model that repeats itself does so in a docstring; brackets in it are text.
+    text = b'def f(a):\n    """' + b"word (and [more " * 600
+    assert validity(trace_of(words(text)), "python").breaks == ()
+    growing = GrowingText(grammar("python"))
+    assert growing.feed(text)
+    assert growing.ending() == b'"""'
+    assert growing.allows(b'"""\n')
+    assert not growing.allows(b'""" )')
+
+
 rubbish = st.lists(
     st.binary(min_size=1, max_size=3)
     | st.sampled_from(

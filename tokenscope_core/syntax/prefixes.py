@@ -182,6 +182,9 @@ class GrowingText:
         for finish in self._endings.finishes(state.text, quoted=quoted):
             if self._uses_all(before, state, finish):
                 state.finish = finish if finish in self._endings.closers else b""
+                opening = piece.rfind(finish) if state.finish and not before.finish else -1
+                if opening >= 0:  # the brackets in an open string are text
+                    state.brackets = closers_of(before.brackets, piece[:opening])
                 state.quoted = True
                 return state, True
         return state, False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -58,9 +58,11 @@ def name_marks(text: bytes) -> tuple[NameMark, ...]:
     """
     done = completed(text, grammar("python"))
     names = names_of(done.nodes, text)
-    last = _last_line(text)
+    last, statements = _last_line(text), _statements(done.nodes)
     return tuple(
-        mark for use, mark in _marks(names, done) if not done.viable or last.judges(use, done.nodes)
+        mark
+        for use, mark in _marks(names, done)
+        if not done.viable or last.judges(use, done.nodes, statements)
     )
 
 
@@ -90,16 +92,21 @@ class _LastLine:
     end: int
     open: bool
 
-    def judges(self, use: Use, nodes: NodeTable) -> bool:
-        """Whether it is settled what a name in it stands for."""
+    def judges(self, use: Use, nodes: NodeTable, statements: Sequence[str]) -> bool:
+        """Whether it is settled what a name stands for, given the statement each row is in."""
         if nodes.start[use.row] < self.start:
             return True
         if self.open or nodes.end[use.row] >= self.end:
             return False
-        above = use.row
-        while above > 0 and not nodes.kind[above].endswith("_statement"):
-            above = nodes.parent[above]
-        return use.called or nodes.kind[above] != "expression_statement"
+        return use.called or statements[use.row] != "expression_statement"
+
+
+def _statements(nodes: NodeTable) -> list[str]:
+    """The kind of the nearest statement around each row."""
+    found: list[str] = []
+    for kind, parent in zip(nodes.kind, nodes.parent, strict=True):
+        found.append(kind if parent < 0 or kind.endswith("_statement") else found[parent])
+    return found
 
 
 def _last_line(text: bytes) -> _LastLine:
