@@ -383,3 +383,28 @@ class TestStreaming:
     def test_follows_the_end_when_left_there(self, open_demo: Open) -> None:
         page = open_demo("stream=1")
         expect(token(page, 279)).to_be_in_viewport(timeout=20_000)
+
+
+def edged(page: Page) -> list[int]:
+    """Indices of the tokens shown as where something around the selected one begins and ends."""
+    pieces = strip_of(page).locator(".edge").all()
+    return sorted({int(piece.get_attribute("data-i") or -1) for piece in pieces})
+
+
+def test_where_something_around_the_selected_token_begins_and_ends_is_outlined(
+    open_demo: Open,
+) -> None:
+    page = open_demo("edges=1")
+    token(page, 50).click()
+    expect_chosen(page, 50)
+    expect(token(page, 48)).to_have_class(re.compile(r"\bedge\b"))
+    assert edged(page) == [48, 53]
+    select_from_outside(page, 60)
+    expect(token(page, 58)).to_have_class(re.compile(r"\bedge\b"))
+    assert edged(page) == [58, 63]
+
+
+def test_the_token_that_broke_the_code_is_marked_and_explained(open_demo: Open) -> None:
+    page = open_demo()
+    expect(token(page, demo.BROKEN_TOKEN)).to_have_class(re.compile(r"\bbroke\b"))
+    expect(strip_of(page).locator(".legend")).to_contain_text("the code breaks here")

@@ -14,11 +14,10 @@ from tokenscope_core.syntax.structure import mark_frame
 from tokenscope_core.syntax.validity import (
     Break,
     Standing,
-    Validity,
     regions,
     standing,
-    validity,
 )
+from tokenscope_ui.code_standing import validity
 from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
 
@@ -38,15 +37,10 @@ class Verdict:
     broke: Break | None = None
 
 
-@functools.lru_cache(maxsize=8)
-def _validity(trace: Trace, language: str) -> Validity:
-    return validity(trace, language)
-
-
 @functools.lru_cache(maxsize=16)
 def verdicts(trace: Trace, language: str) -> tuple[Verdict, ...]:
     """A verdict for each stretch of code in a known language."""
-    breaks = {found.byte_start: found for found in _validity(trace, language).breaks}
+    breaks = {found.byte_start: found for found in validity(trace, language).breaks}
     found = []
     for region in regions(trace, language):
         name, line = region.language or "", line_of(trace, region.start)

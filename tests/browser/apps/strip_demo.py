@@ -1,6 +1,7 @@
 """The token strip over synthetic tokens, steered by query parameters; needs no model.
 
-tokens: how many; text: code or hostile; invisibles, two, slow, stream: 1 to switch on; height: px.
+tokens: how many; text: code or hostile; invisibles, two, slow, stream, edges: 1 to switch on;
+height: px.
 """
 
 import itertools
@@ -58,6 +59,7 @@ HOSTILE_LINES = [
 HOSTILE = list(itertools.chain.from_iterable(HOSTILE_LINES))
 PROMPT_TOKENS = 40
 CHANGED_TOKEN = 70
+BROKEN_TOKEN = 90
 SAMPLE = '''\
 import math
 
@@ -104,6 +106,8 @@ def flags_of(tokens: Sequence[str]) -> list[int]:
             flag |= TokenFlag.FORCED
         if index == CHANGED_TOKEN:
             flag |= TokenFlag.NOT_FAVOURITE
+        if index == BROKEN_TOKEN:
+            flag |= TokenFlag.BROKE
         if token == "<|endoftext|>":
             flag |= TokenFlag.SPECIAL
         if re.fullmatch(r"([0-9A-F]{2} ?)+", token) and " " in token:
@@ -172,6 +176,10 @@ def take_wanted() -> None:
     st.session_state.selected = st.session_state.wanted
 
 
+def edges_of(selected: int | None) -> tuple[int, ...]:
+    return () if selected is None else (selected - 2, selected + 3)
+
+
 @st.fragment(run_every=0.2)
 def streaming() -> None:
     st.session_state.grown = min(st.session_state.get("grown", 0) + 7, 280)
@@ -203,6 +211,7 @@ def main() -> None:
         selected=st.session_state.selected,
         on_select=take_pick,
         height=height,
+        edges=edges_of(st.session_state.selected) if option("edges", "0") == "1" else (),
     )
     picks = st.session_state.get("picks", 0)
     st.markdown(f"chosen `{chosen}` runs `{st.session_state.runs}` picks `{picks}`")
