@@ -22,6 +22,7 @@ HOME = "pages/decode.py"
 BRANCHES_PAGE = "pages/branches.py"
 COMPARE_PAGE = "pages/compare.py"
 SYNTAX_PAGE = "pages/syntax.py"
+ATTENTION_PAGE = "pages/attention.py"
 MODELS_PAGE = "pages/models.py"
 METRICS_PAGE = "pages/metrics.py"
 OPERATOR_PAGE = "pages/server.py"
@@ -40,6 +41,9 @@ def run_app() -> None:
             st.Page(ROOT / BRANCHES_PAGE, title="Branches", icon=":material/account_tree:"),
             st.Page(ROOT / COMPARE_PAGE, title="Compare", icon=":material/difference:"),
             st.Page(ROOT / SYNTAX_PAGE, title="Syntax", icon=":material/data_object:"),
+            st.Page(
+                ROOT / ATTENTION_PAGE, title="Attention", icon=":material/center_focus_strong:"
+            ),
             st.Page(ROOT / MODELS_PAGE, title="Two models", icon=":material/compare_arrows:"),
             st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
             *_operator_pages(),

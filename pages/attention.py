@@ -1,0 +1,51 @@
+"""Which tokens the model looked at, for every token: on the code, as a matrix, over all heads."""
+
+import streamlit as st
+
+from tokenscope_ui import job_notice, problems, runs, sessions
+from tokenscope_ui.attention import state, view
+from tokenscope_ui.router import HOME, ROOT, route
+
+
+def render() -> None:
+    runs.restore()
+    state.restore()
+    job_notice.show()
+    held = runs.current()
+    runs.publish()
+    if held.problem is not None:
+        problems.box(held.problem, title="What was asked for last did not work")
+    if held.busy:
+        st.info(
+            "The run goes on: its attention can be captured once it has ended or is stopped.",
+            icon=":material/hourglass_empty:",
+        )
+    elif held.trace is not None:
+        st.fragment(result)()
+    else:
+        empty()
+    state.publish()
+
+
+def result() -> None:
+    trace = runs.current().trace
+    if trace is not None:
+        with st.container():
+            view.show(trace)
+        state.publish()
+
+
+def empty() -> None:
+    with st.container(border=True):
+        st.markdown("**Nothing to look at yet.** Generate or score some code.")
+        st.caption(
+            "Then pick a token here, and its attention is painted on the code: what the model "
+            "looked at when it wrote it, head by head."
+        )
+        st.page_link(
+            ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:",
+            query_params=sessions.address(),
+        )  # fmt: skip
+
+
+route(render)

@@ -1,0 +1,114 @@
+"""Code as the strip paints it, tinted by attention."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from tokenscope_core import Trace
+from tokenscope_core.steps import Floats
+from tokenscope_ui import strip
+from tokenscope_ui.attention.look import WeightScale
+from tokenscope_ui.attention.rows import Laid
+from tokenscope_ui.attention.weights import (
+    points_scale,
+    points_text,
+    share_text,
+    times_text,
+    tinted,
+    weight_scale,
+)
+from tokenscope_ui.scales import Scale
+from tokenscope_ui.strip_payload import numbers, strip_scale, tokens
+
+
+def laid_payload(
+    trace: Trace, laid: Laid, scale: WeightScale, *, label: str, over: str, invisibles: bool
+) -> bytes:
+    """The payload of attention laid onto the text.
+
+    Args:
+        trace: the text.
+        laid: a number a token.
+        scale: how the weights are tinted.
+        label: what the weights are, for the legend.
+        over: what a relative scale is stretched over.
+        invisibles: whether white space is spelled out.
+    """
+    hover = ((label, _shown(laid.weight, share_text)),
+             ("of an even share", _shown(laid.times_uniform, times_text)))  # fmt: skip
+    return _encoded(
+        trace,
+        tuple(numbers(tinted(laid.weight, scale))),
+        tuple(laid.reasons.items()),
+        weight_scale(laid.weight, scale, label=label, over=over),
+        hover,
+        invisibles,
+    )
+
+
+def difference_payload(
+    trace: Trace, values: Floats, a: Floats, b: Floats, *, invisibles: bool
+) -> bytes:
+    """The payload of a difference of two rows, B - A, laid onto the text; NaN is missing.
+
+    Args:
+        trace: the text.
+        values: B - A, a number a token.
+        a, b: the weights themselves.
+        invisibles: whether white space is spelled out.
+    """
+    hover = (("B − A", _shown(values, points_text)), ("A", _shown(a, share_text)),
+             ("B", _shown(b, share_text)))  # fmt: skip
+    missing = np.flatnonzero(np.isnan(values)).tolist()
+    reasons = tuple((i, "it comes later, or one of the two has no such token") for i in missing)
+    plain = np.nan_to_num(100 * values)
+    return _encoded(
+        trace, tuple(numbers(plain)), reasons, points_scale(values), hover, invisibles
+    )  # fmt: skip
+
+
+def plain_payload(trace: Trace, *, invisibles: bool) -> bytes:
+    """The payload of a text on which there is nothing to lay."""
+    nothing = np.zeros(len(trace))
+    scale = weight_scale(nothing, "linear")
+    return _encoded(trace, tuple(numbers(nothing)), (), scale, (), invisibles)
+
+
+@functools.lru_cache(maxsize=32)
+def _encoded(
+    trace: Trace,
+    values: tuple[float | None, ...],
+    reasons: tuple[tuple[int, str], ...],
+    scale: Scale,
+    hover: tuple[tuple[str, tuple[str | None, ...]], ...],
+    invisibles: bool,
+) -> bytes:
+    # Cached by value, since equal bytes are not sent again.
+    texts, flags = _tokens(trace, invisibles)
+    return strip.encode(
+        {
+            "key": f"{trace.key} attention",
+            "text": texts,
+            "flags": flags,
+            "values": values,
+            "reasons": dict(reasons),
+            "scale": strip_scale(scale),
+            "hover": [{"label": label, "values": shown} for label, shown in hover],
+            "invisibles": invisibles,
+            "first_position": 0,
+            "running": False,
+        }
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _tokens(trace: Trace, invisibles: bool) -> tuple[list[str], list[int]]:
+    return tokens(trace, show_bytes=invisibles)
+
+
+def _shown(values: Floats, text: Callable[[float], str]) -> tuple[str | None, ...]:
+    return tuple(None if math.isnan(value) else text(value) for value in values.tolist())

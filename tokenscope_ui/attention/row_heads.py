@@ -1,0 +1,106 @@
+"""One row in all heads of its layer: where each of them looks most, and how much it spreads."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core import Trace
+from tokenscope_core.attention.maps import AttentionMap
+from tokenscope_core.attention.sinks import without
+from tokenscope_core.steps import Floats
+from tokenscope_ui.attention import state
+from tokenscope_ui.attention.look import Look
+from tokenscope_ui.attention.shown import sinks
+from tokenscope_ui.attention.tokens import labels
+
+_ROW, _HEAD = 35, 40
+
+
+def row_table(
+    trace: Trace, captured: AttentionMap, layer: int, query: int, *, mask: bool
+) -> pd.DataFrame:
+    """One row a head.
+
+    Columns: `head`, `token` and `at` (where most of its attention goes), `weight` (there), `sink`
+    (on the sinks, nothing masked), `spread` (normalised entropy, 0 one token, 1 even).
+    """
+    at = int(np.searchsorted(captured.queries, query))
+    place = captured.layers.index(layer)
+    plain = captured.weights[place, :, at, : query + 1].astype(np.float64)
+    rows = plain
+    if mask:
+        row = replace(captured, weights=captured.weights[place : place + 1, :, at : at + 1],
+                      layers=(layer,), queries=captured.queries[at : at + 1])  # fmt: skip
+        rows = without(row, sinks(captured, layer)).weights[0, :, 0, : query + 1].astype(np.float64)
+    best = np.nan_to_num(rows).argmax(axis=1)
+    names = labels(trace)
+    parked = [position for position in sinks(captured, layer) if position <= query]
+    return pd.DataFrame(
+        {
+            "head": captured.heads,
+            "token": [names[i] for i in best.tolist()],
+            "at": best,
+            "weight": rows[np.arange(len(rows)), best],
+            "sink": plain[:, parked].sum(axis=1),
+            "spread": _spread(rows),
+        }
+    )
+
+
+def _spread(rows: Floats) -> Floats:
+    """Entropy of each row over its largest possible one; NaN for a row of one key or none."""
+    shares = rows / rows.sum(axis=1, keepdims=True)
+    keys = rows.shape[1]
+    if keys < 2:
+        return np.full(len(rows), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(shares > 0, -shares * np.log(shares), np.where(shares == 0, 0.0, np.nan))
+    return np.asarray(terms.sum(axis=1) / np.log(keys))
+
+
+def show(trace: Trace, captured: AttentionMap, layer: int, query: int, look: Look) -> None:
+    """Draw the table; a click opens a head."""
+    if captured.fold is not None or len(captured.heads) < 2:
+        return
+    table = row_table(trace, captured, layer, query, mask=look.mask)
+    st.markdown(f"**This row in all heads of layer {layer}**")
+    # Another head in view, or another row, is another table: nothing is chosen in it.
+    key = f"attention row heads {trace.key[:12]} {layer} {query} {look.head}"
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "head": table["head"],
+                "most on": table["token"],
+                "at": table["at"],
+                "weight": 100 * table["weight"],
+                "sink": 100 * table["sink"],
+                "spread": table["spread"],
+            }
+        ),
+        key=key, hide_index=True, height=min(320, _HEAD + _ROW * len(table)),
+        on_select=functools.partial(_take, key, tuple(table["head"].tolist())),
+        selection_mode="single-cell",
+        column_config={
+            "head": st.column_config.NumberColumn(format="%d", width=50),
+            "at": st.column_config.NumberColumn(format="localized", width=50),
+            "weight": st.column_config.ProgressColumn(
+                "weight, %", format="%.1f", min_value=0.0, max_value=100.0
+            ),
+            "sink": st.column_config.ProgressColumn(
+                "on the sink, %", format="%.1f", min_value=0.0, max_value=100.0
+            ),
+            "spread": st.column_config.NumberColumn(format="%.2f", width=65),
+        },
+    )  # fmt: skip
+    st.caption("Spread: normalised entropy, 0 all on one token, 1 even. Click a head to open it.")
+
+
+def _take(key: str, heads: tuple[int, ...]) -> None:
+    cells = st.session_state[key].selection.cells
+    if cells and 0 <= int(cells[0][0]) < len(heads):
+        state.choose(head=heads[int(cells[0][0])])

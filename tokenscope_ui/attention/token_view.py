@@ -1,0 +1,200 @@
+"""One token's attention on the code itself, with where most of it goes."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core import Trace
+from tokenscope_core.attention.maps import AttentionMap
+from tokenscope_ui import runs, view_controls
+from tokenscope_ui.attention import controls, row_heads
+from tokenscope_ui.attention.look import Look
+from tokenscope_ui.attention.payload import laid_payload, plain_payload
+from tokenscope_ui.attention.rows import Laid, lay, row_of, source_table
+from tokenscope_ui.attention.shown import Shown
+from tokenscope_ui.attention.tokens import spelled
+from tokenscope_ui.attention.weights import share_text, times_text
+from tokenscope_ui.strip import mount, picked
+
+STRIP_KEY = "attention_strip"
+_STRIP_HEIGHT = 520
+_MOST_SOURCES = 12
+_ROW, _HEAD = 35, 40
+
+
+def show(
+    trace: Trace, shown: Shown | None, source: tuple[AttentionMap, int] | None, look: Look
+) -> None:
+    """Draw the code, tinted by the attention of the selected token, its sources, and its row in the
+    other heads of `source`: what the matrix was taken from, and the layer."""
+    position = runs.current().selected
+    with st.container(horizontal=True, vertical_alignment="bottom", key="attention token tools"):
+        controls.question(look)
+        invisibles = view_controls.invisibles()
+    laid = None
+    if shown is not None and position is not None:
+        laid = lay(shown.matrix, shown.queries, position, look.question, look.direction)
+    left, right = st.columns([0.58, 0.42], gap="medium")
+    with left:
+        code(trace, laid, look, position, invisibles)
+        if source is not None and laid is not None and laid.row is not None:
+            row_heads.show(trace, *source, laid.row, look)
+    with right:
+        if position is None:
+            _invitation(trace)
+        else:
+            _panel(trace, shown, laid, look, position)
+
+
+def code(
+    trace: Trace, laid: Laid | None, look: Look, position: int | None, invisibles: bool
+) -> None:
+    """Draw the code, tinted where there is something to lay onto it."""
+    if laid is None:
+        payload = plain_payload(trace, invisibles=invisibles)
+    else:
+        payload = laid_payload(
+            trace, laid, look.shown_scale, invisibles=invisibles,
+            label="attention to it" if look.direction == "from" else "attention it pays",
+            over="this row" if look.direction == "from" else "this column",
+        )  # fmt: skip
+    mount(payload, key=STRIP_KEY, selected=position, on_select=_take_pick, height=_STRIP_HEIGHT)
+
+
+def _take_pick() -> None:
+    runs.select(picked(STRIP_KEY))
+
+
+def _invitation(trace: Trace) -> None:
+    st.markdown("**Pick a token on the code** to see what it attends to.")
+    st.caption("Click one, or click into the code and walk with the arrow keys.")
+    first = min(max(trace.prompt_length, 1), len(trace) - 1)
+    if len(trace) > 1:
+        st.button(
+            "Take the first generated one" if trace.prompt_length < len(trace) else
+            "Take the last one",
+            key="attention first token", on_click=runs.select, args=(first,),
+        )  # fmt: skip
+
+
+def _panel(trace: Trace, shown: Shown | None, laid: Laid | None, look: Look, position: int) -> None:
+    _header(trace, position)
+    if shown is None:
+        st.caption("Its attention is not captured yet.")
+        return
+    if laid is None:
+        st.info(_no_row(shown, look, position), icon=":material/info:")
+        return
+    st.markdown(sentence(trace, look, position))
+    known = np.nan_to_num(laid.weight)
+    if not known.any():
+        st.caption(
+            "No attention at all." if look.direction == "from"
+            else "Nothing that follows attends to it, or nothing follows it."
+        )  # fmt: skip
+        return
+    if look.direction == "from" and shown.sink_positions:
+        st.caption(_sink_words(trace, shown, laid))
+    table = source_table(trace, laid, _MOST_SOURCES)
+    _sources(trace, table, look, position)
+
+
+def _header(trace: Trace, position: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="left"):
+        for name, icon, target in (
+            ("Previous token", ":material/chevron_left:", position - 1),
+            ("Next token", ":material/chevron_right:", position + 1),
+        ):
+            st.button(
+                "", icon=icon, key=f"attention {name.lower()}", help=name, on_click=runs.select,
+                args=(target,), disabled=not 0 <= target < len(trace),
+            )  # fmt: skip
+        st.button(
+            "", icon=":material/close:", key="attention no token", help="Select nothing",
+            on_click=runs.select, args=(None,),
+        )  # fmt: skip
+        st.markdown(f"{spelled(trace, position)} at position {position:,}", width="content")
+
+
+def sentence(trace: Trace, look: Look, position: int) -> str:
+    """Which row or column is read, as Markdown."""
+    token = spelled(trace, position)
+    if look.direction == "to":
+        if look.question == "at":
+            return f"**What attends to {token}**, by the **rows at** the later tokens."
+        return (
+            f"**What attends to {token}**, by the **rows that predict** the later tokens: a tinted "
+            "token is one whose prediction looked here."
+        )
+    row = row_of(position, look.question)
+    if look.question == "at":
+        return f"**What {token} attends to**, by the **row at it** (position {row:,})."
+    return (
+        f"**What predicting {token} attended to**, by the **row that predicts it**: that of "
+        f"{spelled(trace, row)}, position {row:,}."
+    )
+
+
+def _no_row(shown: Shown, look: Look, position: int) -> str:
+    if row_of(position, look.question) < 0:
+        return "Nothing precedes the first token, so no row predicts it. Choose the row at it."
+    first, last = int(shown.queries[0]), int(shown.queries[-1])
+    return (
+        f"Only the rows of positions {first:,} to {last:,} were captured. Pick a token there, or "
+        "capture all rows."
+    )
+
+
+def _sink_words(trace: Trace, shown: Shown, laid: Laid) -> str:
+    assert laid.row is not None
+    at = ", ".join(f"{spelled(trace, p)} (position {p:,})" for p in shown.sink_positions)
+    mass = share_text(shown.sink_mass_of_row(laid.row))
+    if shown.masked:
+        return f":material/visibility_off: {mass} of this row sat on the sink {at}, taken out here."
+    return f":material/visibility: {mass} of this row sits on the sink {at}."
+
+
+def _sources(trace: Trace, table: pd.DataFrame, look: Look, position: int) -> None:
+    # Another token's sources are another table: what was chosen in one means nothing in the next.
+    key = f"attention sources {trace.key[:12]} {position} {look.question} {look.direction}"
+    places = tuple(table["position"].tolist())
+    row = look.direction == "from"
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "token": table["token"],
+                "at": table["position"],
+                "line": table["line"],
+                "weight": 100 * table["weight"],
+                "share": [share_text(s) for s in table["together" if row else "share"]],
+                "even": [times_text(t) for t in table["times_uniform"]],
+            }
+        ),
+        key=key, hide_index=True, height=_HEAD + _ROW * len(table),
+        on_select=functools.partial(_take_source, key, places), selection_mode="single-cell",
+        column_config={
+            "at": st.column_config.NumberColumn(format="localized", width=48),
+            "line": st.column_config.NumberColumn(format="localized", width=42),
+            "weight": st.column_config.ProgressColumn(
+                "weight, %", format="%.2f", min_value=0.0,
+                max_value=float(100 * max(table["weight"].max(), 1e-9)), width=110,
+            ),
+            "share": st.column_config.TextColumn("sum" if row else "share", width=62),
+            "even": st.column_config.TextColumn("× even", width=66),
+        },
+    )  # fmt: skip
+    share = "sum: with the rows above it" if row else "share: of all the weight in this column"
+    st.caption(
+        f"The largest first; {share}; × even: against attention spread evenly over what a row can "
+        "see. Click one to select it."
+    )
+
+
+def _take_source(key: str, places: tuple[int, ...]) -> None:
+    cells = st.session_state[key].selection.cells
+    if cells and 0 <= int(cells[0][0]) < len(places):
+        runs.select(places[int(cells[0][0])])

@@ -1,0 +1,31 @@
+"""The tokens of a text by name and place."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from tokenscope_core.steps import Ints
+from tokenscope_core.syntax.frames import line_ends
+from tokenscope_core.trace import Trace
+from tokenscope_ui import choices
+from tokenscope_ui.formatting import visible_text
+
+
+def lines_of(trace: Trace) -> Ints:
+    """The line each token begins in, from 1, int64 [T]."""
+    lines: Ints = 1 + np.searchsorted(line_ends(trace), trace.byte_start, side="right")
+    return lines
+
+
+@functools.lru_cache(maxsize=8)
+def labels(trace: Trace) -> list[str]:
+    """What the tokens of a text are called beside a matrix."""
+    pieces = trace.vocabulary.token_bytes
+    return [visible_text(pieces[i]) for i in trace.token_ids.tolist()]
+
+
+def spelled(trace: Trace, position: int) -> str:
+    """A token as a Markdown code span."""
+    return choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])

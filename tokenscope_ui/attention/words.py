@@ -1,0 +1,61 @@
+"""What is shown, in one line: nobody should have to remember which switches are on."""
+
+from __future__ import annotations
+
+from tokenscope_core import Trace
+from tokenscope_core.attention.overview import HeadOverview
+from tokenscope_ui.attention.controls import WEIGHTINGS, head_text, layer_text
+from tokenscope_ui.attention.look import ROLLOUT, Head, Layer, Look
+from tokenscope_ui.attention.shown import Shown
+from tokenscope_ui.attention.tokens import spelled
+from tokenscope_ui.attention.weights import share_text
+
+
+def matrix_name(layer: Layer, head: Head) -> str:
+    """What a matrix is called: `layer 3, head 2`."""
+    if layer == ROLLOUT:
+        return layer_text(layer)
+    return f"{layer_text(layer)}, {head_text(head)}"
+
+
+def title(look: Look, layer: Layer) -> str:
+    """What the matrix in view is called, with all that was done to it. Plain text."""
+    name = matrix_name(layer, look.head)
+    if layer != ROLLOUT and look.weighting != "weights":
+        name += f", {WEIGHTINGS[look.weighting]}"
+    return f"{name}, sink masked" if look.mask else name
+
+
+def status(trace: Trace, shown: Shown, look: Look, layer: Layer) -> str:
+    """What is shown and where the sink is, as Markdown."""
+    name = matrix_name(layer, look.head).capitalize()
+    what = "attention after all layers" if layer == ROLLOUT else WEIGHTINGS[look.weighting]
+    at = ", ".join(f"{spelled(trace, p)} at {p:,}" for p in shown.sink_positions)
+    mass = share_text(shown.mean_sink_mass)
+    sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
+    if look.mask:
+        return (
+            f"**{name}** · {what} · :orange[:material/visibility_off: **{sinks} masked**]: {mass} "
+            f"of the attention sat on {at}; the rest of each row is scaled up to 100 %."
+        )
+    return (
+        f"**{name}** · {what} · :material/visibility: {sinks} shown: {mass} of the attention sits "
+        f"on {at}."
+    )
+
+
+def overview_status(trace: Trace, overview: HeadOverview, *, mask: bool) -> str:
+    """Where the sinks of all heads are, and whether they are shown, as Markdown. `overview` is that
+    of the weights as they are."""
+    sinks = overview.sinks
+    at = ", ".join(
+        f"{share_text(mass)} on {spelled(trace, position)} at {position:,}"
+        for position, mass in zip(sinks.positions, sinks.mass, strict=True)
+    )
+    name = f"**All heads of {len(overview.layers):,} layers**"
+    if mask:
+        return (
+            f"{name} · :orange[:material/visibility_off: **sinks masked**]: {at} of all attention, "
+            "taken out; the rest of each row is scaled up to 100 %."
+        )
+    return f"{name} · :material/visibility: sinks shown: {at} of all attention."
