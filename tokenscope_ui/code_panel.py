@@ -10,6 +10,7 @@ from tokenscope_core.syntax.scopes import Scope
 from tokenscope_ui import choices, code_standing, runs
 from tokenscope_ui.charts import WARNING
 from tokenscope_ui.formatting import count_text
+from tokenscope_ui.syntax_view.soundness import line_of
 
 _MOST_SCOPES = 6
 _ICONS = {
@@ -91,7 +92,7 @@ def _scopes(trace: Trace, position: int | None) -> None:
 def _row(trace: Trace, scope: Scope) -> dict[str, str]:
     return {
         "what": " ".join(choices.code(word.encode()) for word in scope.name.split()),
-        "from line": f"{_line(trace, scope.start):,}",
+        "from line": f"{line_of(trace, scope.start):,}",
         "expected end": _end(trace, scope),
         "how sure": scope.certainty + ("" if scope.certainty == "certain" else f": {scope.reason}"),
     }
@@ -99,13 +100,9 @@ def _row(trace: Trace, scope: Scope) -> dict[str, str]:
 
 def _end(trace: Trace, scope: Scope) -> str:
     if scope.end is not None:
-        return f"line {_line(trace, scope.end - 1):,}"
+        return f"line {line_of(trace, scope.end - 1):,}"
     if scope.needs == "\n":
         return "at the end of its line"
     if scope.needs:
         return f"open: needs {choices.code(scope.needs.encode())}"
     return "open: ends before a line indented no more than it"
-
-
-def _line(trace: Trace, byte: int) -> int:
-    return 1 + trace.text_bytes.count(b"\n", 0, byte)
