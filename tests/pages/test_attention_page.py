@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_models
 from made_traces import made
 from streamlit.testing.v1 import AppTest
 from tiny_models import language_model
@@ -406,3 +407,22 @@ def test_a_long_text_of_a_missing_model_is_drawn(page: App) -> None:
     service().store.put(trace)
     page.open(run=trace.key, view="token", token="4999")
     assert "not on this machine" in page.texts
+
+
+def test_a_model_without_attention_is_said_to_have_none(
+    page: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "models" / "mamba"
+    tiny_models.model("mamba").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    monkeypatch.setenv("TOKENSCOPE_MODELS", str(folder.parent))
+    request = ts.Request(PROMPT, max_new_tokens=4)
+    trace = service().submit(str(folder), request, "someone").wait(60.0).trace
+    assert trace is not None
+    page.open(run=trace.key, view="token", layer="0", token="3")
+    page.until(lambda: "could not be captured" in page.run().texts or bool(page.test.button))
+    if "Capture layer 0" in page.buttons:
+        page.press("Capture layer 0")
+    settled(page, "could not be captured")
+    assert "None of its layers gives any" in page.texts
+    assert "Try again" not in page.buttons

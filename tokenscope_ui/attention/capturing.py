@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from tokenscope_core import SelectionTooLargeError, TokenScopeError, Trace
+from tokenscope_core import CapabilityError, SelectionTooLargeError, TokenScopeError, Trace
 from tokenscope_core.analyses import Analysis
 from tokenscope_core.analysis_jobs import AnalysisView
 from tokenscope_core.attention.selection import Selection
@@ -87,7 +87,9 @@ def _box(trace: Trace, analysis: Analysis, what: str, *, polling: bool) -> None:
             _refusal(trace, analysis, problem, what)
         elif problem is not None:
             problems.box(problem, title=f"{what} could not be captured", key="problem attention")
-            _offer(trace, analysis, "Try again")
+            # What the model cannot give, it will not give next time.
+            if not isinstance(problem, CapabilityError):
+                _offer(trace, analysis, "Try again")
         elif captures.stopped(analysis):
             st.caption(":material/stop: Stopped: what there is of it by then is shown.")
             _offer(trace, analysis, "Capture the rest")

@@ -79,7 +79,7 @@ def _as_map(shown: Shown) -> AttentionMap:
         heads=(),
         queries=shown.queries,
         fold="mean",
-        masked=shown.sink_positions if shown.masked else (),
+        masked=shown.taken_out,
     )
 
 

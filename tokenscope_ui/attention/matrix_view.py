@@ -15,7 +15,7 @@ from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.crop import CROPS, crop, guides
 from tokenscope_ui.attention.look import CropTo, Look
 from tokenscope_ui.attention.memory import remembering
-from tokenscope_ui.attention.rows import lay, row_of
+from tokenscope_ui.attention.rows import keys_seen, lay, row_of
 from tokenscope_ui.attention.shown import Shown
 from tokenscope_ui.attention.token_view import code
 from tokenscope_ui.attention.tokens import labels, lines_of, spelled
@@ -44,7 +44,9 @@ def show(trace: Trace, shown: Shown | None, look: Look, title: str) -> None:
         _cell(trace, shown, look, position)
         laid = None
         if position is not None:
-            laid = lay(shown.matrix, shown.queries, position, look.question, "from")
+            laid = lay(
+                shown.matrix, shown.queries, position, look.question, "from", shown.taken_out
+            )  # fmt: skip
         code(trace, laid, look, position, invisibles)
 
 
@@ -111,7 +113,7 @@ def matrix_payload(trace: Trace, shown: Shown, title: str, first: int, end: int)
     return matrix.encode(
         shown.matrix if kept.all() else shown.matrix[kept],
         labels=names, title=title, queries=queries,
-        masked=shown.sink_positions if shown.masked else (),
+        masked=shown.taken_out,
         query_labels=[names[q] for q in queries.tolist()],
     )  # fmt: skip
 
@@ -185,8 +187,9 @@ def _cell(trace: Trace, shown: Shown, look: Look, position: int | None) -> None:
         st.caption("Click a cell to see its weight, and its row on the code.")
         return
     weight = float(shown.matrix[int((shown.queries == query).argmax()), look.key])
+    even = int(keys_seen(np.array([query]), shown.taken_out)[0])
     st.markdown(
         f"**{share_text(weight)}** of the row at {spelled(trace, query)} (position {query:,}) goes "
         f"to {spelled(trace, look.key)} (position {look.key:,}), "
-        f"{times_text(weight * (query + 1))} an even share."
+        f"{times_text(weight * even)} an even share."
     )

@@ -42,7 +42,12 @@ def row_of(position: int, question: Question) -> int:
 
 
 def lay(
-    matrix: Weights, queries: Ints, position: int, question: Question, direction: Direction
+    matrix: Weights,
+    queries: Ints,
+    position: int,
+    question: Question,
+    direction: Direction,
+    masked: tuple[int, ...] = (),
 ) -> Laid | None:
     """What a token attends to, or what attends to it; None where it has no row among `queries`.
 
@@ -52,26 +57,35 @@ def lay(
         position: of the token.
         question: which row stands for a token.
         direction: "from" the token along its row, or "to" it down its column.
+        masked: positions that were taken out of every row, and can get nothing.
     """
     if direction == "to":
-        return _column(matrix, queries, position, question)
+        return _column(matrix, queries, position, question, masked)
     query = row_of(position, question)
     at = int(np.searchsorted(queries, query))
     if query < 0 or at >= len(queries) or int(queries[at]) != query:
         return None
     weight = matrix[at].astype(np.float64)
+    seen = keys_seen(np.array([query]), masked)[0]
     later = range(query + 1, len(weight))
-    return Laid(weight, weight * (query + 1), dict.fromkeys(later, LATER), query)
+    return Laid(weight, weight * seen, dict.fromkeys(later, LATER), query)
 
 
-def _column(matrix: Weights, queries: Ints, position: int, question: Question) -> Laid:
+def keys_seen(queries: Ints, masked: tuple[int, ...]) -> Ints:
+    """How many positions each row can see."""
+    return queries + 1 - np.searchsorted(np.array(sorted(masked)), queries, side="right")
+
+
+def _column(
+    matrix: Weights, queries: Ints, position: int, question: Question, masked: tuple[int, ...]
+) -> Laid:
     length = matrix.shape[1]
     shift = 0 if question == "at" else 1
     weight, seen = np.full(length, np.nan), np.full(length, np.nan)
     shown = queries + shift < length
     place = queries[shown] + shift
     weight[place] = matrix[shown, position]
-    seen[place] = queries[shown] + 1
+    seen[place] = keys_seen(queries[shown], masked)
     reasons = dict.fromkeys(np.flatnonzero(np.isnan(weight)).tolist(), NOT_CAPTURED)
     if shift:
         reasons[0] = FIRST

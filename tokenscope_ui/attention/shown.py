@@ -38,6 +38,11 @@ class Shown:
     masked: bool
 
     @property
+    def taken_out(self) -> tuple[int, ...]:
+        """The positions that are masked."""
+        return self.sink_positions if self.masked else ()
+
+    @property
     def mean_sink_mass(self) -> float:
         """Share of a row's attention that sits on the sinks, mean over the rows after the first."""
         later = self.sink_mass[self.queries > 0]

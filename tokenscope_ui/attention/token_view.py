@@ -37,7 +37,9 @@ def show(
         invisibles = view_controls.invisibles()
     laid = None
     if shown is not None and position is not None:
-        laid = lay(shown.matrix, shown.queries, position, look.question, look.direction)
+        laid = lay(
+            shown.matrix, shown.queries, position, look.question, look.direction, shown.taken_out
+        )  # fmt: skip
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
         code(trace, laid, look, position, invisibles)

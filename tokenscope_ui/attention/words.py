@@ -36,7 +36,7 @@ def status(trace: Trace, shown: Shown, look: Look, layer: Layer) -> str:
     if look.mask:
         return (
             f"**{name}** · {what} · :orange[:material/visibility_off: **{sinks} masked**]: {mass} "
-            f"of the attention sat on {at}; the rest of each row is scaled up to 100 %."
+            f"of the attention sat on {at}; the rest is scaled to 100 %."
         )
     return (
         f"**{name}** · {what} · :material/visibility: {sinks} shown: {mass} of the attention sits "
@@ -56,6 +56,6 @@ def overview_status(trace: Trace, overview: HeadOverview, *, mask: bool) -> str:
     if mask:
         return (
             f"{name} · :orange[:material/visibility_off: **sinks masked**]: {at} of all attention, "
-            "taken out; the rest of each row is scaled up to 100 %."
+            "taken out; the rest is scaled to 100 %."
         )
     return f"{name} · :material/visibility: sinks shown: {at} of all attention."
