@@ -20,17 +20,17 @@ _ICONS = {
 }
 
 
-def show(trace: Trace, position: int | None) -> None:
+def standing(trace: Trace, position: int | None) -> None:
     """Draw how the code stands up to a token, or at None at its end; nothing outside of code."""
     found = code_standing.known_language(trace)
     last = len(trace) - 1 if position is None else position
     if found is None or last < 0:
         return
-    standing = code_standing.standing_at(trace, last)
-    if standing is None:
+    stands = code_standing.standing_at(trace, last)
+    if stands is None:
         return
     where = "Code" if position is None else "Code up to here"
-    line = f"{_ICONS[standing]} {where}: **{code_standing.STANDING_WORDS[standing]}**"
+    line = f"{_ICONS[stands]} {where}: **{code_standing.STANDING_WORDS[stands]}**"
     since = code_standing.broken_since(trace, last)
     help_ = f"Read as {code_standing.read_as(found)} ({found.reason})."
     if since is None:
@@ -45,7 +45,6 @@ def show(trace: Trace, position: int | None) -> None:
                     "Go there", key="to the break", type="tertiary",
                     icon=":material/arrow_forward:", on_click=runs.select, args=(since,),
                 )  # fmt: skip
-    _scopes(trace, position)
 
 
 def edges(trace: Trace, position: int) -> tuple[int, ...]:
@@ -73,7 +72,8 @@ def candidates_note(trace: Trace, position: int) -> None:
         st.caption("The code is broken before this token, so no candidate is judged.")
 
 
-def _scopes(trace: Trace, position: int | None) -> None:
+def scopes(trace: Trace, position: int | None) -> None:
+    """Draw what a token stands in, or at None what is open at the end; nothing outside of code."""
     around = code_standing.scopes_of(trace, position)
     if not around:
         return

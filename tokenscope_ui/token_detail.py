@@ -57,14 +57,15 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
     if np.isnan(trace.logprob[position]):
         reason = missing_reason("logprob", position=position, source=source)
         st.info(f"No figures here: {reason}.", icon=":material/info:")
-        code_panel.show(trace, position)
+        code_panel.standing(trace, position)
     else:
         _figures(trace, position, unit)
         chosen = choices.in_words(trace, position)
         if chosen is not None:
             st.markdown(f":material/casino: {chosen}")
-        code_panel.show(trace, position)
+        code_panel.standing(trace, position)
         _candidates(trace, position)
+    code_panel.scopes(trace, position)
     st.markdown("**All metrics**")
     st.table(
         _metric_table(trace, position, unit),
@@ -126,7 +127,8 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
     if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
         st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.")
     _changes(trace)
-    code_panel.show(trace, None)
+    code_panel.standing(trace, None)
+    code_panel.scopes(trace, None)
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0
     surprisal = trace.surprisal[start:]
     order = np.argsort(-np.nan_to_num(surprisal, nan=-np.inf), kind="stable")
