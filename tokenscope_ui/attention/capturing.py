@@ -91,7 +91,10 @@ def _box(trace: Trace, analysis: Analysis, what: str, *, polling: bool) -> None:
             if not isinstance(problem, CapabilityError):
                 _offer(trace, analysis, "Try again")
         elif captures.stopped(analysis):
-            st.caption(":material/stop: Stopped: what there is of it by then is shown.")
+            part = captures.result(analysis)
+            layers = len(getattr(part, "layers", ()))
+            there = f"{count_text(layers, 'layer')} of it" if layers else "nothing of it"
+            st.caption(f":material/stop: Stopped, with {there} captured.")
             _offer(trace, analysis, "Capture the rest")
         else:
             _offer(trace, analysis, f"Capture {what[:1].lower()}{what[1:]}")
@@ -109,7 +112,7 @@ def _progress(view: AnalysisView, what: str) -> None:
 
 
 def _layers(view: AnalysisView) -> str:
-    text = f"{view.done:,} of {count_text(view.total, 'layer')} kept"
+    text = f"{view.done:,} of {count_text(view.total, 'layer')} read"
     if view.seconds_left is not None:
         text += f" · about {duration_text(view.seconds_left)} left"
     return text

@@ -19,6 +19,8 @@ GRID_KEY = "attention_heads"
 _ASCENDING = {"entropy_norm"}
 _FIRST = "previous_token"
 _ROW, _HEAD, _LIST_HEIGHT = 35, 40, 320
+# More would take the browser seconds to draw.
+_MOST_PICTURES = 600
 
 
 def statistic_of(look: Look) -> HeadStatistic:
@@ -43,9 +45,12 @@ def show(overview: HeadOverview | None, look: Look) -> None:
             high if ascending else low, key=f"attention_threshold_{statistic.name}", width=260,
             persist_state="session",
         )  # fmt: skip
+        many = len(overview.layers) * overview.heads > _MOST_PICTURES
         pictures = st.toggle(
-            "Small pictures", value=True, key="attention_pictures", persist_state="session"
-        )
+            "Small pictures", value=True, key="attention_pictures", persist_state="session",
+            disabled=many, help=f"For up to {_MOST_PICTURES:,} heads." if many else None,
+        )  # fmt: skip
+        pictures = pictures and not many
     st.caption(_about(overview, statistic))
     table = head_table(overview, statistic.name, ascending=ascending)
     beyond = table["value"] > threshold if ascending else table["value"] < threshold
