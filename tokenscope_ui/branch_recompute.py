@@ -32,7 +32,8 @@ _STATE = "branch_recompute"
 class Recompute:
     """A branch wanted again, by its key; the one of its ancestors, or itself, that is run now.
 
-    `left` counts the runs still to come, this one included. `problem` says why it came to nothing.
+    `left` counts the runs still to come, this one included. `problem` says why it came to nothing,
+    `show` whether the branch is turned to at the end.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Recompute:
     ticket: Ticket | None = None
     left: int = 0
     problem: TokenScopeError | None = None
+    show: bool = True
 
     @property
     def busy(self) -> bool:
@@ -52,10 +54,10 @@ def current() -> Recompute | None:
     return cast("Recompute | None", st.session_state.get(_STATE))
 
 
-def begin(key: str) -> None:
-    """Compute a branch of the tree in hand again."""
+def begin(key: str, *, show: bool = True) -> None:
+    """Compute a branch of the tree in hand again, and turn to it unless told otherwise."""
     stop()
-    _go_on(Recompute(key))
+    _go_on(Recompute(key, show=show))
 
 
 def stop() -> None:
@@ -120,7 +122,8 @@ def _go_on(held: Recompute) -> None:
     missing, parent = _missing(session, held.key)
     if not missing:
         _set(None)
-        branch_actions.choose(held.key)
+        if held.show:
+            branch_actions.choose(held.key)
         return
     try:
         model = _model_of(session.model, session.branch(held.key).name)
@@ -128,7 +131,7 @@ def _go_on(held: Recompute) -> None:
     except TokenScopeError as problem:
         _set(replace(held, ticket=None, problem=problem))
         return
-    _set(Recompute(held.key, missing[0], ticket, left=len(missing)))
+    _set(replace(held, running=missing[0], ticket=ticket, left=len(missing)))
     follow()
 
 

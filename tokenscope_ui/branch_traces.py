@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tokenscope_core import RecordError, Session, Trace, tree_frame
+from tokenscope_ui import imported
 from tokenscope_ui.branch_syntax import parses
 from tokenscope_ui.server import service
 
@@ -54,7 +55,7 @@ def stored(key: str) -> Trace | None:
     store = service().store
     try:
         # Asked every time: it may have been evicted since it was read.
-        if key not in store:
+        if key not in store and imported.get(key) is None:
             return None
         trace = _read.get(key) or store.get(key)
     except RecordError:

@@ -16,6 +16,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
 from tokenscope_ui import page_style, server, visitors
+from tokenscope_ui.share import on_screen, opening, opening_view
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "pages/decode.py"
@@ -25,6 +26,7 @@ SYNTAX_PAGE = "pages/syntax.py"
 ATTENTION_PAGE = "pages/attention.py"
 MODELS_PAGE = "pages/models.py"
 METRICS_PAGE = "pages/metrics.py"
+SHARE_PAGE = "pages/share.py"
 OPERATOR_PAGE = "pages/server.py"
 ICON = Path(__file__).resolve().parent / "assets" / "icon.svg"
 
@@ -44,6 +46,7 @@ def run_app() -> None:
             st.Page(
                 ROOT / ATTENTION_PAGE, title="Attention", icon=":material/center_focus_strong:"
             ),
+            st.Page(ROOT / SHARE_PAGE, title="Share", icon=":material/share:"),
             st.Page(ROOT / MODELS_PAGE, title="Two models", icon=":material/compare_arrows:"),
             st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
             *_operator_pages(),
@@ -59,9 +62,22 @@ def run_app() -> None:
             st.text(sentence)
     token = _routed.set(True)
     try:
-        page.run()
+        _open_or_run(page)
     finally:
         _routed.reset(token)
+
+
+def _open_or_run(page: StreamlitPage) -> None:
+    """Draw what the address shares, before it is opened; else the page itself."""
+    shared = opening.take_up()
+    there = opening.destination()
+    if there is not None:
+        st.switch_page(ROOT / "pages" / f"{there.page}.py", query_params=there.parameters)
+    if shared is not None:
+        opening_view.show(shared)
+        return
+    page.run()
+    on_screen.remember(page.url_path or "decode")
 
 
 def _operator_pages() -> list[StreamlitPage]:

@@ -16,7 +16,7 @@ from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, 
 from tokenscope_core.jobs import JobView, Ticket
 from tokenscope_core.model_sources import identified
 from tokenscope_core.tasks import Branched, Task
-from tokenscope_ui import sessions
+from tokenscope_ui import imported, sessions
 from tokenscope_ui.server import service, subscriber
 
 RUN_PARAMETER = "run"
@@ -121,6 +121,12 @@ def stop() -> None:
         follow()
 
 
+def leave() -> None:
+    """Show nothing any more, before another session is taken in hand."""
+    stop()
+    _set(RunState())
+
+
 def refuse(problem: TokenScopeError) -> None:
     """Show why a request was not run."""
     _set(replace(current(), problem=problem))
@@ -204,7 +210,7 @@ def restore() -> tuple[ModelChoice, Request] | None:
         follow()
         return view.model, view.request if view.parent is None else _first_request(view.parent)
     try:
-        trace = service().store.get(address)
+        trace = service().store.get(address) or imported.get(address)
     except RecordError as error:
         _set(replace(state, address=address, problem=error))
         return None

@@ -17,7 +17,7 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import RecordError, Session, TokenScopeError, Trace
-from tokenscope_ui import visitors
+from tokenscope_ui import imported, visitors
 from tokenscope_ui.server import service
 
 SESSION_PARAMETER = "session"
@@ -94,7 +94,7 @@ def take(traces: Sequence[Trace], parent: Trace | None) -> None:
     if session is not None and all(trace.key in session for trace in traces):
         change(session.select(traces[0].key))
     elif traces[0].branch is None:
-        _begin(Session.start(traces[0]))
+        begin(Session.start(traces[0]))
     else:
         grown_on = session if session and traces[0].branch[0] in session else None
         grown_on = grown_on or (None if parent is None else ancestry(parent))
@@ -121,7 +121,7 @@ def ancestry(trace: Trace) -> Session | None:
 def stored(key: str) -> Trace | None:
     """A trace from the store; None where it is not there or cannot be read."""
     try:
-        return service().store.get(key)
+        return service().store.get(key) or imported.get(key)
     except RecordError:
         return None
 
@@ -204,7 +204,9 @@ def address() -> dict[str, str]:
     return {} if held is None else {SESSION_PARAMETER: held.name}
 
 
-def _begin(session: Session) -> None:
+def begin(session: Session) -> None:
+    """Go on with a tree of one's own, such as the copy of a shared one; the tree in hand is kept
+    among the earlier."""
     _remember_earlier()
     _set(_keep(SessionState(uuid.uuid4().hex, session)))
 
@@ -212,7 +214,7 @@ def _begin(session: Session) -> None:
 def _set_new_if_other(session: Session) -> None:
     held = state()
     if held is None or held.session is not session:
-        _begin(session)
+        begin(session)
 
 
 def _remember_earlier() -> None:

@@ -1,0 +1,181 @@
+"""Files of what is in hand. Nothing is made before somebody asks for it.
+
+Streamlit makes a file in a thread without a page: what is needed is gathered before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tokenscope_core import (
+    Session,
+    Trace,
+    candidate_frame,
+    compare,
+    export,
+    session_file,
+    syntax_frame,
+    token_frame,
+    tree_frame,
+)
+from tokenscope_core.from_file import alone, is_from_file
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.model_sources import identified
+from tokenscope_core.share_view import View
+from tokenscope_ui.charts import position_chart, position_table, scale_for
+from tokenscope_ui.scales import LogUnit
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
+_LONGEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file on offer: what the button says and explains, its name and type, and how it is made."""
+
+    label: str
+    help: str
+    name: str
+    mime: str
+    make: Callable[[], bytes]
+
+
+def stem(session: Session, key: str) -> str:
+    """How the files of a branch are called: model and branch, in characters that every system
+    takes, and the beginning of the key."""
+    parts = (session.model.name, session.branch(key).name, key[:8])
+    return "_".join(_UNSAFE.sub("-", part).strip("-._")[:_LONGEST] or "x" for part in parts)
+
+
+def of_trace(session: Session, trace: Trace) -> tuple[File, ...]:
+    """The formats of one trace."""
+    name = stem(session, trace.key)
+    return (
+        File("Arrow", "All columns as the store keeps them; opens in pandas, R, DuckDB and here.",
+             f"{name}.arrow", "application/vnd.apache.arrow.file", trace.to_bytes),
+        File("Parquet", "One row a token, with the candidates as lists.",
+             f"{name}.parquet", "application/vnd.apache.parquet", partial(export.parquet, trace)),
+        File("JSON Lines", "One JSON object a token.",
+             f"{name}.jsonl", "application/jsonl", partial(export.json_lines, trace)),
+        File("OpenAI chat JSON", "As a chat completion with logprobs; generated tokens.",
+             f"{name}.openai-chat.json", "application/json",
+             lambda: _json(export.openai_chat(trace))),
+        File("OpenAI completion JSON", "As a legacy completion with logprobs, the prompt echoed.",
+             f"{name}.openai-completion.json", "application/json",
+             lambda: _json(export.openai_completion(trace, echo=True))),
+    )  # fmt: skip
+
+
+def tables(
+    session: Session, trace: Trace, traces: Mapping[str, Trace], *, for_spreadsheet: bool
+) -> tuple[File, ...]:
+    """Tables as CSV.
+
+    Args:
+        session: the tree.
+        trace: the one shown.
+        traces: all that are at hand, by key.
+        for_spreadsheet: whether texts that a spreadsheet would run as formulas are defused.
+    """
+    name, csv = stem(session, trace.key), partial(export.csv, for_spreadsheet=for_spreadsheet)
+    files = [
+        File("Tokens", "One row a token: every metric, in nats.",
+             f"{name}.tokens.csv", "text/csv", lambda: csv(token_frame(trace))),
+        File("Candidates", "One row a position and candidate.",
+             f"{name}.candidates.csv", "text/csv", lambda: csv(candidate_frame(trace))),
+        File("Syntax", "One row a token: category, statement, scope and line, read as Python.",
+             f"{name}.syntax.csv", "text/csv",
+             lambda: csv(syntax_frame(trace, language="python"))),
+        File("Branches", "One row a branch, as on the page Branches.",
+             f"{name}.branches.csv", "text/csv", lambda: csv(tree_frame(session, traces))),
+    ]  # fmt: skip
+    parent = traces.get(session.branch(trace.key).parent or "") if trace.key in session else None
+    if parent is not None:
+        files.append(
+            File("Compared with its parent", "One row a place in either text, with differences.",
+                 f"{name}.compared.csv", "text/csv", lambda: csv(compare(parent, trace).frame()))
+        )  # fmt: skip
+    return tuple(files)
+
+
+def of_session(
+    session: Session, traces: Mapping[str, Trace], view: Mapping[str, View]
+) -> tuple[File, ...]:
+    """The session as files, with the traces that are at hand."""
+    name, choice = stem(session, session.current), _plain(session)
+    files = [
+        File("Session file", "The whole tree with its figures; opens on this page.",
+             f"{name}.tokenscope", "application/zip",
+             lambda: session_file.write(session, traces.values(), view, model=choice)),
+        File("HTML report", "One page that opens anywhere, without a network: code, hover, "
+             "candidates and tree.",
+             f"{name}.html", "text/html",
+             lambda: export.report(session, traces.values())),
+    ]  # fmt: skip
+    if not is_from_file(session.model):
+        files.append(
+            File("Replay script", "A short Python program that computes the selected branch again "
+                 "and checks that it is the same.",
+                 f"{name}.py", "text/x-python",
+                 lambda: export.replay_script(
+                     session, trace=traces.get(session.current), model=choice
+                 ).encode("utf-8"))
+        )  # fmt: skip
+    return tuple(files)
+
+
+def charts(
+    session: Session, trace: Trace, metric: str, unit: LogUnit, *, relative: bool
+) -> tuple[File, ...]:
+    """The metric over position, as on Decode: a picture, or what draws it."""
+    name = f"{stem(session, trace.key)}.{metric}"
+
+    def spec() -> dict[str, Any]:
+        table = position_table(trace, metric, unit)
+        scale = scale_for(trace, metric, relative=relative, unit=unit)
+        chart = position_chart(table, scale, selected=None)
+        return dict(chart.properties(width=900).to_dict())
+
+    return (
+        File("PNG", "A picture in twice the resolution of a screen.",
+             f"{name}.png", "image/png", lambda: _picture("png", spec())),
+        File("SVG", "A drawing that scales.",
+             f"{name}.svg", "image/svg+xml", lambda: _picture("svg", spec())),
+        File("Vega-Lite JSON", "The chart with its data, for Vega’s editor or Altair.",
+             f"{name}.vl.json", "application/json", lambda: _json(spec())),
+    )  # fmt: skip
+
+
+def size_of_report(traces: Iterable[Trace]) -> float:
+    """About how many megabytes the report takes: 0.4 for 1,000 tokens of 20 candidates."""
+    cells: int = sum(len(trace) * (trace.candidate_ids.shape[1] + 8) for trace in traces)
+    return 0.4 * cells / (1000 * 28)
+
+
+def of_one(trace: Trace) -> tuple[Session, Mapping[str, Trace]]:
+    """A trace that no session in hand holds, as a session."""
+    return alone(trace), {trace.key: trace}
+
+
+def _plain(session: Session) -> ModelChoice | None:
+    """How the model is loaded, by its name alone: where it lies is nobody else's concern."""
+    choice = identified(session.model)
+    return None if choice is None else ModelChoice(session.model.name, choice.dtype)
+
+
+def _picture(kind: str, spec: dict[str, Any]) -> bytes:
+    # Some 40 MB of a renderer: only for whoever asks for a picture.
+    import vl_convert
+
+    if kind == "svg":
+        return str(vl_convert.vegalite_to_svg(spec)).encode("utf-8")
+    return bytes(vl_convert.vegalite_to_png(spec, scale=2))
+
+
+def _json(values: Mapping[str, Any] | Sequence[Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"

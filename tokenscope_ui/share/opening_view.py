@@ -1,0 +1,164 @@
+"""Something shared as a visitor first sees it: what it is, what of it is here, what the rest takes.
+
+Names, notes and prompts are somebody else's: they are drawn as plain text.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from tokenscope_core import Session, Shared, TokenScopeError
+from tokenscope_core.share_cost import Cost
+from tokenscope_ui import branch_recompute, problems, progress, sessions
+from tokenscope_ui.branch_words import branches_text
+from tokenscope_ui.formatting import count_text
+from tokenscope_ui.share import opening, words
+from tokenscope_ui.share.opening import Opening
+
+_POLL_S = 0.3
+_SHOWN_PROMPT = 2_000
+
+
+def show(held: Opening) -> None:
+    """Draw it, with the ways on."""
+    if held.started:
+        st.fragment(_computing, run_every=_POLL_S)()
+        return
+    if held.problem is not None or held.shared is None:
+        if held.problem is not None:
+            problems.box(held.problem, title="That cannot be opened", key="problem opening")
+        _leave_button()
+        return
+    try:
+        found = opening.cost(held.shared)
+    except TokenScopeError as problem:
+        problems.box(problem, title="That cannot be opened", key="problem opening")
+        _leave_button()
+        return
+    _about(held, held.shared, found)
+    _ways_on(held, held.shared, found)
+    _branches(held, held.shared.session, found)
+    _beginning(held.shared.session)
+
+
+def _about(held: Opening, shared: Shared, found: Cost) -> None:
+    st.subheader("A shared session")
+    st.text(
+        f"{branches_text(len(shared.session))} of the model “{shared.session.model.name}”. "
+        "Nothing of it has been computed or changed yet."
+    )
+    with st.container(border=True, key="what opening costs"):
+        st.text(words.cost_text(shared, found))
+        st.text(words.model_text(shared, found))
+        if held.figures:
+            st.text(
+                f"The file holds figures of {branches_text(len(held.figures))}. They are as good "
+                "as whoever wrote it, and are kept apart from what is computed here."
+            )
+    for note in held.notes:
+        st.text(note)
+
+
+def _ways_on(held: Opening, shared: Shared, found: Cost) -> None:
+    can_compute = opening.computable(shared, found)
+    with st.container(horizontal=True, key="opening ways"):
+        if not found.missing:
+            st.button("Open it here", type="primary", on_click=opening.open_here)
+        elif can_compute:
+            st.button(
+                "Open it here", type="primary", icon=":material/play_arrow:",
+                on_click=opening.open_here,
+                help="Makes a copy of your own and computes what is missing; it can be stopped.",
+            )  # fmt: skip
+            st.button(
+                "Open without computing", on_click=opening.open_here, kwargs={"compute": False},
+                help="Each branch can be computed later, on the page Branches.",
+            )  # fmt: skip
+        elif found.held:
+            st.button(
+                "Open what is here", type="primary", on_click=opening.open_here,
+                kwargs={"compute": False},
+            )  # fmt: skip
+        if held.figures and found.missing:
+            st.button(
+                "Show the figures of the file", on_click=opening.open_figures,
+                type="secondary" if can_compute else "primary",
+                help="As they stand in it, marked as such; nothing is computed.",
+            )  # fmt: skip
+        _leave_button()
+    if sessions.current() is not None:
+        st.caption("Your session stays: it is under “Other trees” on the page Branches.")
+
+
+def _leave_button() -> None:
+    st.button("Do not open it", on_click=opening.close)
+
+
+def _branches(held: Opening, session: Session, found: Cost) -> None:
+    def standing(key: str) -> str:
+        if key in found.held:
+            return "stored here"
+        return "in the file" if key in held.figures else "to be computed"
+
+    rows = []
+    for key in session.walk():
+        branch, depth = session.branch(key), len(session.path_to(key)) - 1
+        rows.append(
+            {
+                "shown": "▸" if key == session.current else "",
+                "branch": "\u2003" * depth + branch.name,
+                "origin": words.origin_text(session, key),
+                "standing": standing(key),
+                "new": branch.request.max_new_tokens,
+                "note": branch.note,
+            }
+        )
+    text = st.column_config.TextColumn
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        height=min(420, 38 + 35 * len(rows)),
+        column_config={
+            "shown": text("", width=20, help="The branch that is shown first."),
+            "branch": text("branch", width="medium"),
+            "origin": text("where it comes from", width="medium"),
+            "standing": text("its trace", width="small"),
+            "new": st.column_config.NumberColumn("new tokens, at most", width="small"),
+            "note": text("note", width="medium"),
+        },
+        key="shared branches",
+    )
+
+
+def _beginning(session: Session) -> None:
+    request = session.root.request
+    prompt = request.prompt or "\n".join(message.content for message in request.messages)
+    if prompt:
+        st.caption("It begins with")
+        more = len(prompt) - _SHOWN_PROMPT
+        st.code(prompt[:_SHOWN_PROMPT], language=None)
+        if more > 0:
+            st.caption(f"and {count_text(more, 'more character')}.")
+
+
+def _computing() -> None:
+    view = branch_recompute.follow()
+    opening.follow()
+    held, running = opening.current(), branch_recompute.current()
+    if held is None or not held.started:
+        st.rerun()
+    with st.container(key="opening progress"):
+        st.subheader("Opening a shared session")
+        st.text(f"{branches_text(len(held.wanted))} to compute")
+        if running is not None and running.problem is not None:
+            problems.box(running.problem, title="It was not computed", key="problem recompute")
+            st.button("Open what is here", type="primary", on_click=opening.stop)
+            return
+        st.button(
+            "Stop", icon=":material/stop:", on_click=opening.stop,
+            help="What has been computed is shown; the rest can be computed later.",
+        )  # fmt: skip
+        if view is not None and not view.ended and running is not None and running.running:
+            st.text(f"“{running.running.name}”")
+            st.progress(progress.progress_share(view), text=progress.progress_text(view))

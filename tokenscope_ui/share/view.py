@@ -1,0 +1,165 @@
+"""The page Share: the links of the session in hand, its files, and opening somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import streamlit as st
+
+from tokenscope_core import Session, Shared, ShareError, TokenScopeError, Trace
+from tokenscope_core.from_file import is_from_file
+from tokenscope_core.metric_registry import metric_named
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.share_format import MAX_LINK
+from tokenscope_core.share_view import View
+from tokenscope_ui import copy_field, problems, runs, sessions
+from tokenscope_ui.branch_traces import at_hand
+from tokenscope_ui.branch_words import branches_text
+from tokenscope_ui.formatting import count_text
+from tokenscope_ui.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui.share import bringing, downloads, links, on_screen, opening, words
+from tokenscope_ui.share.downloads import File
+
+_SHORT = "short link"
+_LARGE_MB = 5
+
+
+def show() -> None:
+    """Draw the page."""
+    session = _in_hand()
+    if session is None:
+        _nothing()
+    else:
+        view = on_screen.view(session)
+        traces = at_hand(session)
+        left, right = st.columns([0.5, 0.5], gap="large")
+        with left:
+            _links(session, view)
+        with right:
+            _downloads(session, traces, view)
+    st.subheader("Open a file")
+    bringing.draw()
+
+
+def _in_hand() -> Session | None:
+    """The tree in hand; a run that was opened by its address alone begins one."""
+    state = runs.current()
+    trace = state.trace
+    held = sessions.current()
+    if trace is not None and not state.busy and (held is None or trace.key not in held):
+        try:
+            sessions.take((trace,), None)
+        except TokenScopeError as problem:
+            problems.box(problem)
+        sessions.publish()
+    return sessions.current()
+
+
+def _nothing() -> None:
+    with st.container(border=True):
+        st.markdown("**Nothing to share yet.** Generate or score some code on Decode.")
+        st.caption("Then this page makes a link of it, and files. A file can be opened below.")
+
+
+def _links(session: Session, view: Mapping[str, View]) -> None:
+    st.subheader("Link")
+    if is_from_file(session.model):
+        st.text(
+            "A link carries recipes, and figures from a file have none: pass on the session file."
+        )
+        return
+    shared = Shared(session, view, ModelChoice(session.model.name))
+    try:
+        text = links.payload(session, view)
+    except ShareError as problem:
+        problems.box(problem, title="Too large for a link", key="problem link")
+    else:
+        address = links.address(text)
+        copy_field.mount(address, label="Link to this session", key="long link")
+        st.caption(
+            f"{len(address):,} of {MAX_LINK:,} characters. It carries the whole session: its "
+            f"{branches_text(len(session))}, names, notes and what is on screen, prompts included. "
+            "Whoever opens it gets a copy of their own."
+        )
+        if len(address) > 2_000:
+            st.caption("Some chat and mail programs cut links of more than 2,000 characters.")
+    _short_link(session, view)
+    st.subheader("What opening it costs")
+    try:
+        found = opening.cost(shared)
+    except TokenScopeError as problem:
+        problems.box(problem)
+        return
+    st.text(words.cost_text(shared, found, here="on this server"))
+    st.text(words.worst_text(shared))
+
+
+def _short_link(session: Session, view: Mapping[str, View]) -> None:
+    """The link that this server alone understands, once somebody asked for it."""
+    made = st.session_state.get(_SHORT)
+    if made is not None and made[:2] == (session, view):
+        copy_field.mount(links.address(made[2]), label="Short link", key="short link")
+        st.caption(
+            "Opens on this server for everybody who has it, as a copy of what the session is now."
+        )
+        return
+    st.button(
+        "Make a short link", icon=":material/link:", on_click=_shorten, args=(session, dict(view)),
+        help="Keeps a copy here that nothing changes. It works on this server only.",
+    )  # fmt: skip
+    if isinstance(problem := st.session_state.pop(f"{_SHORT} problem", None), TokenScopeError):
+        problems.box(problem, title="There is no short link", key="problem short link")
+
+
+def _shorten(session: Session, view: Mapping[str, View]) -> None:
+    try:
+        st.session_state[_SHORT] = (session, view, links.shorten(session, view))
+    except TokenScopeError as problem:
+        st.session_state[f"{_SHORT} problem"] = problem
+
+
+def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str, View]) -> None:
+    st.subheader("Files")
+    st.caption(
+        f"Of the session: {len(traces):,} of its {branches_text(len(session))} with their figures"
+        + ("." if len(traces) == len(session) else "; the others as recipes.")
+    )
+    _buttons(downloads.of_session(session, traces, view), "session")
+    size = downloads.size_of_report(traces.values())
+    if size > _LARGE_MB:
+        st.caption(f"The report will take about {size:,.0f} MB.")
+    trace = traces.get(session.current)
+    if trace is None:
+        st.caption("The selected branch is not stored: its trace can be computed on Branches.")
+        return
+    st.text(f"Of “{session.branch(trace.key).name}”, {count_text(len(trace), 'token')}")
+    _buttons(downloads.of_trace(session, trace), "trace")
+    st.text("Tables, as CSV")
+    spreadsheet = st.toggle(
+        "For a spreadsheet", key="for spreadsheet",
+        help="Texts that begin like a formula get an apostrophe, so that no spreadsheet runs them.",
+    )  # fmt: skip
+    _buttons(downloads.tables(session, trace, traces, for_spreadsheet=spreadsheet), "table")
+    metric, unit, relative = _tint()
+    st.text(f"The chart of {metric_named(metric).label} over position, in {unit}")
+    _buttons(downloads.charts(session, trace, metric, unit, relative=relative), "chart")
+
+
+def _tint() -> tuple[str, LogUnit, bool]:
+    """How the code is tinted on the other pages."""
+    metric = st.session_state.get("metric")
+    unit: LogUnit = "nats" if st.session_state.get("unit") == "nats" else "bits"
+    return (
+        metric if metric in STRIP_METRICS else STRIP_METRICS[0],
+        unit,
+        st.session_state.get("scale") == "relative",
+    )
+
+
+def _buttons(files: Iterable[File], kind: str) -> None:
+    with st.container(horizontal=True, key=f"downloads {kind}"):
+        for file in files:
+            st.download_button(
+                file.label, data=file.make, file_name=file.name, mime=file.mime, help=file.help,
+                key=f"download {kind} {file.label}", on_click="ignore",
+            )  # fmt: skip

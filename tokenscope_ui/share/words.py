@@ -1,0 +1,72 @@
+"""What a shared session is, and what opening it takes, in sentences. Plain text, never markup."""
+
+from __future__ import annotations
+
+from tokenscope_core import Session, Shared
+from tokenscope_core.from_file import is_from_file
+from tokenscope_core.share_cost import Cost
+from tokenscope_ui.branch_words import branches_text
+from tokenscope_ui.formatting import count_text
+
+
+def cost_text(shared: Shared, found: Cost, *, here: str = "here") -> str:
+    """What opening it takes."""
+    count = len(shared.session)
+    if not found.missing:
+        return (
+            f"All of its {branches_text(count)} are stored {here}: it opens at once, and nothing "
+            "is computed."
+            if count > 1
+            else f"Its trace is stored {here}: it opens at once, and nothing is computed."
+        )
+    return (
+        f"{len(found.missing):,} of its {branches_text(count)} must be computed {here}: at most "
+        f"{count_text(found.generated_tokens, 'token')} to generate and {found.read_tokens:,} to "
+        "read."
+    )
+
+
+def worst_text(shared: Shared) -> str:
+    """What opening it takes where nothing of it is stored."""
+    branches = shared.session.branches
+    most = sum(
+        b.request.max_new_tokens
+        if b.stopped_after is None
+        else min(b.request.max_new_tokens, b.stopped_after)
+        for b in branches
+    )
+    return (
+        f"On a server that has never seen it, it is computed again: {branches_text(len(branches))}"
+        f", at most {count_text(most, 'token')} to generate, by the model "
+        f"“{shared.session.model.name}”, which has to be there in the same version."
+    )
+
+
+def model_text(shared: Shared, found: Cost) -> str:
+    """Whether the model is here."""
+    name = f"“{shared.session.model.name}”"
+    if is_from_file(shared.session.model):
+        return f"The figures of {name} came from a file: nothing can be computed again."
+    match found.availability:
+        case "here":
+            return f"The model {name} is here, in exactly that version."
+        case "other version":
+            return (
+                f"There is a model {name} here, but its files or its precision differ: its figures "
+                "would be others, so what is missing is not computed."
+            )
+        case "to be downloaded":
+            return (
+                f"The model {name} is not on this server. It can be downloaded from the hub, on "
+                "Decode; only then is it known whether it is the same."
+            )
+        case "not allowed":
+            return f"The operator of this server does not offer the model {name}."
+        case _:
+            return f"The model {name} is not on this server."
+
+
+def origin_text(session: Session, key: str) -> str:
+    """On what a branch grew."""
+    parent = session.branch(key).parent
+    return "the first run" if parent is None else f"grew on “{session.branch(parent).name}”"
