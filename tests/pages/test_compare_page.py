@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -13,8 +14,10 @@ from tiny_models import language_model
 import tokenscope_core as ts
 from tokenscope_core.analyses import BranchComparison
 from tokenscope_core.branches import plan
+from tokenscope_core.comparison import of_columns
 from tokenscope_core.tasks import Branched
 from tokenscope_ui.compare.chart import divergence_text
+from tokenscope_ui.formatting import NOT_AVAILABLE
 from tokenscope_ui.server import service
 
 App = Any
@@ -310,6 +313,44 @@ def test_a_measurement_can_be_stopped(served: App, monkeypatch: pytest.MonkeyPat
     served.run().press("Stop")
     assert not measuring(served)
     assert MEASURE in served.buttons
+
+
+def test_what_was_measured_before_a_stop_is_shown_and_the_rest_can_be_measured(
+    served: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, begun = BranchComparison.run, Event()
+
+    def half(self: BranchComparison, lm: Any, report: Any, cancelled: Any) -> ts.Comparison:
+        found = whole(self, lm, report, lambda: False)
+        columns = np.stack((found.kl_ab, found.kl_ba, found.jsd), axis=1)
+        columns[found.shared_prefix + 3 :] = np.nan
+        begun.set()
+        while not cancelled():
+            time.sleep(0.01)
+        return of_columns(
+            found.a, found.b, found.alignment, columns, "some", found.threshold
+        )  # fmt: skip
+
+    monkeypatch.setattr(BranchComparison, "run", half)
+    served.press(MEASURE)
+    assert begun.wait(60.0)
+    served.run().press("Stop")
+    assert "Stopped: 2 tokens measured, the rest is missing." in served.texts
+    assert "How far the model’s distributions moved" in served.texts
+    (part,) = served.test.session_state["compare"].measured
+    for row, known in ((part.shared_prefix + 2, True), (part.shared_prefix + 3, False)):
+        served.test.session_state["compare"] = replace(
+            served.test.session_state["compare"], row=row, untouched=False
+        )
+        shown = table(served.run(), "metric").set_index("metric").iloc[:, -1]
+        assert (shown["Jensen-Shannon"] != NOT_AVAILABLE) == known
+
+    monkeypatch.setattr(BranchComparison, "run", whole)
+    served.press("Measure the rest").until(lambda: not measuring(served.run()))
+    served.run()
+    assert "Stopped" not in served.texts
+    (found,) = served.test.session_state["compare"].measured
+    assert found.measured == "all"
 
 
 def test_without_its_model_only_the_measurement_is_missing(both: App) -> None:

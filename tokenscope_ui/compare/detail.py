@@ -119,9 +119,10 @@ def metric_table(comparison: Comparison, row: int, unit: LogUnit) -> pd.DataFram
         line[DIFFERENCE] = moved.removesuffix(f" {shown_in}")
         # A figure and its unit stay on one line.
         lines.append({name: _UNIT.sub("\u00a0", text) for name, text in line.items()})
+    missing = comparison.measured == "some" and values["kind"] == "same"
     for name, (label, _, _) in DIVERGENCES.items():
         nats = float(values[name])
         text = divergence_text(nats / NATS_PER_BIT if unit == "bits" else nats, unit)
-        if text != NOT_AVAILABLE:
+        if text != NOT_AVAILABLE or missing:
             lines.append({"metric": label, "A": "", "B": "", DIFFERENCE: text})
     return pd.DataFrame(lines)

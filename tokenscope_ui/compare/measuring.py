@@ -8,7 +8,7 @@ import streamlit as st
 from tokenscope_core import Comparison
 from tokenscope_ui import problems, progress
 from tokenscope_ui.compare import state
-from tokenscope_ui.compare.words import comparable_rows
+from tokenscope_ui.compare.words import comparable_rows, measured_rows
 from tokenscope_ui.formatting import count_text
 
 _POLL_S = 0.2
@@ -53,7 +53,7 @@ def _measuring(comparison: Comparison, *, polling: bool) -> None:
         ):  # fmt: skip
             st.button(
                 "Stop", icon=":material/stop:", on_click=state.stop, key="compare stop",
-                help="Stops now; nothing of the measurement is kept.",
+                help="Stops now and keeps the part that was measured.",
             )  # fmt: skip
             share = view.done / view.total if view.total else 0.0
             st.progress(
@@ -65,10 +65,13 @@ def _measuring(comparison: Comparison, *, polling: bool) -> None:
 
 
 def _offer(comparison: Comparison) -> None:
+    measured = measured_rows(comparison)
+    if measured:
+        st.caption(f"Stopped: {count_text(measured, 'token')} measured, the rest is missing.")
     with st.container(horizontal=True, vertical_alignment="center", key="compare measure"):
         st.button(
-            "Measure how far the distributions moved", icon=":material/straighten:",
-            on_click=state.measure, args=(comparison,), help=HELP,
+            "Measure the rest" if measured else "Measure how far the distributions moved",
+            icon=":material/straighten:", on_click=state.measure, args=(comparison,), help=HELP,
         )  # fmt: skip
         st.caption(cost_text(comparison), width="content")
 

@@ -16,6 +16,7 @@ from tokenscope_core.analyses import BranchComparison
 from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
 from tokenscope_core.model_sources import identified
 from tokenscope_ui import sessions
+from tokenscope_ui.compare.words import measured_rows
 from tokenscope_ui.server import service, subscriber
 
 Side = Literal["a", "b"]
@@ -139,11 +140,11 @@ def measure(comparison: Comparison) -> None:
 
 
 def stop() -> None:
-    """Stop what is being measured."""
+    """Stop what is being measured, keeping the part there is."""
     state = current()
     if state.ticket is not None:
-        state.ticket.stop()
-        _set(replace(state, ticket=None))
+        part = state.ticket.stop().result
+        _set(replace(state, ticket=None, measured=_with(state.measured, part)))
 
 
 def follow() -> AnalysisView | None:
@@ -155,10 +156,20 @@ def follow() -> AnalysisView | None:
     view = state.ticket.view()
     if not view.ended:
         return view
-    found = (view.result,) if isinstance(view.result, Comparison) else ()
-    kept = (*found, *state.measured)[:_REMEMBERED]
+    kept = _with(state.measured, view.result)
     _set(replace(state, ticket=None, measured=kept, failed=view.error))
     return None
+
+
+def _with(measured: tuple[Comparison, ...], found: object) -> tuple[Comparison, ...]:
+    """The comparisons with one more, unless nothing was measured of it, or more of it before."""
+    if not isinstance(found, Comparison):
+        return measured
+    pair = (found.a.key, found.b.key)
+    before = next((c for c in measured if (c.a.key, c.b.key) == pair), None)
+    if measured_rows(found) <= (0 if before is None else measured_rows(before)):
+        return measured
+    return (found, *(c for c in measured if c is not before))[:_REMEMBERED]
 
 
 def problem() -> TokenScopeError | None:

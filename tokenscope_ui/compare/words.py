@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison, Trace
@@ -106,6 +107,13 @@ def _distributions(comparison: Comparison) -> str:
 def comparable_rows(comparison: Comparison) -> int:
     """Before how many tokens after the parting the model's distributions can be compared."""
     return int((comparison.alignment.kind[comparison.shared_prefix :] == "same").sum())
+
+
+def measured_rows(comparison: Comparison) -> int:
+    """Before how many of those tokens they were compared."""
+    rest = slice(comparison.shared_prefix, None)
+    same = comparison.alignment.kind[rest] == "same"
+    return int((same & ~np.isnan(comparison.jsd[rest])).sum())
 
 
 def spelled(trace: Trace, position: int) -> str:
