@@ -226,6 +226,28 @@ def test_a_stop_string_across_the_fork_ends_the_branch() -> None:
     assert stopped.text.endswith("z" + following)
 
 
+def test_text_that_completes_a_stop_string_ends_the_branch_as_it_would_had_it_been_drawn() -> None:
+    lm = endless()
+    position = parent_of(lm).prompt_length + 6
+    before = lm.vocabulary.label(int(parent_of(lm).token_ids[position - 1]))
+    parent = parent_of(lm, stop=(before + "qqz",))
+    ended = ts.fork(lm, parent, position, text="qqz")
+    assert ended.finish_reason == "stop"
+    assert ended.text.endswith("qqz")
+    gone_on = ts.fork(lm, parent, position, text="qqzy")
+    assert (gone_on.source[position:] == "sampled").any(), "a person wrote on after it"
+    on = ts.fork(lm, ended, len(ended), max_new_tokens=3)
+    assert len(on) > len(ended), "a person may still go on from there"
+
+
+def test_a_stop_string_in_the_prompt_does_not_end_a_branch() -> None:
+    lm = endless()
+    parent = parent_of(lm, stop=("qqz",))
+    child = ts.fork(lm, parent, parent.prompt_length - 1, text="qqz")
+    assert len(child) > child.prompt_length
+    assert child.finish_reason == "length"
+
+
 def child_width(child: ts.Trace) -> int:
     return int((child.source == "forced").sum())
 

@@ -42,6 +42,10 @@ def fork(
 ) -> Trace:
     """Keep the tokens before a position, force a token or a text there, and go on.
 
+    What is forced after the prompt counts as generated: where its last token is an end or a stop
+    token, or completes a stop string, the branch ends there, as it would had that been drawn. Fork
+    at its end, forcing nothing, to go on all the same.
+
     Args:
         lm: the model that the trace came from.
         trace: the parent; it is not changed.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -113,18 +114,42 @@ def continue_text(
 
 
 def forced_end(lm: LanguageModel, chosen: BranchPlan) -> FinishReason | None:
-    """Why a branch ends with the token that was put there, as it would had the token been drawn;
-    None where it goes on."""
+    """Why a branch ends with the last token that was put there, as it would had that been drawn;
+    None where it goes on.
+
+    A stop string may begin anywhere in the text after the prompt, forced or drawn, but not in the
+    prompt. One that is complete before the last token was gone on from by a person.
+    """
     if not chosen.edit.token_ids or chosen.edit.kept:
         return None
-    request = chosen.request
-    return _ended_by_token(chosen.given[-1], end_ids(lm, request), request)
+    in_prompt = chosen.prompt_length > chosen.shared
+    ending = _Ending(lm, replace(chosen.request, stop=()) if in_prompt else chosen.request)
+    last: FinishReason | None = None
+    written = chosen.parent.token_ids[chosen.prompt_length : chosen.shared].tolist()
+    for token_id in (*written, *chosen.given):
+        last = ending.by(token_id)
+    return last
 
 
-def _ended_by_token(token_id: int, ends: frozenset[int], request: Request) -> FinishReason | None:
-    if token_id in ends:
-        return "eos"
-    return "stop" if token_id in request.stop_token_ids else None
+class _Ending:
+    """Says of each token of a text after its prompt, one after another, whether it ends there."""
+
+    def __init__(self, lm: LanguageModel, request: Request) -> None:
+        self._vocabulary = lm.vocabulary
+        self._end_ids = end_ids(lm, request)
+        self._stop_token_ids = request.stop_token_ids
+        self._matcher = StopMatcher(request.stop)
+
+    def by(self, token_id: int) -> FinishReason | None:
+        """Why the text ends with this token; None where it goes on."""
+        if token_id in self._end_ids:
+            return "eos"
+        if token_id in self._stop_token_ids:
+            return "stop"
+        special = token_id in self._vocabulary.special_ids
+        if not special and self._matcher.feed(self._vocabulary.token_bytes[token_id]):
+            return "stop"
+        return None
 
 
 class Chooser:
@@ -133,14 +158,11 @@ class Chooser:
     def __init__(
         self, lm: LanguageModel, request: Request, ids: torch.Tensor, prompt_length: int
     ) -> None:
-        self._vocabulary = lm.vocabulary
-        self._end_ids = end_ids(lm, request)
-        self._request = request
         self._ids = ids
         self._sampler = Sampler(request.sampling, prompt_length)
-        self._matcher = StopMatcher(request.stop)
+        self._ending = _Ending(lm, request)
         for token_id in ids[0, prompt_length : ids.shape[1] - request.max_new_tokens].tolist():
-            self._ended_by(token_id)
+            self._ending.by(token_id)
 
     def choose(
         self, distributions: Distributions, position: int, read_ahead: Sequence[int]
@@ -158,16 +180,7 @@ class Chooser:
                 choice = self._sampler.choose(logits, self._ids[:, : position + i], position + i)
             choices.append(choice)
             self._ids[0, position + i] = choice.token_id
-            finish = self._ended_by(choice.token_id)
+            finish = self._ending.by(choice.token_id)
             if finish is not None or [choice.token_id] != read_ahead[i : i + 1]:
                 break
         return choices, finish
-
-    def _ended_by(self, token_id: int) -> FinishReason | None:
-        ended = _ended_by_token(token_id, self._end_ids, self._request)
-        if ended is not None:
-            return ended
-        special = token_id in self._vocabulary.special_ids
-        if not special and self._matcher.feed(self._vocabulary.token_bytes[token_id]):
-            return "stop"
-        return None
