@@ -27,7 +27,7 @@ class ColourScale:
 
     - `shape`: in a log scale each factor of ten takes the same share of the colours.
     - `high`: takes the strongest colour, and so does what lies above; None is the largest number
-      of the map, and the legend says that it is relative to this map.
+      of the map or of its crop, and the legend says so.
     - `low`: of a log scale, takes the palest colour, and so does what lies below.
 
     Raises:

@@ -9,7 +9,7 @@ const TICK_GAP = 46;
 const NAME_GAP = 13;
 const PLACE_WIDTH = 34;
 const SHORT_LABEL = 24;
-const GUIDE_GAP = 7;
+const GUIDE_GAP = 14;
 const GUIDE_STRENGTH = 0.22;
 
 function cut(context, text, room) {
@@ -90,37 +90,40 @@ class Axis {
       const middle = this.along((from + to) / 2);
       if (from >= to || middle < free || middle > this.length - LABEL_FONT / 2) continue;
       const { font, faint } = this.theme;
-      this.write(visibleText(name), font, faint, middle, near, this.depth - near);
+      this.write(escapeHidden(name), font, faint, middle, near, this.depth - near);
       free = middle + NAME_GAP;
     }
   }
 }
 
-// Lines between the cells, and between the pieces of the text where they do not crowd.
-function drawLines(context, theme, space, guides) {
+// Lines between the cells, and between the pieces of the text while they do not crowd. Nothing is
+// drawn beyond the diagonal, where there are no cells.
+function drawLines(context, theme, space, map, guides) {
   const right = Math.min(space.plot.width, space.left(space.whole.right));
   const bottom = Math.min(space.plot.height, space.top(space.whole.bottom));
-  const vertical = (x) => context.fillRect(Math.round(x) - 0.5, 0, 1, bottom);
-  const horizontal = (y) => context.fillRect(0, Math.round(y) - 0.5, right, 1);
-  context.fillStyle = theme.panel;
+  const vertical = (key) => {
+    const top = space.top(Math.max(space.whole.top, rowFrom(map, key)));
+    context.fillRect(Math.round(space.left(key)) - 0.5, top, 1, bottom - top);
+  };
+  const horizontal = (row) => {
+    const end = Math.min(right, space.left(map.queries[row] + 1));
+    context.fillRect(0, Math.round(space.top(row)) - 0.5, end, 1);
+  };
   const [[key, endKey], [row, endRow]] = [space.keysInView(), space.rowsInView()];
-  if (space.scaleX >= LABEL_CELL) for (let at = key; at < endKey; at += 1) vertical(space.left(at));
-  if (space.scaleY >= LABEL_CELL) for (let at = row; at < endRow; at += 1) horizontal(space.top(at));
+  context.fillStyle = theme.panel;
+  if (space.scaleX >= LABEL_CELL) for (let at = key; at < endKey; at += 1) vertical(at);
+  if (space.scaleY >= LABEL_CELL) for (let at = row; at < endRow; at += 1) horizontal(at);
   context.fillStyle = theme.text;
   context.globalAlpha = GUIDE_STRENGTH;
-  spread(guides.keys.map(({ begin }) => space.left(begin)), right).forEach(vertical);
-  spread(guides.rows.map(({ begin }) => space.top(begin)), bottom).forEach(horizontal);
+  uncrowded(guides.keys, key, endKey, space.scaleX).forEach(vertical);
+  uncrowded(guides.rows, row, endRow, space.scaleY).forEach(horizontal);
   context.globalAlpha = 1;
 }
 
-// Of ascending pixels those within (0, end) that keep a distance from the one before.
-function spread(pixels, end) {
-  let free = 1;
-  return pixels.filter((pixel) => {
-    if (pixel < free || pixel >= end) return false;
-    free = pixel + GUIDE_GAP;
-    return true;
-  });
+// Where pieces begin in view; none where they are too small to tell their lines from the cells.
+function uncrowded(pieces, from, end, scale) {
+  const begins = pieces.map(({ begin }) => begin).filter((begin) => begin > from && begin < end);
+  return ((end - from) * scale) / (begins.length + 1) >= GUIDE_GAP ? begins : [];
 }
 
 // Hatches the columns of masked keys, never narrower than can be seen, and marks them on the axis.

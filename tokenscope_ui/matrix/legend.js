@@ -16,7 +16,7 @@ function numberText(value) {
 }
 
 // [place on the bar from 0 to 1, label]
-function ticksOf(scale, difference, largest) {
+function ticksOf(scale, difference) {
   const steps = difference ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
   let upper = steps.map((share) => scale.high * share);
   if (scale.shape === "log") {
@@ -25,7 +25,7 @@ function ticksOf(scale, difference, largest) {
     if (!upper.length) upper = [scale.low, scale.high];
   }
   const label = (value) => {
-    const beyond = value >= scale.high && largest > scale.high * 1.005 ? "≥\u2009" : "";
+    const beyond = value >= scale.high && scale.largest > scale.high * 1.005 ? "≥\u2009" : "";
     const below = scale.shape === "log" && value <= scale.low ? "≤\u2009" : "";
     return beyond + below;
   };
@@ -71,14 +71,14 @@ class Legend {
     this.title.replaceChildren(map.title, element("span", "unit", map.value));
     this.bar.style.background = barOf(theme, map.difference);
     this.ticks.replaceChildren(
-      ...ticksOf(scale, map.difference, map.largest).map(([place, label]) => {
+      ...ticksOf(scale, map.difference).map(([place, label]) => {
         const tick = element("span", "", label);
         tick.style.left = `${100 * place}%`;
         return tick;
       }),
     );
     const notes = [scale.shape === "log" ? "log scale" : "linear scale"];
-    if (scale.relative) notes.push("up to the largest of this map");
+    if (scale.relative) notes.push("up to the largest shown");
     this.note.textContent = notes.join(", ");
     const keys = [];
     if (map.masked.length) keys.push(swatch("hatched", `masked key${map.masked.length > 1 ? "s" : ""}`));

@@ -17,13 +17,17 @@ function decodeMap(bytes) {
   const queries = Int32Array.from({ length: rows }, (_, row) => (Array.isArray(given) ? given[row] : given + row));
   const offsets = new Uint32Array(rows + 1);
   for (let row = 0; row < rows; row += 1) offsets[row + 1] = offsets[row] + queries[row] + 1;
-  let largest = 0;
-  let hasMissing = false;
-  for (const code of codes) {
-    if (code > largest) largest = code;
-    if (code === MISSING) hasMissing = true;
+  return { ...header, codes, queries, offsets, hasMissing: codes.includes(MISSING) };
+}
+
+// The largest magnitude within a part of the map.
+function largestIn({ codes, queries, offsets }, { left, right, top, bottom }) {
+  let largest = ZERO;
+  for (let row = top; row < bottom; row += 1) {
+    const end = offsets[row] + Math.min(right, queries[row] + 1);
+    for (let at = offsets[row] + left; at < end; at += 1) if (codes[at] > largest) largest = codes[at];
   }
-  return { ...header, codes, queries, offsets, hasMissing, largest: MAGNITUDES[rankOf(largest)] || 0 };
+  return largest === ZERO ? 0 : MAGNITUDES[rankOf(largest)];
 }
 
 class Matrix {
@@ -89,9 +93,10 @@ class Matrix {
     this.view = view;
     if (!map) return;
     this.setWhole(view.crop);
-    const high = view.scale.high ?? (map.largest || 1);
+    const largest = largestIn(map, this.space.whole);
+    const high = view.scale.high ?? (largest || 1);
     const low = Math.min(view.scale.low, high / 10);
-    this.scale = { ...view.scale, low, high, relative: view.scale.high === null };
+    this.scale = { ...view.scale, low, high, largest, relative: view.scale.high === null };
     this.palette = paletteOf(this.scale, theme);
     this.guides = { keys: this.pieces(map.keys, (at) => at), rows: this.pieces(map.rows, (at) => rowFrom(map, at)) };
     this.legend.show(map, this.scale, theme);
@@ -299,7 +304,7 @@ class Matrix {
     this.inPlot(context, () => {
       drawMasked(context, theme, space, map);
       drawMissing(context, theme, space, map);
-      drawLines(context, theme, space, this.guides);
+      drawLines(context, theme, space, map, this.guides);
     });
     this.drawAxes(context);
     const pooled = Math.max(1, 1 / (space.scaleX * ratio)) * Math.max(1, 1 / (space.scaleY * ratio));

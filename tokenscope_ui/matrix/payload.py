@@ -22,6 +22,7 @@ _LOWEST = -35
 _MANTISSAS = 9 * 10 ** (DIGITS - 1)
 _FIRST_MANTISSA = 10 ** (DIGITS - 1)
 _TINY = 1
+_TOO_LARGE = 9.995
 
 
 def quantise(values: npt.NDArray[np.floating]) -> Codes:
@@ -36,6 +37,11 @@ def quantise(values: npt.NDArray[np.floating]) -> Codes:
         ValueError: a magnitude rounds to 10 or more.
     """
     magnitude = np.abs(values.astype(np.float64, copy=False))
+    if (magnitude >= _TOO_LARGE).any():
+        raise ValueError(
+            f"the largest magnitude is {np.nanmax(magnitude):.4g}; a map holds shares and their "
+            "differences, below 10"
+        )
     known = magnitude > 0
     exponent = np.floor(np.log10(magnitude, where=known, out=np.full(values.shape, -np.inf)))
     tiny = known & (exponent < _LOWEST)
@@ -44,17 +50,12 @@ def quantise(values: npt.NDArray[np.floating]) -> Codes:
     mantissa = np.rint(np.where(kept, magnitude, 0) * _UNITS[decade]).astype(np.int64)
     # 9.996 rounds up into the next decade; a logarithm rounded up leaves a mantissa below 100.
     mantissa, decade = _carried(mantissa, decade, magnitude, kept)
-    if (decade >= _DECADES).any():
-        raise ValueError(
-            f"the largest magnitude is {np.nanmax(magnitude):.4g}; a map holds shares and their "
-            "differences, below 10"
-        )
     rank = np.where(kept, _TINY + 1 + _MANTISSAS * decade + mantissa - _FIRST_MANTISSA, _TINY)
     codes = np.where(known, 2 * rank + 1 + (values < 0), ZERO)
     return np.where(np.isnan(magnitude), MISSING, codes).astype(np.uint16)
 
 
-_UNITS = 10.0 ** (DIGITS - 1 - _LOWEST - np.arange(_DECADES + 1))
+_UNITS = 10.0 ** (DIGITS - 1 - _LOWEST - np.arange(_DECADES))
 
 
 def _carried(
