@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import tiny_models
 from playwright.sync_api import Locator, Page, expect
 
 import tokenscope_core as ts
+from browser.table import pick_cell
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 LOAD_MS = 90_000
@@ -122,14 +124,27 @@ def test_a_head_is_opened_from_the_overview_of_all(page: Page) -> None:
     turn_to(page, "Heads")
     chart = page.get_by_test_id("stVegaLiteChart").first
     expect(chart).to_be_visible(timeout=LOAD_MS)
-    page.get_by_text("Small pictures").click()
     grid = chart.locator("canvas, svg").first
     expect(grid).to_be_visible()
-    box = chart.bounding_box()
-    assert box is not None
     # The second row and column: the axis takes the first fifty pixels.
-    grid.click(position={"x": 110, "y": 55})
-    expect(page.get_by_text("Layer 1, head 1")).to_be_visible()
+    pick_cell(grid, 143, 93, page.get_by_text("Layer 1, head 1"))
     page.get_by_role("button", name="As a matrix").click()
     expect(page.get_by_text("Layer 1, head 1").first).to_be_visible()
     expect(page.locator("canvas").last).to_be_visible(timeout=LOAD_MS)
+
+
+def test_what_is_too_much_is_captured_in_part_at_a_click(
+    open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_CAPTURE_MB", "1")
+    lm = ts.load_model(os.environ["TOKENSCOPE_MODELS"] + "/tiny")
+    trace = ts.score(lm, CODE * 6)
+    store = ts.Store()
+    store.put(trace)
+    store.close()
+    page = open_app(APP, f"attention?run={trace.key}&view=token&layer=1&token={len(trace) - 1}")
+    page.get_by_role("button", name="Capture layer 1").click(timeout=LOAD_MS)
+    expect(page.get_by_text("too much at once")).to_be_visible(timeout=LOAD_MS)
+    page.get_by_role("button", name=re.compile("rows")).click()
+    expect(page.get_by_text("Only the rows")).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_text("sink shown")).to_be_visible()

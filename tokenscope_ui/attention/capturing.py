@@ -7,14 +7,20 @@ from typing import Any
 
 import streamlit as st
 
-from tokenscope_core import CapabilityError, SelectionTooLargeError, TokenScopeError, Trace
+from tokenscope_core import (
+    CapabilityError,
+    ModelChoice,
+    SelectionTooLargeError,
+    TokenScopeError,
+    Trace,
+)
 from tokenscope_core.analyses import Analysis
 from tokenscope_core.analysis_jobs import AnalysisView
-from tokenscope_core.attention.selection import Selection
 from tokenscope_core.attention.tasks import AttentionOf
 from tokenscope_ui import problems, progress, runs
 from tokenscope_ui.attention import captures, state
 from tokenscope_ui.attention.costs import cost_text, is_small, smaller
+from tokenscope_ui.attention.look import Look
 from tokenscope_ui.attention.model import reader_of
 from tokenscope_ui.attention.rows import row_of
 from tokenscope_ui.formatting import count_text, duration_text
@@ -43,7 +49,7 @@ def need(trace: Trace, analysis: Analysis, what: str) -> Any:
     if found is None or captures.stopped(analysis):
         polling = view is not None
         st.fragment(_box, run_every=_POLL_S if polling else None)(
-            trace, analysis, what, polling=polling
+            trace, analysis, what, state.current(), polling=polling
         )
     return found
 
@@ -74,10 +80,11 @@ def _patiently(analysis: Analysis) -> AnalysisView | None:
     return view
 
 
-def _box(trace: Trace, analysis: Analysis, what: str, *, polling: bool) -> None:
+def _box(trace: Trace, analysis: Analysis, what: str, look: Look, *, polling: bool) -> None:
     view = captures.follow(analysis)
-    if polling != (view is not None):
-        # It began or ended in here: the polling, and what was found, follow with a full rerun.
+    if polling != (view is not None) or look != state.current():
+        # It began or ended in here, or something else is wanted now: the polling, and what was
+        # found, follow with a full rerun.
         st.rerun()
     with st.container():
         problem = captures.problem(analysis)
@@ -138,19 +145,25 @@ def _refusal(trace: Trace, analysis: Analysis, problem: SelectionTooLargeError, 
     with problems.box(problem, title=f"{what} is too much at once", key="problem attention"):
         if not isinstance(analysis, AttentionOf):
             return
+        reader = reader_of(trace)
         selected, head = runs.current().selected, state.current().head
         at = None if selected is None else row_of(selected, state.current().question)
         for number, (words, less) in enumerate(
-            smaller(reader_of(trace), trace, problem, analysis.selection, at, head)
+            smaller(reader, trace, problem, analysis.selection, at, head)
         ):
             st.button(
                 f"Capture {words}", key=f"attention smaller {number}", on_click=_take_less,
-                args=(less,),
+                args=(reader.choice, AttentionOf(trace, less)),
             )  # fmt: skip
 
 
-def _take_less(less: Selection) -> None:
-    changes: dict[str, Any] = {"queries": less.queries, "alone": less.heads is not None}
-    if less.heads is not None:
-        changes["head"] = less.heads[0]
+def _take_less(model: ModelChoice, less: AttentionOf) -> None:
+    """Look at less of the layer, and have it captured."""
+    selection = less.selection
+    changes: dict[str, Any] = {
+        "queries": selection.queries, "alone": selection.heads is not None,
+    }  # fmt: skip
+    if selection.heads is not None:
+        changes["head"] = selection.heads[0]
     state.choose(**changes)
+    captures.start(model, less)

@@ -122,7 +122,7 @@ def head_chart(
             legend=alt.Legend(gradientLength=160, format=form),
         ),
         stroke=alt.condition("datum.chosen", alt.value(_SELECTED), alt.value("#80808030")),
-    ).add_params(pick)  # fmt: skip
+    )  # fmt: skip
     layers: list[alt.Chart] = [cells]
     if pictures:
         side = _PICTURE - 2 * _FRAME
@@ -134,6 +134,8 @@ def head_chart(
                 text="few:N", color=alt.condition(dark, alt.value("#FFFFFF"), alt.value("#1A1A1A"))
             )
         )
+    # On top of all: what is drawn over a cell would take its clicks.
+    layers.append(base.mark_rect(opacity=0).encode(opacity=alt.value(0)).add_params(pick))
     size = _PICTURE if pictures else _CELL
     chart: alt.LayerChart = alt.LayerChart(layer=layers)
     return chart.properties(height=alt.Step(size), width=alt.Step(size if pictures else size + 6))
