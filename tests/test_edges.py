@@ -22,10 +22,13 @@ from tokenscope_core import (
     Store,
     TokenScopeError,
 )
+from tokenscope_core.branches import alternatives
+from tokenscope_core.branching import fork
 from tokenscope_core.decoding import generate
 from tokenscope_core.jobs import JobView, Ticket
 from tokenscope_core.models import describe
 from tokenscope_core.service import GenerationService
+from tokenscope_core.tasks import Branched, Task
 
 WAIT_S = 30.0
 PROMPT = "def add("
@@ -38,7 +41,7 @@ class Service:
         self._store = store
         self._services: list[GenerationService] = []
 
-    def __call__(self, lm: LanguageModel, request: Request) -> Ticket:
+    def __call__(self, lm: LanguageModel, request: Request | Task) -> Ticket:
         self._services.append(GenerationService(self._store, load=lambda *_: lm))
         return self._services[-1].submit("tokenscope-py", request, "tab")
 
@@ -110,6 +113,34 @@ def test_a_context_that_fills_up_says_how_many_tokens_it_holds(run: Service, sto
     fitting = view.error.context_length - view.error.prompt_tokens
     again = run(unstated, Request(PROMPT, max_new_tokens=fitting)).wait(WAIT_S)
     assert again.phase == "done"
+
+
+def test_branches_that_fill_a_context_up_say_so_of_themselves(run: Service) -> None:
+    lm = describe(
+        tiny_models.model("gpt2"), tiny_models.tokenizer(), tiny_models.files("learned positions")
+    )
+    unstated = replace(lm, context_length=None, end_ids=frozenset())
+    parent = run(unstated, Request(PROMPT, max_new_tokens=30)).wait(WAIT_S).trace
+    assert parent is not None
+    position, asked = parent.prompt_length + 20, tiny_models.CONTEXT
+    grown = alternatives(parent, position, 3, max_new_tokens=asked)
+    view = run(unstated, Branched(grown)).wait(WAIT_S)
+    error = view.error
+    assert isinstance(error, ContextLengthError)
+    assert error.branch
+    figures = (error.prompt_tokens, error.max_new_tokens, error.context_length)
+    assert figures == (position + 1, asked, tiny_models.CONTEXT)
+    assert len(view.traces) == 3
+
+
+def test_a_branch_too_long_for_its_model_is_not_offered_as_a_prompt() -> None:
+    lm = tiny_models.language_model()
+    parent = generate(lm, Request(PROMPT, max_new_tokens=4))
+    with pytest.raises(ContextLengthError) as caught:
+        fork(lm, parent, len(parent), text="x = 1\n" * 4, max_new_tokens=tiny_models.CONTEXT)
+    assert "The branch begins with" in caught.value.asked
+    assert not caught.value.tail
+    assert "prompt" not in caught.value.action
 
 
 def test_anything_unexpected_keeps_the_tokens_and_the_service_goes_on(

@@ -177,7 +177,7 @@ def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
     require_known(chosen.request.stop_token_ids, lm.identity.vocabulary_size)
     ids = np.concatenate([chosen.parent.token_ids[: chosen.shared], chosen.given])
     text: list[int] = ids.astype(np.int64).tolist()
-    require_context(lm, chosen.request, text)
+    require_context(lm, chosen.request, text, branch=True)
     return text
 
 

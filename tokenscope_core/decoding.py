@@ -134,8 +134,11 @@ def _keep(lm: LanguageModel, text: Sequence[int], reader: Reader) -> None:
         lm.prefixes.keep(text[:length], reader.branch(length))
 
 
-def require_context(lm: LanguageModel, request: Request, ids: Sequence[int]) -> None:
-    """Refuse what the model's context cannot hold.
+def require_context(
+    lm: LanguageModel, request: Request, ids: Sequence[int], *, branch: bool = False
+) -> None:
+    """Refuse what the model's context cannot hold; `ids` are a prompt, or what a branch begins
+    with.
 
     Raises:
         ContextLengthError: given and new tokens together are too many.
@@ -147,7 +150,10 @@ def require_context(lm: LanguageModel, request: Request, ids: Sequence[int]) -> 
             max_new_tokens=request.max_new_tokens,
             context_length=lm.context_length,
             # The tail of a layout would be the suffix alone, or half a conversation.
-            tail="" if request.messages or request.suffix is not None else _tail(lm, ids, room),
+            tail=""
+            if branch or request.messages or request.suffix is not None
+            else _tail(lm, ids, room),
+            branch=branch,
         )
 
 

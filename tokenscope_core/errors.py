@@ -43,23 +43,34 @@ class ContextLengthError(RequestError):
 
     `prompt_tokens`, `max_new_tokens` and `context_length` are counts of tokens, so that a caller
     can offer the ways out: fewer new tokens, or `tail`, the last part of the prompt that leaves
-    room for the new tokens (empty when they alone fill the context).
+    room for the new tokens (empty when they alone fill the context). Of a `branch`,
+    `prompt_tokens` are all that it begins with, shared or put there, and there is no `tail`.
     """
 
     def __init__(
-        self, *, prompt_tokens: int, max_new_tokens: int, context_length: int, tail: str
+        self,
+        *,
+        prompt_tokens: int,
+        max_new_tokens: int,
+        context_length: int,
+        tail: str,
+        branch: bool = False,
     ) -> None:
         excess = prompt_tokens + max_new_tokens - context_length
+        begins = "The branch begins with" if branch else "The prompt has"
         super().__init__(
-            asked=f"The prompt has {prompt_tokens:,} tokens and {max_new_tokens:,} new ones "
+            asked=f"{begins} {prompt_tokens:,} tokens and {max_new_tokens:,} new ones "
             "were asked for.",
             found=f"The model's context holds {context_length:,}: {excess:,} too many.",
-            action="Ask for fewer new tokens, shorten the prompt or keep only its tail.",
+            action="Put in less, fork earlier, or ask for fewer new tokens."
+            if branch
+            else "Ask for fewer new tokens, shorten the prompt or keep only its tail.",
         )
         self.prompt_tokens = prompt_tokens
         self.max_new_tokens = max_new_tokens
         self.context_length = context_length
         self.tail = tail
+        self.branch = branch
 
 
 class SelectionTooLargeError(RequestError):

@@ -30,15 +30,17 @@ def explain(
     prompt_tokens: int = 0,
     new_tokens: int = 0,
     max_new_tokens: int = 0,
+    branch: bool = False,
 ) -> TokenScopeError:
     """The error to show for one that ended a run.
 
     Args:
         error: what was raised.
         model: what the model is called.
-        prompt_tokens: how many of the prompt's tokens had been read.
+        prompt_tokens: how many of the prompt's tokens had been read; all that a branch begins with.
         new_tokens: how many tokens had been generated.
         max_new_tokens: how many were asked for.
+        branch: whether it was one.
     """
     if isinstance(error, TokenScopeError):
         return error
@@ -57,6 +59,7 @@ def explain(
             max_new_tokens=max_new_tokens,
             context_length=prompt_tokens + new_tokens - 1,
             tail="",
+            branch=branch,
         )
     return TokenScopeError(
         asked=f"A run on “{model}” was in progress.",

@@ -113,13 +113,18 @@ class Job(Work):
         """Close it with an error to show, keeping what had been decoded before it."""
         traces = self._kept_so_far(keep)
         with self._lock:
+            # Texts written side by side fail together, and others one after another: the longest.
+            lengths = [self._lengths(text) for text in range(self.task.texts)]
+            text = max(range(self.task.texts), key=lambda text: sum(lengths[text]))
+            given, drawn = lengths[text]
             self._phase = "failed"
             self._error = explain(
                 error,
                 model=self.model.label,
-                prompt_tokens=self._prompt_tokens,
-                new_tokens=self._new_tokens,
-                max_new_tokens=self.request.max_new_tokens,
+                prompt_tokens=given,
+                new_tokens=drawn,
+                max_new_tokens=self.task.new_tokens(text),
+                branch=self.task.parent is not None,
             )
             self._close(traces)
 
@@ -161,6 +166,12 @@ class Job(Work):
         with self._lock:
             self._phase, self._from_store = phase, from_store
             self._close(traces)
+
+    def _lengths(self, text: int) -> tuple[int, int]:
+        """How many tokens a text had been given until now, shared ones included, and drawn."""
+        parts, shared = self._rows[text].values(), self.task.shared(text)
+        drawn = sum(len(p) for p in parts if p.source == "sampled" and p.start >= shared)
+        return sum(map(len, parts)) - drawn, drawn
 
     def _close(self, traces: Sequence[Trace]) -> None:
         if traces:

@@ -38,6 +38,9 @@ class Task(Protocol):
     def most_new_tokens(self) -> int:
         """How many tokens are generated at most, in all texts together."""
 
+    def new_tokens(self, text: int) -> int:
+        """How many tokens are generated at most in one text."""
+
     def shared(self, text: int) -> int:
         """How many tokens a text begins with that are copied from another trace."""
 
@@ -84,6 +87,10 @@ class Prompted:
     def keys(self, fingerprint: str) -> tuple[str, ...]:
         """The key of the one trace."""
         return (recipe_key(fingerprint, self.request),)
+
+    def new_tokens(self, text: int) -> int:
+        """As the request says."""
+        return self.request.max_new_tokens
 
     def shared(self, text: int) -> int:
         """None."""
@@ -139,6 +146,10 @@ class Branched:
     def most_new_tokens(self) -> int:
         """Of all branches; those that fork further on have less to write."""
         return sum(plan.request.max_new_tokens for plan in self.plans)
+
+    def new_tokens(self, text: int) -> int:
+        """Of one branch."""
+        return self.plans[text].request.max_new_tokens
 
     def shared(self, text: int) -> int:
         """What a branch shares with its parent."""

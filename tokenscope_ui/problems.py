@@ -16,7 +16,8 @@ _ENDED_EARLY = "The run ended early; what it had decoded is kept below"
 def show(problem: TokenScopeError) -> None:
     """Draw an error of the decode page, with its ways out."""
     with box(problem, title=_ENDED_EARLY if _kept_something(problem) else _NOT_RUN):
-        if isinstance(problem, ContextLengthError):
+        # The controls do not say what a branch was to be, so that they cannot run less of it.
+        if isinstance(problem, ContextLengthError) and not problem.branch:
             _offer_to_fit(problem)
         if isinstance(problem, ModelTooLargeError) and problem.fitting_dtype is not None:
             st.button(
