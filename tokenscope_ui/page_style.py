@@ -1,4 +1,5 @@
-"""The few things the theme cannot say: a code font in the prompt, less space around the page."""
+"""The few things the theme cannot say: a code font in the prompt, less space around the page,
+columns that stand one below the other where the window is too narrow for two."""
 
 from __future__ import annotations
 
@@ -16,6 +17,12 @@ _STYLE = """
     justify-content: flex-start; padding: 0.1rem 0.4rem; min-height: 0;
   }
   [class*="st-key-figures"] [data-testid="stMetricValue"] { font-size: 1.15rem; }
+  /* Streamlit stacks columns below 640 px only, and its side bar takes 300 of what there is. */
+  @media (max-width: 900px) {
+    [data-testid="stMain"] [data-testid="stColumn"] {
+      flex: 1 1 100%; width: 100%; min-width: 100%;
+    }
+  }
   [class*="st-key-problem"] { background: color-mix(in srgb, var(--st-red-color) 6%, transparent); }
 </style>
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from tokenscope_core.model_files import SHIPPED_FOLDER
@@ -154,6 +154,29 @@ def test_markup_in_a_prompt_is_shown_as_text(open_decode: Open) -> None:
     assert "</script><img src=x" in page.locator(".strip").first.inner_text().replace("\n", "")
     assert page.locator(".strip img").count() == 0
     assert page.title() != "owned"
+
+
+def test_in_a_narrow_window_the_figures_stand_below_the_code(open_decode: Open) -> None:
+    page = open_decode()
+    generate(page)
+    beside = figures_and_strip(page)
+    page.set_viewport_size({"width": 800, "height": 900})
+    expect(tokens(page).first).to_be_visible()
+    page.wait_for_timeout(500)
+    below = figures_and_strip(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert beside[0]["x"] > beside[1]["x"] + beside[1]["width"]
+    assert below[0]["x"] == pytest.approx(below[1]["x"], abs=2)
+    assert below[0]["width"] == pytest.approx(below[1]["width"], abs=2)
+
+
+def figures_and_strip(page: Page) -> list[FloatRect]:
+    columns = page.get_by_test_id("stColumn")
+    boxes = [
+        columns.filter(has_text="Most surprising tokens").last.bounding_box(),
+        columns.filter(has=page.locator(".strip")).last.bounding_box(),
+    ]
+    return [box for box in boxes if box is not None]
 
 
 def test_a_deep_link_to_a_page_keeps_the_navigation(open_app: Open) -> None:
