@@ -53,13 +53,18 @@ def edges(trace: Trace, position: int) -> tuple[int, ...]:
     return code_standing.ends_of(trace, around[-1]) if around else ()
 
 
-def candidates_note(trace: Trace, position: int) -> None:
-    """Say what the signs beside the candidates mean, or why there are none."""
+def candidates_note(trace: Trace, position: int, *, marked: bool) -> None:
+    """Say what the signs beside the candidates mean, or why there are none (not `marked`)."""
     found = code_standing.known_language(trace)
     verdicts = code_standing.breaking(trace, position)
     judged = [verdict for verdict in verdicts if verdict is not None]
     if found is None:
         st.caption("No known language fits this text, so no candidate is judged as code.")
+    elif any(judged) and not marked:
+        st.caption(
+            f"None of the candidates shown would break the code here; {sum(judged):,} of the "
+            "less likely would. Switch on all candidates to see which."
+        )
     elif any(judged):
         st.caption(
             f"{WARNING} would break the code here: nothing that could follow makes it valid "

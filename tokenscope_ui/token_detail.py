@@ -11,7 +11,7 @@ import streamlit as st
 from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
 from tokenscope_ui import choices, code_panel, code_standing, influence, runs
-from tokenscope_ui.charts import REMOVED, candidate_chart, candidate_table
+from tokenscope_ui.charts import BREAKS, REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.formatting import FINISH_WORDS, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
 
@@ -98,7 +98,7 @@ def _candidates(trace: Trace, position: int) -> None:
     st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
     if REMOVED in set(table["kind"]):
         st.caption("Hollow, with ✕: removed by the filters before the draw.")
-    code_panel.candidates_note(trace, position)
+    code_panel.candidates_note(trace, position, marked=BREAKS in set(table["code"]))
 
 
 def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:

@@ -119,6 +119,17 @@ def test_the_page_leads_from_a_broken_place_to_the_break(app: App) -> None:
     assert "would break the code here" in app.texts
 
 
+def test_a_sign_is_only_explained_beside_candidates_that_bear_it(app: App) -> None:
+    text = words(UNFINISHED)
+    harmless = [b" x%d" % i for i in range(11)]
+    trace = trace_of(text, candidates=[[piece, *harmless, b" )]} "] for piece in text])
+    at_decode(app, trace, place(UNFINISHED, b" a"))
+    assert "None of the candidates shown would break the code here; 1 of the less" in app.texts
+    app.test.toggle(key="all candidates").set_value(True)
+    app.run()
+    assert "nothing that could follow makes it valid (1 of 13 candidates)" in app.texts
+
+
 def test_text_that_would_break_the_code_is_said_to_before_it_is_put_there() -> None:
     trace, at = traced(UNFINISHED), place(UNFINISHED, b" a")
     assert code_standing.would_break(trace, at, b" ))")
