@@ -220,7 +220,10 @@ def verdict_ribbon(runs: pd.DataFrame) -> alt.Chart:
             y2=alt.value(alt.ExprRef(f"height + {_RIBBON}")),
             fill=alt.Fill(
                 "verdict:N", scale=verdicts,
-                legend=alt.Legend(title="the code so far", orient="top", titleOrient="left"),
+                # Beside the other legend, or in one row, a narrow panel would cut it off.
+                legend=alt.Legend(
+                    title="the code so far", orient="bottom", titleOrient="left", columns=1
+                ),
             ),
             tooltip=[
                 alt.Tooltip("first:Q", title="from position", format=",d"),
