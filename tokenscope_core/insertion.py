@@ -49,7 +49,7 @@ def insertion(files: ModelFiles, text: str, *, before: bytes, after: bytes) -> I
         return Insertion(
             token_ids=ids,
             pieces=tuple(vocabulary.token_bytes[i] for i in ids),
-            otherwise=ids != _typed_together(tokenizer, vocabulary, before, text.encode(), after),
+            otherwise=ids != _typed_together(tokenizer, vocabulary, before, text, after),
         )
 
 
@@ -84,12 +84,17 @@ def _typed_together(
     tokenizer: PreTrainedTokenizerBase,
     vocabulary: Vocabulary,
     before: bytes,
-    inserted: bytes,
+    inserted: str,
     after: bytes,
 ) -> tuple[int, ...]:
-    """The tokens that touch the inserted bytes where all three are split as one text."""
-    start, end = len(before), len(before) + len(inserted)
-    ids = _plain_ids(tokenizer, (before + inserted + after).decode("utf-8", errors="replace"))
+    """The tokens that touch the inserted text where all three are split as one.
+
+    Half a character, which a token before or after may hold, cannot be typed: U+FFFD stands in.
+    """
+    lead, rest = (part.decode("utf-8", errors="replace") for part in (before, after))
+    start = len(lead.encode())
+    end = start + len(inserted.encode())
+    ids = _plain_ids(tokenizer, lead + inserted + rest)
     touching, offset = [], 0
     for token_id, piece in zip(ids, vocabulary.pieces(ids), strict=True):
         if piece and offset < end and offset + len(piece) > start:
