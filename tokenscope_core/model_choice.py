@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tokenscope_core.errors import ModelError
 
-DTYPES = ("float32", "bfloat16", "float16")
+HALF_PRECISIONS = ("bfloat16", "float16")
+DTYPES = ("float32", *HALF_PRECISIONS)
 BYTES_PER_NUMBER = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 

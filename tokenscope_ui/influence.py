@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -13,6 +14,8 @@ from tokenscope_core.analyses import InfluenceOf
 from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
 from tokenscope_core.branches import alternatives, turning_points
 from tokenscope_core.metric_registry import INFLUENCE
+from tokenscope_core.model_choice import HALF_PRECISIONS
+from tokenscope_core.model_files import find
 from tokenscope_ui import choices, runs, what_if
 from tokenscope_ui.formatting import count_text, duration_text, metric_text
 from tokenscope_ui.scales import LogUnit, to_screen
@@ -199,6 +202,23 @@ def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:
             on_click=runs.select, args=(position,), type="tertiary",
         )  # fmt: skip
     st.caption("Tint by *influence* to see it on the code.")
+    precision = _precision(trace)
+    if precision in HALF_PRECISIONS:
+        st.caption(
+            f"The model runs in {precision}: its rounding is in these figures, since what was "
+            "recorded token by token is compared with what was read again in blocks. Small ones "
+            "may be nothing else."
+        )
+
+
+def _precision(trace: Trace) -> str | None:
+    """In which precision a trace's model ran; None where that model is not at hand."""
+    choice = runs.model_of(trace)
+    with contextlib.suppress(TokenScopeError):
+        files = find(choice.name)
+        if files is not None and files.fingerprint_in(choice.dtype) == trace.model.fingerprint:
+            return choice.dtype or files.precision
+    return None
 
 
 def _on_screen(found: Influence, position: int, unit: LogUnit) -> float:

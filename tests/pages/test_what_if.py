@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tokenscope_core import Influence, Session, Trace
+from tokenscope_core import ContextLengthError, Influence, Session, Trace
 from tokenscope_core import session as session_module
 from tokenscope_core.analyses import InfluenceOf
 from tokenscope_core.counterfactual import Effect
@@ -190,6 +190,17 @@ def test_influence_is_measured_and_tints_the_code(app: App) -> None:
     assert "bits" in jumps[0].label
 
 
+@pytest.mark.parametrize(("dtype", "said"), [("as stored", False), ("bfloat16", True)])
+def test_influence_in_half_precision_says_that_it_holds_rounding(
+    app: App, dtype: str, said: bool
+) -> None:
+    app.test.session_state["dtype"] = dtype
+    app.open().generate()
+    app.test.button(key="measure influence").click()
+    app.run().until(lambda: "Tint by" in app.run().texts)
+    assert ("rounding is in these figures" in app.texts) == said
+
+
 def test_influence_that_was_measured_is_there_after_a_reload(app: App) -> None:
     app.open().generate()
     app.test.button(key="measure influence").click()
@@ -300,6 +311,16 @@ def test_influence_that_ended_while_another_branch_was_shown_is_not_lost(drawn: 
     drawn.run()
     assert trace(drawn).key == child.key
     assert root.key in measuring.found
+
+
+def test_a_branch_too_long_for_the_model_is_not_offered_as_another_run(drawn: App) -> None:
+    problem = ContextLengthError(
+        prompt_tokens=100, max_new_tokens=50, context_length=120, tail="", branch=True
+    )
+    drawn.test.session_state["run_state"] = replace(drawn.state, problem=problem)
+    drawn.run()
+    assert "The branch begins with 100 tokens" in drawn.texts
+    assert not [label for label in drawn.buttons if "instead" in label or "tail" in label]
 
 
 def test_a_prompt_that_a_person_changed_is_not_blamed_on_the_tokenizer(drawn: App) -> None:
