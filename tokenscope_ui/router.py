@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
-from tokenscope_ui import page_style, server, visitors
+from tokenscope_ui import address, page_style, runs, server, visitors
 from tokenscope_ui.share import on_screen, opening, opening_view
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,6 +69,8 @@ def run_app() -> None:
 
 def _open_or_run(page: StreamlitPage) -> None:
     """Draw what the address shares, before it is opened; else the page itself."""
+    state = runs.current()
+    address.mount(provisional=state.address if state.busy else None)
     shared = opening.take_up()
     there = opening.destination()
     if there is not None:

@@ -1,7 +1,8 @@
 """The run a browser session looks at: started, followed, stopped, and found again by its link.
 
-The address holds `run`: the id of a run in progress or the key of a finished trace. It is the one
-place that says what is shown, so reload, the back button and a copied address all work. What a run
+The address holds `run`: the id of a run in progress or the key of a finished trace; and `token`,
+the selected position. It is the one place that says what is shown, so reload, the back button and a
+copied address all work. What a run
 has made is handed to the tree of branches (`sessions`).
 """
 
@@ -19,7 +20,7 @@ from tokenscope_core.tasks import Branched, Task
 from tokenscope_ui import imported, sessions
 from tokenscope_ui.server import service, subscriber
 
-RUN_PARAMETER = "run"
+RUN_PARAMETER, TOKEN_PARAMETER = "run", "token"
 _STATE = "run_state"
 _SEEN = "run_address_seen"
 
@@ -55,13 +56,10 @@ def _set(state: RunState) -> None:
 
 def publish() -> None:
     """Make the address name what is shown; for the page that shows it."""
-    address = current().address
-    st.session_state[_SEEN] = address
-    if address is None:
-        st.query_params.pop(RUN_PARAMETER, None)
-    elif st.query_params.get(RUN_PARAMETER) != address:
-        st.query_params[RUN_PARAMETER] = address
-    sessions.publish()
+    state = current()
+    st.session_state[_SEEN] = state.address
+    token = None if state.selected is None else str(state.selected)
+    sessions.publish(**{RUN_PARAMETER: state.address, TOKEN_PARAMETER: token})
 
 
 def start(model: str | ModelChoice, request: Request | Task) -> None:
@@ -188,6 +186,9 @@ def restore() -> tuple[ModelChoice, Request] | None:
     Returns the model and the request of a newly shown run, for the controls to be filled with.
     """
     problem = None
+    if current().busy and _SEEN in st.session_state:
+        # Going back would let go of the run in progress: it stays, and so does its address.
+        return None
     try:
         session = sessions.restore()
     except TokenScopeError as error:
@@ -221,6 +222,9 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if tree is not None and address in tree:
         sessions.change(tree.select(address))
     _set(RunState(address=address, trace=trace, problem=problem))
+    token = st.query_params.get(TOKEN_PARAMETER, "")
+    if token.isascii() and token.isdecimal() and len(token) < 8:
+        select(int(token))
     return identified(trace.model) or ModelChoice(trace.model.name), _first_request(trace)
 
 

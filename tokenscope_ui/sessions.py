@@ -17,6 +17,7 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import RecordError, Session, TokenScopeError, Trace
+from tokenscope_ui import address as page_address
 from tokenscope_ui import imported, visitors
 from tokenscope_ui.server import service
 
@@ -187,15 +188,12 @@ def restore() -> Session | None:
     return session
 
 
-def publish() -> None:
-    """Make the address name the tree in hand."""
+def publish(**more: str | None) -> None:
+    """Make the address name the tree in hand, and what else a page says there."""
     held = state()
     name = None if held is None else held.name
     st.session_state[_SEEN] = name
-    if name is None:
-        st.query_params.pop(SESSION_PARAMETER, None)
-    elif st.query_params.get(SESSION_PARAMETER) != name:
-        st.query_params[SESSION_PARAMETER] = name
+    page_address.publish(**{SESSION_PARAMETER: name}, **more)
 
 
 def address() -> dict[str, str]:

@@ -195,15 +195,10 @@ def restore() -> None:
 
 def publish() -> None:
     """Make the address name the tree and the two branches."""
-    sessions.publish()
     session = sessions.current()
     addresses = (None, None) if session is None else keys(session)
     st.session_state[_SEEN] = addresses
-    for side, address in zip(SIDES, addresses, strict=True):
-        if address is None:
-            st.query_params.pop(side, None)
-        elif st.query_params.get(side) != address:
-            st.query_params[side] = address
+    sessions.publish(**dict(zip(SIDES, addresses, strict=True)))
 
 
 def _tree() -> str | None:

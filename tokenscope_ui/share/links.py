@@ -19,6 +19,8 @@ from tokenscope_core.share_view import View
 from tokenscope_ui.server import service
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER
 
+# Streamlit 1.67 leaves the page in the address of the server, other than its documentation says.
+_PAGE = "/share"
 _SHORT = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -44,7 +46,7 @@ def payload(session: Session, view: Mapping[str, View]) -> str:
 
 def address(text: str) -> str:
     """The address that opens a payload or a short link, as visitors reach this server."""
-    base = (st.context.url or "").partition("?")[0].rstrip("/")
+    base = (st.context.url or "").partition("?")[0].rstrip("/").removesuffix(_PAGE)
     return f"{base}/?{SHARE_PARAMETER}={text}"
 
 

@@ -124,7 +124,7 @@ def _branches(held: Opening, session: Session, found: Cost) -> None:
             "branch": text("branch", width="medium"),
             "origin": text("where it comes from", width="medium"),
             "standing": text("its trace", width="small"),
-            "new": st.column_config.NumberColumn("new tokens, at most", width="small"),
+            "new": st.column_config.NumberColumn("new tokens", width="small", help="At most."),
             "note": text("note", width="medium"),
         },
         key="shared branches",

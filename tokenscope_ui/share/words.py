@@ -19,8 +19,9 @@ def cost_text(shared: Shared, found: Cost, *, here: str = "here") -> str:
             if count > 1
             else f"Its trace is stored {here}: it opens at once, and nothing is computed."
         )
+    what = "Its trace" if count == 1 else f"{len(found.missing):,} of its {branches_text(count)}"
     return (
-        f"{len(found.missing):,} of its {branches_text(count)} must be computed {here}: at most "
+        f"{what} must be computed {here}: at most "
         f"{count_text(found.generated_tokens, 'token')} to generate and {found.read_tokens:,} to "
         "read."
     )

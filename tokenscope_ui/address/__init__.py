@@ -1,0 +1,34 @@
+"""The address bar: it says what is on screen, and the browser's Back and Forward follow it.
+
+Streamlit makes every change of a parameter a step of the browser's history. A page that fills in
+its address would take many steps to leave; here only another run, session or comparison is one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.components import v2 as components
+
+_SCRIPT = (Path(__file__).parent / "history.js").read_text(encoding="utf-8")
+_component = components.component("tokenscope.history", html="<i></i>", js=_SCRIPT)
+
+
+def mount(*, provisional: str | None) -> None:
+    """Keep the browser's history in order, on every page.
+
+    Args:
+        provisional: what the address calls the run in progress, which the key of its trace
+            replaces when it ends.
+    """
+    _component(key="history", data={"provisional": provisional})
+
+
+def publish(**parameters: str | None) -> None:
+    """Make the address name what is shown, in one step; None takes a parameter out."""
+    params = st.query_params
+    if all(params.get(name) == value for name, value in parameters.items()):
+        return
+    wanted = {**params.to_dict(), **parameters}
+    params.from_dict({name: value for name, value in wanted.items() if value is not None})
