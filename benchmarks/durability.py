@@ -66,7 +66,7 @@ def random_trace(seed: int) -> Trace:
         start=0,
         token_ids=draw.integers(0, _VOCABULARY, _TOKENS),
         source="prompt",
-        metrics={name: -np.abs(noise[:, 0]) for name in STORED},
+        metrics={name: -np.abs(noise[:, 0]) for name in STORED} | {"rank": np.ones(_TOKENS)},
         candidate_ids=draw.integers(0, _VOCABULARY, noise.shape),
         candidate_logprobs=-np.abs(noise),
         candidate_kept=np.full(noise.shape, NOT_DRAWN, dtype=np.int8),
