@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import streamlit as st
 
-from tokenscope_ui import runs
+from tokenscope_ui import address, runs
 from tokenscope_ui.attention.look import NAMES, Look, from_address, to_address
 
-TOKEN = "token"
+TOKEN = runs.TOKEN_PARAMETER
 _STATE = "attention"
 _SEEN = "attention_address_seen"
 
@@ -32,13 +32,13 @@ def choose(**changes: Any) -> None:
 
 def restore() -> None:
     """Take up what the address spells, where a person has changed it: a reload, a link."""
-    address = _address()
-    if not address or address == st.session_state.get(_SEEN):
+    given = _address()
+    if not given or given == st.session_state.get(_SEEN):
         return
-    st.session_state[_SEEN] = address
-    if "view" in address:
-        st.session_state[_STATE] = from_address(address)
-    token = address.get(TOKEN, "")
+    st.session_state[_SEEN] = given
+    if "view" in given:
+        st.session_state[_STATE] = from_address(given)
+    token = given.get(TOKEN, "")
     if token.isascii() and token.isdecimal() and len(token) < 8:
         runs.select(int(token))
 
@@ -49,13 +49,8 @@ def publish() -> None:
     selected = runs.current().selected
     if selected is not None:
         spelled[TOKEN] = str(selected)
-    before = _address()
     st.session_state[_SEEN] = spelled
-    for name in before.keys() - spelled.keys():
-        st.query_params.pop(name, None)
-    for name, value in spelled.items():
-        if before.get(name) != value:
-            st.query_params[name] = value
+    address.publish(**{name: spelled.get(name) for name in (*NAMES, TOKEN)})
 
 
 def _address() -> Mapping[str, str]:
