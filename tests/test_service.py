@@ -179,6 +179,38 @@ def test_one_who_stops_does_not_stop_the_other(start: Start, gate: Gate, model: 
     assert one.view().phase == "stopped"
 
 
+def test_two_places_of_one_visitor_want_the_same_run_each_for_itself(
+    start: Start, gate: Gate, model: str
+) -> None:
+    clock = Clock()
+    service = start(load=gate, clock=clock, limits=Limits(grace_s=60.0, jobs_per_visitor=2))
+    here = service.submit(model, request(), "tab", purpose="here")
+    there = service.submit(model, request(), "tab", purpose="there")
+    left = [service.submit(model, request(prompt="b"), "tab", purpose=p) for p in ("x", "y")]
+    here.stop()
+    service.lose("tab")
+    clock.now += 30.0
+    there.touch()
+    clock.now += 31.0
+    gate.opened.set()
+    assert there.wait(WAIT_S).phase == "done"
+    assert here.view().phase == "stopped"
+    assert [ticket.wait(WAIT_S).phase for ticket in left] == ["stopped", "stopped"]
+
+
+def test_asking_or_taking_hold_again_in_one_place_is_stopped_with_it(
+    start: Start, gate: Gate, model: str
+) -> None:
+    service = start(load=gate)
+    before = service.submit(model, request(), "tab", purpose="here")
+    service.submit(model, request(), "tab", purpose="here")
+    again = service.attach(before.job_id, "tab", purpose="here")
+    assert again is not None
+    again.stop()
+    gate.opened.set()
+    assert before.wait(WAIT_S).phase == "stopped"
+
+
 def test_a_run_survives_a_short_absence_and_ends_after_a_long_one(
     start: Start, gate: Gate, model: str
 ) -> None:

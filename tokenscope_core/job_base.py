@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from tokenscope_core.errors import TokenScopeError
 from tokenscope_core.load_progress import LoadProgress
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 Phase = Literal["queued", "loading", "running", "done", "stopped", "failed"]
 ENDED: frozenset[Phase] = frozenset({"done", "stopped", "failed"})
+
+
+class Holder(NamedTuple):
+    """Who waits for a job: a subscriber, and for what where it wants the same in several places."""
+
+    subscriber: str
+    purpose: str = ""
 
 
 class Work(ABC):
@@ -45,7 +52,7 @@ class Work(ABC):
         self._phase: Phase = "queued"
         self._load: LoadProgress | None = None
         self._error: TokenScopeError | None = None
-        self._subscribers: dict[str, float | None] = {}
+        self._holders: dict[Holder, float | None] = {}
 
     @abstractmethod
     def work(
@@ -87,37 +94,38 @@ class Work(ABC):
 
     @property
     def subscribers(self) -> tuple[str, ...]:
-        """Who waits for it, those among them who were lost included."""
+        """Who waits for it, each once, those among them who were lost included."""
         with self._lock:
-            return tuple(self._subscribers)
+            return tuple(dict.fromkeys(holder.subscriber for holder in self._holders))
 
     def loading(self, progress: LoadProgress | None = None) -> None:
         """The worker has taken the job and is getting the model ready."""
         with self._lock:
             self._phase, self._load = "loading", progress
 
-    def join(self, subscriber: str) -> None:
+    def join(self, holder: Holder) -> None:
         """Want it, or want it again."""
         with self._lock:
-            self._subscribers[subscriber] = None
+            self._holders[holder] = None
 
-    def leave(self, subscriber: str) -> None:
-        """No longer want it."""
+    def leave(self, holder: Holder) -> None:
+        """No longer want it; the subscriber's other purposes are not touched."""
         with self._lock:
-            self._subscribers.pop(subscriber, None)
+            self._holders.pop(holder, None)
 
     def lose(self, subscriber: str) -> None:
-        """The subscriber's connection is gone; it may come back."""
+        """The subscriber's connection is gone, whatever it wanted it for; it may come back."""
         with self._lock:
-            if subscriber in self._subscribers:
-                self._subscribers[subscriber] = self._clock()
+            for holder in self._holders:
+                if holder.subscriber == subscriber:
+                    self._holders[holder] = self._clock()
 
     def wanted(self, grace_s: float) -> bool:
         """Whether anyone still waits, counting those lost less than `grace_s` seconds ago."""
         now = self._clock()
         with self._lock:
             return any(
-                lost_at is None or now - lost_at < grace_s for lost_at in self._subscribers.values()
+                lost_at is None or now - lost_at < grace_s for lost_at in self._holders.values()
             )
 
 
@@ -143,22 +151,26 @@ AnyView = TypeVar("AnyView", bound=View)
 
 
 class Hold(ABC, Generic[AnyWork, AnyView]):
-    """One subscriber's hold on a job."""
+    """One subscriber's hold on a job, for one purpose: those for others are not stopped with it.
+
+    A second one for the same purpose, as after a reload, is the same hold again.
+    """
 
     def __init__(
         self,
         job: AnyWork,
         subscriber: str,
         *,
+        purpose: str = "",
         place: Callable[[Work], Place | None],
         keep: Callable[[Trace], object],
     ) -> None:
         self._job = job
-        self._subscriber = subscriber
+        self._holder = Holder(subscriber, purpose)
         self._place = place
         self._keep = keep
         self._stopped: AnyView | None = None
-        job.join(subscriber)
+        job.join(self._holder)
 
     @property
     def job_id(self) -> str:
@@ -172,7 +184,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
     def touch(self) -> None:
         """Say that the subscriber is there, after a connection was lost."""
         if self._stopped is None:
-            self._job.join(self._subscriber)
+            self._job.join(self._holder)
 
     def stop(self) -> AnyView:
         """Stop now. What there is is kept; others who want the same go on having it done."""
@@ -180,7 +192,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
         if view.ended:
             return view
         self._stopped = self._stopped_view(view)
-        self._job.leave(self._subscriber)
+        self._job.leave(self._holder)
         return self._stopped
 
     def wait(self, timeout_s: float, poll_s: float = 0.01) -> AnyView:

@@ -68,10 +68,19 @@ class GenerationService:
         self._answers = Answers(store)
         self.activity = Activity()
 
-    def submit(self, model: str | ModelChoice, wanted: Request | Task, subscriber: str) -> Ticket:
+    def submit(
+        self,
+        model: str | ModelChoice,
+        wanted: Request | Task,
+        subscriber: str,
+        *,
+        purpose: str = "",
+    ) -> Ticket:
         """Ask for a run; returns at once.
 
-        Complete traces in the store answer immediately; an equal run in progress is joined.
+        Complete traces in the store answer immediately; an equal run in progress is joined. Where a
+        subscriber may want the same run in several places, `purpose` names the place: to stop it in
+        one leaves the others alone.
 
         Raises:
             ModelNotAllowedError: the operator does not offer the model.
@@ -96,14 +105,14 @@ class GenerationService:
                 self._remember(job)
                 job.end("done", stored, from_store=True)
                 self.activity.note("from store", job)
-                return Ticket(job, subscriber, place=self._place, keep=self.keep)
+                return Ticket(job, subscriber, purpose=purpose, place=self._place, keep=self.keep)
             known = self._jobs.get(job_id)
             if isinstance(known, Job) and self._can_be_joined(known):
                 self.activity.note("joined", known)
             else:
                 job = Job(job_id, choice, task, clock=self._clock)
                 known = self._enqueue(job, subscriber)
-            return Ticket(known, subscriber, place=self._place, keep=self.keep)
+            return Ticket(known, subscriber, purpose=purpose, place=self._place, keep=self.keep)
 
     def analyse(
         self, model: str | ModelChoice, analysis: Analysis, subscriber: str
@@ -142,13 +151,14 @@ class GenerationService:
         """The whole result of an analysis where the store has it, else None; computes nothing."""
         return self._answers.result(analysis)
 
-    def attach(self, job_id: str, subscriber: str) -> Ticket | None:
-        """Take hold of a run by its id, after a reload; None when it is not known here."""
+    def attach(self, job_id: str, subscriber: str, *, purpose: str = "") -> Ticket | None:
+        """Take hold of a run by its id, after a reload, `purpose` as of `submit`; None when it is
+        not known here."""
         with self._changed:
             job = self._jobs.get(job_id)
             if not isinstance(job, Job):
                 return None
-            return Ticket(job, subscriber, place=self._place, keep=self.keep)
+            return Ticket(job, subscriber, purpose=purpose, place=self._place, keep=self.keep)
 
     def lose(self, subscriber: str) -> None:
         """A subscriber's connection is gone: its runs end unless it is back within the grace."""
@@ -214,7 +224,6 @@ class GenerationService:
         except QueueFullError:
             self.activity.note("refused", job)
             raise
-        job.join(subscriber)
         self._remember(job)
         self._pool.use(self, job.model).waiting.append(job)
         self._changed.notify_all()

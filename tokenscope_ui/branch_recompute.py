@@ -127,7 +127,8 @@ def _go_on(held: Recompute) -> None:
         return
     try:
         model = _model_of(session.model, session.branch(held.key).name)
-        ticket = service().submit(model, _task(missing[0], parent), subscriber())
+        task = _task(missing[0], parent)
+        ticket = service().submit(model, task, subscriber(), purpose=_STATE)
     except TokenScopeError as problem:
         _set(replace(held, ticket=None, problem=problem))
         return

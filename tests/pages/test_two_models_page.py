@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.tasks import Prompted
 from tokenscope_ui.server import service
-from tokenscope_ui.two_models import lines
+from tokenscope_ui.two_models import lines, state
 from tokenscope_ui.two_models.payload import compared
 from tokenscope_ui.two_models.state import Selection, TwoModels
 
@@ -257,11 +258,13 @@ def test_unusual_texts_are_compared_byte_for_byte(
 def test_stop_stops_both(page: App, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[Job] = []
 
-    def never_run(model: str, request: ts.Request, subscriber: str) -> Ticket:
+    def never_run(model: str, request: ts.Request, subscriber: str, *, purpose: str) -> Ticket:
         jobs.append(
             Job(str(len(jobs)), ModelChoice.of(model), Prompted(request), clock=time.monotonic)
         )
-        return Ticket(jobs[-1], subscriber, place=lambda _: None, keep=lambda _: None)
+        return Ticket(
+            jobs[-1], subscriber, purpose=purpose, place=lambda _: None, keep=lambda _: None
+        )
 
     monkeypatch.setattr(service(), "submit", never_run)
     page.press("Compare")
@@ -273,6 +276,32 @@ def test_stop_stops_both(page: App, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [job.wanted(0.0) for job in jobs] == [False, False]
     page.run()
     assert "Compare" in page.buttons
+
+
+def test_stop_leaves_the_same_run_of_the_decode_page_alone(
+    page: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, on = Event(), Event()
+    whole = Job.work
+
+    def slowly(self: Job, *arguments: Any) -> None:
+        begun.set()
+        assert on.wait(60.0)
+        whole(self, *arguments)
+
+    monkeypatch.setattr(Job, "work", slowly)
+    monkeypatch.setattr(state, "subscriber", lambda: "visitor")
+    choose(page, tiny_folder, tiny_folder, "x = 1\n")
+    page.press("Compare")
+    assert begun.wait(60.0)
+    ticket = shown(page).a.ticket
+    assert ticket is not None
+    request = ticket.view().request
+    same = service().submit(tiny_folder, request, "visitor")
+    page.press("Stop")
+    assert not shown(page).busy
+    on.set()
+    assert same.wait(60.0).phase == "done"
 
 
 def test_the_decoded_text_can_be_taken_over(app: App, tiny_folder: str) -> None:

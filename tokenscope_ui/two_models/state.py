@@ -17,6 +17,8 @@ from tokenscope_ui.server import service, subscriber
 
 SIDES = ("a", "b")
 _STATE = "two_models"
+# The page Decode may run the same.
+_PURPOSE = "two models"
 _SEEN = "two_models_address_seen"
 
 
@@ -87,7 +89,7 @@ def start(models: tuple[str, str], request: Request) -> None:
 
 def _started(model: str, request: Request) -> Side:
     try:
-        ticket = service().submit(model, request, subscriber())
+        ticket = service().submit(model, request, subscriber(), purpose=_PURPOSE)
     except TokenScopeError as error:
         return Side(model, problem=error)
     return Side(model, ticket.job_id, ticket)
@@ -159,7 +161,7 @@ def restore() -> TwoModels | None:
 def _found(address: str | None) -> Side:
     if address is None:
         return Side()
-    ticket = service().attach(address, subscriber())
+    ticket = service().attach(address, subscriber(), purpose=_PURPOSE)
     if ticket is not None:
         return Side(str(ticket.view().model), address, ticket)
     try:
