@@ -4,22 +4,33 @@ const STEPS = ["run", "session", "a", "b"];
 const INSTALLED = Symbol.for("tokenscope history");
 
 function isStep(before, after, provisional) {
+  // What a run in progress is called gives way to what it has made.
+  if (provisional.has(before.get("run"))) return false;
   return STEPS.some((name) => {
     const [old, now] = [before.get(name), after.get(name)];
-    return old !== null && now !== null && old !== now && old !== provisional;
+    return old !== null && now !== null && old !== now;
   });
 }
 
+// Going back on the page of a run in progress would leave it: it stays until it has ended or is
+// stopped, and the steps before it stay too.
+function stay(event, shared) {
+  const run = new URL(location.href).searchParams.get("run");
+  const leaves = run !== null && run !== shared.running && location.pathname === shared.page;
+  if (shared.running === null || !leaves) return;
+  event.stopImmediatePropagation();
+  history.forward();
+}
+
 function install() {
-  const shared = { provisional: new Set() };
+  const shared = { provisional: new Set(), running: null, page: null };
+  window.addEventListener("popstate", (event) => stay(event, shared), true);
   const push = history.pushState.bind(history);
   history.pushState = (state, title, url) => {
     const next = new URL(url ?? location.href, location.href);
     const here = new URL(location.href);
-    const provisional = here.searchParams.get("run");
-    const known = shared.provisional.has(provisional) ? provisional : undefined;
     const samePage = next.pathname === here.pathname;
-    if (samePage && !isStep(here.searchParams, next.searchParams, known)) {
+    if (samePage && !isStep(here.searchParams, next.searchParams, shared.provisional)) {
       history.replaceState(state, title, url);
     } else {
       push(state, title, url);
@@ -30,5 +41,8 @@ function install() {
 
 export default function ({ data }) {
   window[INSTALLED] ??= install();
-  if (data.provisional) window[INSTALLED].provisional.add(data.provisional);
+  const shared = window[INSTALLED];
+  shared.running = data.provisional;
+  shared.page = location.pathname;
+  if (data.provisional) shared.provisional.add(data.provisional);
 }
