@@ -78,6 +78,7 @@ def _open_or_run(page: StreamlitPage) -> None:
     if shared is not None:
         opening_view.show(shared)
         return
+    opening_view.say_origin(page.url_path or "decode")
     page.run()
     on_screen.remember(page.url_path or "decode")
 

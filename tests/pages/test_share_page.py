@@ -270,6 +270,7 @@ def test_openai_logprobs_are_shown_and_outlive_the_eviction_of_traces(app: App) 
     assert trace.text == "x = 1"
     app.test.switch_page("pages/decode.py")
     app.run().jump()
+    assert "shown as they stood in the file" in app.texts
     assert "not available" in "\n".join(str(m.value) for m in app.test.metric) + app.texts
     service().store.delete(trace.key)
     later = another(app, session=named(app))
@@ -285,6 +286,17 @@ def test_a_trace_file_alone_is_looked_at_first(
     assert "Open it here" in app.buttons
     app.press("Show the figures of the file")
     assert app.state.trace.token_ids.tolist() == root.token_ids.tolist()
+
+
+def test_figures_of_a_file_cannot_be_continued(app: App) -> None:
+    bring(open_page(app), "answer.json", json.dumps(ANSWER).encode())
+    app.test.switch_page("pages/decode.py")
+    app.run().jump()
+    before = len(tree(app))
+    app.press("Delete")
+    assert len(tree(app)) == before
+    assert not app.state.busy
+    assert app.state.problem is not None
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError
+from tokenscope_core.from_file import is_from_file
 from tokenscope_core.share_cost import Cost
-from tokenscope_ui import branch_recompute, problems, progress, sessions
+from tokenscope_ui import branch_recompute, problems, progress, runs, sessions
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
-from tokenscope_ui.share import opening, words
+from tokenscope_ui.share import on_screen, opening, words
 from tokenscope_ui.share.opening import Opening
 
 _POLL_S = 0.3
@@ -40,6 +41,16 @@ def show(held: Opening) -> None:
     _ways_on(held, held.shared, found)
     _branches(held, held.shared.session, found)
     _beginning(held.shared.session)
+
+
+def say_origin(page: str) -> None:
+    """Above a page of a session whose figures nobody computed here: that they came from a file."""
+    trace = runs.current().trace
+    if page in on_screen.PAGES and trace is not None and is_from_file(trace.model):
+        st.text(
+            f"Figures of “{trace.model.name}”: shown as they stood in the file, computed by nobody "
+            "here. They can be looked at and compared, but not continued."
+        )
 
 
 def _about(held: Opening, shared: Shared, found: Cost) -> None:
