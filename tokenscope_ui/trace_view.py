@@ -25,6 +25,8 @@ from tokenscope_ui.strip_payload import build_payload, strip_payload
 
 STRIP_KEY = "strip"
 _STRIP_HEIGHT = 560
+# Streamlit takes a legend's place from the chart's height; that of the verdicts is added to it.
+_CHART_HEIGHT, _VERDICTS_HEIGHT, _VERDICT_ROW = 230, 41, 16
 
 
 def show(trace: Trace, *, run: str, running: bool) -> None:
@@ -99,13 +101,15 @@ def _position_chart(
     if not len(table):
         st.caption(f"No token of this trace has a value for {metric_named(metric).label}.")
         return
+    runs_of_code = code_standing.verdict_runs(trace)
+    verdicts = runs_of_code["verdict"].nunique()
     chart = position_chart(
         table,
         scale_for(trace, metric, relative=relative, unit=unit, influence=measured),
         selected=selected,
+        height=_CHART_HEIGHT + (_VERDICTS_HEIGHT + _VERDICT_ROW * verdicts if verdicts else 0),
     )
-    runs_of_code = code_standing.verdict_runs(trace)
-    if len(runs_of_code):
+    if verdicts:
         ribbon = verdict_ribbon(runs_of_code)
         chart = (chart + ribbon).resolve_scale(fill="independent")
     st.altair_chart(chart, key="position chart", on_select=_take_chart_pick, selection_mode="pick")
