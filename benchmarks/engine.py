@@ -31,8 +31,7 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} CPUs, {options.threads} torch threads, "
         f"torch {torch.__version__}, transformers {transformers.__version__}\n"
     )
-    small = random_model(SHAPES["10M"])
-    models = [small]
+    models = [random_model(SHAPES["10M"])]
     if (shipped := shipped_model()) is not None:
         models.append(shipped)
     if not options.quick:
@@ -48,7 +47,7 @@ def main() -> None:
     if "branching" in options.only:
         _branching(models, quick=options.quick)
     if "cache" in options.only:
-        _cache(small, quick=options.quick)
+        _cache(models[:2], quick=options.quick)
 
 
 def _generation(models: Sequence[LanguageModel], *, quick: bool) -> None:
@@ -155,20 +154,22 @@ def _branching(models: Sequence[LanguageModel], *, quick: bool) -> None:
     print()
 
 
-def _cache(lm: LanguageModel, *, quick: bool) -> None:
+def _cache(models: Sequence[LanguageModel], *, quick: bool) -> None:
     print("A stored trace asked for again, in a fresh process")
-    _header("tokens", "kB", "import ms", "first ms", "median ms", "CPU ms", "torch imported")
-    for new_tokens in (100,) if quick else (100, 1000):
-        hit = cache_hit(lm, new_tokens=new_tokens)
-        _row(
-            hit.tokens,
-            f"{hit.stored_bytes / 1000:.0f}",
-            f"{hit.import_ms:.0f}",
-            f"{hit.first_ms:.2f}",
-            f"{hit.median_ms:.2f}",
-            f"{hit.cpu_ms:.2f}",
-            ", ".join(hit.heavy) or "no",
-        )
+    _header("model", "tokens", "kB", "import ms", "first ms", "median ms", "CPU ms", "torch")
+    for lm in models:
+        for new_tokens in (100,) if quick else (100, 1000):
+            hit = cache_hit(lm, new_tokens=new_tokens)
+            _row(
+                lm.identity.name,
+                hit.tokens,
+                f"{hit.stored_bytes / 1000:.0f}",
+                f"{hit.import_ms:.0f}",
+                f"{hit.first_ms:.2f}",
+                f"{hit.median_ms:.2f}",
+                f"{hit.cpu_ms:.2f}",
+                "imported" if "torch" in hit.heavy else "no",
+            )
     print()
 
 
