@@ -28,9 +28,10 @@ def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
 
 def relative(*, what: str, over: str, key: str = "scale") -> bool:
     """Whether tints are stretched `over` what is shown; else they mean the same in every `what`."""
+    # No default of the control: a link sets the value before it is drawn.
+    st.session_state.setdefault(key, "absolute")
     scale = st.segmented_control(
-        "Scale", ("absolute", "relative"), default="absolute", key=key, required=True,
-        persist_state="session",
+        "Scale", ("absolute", "relative"), key=key, required=True, persist_state="session",
         help=f"Absolute: the same tint is the same number in every {what}. "
         f"Relative: stretched over {over}.",
     )  # fmt: skip
@@ -39,9 +40,10 @@ def relative(*, what: str, over: str, key: str = "scale") -> bool:
 
 def unit() -> LogUnit:
     """The unit of log quantities on screen."""
+    st.session_state.setdefault("unit", "bits")
     chosen = st.segmented_control(
-        "Unit", ("bits", "nats"), default="bits", key="unit", required=True,
-        persist_state="session", help="Of log quantities on screen; files always say nats.",
+        "Unit", ("bits", "nats"), key="unit", required=True, persist_state="session",
+        help="Of log quantities on screen; files always say nats.",
     )  # fmt: skip
     return cast(LogUnit, chosen)
 
