@@ -32,15 +32,23 @@ _KINDS: dict[Kind, str] = {
 
 def draw() -> None:
     """Draw the picker, precision and device, and the facts of the chosen model."""
+    select("Model", "model")
+    with st.expander("Precision and device"):
+        _how_to_run()
+    model_card.draw(chosen())
+
+
+def select(label: str, key: str) -> None:
+    """Draw the box of the models that this server offers; the choice is their name, under `key`."""
     listed = {source.name: source for source in _listed()}
     # A typed model stays in the list while it is chosen.
-    typed = st.session_state.get("model")
+    typed = st.session_state.get(key)
     if typed and typed not in listed:
         listed[typed] = source_of(typed)
     st.selectbox(
-        "Model",
+        label,
         list(listed),
-        key="model",
+        key=key,
         format_func=lambda name: _label(listed.get(name) or source_of(name), list(listed)),
         accept_new_options=accepts_others(),
         persist_state="session",
@@ -49,9 +57,6 @@ def draw() -> None:
         if accepts_others()
         else "This server offers these models.",
     )
-    with st.expander("Precision and device"):
-        _how_to_run()
-    model_card.draw(chosen())
 
 
 def chosen() -> ModelChoice:

@@ -61,4 +61,6 @@ def test_code_lines_and_link_of_a_comparison(open_app: Open, other: str) -> None
     expect(page.get_by_text("Lines, where they differ most first")).to_be_visible(timeout=LOAD_MS)
     expect(code).to_have_text(shown, use_inner_text=True)
     expect(text).to_have_value(TEXT)
-    expect(page.get_by_role("combobox", name="Model B")).to_have_value(other)
+    expect(page.get_by_role("combobox", name="Model B")).to_have_value(
+        f"{Path(other).name} · folder"
+    )

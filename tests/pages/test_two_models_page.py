@@ -64,6 +64,28 @@ def choose(page: App, a: str, b: str, text: str = TEXT) -> None:
     page.run()
 
 
+def test_models_are_called_as_the_decode_page_calls_them(page: App) -> None:
+    boxes = [box for box in page.test.selectbox if box.label in ("Model A", "Model B")]
+    assert len(boxes) == 2
+    for box in boxes:
+        assert box.options == ["tokenscope-py · shipped", "tiny · folder", "bytes · folder"]
+
+
+def test_no_model_is_asked_for_that_the_server_would_refuse(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_MODELS", "")
+    monkeypatch.setenv("TOKENSCOPE_ALLOWED_MODELS", "tokenscope-py")
+    app.open()
+    app.test.switch_page(PAGE)
+    app.run()
+    assert "Type a folder" not in app.texts
+    assert "offers one model only" in app.texts
+    for box in app.test.selectbox:
+        if box.label in ("Model A", "Model B"):
+            assert box.help == "This server offers these models."
+
+
 def shown(page: App) -> TwoModels:
     found: TwoModels = page.test.session_state["two_models"]
     return found

@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from tokenscope_core import Request, TokenScopeError, Trace
-from tokenscope_core.model_sources import available
-from tokenscope_ui import prompt_checks, runs
+from tokenscope_core.model_sources import accepts_others, available
+from tokenscope_ui import model_picker, prompt_checks, runs
 from tokenscope_ui.examples import EXAMPLES
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.state import Side
@@ -40,11 +40,14 @@ def draw() -> None:
     """Draw the models, the text and the buttons."""
     for column, key, name in zip(st.columns(2), MODEL_KEYS, "AB", strict=True):
         with column:
-            _model_box(f"Model {name}", key)
+            model_picker.select(f"Model {name}", key)
     if len(available()) < 2:
         st.caption(
             ":material/info: Only one model is on this machine. Type a folder or a Hugging Face id "
             "above and press Enter, or list folders in `TOKENSCOPE_MODELS`."
+            if accepts_others()
+            else ":material/info: This server offers one model only: there is none to compare "
+            "it with."
         )
     text = st.text_area(
         "Text to score with both", key=TEXT_KEY, height=170, persist_state="session",
@@ -81,17 +84,6 @@ def submit(*, text: str | None = None) -> None:
         return
     a, b = (str(st.session_state.get(key) or available()[0]) for key in MODEL_KEYS)
     state.start((a, b), request)
-
-
-def _model_box(label: str, key: str) -> None:
-    # A typed model stays in the list while it is chosen.
-    typed = st.session_state[key]
-    st.selectbox(
-        label, list(dict.fromkeys([*available(), typed])), key=key, accept_new_options=True,
-        persist_state="session",
-        help="The shipped model, a folder listed in TOKENSCOPE_MODELS, or type a folder or a "
-        "Hugging Face id and press Enter.",
-    )  # fmt: skip
 
 
 def _known(model: str) -> str:
