@@ -60,7 +60,8 @@ def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
         rows="" if other is None else f"{other.name} {other.trace.key[:12]}",
         column_config={
             look.level: st.column_config.Column(
-                look.level, width=50 if look.level == "line" else 132, pinned=True
+                # The places of nested scopes differ at their ends.
+                look.level, width={"line": 50, "scope": 250}.get(look.level, 132), pinned=True
             ),
             "remark": st.column_config.TextColumn("remark", width=100),
             "code": st.column_config.TextColumn("code", width=110),
