@@ -168,6 +168,25 @@ def test_a_link_that_cannot_be_opened_says_why(app: App, text: str, said: str) -
     assert "Nothing decoded yet" in app.texts
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"page": "server"},
+        {"page": "../app", "token": 10**9},
+        {"page": "decode", "embed": "true", "embed_options": "dark_theme", "share": "x"},
+        {"page": "compare", "a": "x", "b": None},
+        {"page": "attention", "view": "nothing", "layer": "99999", "run": "f" * 64},
+        {"page": "decode", "tint_metric": "nonsense", "tint_unit": 3, "token": -1},
+    ],
+)
+def test_a_view_that_means_nothing_here_opens_all_the_same(
+    app: App, grown: tuple[Session, list[Trace]], view: dict[str, Any]
+) -> None:
+    app.open(share=share.encode(grown[0], view))
+    assert tree(app) == grown[0]
+    assert app.state.trace.key == grown[1][1].key
+
+
 def test_a_link_cut_short_says_so(app: App, grown: tuple[Session, list[Trace]]) -> None:
     app.open(share=share.encode(grown[0])[:-20])
     assert "may have been cut" in app.texts

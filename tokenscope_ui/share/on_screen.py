@@ -20,7 +20,8 @@ SHARE_PARAMETER = "share"
 # The pages of a session, by the last part of their address.
 PAGES = ("decode", "branches", "compare", "syntax", "attention")
 _REMEMBERED = "page_on_screen"
-_OWN = {SHARE_PARAMETER, "session", "run"}
+# Set by the session itself, or Streamlit's own and refused by it.
+_OWN = {SHARE_PARAMETER, "session", "run", "embed", "embed_options"}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "metric": STRIP_METRICS, "unit": ("bits", "nats"), "scale": ("absolute", "relative"),
 }  # fmt: skip
