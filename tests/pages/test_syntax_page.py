@@ -13,6 +13,7 @@ import tokenscope_core as ts
 from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_core.syntax.structure import mark_frame
 from tokenscope_core.trace import Trace
+from tokenscope_ui.code_standing import STANDING_WORDS
 from tokenscope_ui.server import service
 from tokenscope_ui.syntax_view import reading
 from tokenscope_ui.syntax_view.state import SyntaxState
@@ -214,9 +215,9 @@ def test_statements_hold_every_counted_token_once(page: App) -> None:
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
-        (CODE, "valid so far"),
-        ("def f(a):\n    return (a", "unfinished: it could still become valid"),
-        ("def f(a):\n", "unfinished: it could still become valid"),
+        (CODE, STANDING_WORDS["complete"]),
+        ("def f(a):\n    return (a", STANDING_WORDS["unfinished"]),
+        ("def f(a):\n", STANDING_WORDS["unfinished"]),
         ("x = = 1\n", "nothing that could follow makes it valid"),
     ],
 )
@@ -262,7 +263,7 @@ def test_answers_are_judged_by_each_piece_of_fenced_code(page: App) -> None:
     shown(page, traced(ANSWER, "Here"))
     assert "Markdown: prose with fenced code: likely" in page.texts
     assert "Python from line 4 on: **broke" in page.texts
-    assert "JavaScript from line 10 on: **valid so far" in page.texts
+    assert "JavaScript from line 10 on: **valid as it is" in page.texts
     assert "prose" in frame(page, "category")["category"].tolist()
     choose(page, syntax_level="language", syntax_kind="part")
     assert "javascript" in frame(page, "remark")["language"].tolist()

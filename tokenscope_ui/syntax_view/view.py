@@ -9,6 +9,7 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.syntax.documents import MARKDOWN, language_label
 from tokenscope_ui import choices, icicle
+from tokenscope_ui.code_standing import STANDING_WORDS
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.syntax_view import controls, detail, parts_view, state, tables
@@ -76,8 +77,7 @@ def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> Non
         if broke is None:
             valid = verdict.state == "complete"
             icon = ":green[:material/check_circle:]" if valid else ":material/pending:"
-            words = "valid so far." if valid else "unfinished: it could still become valid."
-            st.markdown(f"{icon} {where}**{words}**", width="content")
+            st.markdown(f"{icon} {where}**{STANDING_WORDS[verdict.state]}.**", width="content")
             return
         token = choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[broke.position])])
         line = line_of(trace, int(trace.byte_start[broke.position]))
