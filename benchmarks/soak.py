@@ -43,6 +43,7 @@ class Report:
     lost: int = 0
     run_seconds: list[float] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
+    server_share: float = 0.0
 
 
 class Visitor:
@@ -54,6 +55,7 @@ class Visitor:
         self._context: BrowserContext = browser.new_context()
         self._page = self._open(url)
         self._runs = 0
+        self._doing = "arriving"
         self._began: float | None = None
 
     def turn(self) -> None:
@@ -61,7 +63,8 @@ class Visitor:
         try:
             self._look_for_errors()
             if self._began is None:
-                self._act(self._draw.choice(_ACTIONS))
+                self._doing = self._draw.choice(_ACTIONS)
+                self._act(self._doing)
             elif not self._busy():
                 self._report.run_seconds.append(time.monotonic() - self._began)
                 self._began = None
@@ -69,7 +72,8 @@ class Visitor:
                 self._report.lost += 1
                 self._began = None
         except Error as error:
-            self._report.errors.append(f"visitor {self._number}: {error.message.splitlines()[0]}")
+            said = error.message.splitlines()[0]
+            self._report.errors.append(f"visitor {self._number}, {self._doing}: {said}")
             self._began = None
             self._page = self._open(self._url)
 
@@ -81,7 +85,7 @@ class Visitor:
         page = self._context.new_page()
         page.set_default_timeout(_WAIT_MS)
         page.goto(url)
-        page.get_by_role("link", name="Decode").wait_for()
+        page.get_by_role("link", name="Decode", exact=True).wait_for()
         return page
 
     def _act(self, action: str) -> None:
@@ -107,7 +111,7 @@ class Visitor:
                 link.first.click()
             case "reload":
                 self._page.reload()
-                self._page.get_by_role("link", name="Decode").wait_for()
+                self._page.get_by_role("link", name="Decode", exact=True).wait_for()
             case "come back":
                 address = self._page.url
                 self._page.close()
@@ -117,7 +121,7 @@ class Visitor:
     def _run(self, prompt: str | None) -> None:
         generate = self._page.get_by_test_id("stBaseButton-primary").filter(has_text="Generate")
         if not generate.count():
-            self._page.get_by_role("link", name="Decode").click()
+            self._page.get_by_role("link", name="Decode", exact=True).click()
         if prompt is not None:
             box = self._page.get_by_role("textbox", name="Prompt", exact=True)
             box.fill(prompt)
@@ -152,6 +156,8 @@ def soak(visitors: int, seconds: float, log: Path) -> Report:
                 for person in people:
                     person.turn()
                 report.memory.append((passed, process.memory_info().rss))
+            spent = process.cpu_times()
+            report.server_share = (spent.user + spent.system) / (time.monotonic() - began)
             for person in people:
                 person.close()
         finally:
@@ -172,6 +178,7 @@ def show(report: Report, seconds: float) -> None:
             f"runs that ended: {len(times)}, median {statistics.median(times):.1f} s, "
             f"longest {max(times):.1f} s; lost: {report.lost}"
         )
+    print(f"the server used {100 * report.server_share:.0f} % of a core")
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         moment, held = min(report.memory, key=lambda m: abs(m[0] - share * seconds))
         print(f"memory after {moment:4.0f} s: {held / 1e6:,.0f} MB")
