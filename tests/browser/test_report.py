@@ -72,6 +72,19 @@ def test_hover_click_and_arrow_keys_show_a_token(
     expect(page.locator("#candidates")).to_contain_text("no distribution here")
 
 
+def test_a_small_probability_is_not_shown_as_none(
+    page: Page, tmp_path: Path, grown: tuple[ts.Session, list[ts.Trace]]
+) -> None:
+    session, (root, fork) = grown
+    open_report(page, tmp_path, export.report(session, [root, fork]))
+    position = int(fork.candidate_logprobs[1:, -1].argmin()) + 1
+    assert fork.candidate_logprobs[position, -1] < -10
+    page.locator("#strip span").nth(position).click()
+    cells = page.locator("#candidates tbody td:nth-child(2)")
+    assert cells.count() >= 20
+    assert not {"0.00 %", "0 %", "100.00 %"} & set(cells.all_inner_texts())
+
+
 def test_the_tint_and_the_unit_can_be_chosen(
     page: Page, tmp_path: Path, grown: tuple[ts.Session, list[ts.Trace]]
 ) -> None:

@@ -37,6 +37,12 @@
     const size = Math.abs(value);
     return size < 0.0005 ? value.toExponential(2) : value.toFixed(size < 10 ? 3 : 1);
   };
+  // Enough digits to tell a small probability from none, and a large one from certainty.
+  const percent = (value) => {
+    if (value < 1 && value >= 0.99995) return ">99.99 %";
+    if (value >= 0.01) return `${(100 * value).toFixed(2)} %`;
+    return value >= 1e-6 ? `${Number((100 * value).toPrecision(2))} %` : value.toExponential(1);
+  };
   const figure = (metric, value) =>
     value === null ? "not available" : `${number(onScreen(metric, value))} ${unitOf(metric)}`.trim();
 
@@ -175,7 +181,7 @@
       const meter = document.createElement("meter");
       meter.value = probability;
       const share = element("td", "", "number");
-      share.append(meter, `${(100 * probability).toFixed(2)} %`);
+      share.append(meter, percent(probability));
       const shown = element("td", number(onScreen(logprob, value)), "number");
       row.append(element("td", alone(word), "token"), share, shown);
       rows.push(row);
