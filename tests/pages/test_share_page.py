@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 
@@ -348,3 +350,36 @@ def test_every_file_on_offer_can_be_made(app: App, grown: tuple[Session, list[Tr
     assert b"<svg" in by_label["SVG"]
     assert session_file.read(by_label["Session file"]).shared.session == session
     assert json.loads(by_label["Vega-Lite JSON"])["$schema"]
+
+
+RUST = Request("fn main() {\n    let mut total: u32 = 0;\n}\n", max_new_tokens=2)
+
+
+@pytest.mark.parametrize(("chosen", "read_as"), [(None, "rust"), ("java", "java")])
+def test_the_syntax_table_is_read_in_the_language_chosen_or_else_the_traces_own(
+    app: App, tiny_folder: str, chosen: str | None, read_as: str
+) -> None:
+    from tokenscope_ui.share import downloads
+
+    trace = run(tiny_folder, RUST)
+    files = downloads.tables(
+        Session.start(trace), trace, {}, for_spreadsheet=False, language=chosen
+    )
+    table = next(file for file in files if file.label == "Syntax").make()
+    assert set(pd.read_csv(io.BytesIO(table))["language"].dropna()) == {read_as}
+
+
+def test_the_language_chosen_on_syntax_holds_for_its_table_here(app: App, tiny_folder: str) -> None:
+    trace = run(tiny_folder, RUST)
+    service().store.put_session("rust", Session.start(trace).to_bytes())
+
+    def said(app: App) -> str:
+        buttons = app.test.get("download_button")
+        return next(str(b.proto.help) for b in buttons if b.proto.label == "Syntax")
+
+    assert "read as Rust" in said(open_page(app, session="rust"))
+    app.test.switch_page("pages/syntax.py")
+    app.run()
+    next(box for box in app.test.selectbox if box.label == "Read as").set_value("java")
+    app.run()
+    assert "read as Java." in said(open_page(app))

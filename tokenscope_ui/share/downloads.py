@@ -27,6 +27,8 @@ from tokenscope_core.from_file import alone, is_from_file
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_sources import identified
 from tokenscope_core.share_view import View
+from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.documents import language_label
 from tokenscope_ui.charts import position_chart, position_table, scale_for
 from tokenscope_ui.scales import LogUnit
 
@@ -72,7 +74,12 @@ def of_trace(session: Session, trace: Trace) -> tuple[File, ...]:
 
 
 def tables(
-    session: Session, trace: Trace, traces: Mapping[str, Trace], *, for_spreadsheet: bool
+    session: Session,
+    trace: Trace,
+    traces: Mapping[str, Trace],
+    *,
+    for_spreadsheet: bool,
+    language: str | None = None,
 ) -> tuple[File, ...]:
     """Tables as CSV.
 
@@ -81,16 +88,19 @@ def tables(
         trace: the one shown.
         traces: all that are at hand, by key.
         for_spreadsheet: whether texts that a spreadsheet would run as formulas are defused.
+        language: that the syntax is read in; None takes the trace's own.
     """
+    read_as = language or language_of(trace).language
     name, csv = stem(session, trace.key), partial(export.csv, for_spreadsheet=for_spreadsheet)
     files = [
         File("Tokens", "One row a token: every metric, in nats.",
              f"{name}.tokens.csv", "text/csv", lambda: csv(token_frame(trace))),
         File("Candidates", "One row a position and candidate.",
              f"{name}.candidates.csv", "text/csv", lambda: csv(candidate_frame(trace))),
-        File("Syntax", "One row a token: category, statement, scope and line, read as Python.",
+        File("Syntax", "One row a token: category, statement, scope and line, read as "
+             f"{language_label(read_as)}.",
              f"{name}.syntax.csv", "text/csv",
-             lambda: csv(syntax_frame(trace, language="python"))),
+             lambda: csv(syntax_frame(trace, read_as))),
         File("Branches", "One row a branch, as on the page Branches.",
              f"{name}.branches.csv", "text/csv", lambda: csv(tree_frame(session, traces))),
     ]  # fmt: skip

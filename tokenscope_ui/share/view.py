@@ -19,6 +19,7 @@ from tokenscope_ui.formatting import count_text
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.share import bringing, downloads, links, on_screen, opening, words
 from tokenscope_ui.share.downloads import File
+from tokenscope_ui.syntax_view.controls import chosen_language
 
 _SHORT = "short link"
 _LARGE_MB = 5
@@ -139,7 +140,10 @@ def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str,
         "For a spreadsheet", key="for spreadsheet",
         help="Texts that begin like a formula get an apostrophe, so that no spreadsheet runs them.",
     )  # fmt: skip
-    _buttons(downloads.tables(session, trace, traces, for_spreadsheet=spreadsheet), "table")
+    tables = downloads.tables(
+        session, trace, traces, for_spreadsheet=spreadsheet, language=chosen_language()
+    )
+    _buttons(tables, "table")
     metric, unit, relative = _tint()
     st.text(f"The chart of {metric_named(metric).label} over position, in {unit}")
     _buttons(downloads.charts(session, trace, metric, unit, relative=relative), "chart")

@@ -76,6 +76,12 @@ def draw(trace: Trace) -> tuple[Look, Other | None]:
     return look, other
 
 
+def chosen_language() -> str | None:
+    """The language chosen on the page; None where the text itself is to suggest it."""
+    chosen = st.session_state.get(LANGUAGE_KEY)
+    return chosen if chosen in known_languages() else None
+
+
 def _level(language: str) -> Level:
     offered = [level for level in ALL_LEVELS if level != "language" or language == MARKDOWN]
     if st.session_state.get(LEVEL_KEY) not in offered:
