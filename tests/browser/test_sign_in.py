@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -49,6 +50,17 @@ def generate(page: Page) -> None:
     expect(button).to_be_enabled(timeout=LOAD_MS)
     button.click()
     expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
+
+
+def text_of_strip(page: Page) -> list[str]:
+    tokens = page.locator(".strip [data-i]")
+    expect(tokens.first).to_be_visible(timeout=LOAD_MS)
+    return tokens.all_inner_texts()
+
+
+def session_named(page: Page) -> str:
+    (name,) = parse_qs(urlsplit(page.url).query)["session"]
+    return name
 
 
 @pytest.mark.parametrize("path", ["", "branches", "metrics", "decode?run=abc"])
@@ -110,3 +122,36 @@ def test_a_link_that_needs_signing_in_leads_to_what_it_names(
     expect(later.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
     for each in (page, later):
         each.context.close()
+
+
+@pytest.mark.parametrize("label", ["Short link", "Link to this session"])
+def test_a_shared_link_opens_for_another_person_as_a_copy_of_their_own(
+    browser: Browser, server: AppServer, provider: Provider, label: str
+) -> None:
+    provider.person = "ada"
+    ada = visit(browser, server)
+    sign_in(ada)
+    generate(ada)
+    tokens = text_of_strip(ada)
+    ada.get_by_test_id("stSidebarNav").get_by_role("link", name="Share", exact=True).click()
+    if label == "Short link":
+        ada.get_by_role("button", name="Make a short link").click(timeout=LOAD_MS)
+    field = ada.get_by_label(label, exact=True)
+    expect(field).to_be_visible(timeout=LOAD_MS)
+    link = field.input_value()
+
+    provider.person = "eve"
+    eve = browser.new_context().new_page()
+    eve.goto(link)
+    expect(eve.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
+    assert eve.locator(".strip").count() == 0
+    sign_in(eve)
+    expect(eve.get_by_text("Signed in as eve@example.org")).to_be_visible()
+    assert text_of_strip(eve) == tokens
+    expect(eve).to_have_url(re.compile("session="))
+    assert session_named(eve) != session_named(ada)
+
+    ada.goto(eve.url)
+    expect(ada.get_by_text("does not hold it for you")).to_be_visible(timeout=LOAD_MS)
+    for page in (ada, eve):
+        page.context.close()
