@@ -55,3 +55,40 @@ def test_going_back_after_a_run_shows_the_one_before(app: App) -> None:
     app.run()
     assert app.state.trace.key == first
     assert value(app, "session") == session
+
+
+def test_what_a_view_is_drawn_by_is_in_the_address_where_it_differs_from_the_defaults(
+    app: App,
+) -> None:
+    app.open().generate()
+    assert "metric" not in app.test.query_params
+    app.test.selectbox(key="metric").select("entropy")
+    app.test.session_state["unit"] = "nats"
+    app.run()
+    assert (value(app, "metric"), value(app, "unit")) == ("entropy", "nats")
+    later = type(app)(app.test.session_state["model"])
+    later.open(run=value(app, "run"), metric="entropy", unit="nats", scale="sideways")
+    state = later.test.session_state
+    assert (state["metric"], state["unit"], state["scale"]) == ("entropy", "nats", "absolute")
+    later.test.selectbox(key="metric").select("rank")
+    later.run().run()
+    assert value(later, "metric") == "rank"
+
+
+def test_the_choices_of_the_page_of_syntax_are_in_its_address(app: App) -> None:
+    app.open().generate()
+    app.test.query_params["by"] = "scope"
+    app.test.query_params["code"] = "line"
+    app.test.query_params["as"] = "rust"
+    app.test.switch_page("pages/syntax.py")
+    for name, chosen in (("by", "scope"), ("code", "line"), ("as", "rust")):
+        app.test.query_params[name] = chosen
+    app.run()
+    state = app.test.session_state
+    assert state["syntax_level"] == "scope"
+    assert state["syntax_kind"] == "line"
+    assert state["syntax_language"] == "rust"
+    app.test.selectbox(key="syntax_level").select("category")
+    app.run()
+    assert "by" not in app.test.query_params
+    assert value(app, "as") == "rust"

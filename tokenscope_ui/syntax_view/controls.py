@@ -1,4 +1,8 @@
-"""What a person chooses on the page of syntax."""
+"""What a person chooses on the page of syntax.
+
+The address holds what differs from the defaults: `as` (the language), `by` (what the table is by),
+`code` (the pieces that the code is in).
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,12 @@ from tokenscope_core.syntax.documents import (
     language_label,
 )
 from tokenscope_ui import view_controls
+from tokenscope_ui.address import choices
 from tokenscope_ui.branch_words import as_markdown
 from tokenscope_ui.syntax_view import other as compared
 from tokenscope_ui.syntax_view.nodes import Width
 from tokenscope_ui.syntax_view.other import Other
+from tokenscope_ui.syntax_view.pieces import Kind
 from tokenscope_ui.syntax_view.reading import KINDS, Look
 from tokenscope_ui.syntax_view.words import LEVELS
 
@@ -27,6 +33,7 @@ DETECT = "detect"
 LEVEL_KEY, LANGUAGE_KEY = "syntax_level", "syntax_language"
 PROMPT_KEY, KIND_KEY = "syntax_prompt", "syntax_kind"
 WIDTH_KEY = "syntax_width"
+_KIND: Kind = "statement"
 
 
 def draw(trace: Trace) -> tuple[Look, Other | None]:
@@ -34,6 +41,7 @@ def draw(trace: Trace) -> tuple[Look, Other | None]:
     found = language_of(trace)
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
         metric = view_controls.metric("Metric")
+        choices.take("as", LANGUAGE_KEY, known_languages())
         chosen = st.selectbox(
             "Read as", (DETECT, *known_languages()), key=LANGUAGE_KEY, width=250,
             persist_state="session",
@@ -43,18 +51,21 @@ def draw(trace: Trace) -> tuple[Look, Other | None]:
             ),
             help="The first entry is what the text itself suggests.",
         )  # fmt: skip
+        choices.tell("as", str(chosen), DETECT)
         language = found.language if chosen == DETECT else str(chosen)
         level = _level(language)
         other, problem = compared.choose(trace)
         beside_prompt = other is not None and other.prompt_only
+        choices.take("code", KIND_KEY, KINDS)
         kind = st.segmented_control(
             "Code in", tuple(KINDS), key=KIND_KEY, required=True,
             # A click in the table sets it too, which a default beside it would be at odds with.
-            default=None if KIND_KEY in st.session_state else "statement",
+            default=None if KIND_KEY in st.session_state else _KIND,
             format_func=lambda name: KINDS[name], persist_state="session",
             help="The pieces that the code is tinted in, each by the mean of its own tokens; as in "
             "the table: by the mean of the part it belongs to.",
         )  # fmt: skip
+        choices.tell("code", str(kind or _KIND), _KIND)
         relative = view_controls.relative(what="trace", over="the pieces of this one")
         unit = view_controls.unit()
         prompt = st.toggle(
@@ -71,7 +82,7 @@ def draw(trace: Trace) -> tuple[Look, Other | None]:
     look = Look(
         metric=metric, level=level, language=language, prompt=prompt and not beside_prompt,
         unit=unit, relative=relative, invisibles=invisibles,
-        kind=kind or "statement",
+        kind=kind or _KIND,
     )  # fmt: skip
     return look, other
 
@@ -84,12 +95,15 @@ def chosen_language() -> str | None:
 
 def _level(language: str) -> Level:
     offered = [level for level in ALL_LEVELS if level != "language" or language == MARKDOWN]
+    choices.take("by", LEVEL_KEY, offered)
     if st.session_state.get(LEVEL_KEY) not in offered:
         st.session_state.pop(LEVEL_KEY, None)
-    return st.selectbox(
+    chosen = st.selectbox(
         "Table by", offered, key=LEVEL_KEY, width=220, persist_state="session",
         format_func=lambda name: LEVELS[name],
     )  # fmt: skip
+    choices.tell("by", chosen, offered[0])
+    return chosen
 
 
 def width() -> Width:

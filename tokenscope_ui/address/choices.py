@@ -1,0 +1,31 @@
+"""Choices of a page that the address spells, so that a reload and a copied address keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from tokenscope_ui import address
+
+
+def take(parameter: str, key: str, allowed: Iterable[str]) -> None:
+    """Before a control of that key is drawn: choose what the address names, where a person has
+    changed it, by a link or on the way back. A name that is none of the allowed is passed over."""
+    given = st.query_params.get(parameter)
+    if given is None or given == st.session_state.get(_seen(parameter)):
+        return
+    st.session_state[_seen(parameter)] = given
+    if given in allowed:
+        st.session_state[key] = given
+
+
+def tell(parameter: str, chosen: str, default: str) -> None:
+    """After it is drawn: make the address name what is chosen, unless it is chosen by default."""
+    spelled = None if chosen == default else chosen
+    st.session_state[_seen(parameter)] = spelled
+    address.publish(**{parameter: spelled})
+
+
+def _seen(parameter: str) -> str:
+    return f"address_seen_{parameter}"
