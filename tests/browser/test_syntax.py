@@ -56,6 +56,8 @@ def test_a_piece_is_selected_from_the_code_and_from_a_table(page: Page, trace: t
     expect(code(page).locator(".marked").first).to_have_text("totals")
     code(page).locator("[data-i]").filter(has_text="return").first.click()
     expect(page.get_by_text(re.compile(r"^Statement \d+ of \d+, line 3"))).to_be_visible()
+    # What is drawn beside the code may have moved it away from under the pointer.
+    code(page).locator("[data-i]").filter(has_text="return").first.hover()
     expect(page.get_by_role("tooltip")).to_contain_text("mean surprisal")
     # All of the statement is selected, and the next key leaves it.
     expect(code(page).locator(".within")).to_contain_text(["return", "totals"])
