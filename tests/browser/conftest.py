@@ -13,12 +13,17 @@ from playwright.sync_api import (
     ConsoleMessage,
     Error,
     Page,
+    expect,
     sync_playwright,
 )
 
 from browser.server import BROWSER_ARGUMENTS, AppServer, browser_path
 
 OpenApp = Callable[..., Page]
+
+# Playwright's five seconds are short where browser, server and model share two cores. What is there
+# is seen at once all the same.
+EXPECT_MS = 20_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,6 +57,7 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[P
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium; without one the tests are skipped, or fail where a browser is required."""
+    expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
         try:
             chromium = playwright.chromium.launch(
