@@ -11,7 +11,7 @@ import pytest
 import tiny_families
 import tiny_models
 import torch
-from transformers import GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 import tokenscope_core as ts
 from tokenscope_core import prefill
@@ -161,3 +161,29 @@ def test_a_bound_that_positions_have_is_kept_whatever_it_is_called() -> None:
     assert lm.context_length == tiny_families.CONTEXT
     with pytest.raises(ts.ContextLengthError):
         ts.score(lm, "x" * 600)
+
+
+def test_a_text_stays_within_the_positions_that_keep_their_angles() -> None:
+    """LongRoPE turns all positions by other angles beyond what a model was first trained on."""
+    config = AutoConfig.for_model(
+        "phi3",
+        **tiny_families.ATTENTION["phi3"][1],
+        vocab_size=len(tiny_models.tokenizer()),
+        original_max_position_embeddings=60,
+        rope_parameters={
+            "rope_type": "longrope", "rope_theta": 10000.0,
+            "short_factor": [1.0] * 4, "long_factor": [4.0] * 4,
+        },
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config).eval()
+    lm = describe(model, tiny_models.tokenizer(), tiny_models.files("longrope"))
+    assert lm.context_length == 60 < config.max_position_embeddings
+    trace = ts.generate(
+        lm, dataclasses.replace(SAMPLED, max_new_tokens=60 - len(lm.encode(PROMPT)))
+    )
+    for position in range(1, len(trace)):
+        logits = oracles.full_pass(lm, trace.token_ids[:position])[-1]
+        expected = oracles.metrics_of(logits, trace.token_ids[position], 20)
+        assert trace.surprisal[position] == pytest.approx(expected["surprisal"], abs=5e-4)
+    with pytest.raises(ts.ContextLengthError, match="holds 60"):
+        ts.score(lm, "x" * 60)

@@ -13,6 +13,8 @@ from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.tokenizer_files import can_fill_in_the_middle, has_chat_template
 from tokenscope_core.weight_files import read_header, weight_paths
 
+_LONGROPE = ("longrope", "su")  # and what the first Phi-3 called it
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
@@ -89,12 +91,34 @@ def _facts(config: Mapping[str, Any], *, precision: str, **known: Any) -> ModelF
         key_value_heads=key_value_heads,
         width=width,
         vocabulary=_number(config, "vocab_size"),
-        context=_number(config, "max_position_embeddings", "n_positions", "max_seq_len"),
+        context=context_of(config),
         cache_bytes_per_token=cache,
         attention_layers=_attention_layers(config, layers or 0),
         quantised=_method(config),
         **known,
     )
+
+
+def context_of(config: Mapping[str, Any]) -> int | None:
+    """How many tokens a model reads; None where its configuration states no bound.
+
+    With LongRoPE (arXiv:2402.13753) all positions turn by other angles once a text is longer than
+    the model was first trained on. What was read before is then no longer what one pass over the
+    text would give, so that this length is the bound.
+    """
+    stated = _number(config, "max_position_embeddings", "n_positions", "max_seq_len")
+    rope = config.get("rope_parameters") or config.get("rope_scaling")
+    if not isinstance(rope, dict):
+        return stated
+    # The angles of all layers, or of each kind of layer.
+    tables = [rope, *(table for table in rope.values() if isinstance(table, dict))]
+    first = [
+        _number(config, "original_max_position_embeddings")
+        or _number(table, "original_max_position_embeddings")
+        for table in tables
+        if (table.get("rope_type") or table.get("type")) in _LONGROPE
+    ]
+    return min(filter(None, (stated, *first)), default=None)
 
 
 def quantisation_of(files: ModelFiles) -> str | None:

@@ -20,7 +20,7 @@ from tokenscope_core.attention.layers import AttentionFacts, layout_of
 from tokenscope_core.errors import ModelError, ModelFormatError, summary_of
 from tokenscope_core.failures import is_out_of_memory
 from tokenscope_core.machine import SPREAD
-from tokenscope_core.model_facts import quantisation_of
+from tokenscope_core.model_facts import context_of, quantisation_of
 from tokenscope_core.model_files import ModelFiles, locate
 from tokenscope_core.prefix_cache import PrefixCache
 from tokenscope_core.probing import find_cache_use, head_is_apart
@@ -33,7 +33,6 @@ from tokenscope_core.trace import ModelIdentity
 # While transformers builds a model it switches initialisation and the tying of weights off for the
 # whole process: of two models loaded at once, one is left with untied, random weights.
 _one_at_a_time = threading.Lock()
-_CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +177,12 @@ def describe(
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
     make_marks_special(tokenizer)
     vocabulary = vocabulary_of(tokenizer, vocabulary_size)
-    context_length = next(filter(None, (getattr(config, n, None) for n in _CONTEXT_NAMES)), None)
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,
         identity=ModelIdentity(files.name, fingerprint, vocabulary_size),
         vocabulary=vocabulary,
-        context_length=context_length,
+        context_length=context_of(config.to_dict()),
         end_ids=_end_ids(model, tokenizer),
         weights=int(model.num_parameters()),
         capabilities=Capabilities(
