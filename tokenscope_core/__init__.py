@@ -44,6 +44,7 @@ from tokenscope_core.errors import (
     RequestError,
     SelectionTooLargeError,
     ShareError,
+    StoreFullError,
     TokenScopeError,
 )
 from tokenscope_core.metric_registry import METRICS, Metric
@@ -133,6 +134,7 @@ __all__ = [
     "Shared",
     "Sinks",
     "Store",
+    "StoreFullError",
     "TokenScopeError",
     "TokenStep",
     "TopAttention",

@@ -13,6 +13,7 @@ TokenScopeError
 │   └── CapabilityError     the model works, but cannot do this
 ├── RecordError             stored bytes are damaged or of an unknown version
 ├── ShareError              a link cannot be made or opened
+├── StoreFullError          more than may be kept for a visitor, or for all
 └── QueueFullError          too many requests are waiting already
 """
 
@@ -157,6 +158,11 @@ class ShareError(TokenScopeError):
         super().__init__(asked=asked, found=found, action=action)
         self.size = size
         self.limit = limit
+
+
+class StoreFullError(TokenScopeError):
+    """What a person made takes more room than there is for a visitor, or for all; nothing that
+    was kept before is lost."""
 
 
 class QueueFullError(TokenScopeError):

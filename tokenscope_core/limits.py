@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
 from tokenscope_core.errors import RequestError
+
+
+@dataclass(frozen=True)
+class KeepingBounds:
+    """How much of what people made a store keeps: bytes in all, bytes and records for each visitor
+    (sessions, short links and imports are records); None for any number."""
+
+    bytes_in_all: int | None = None
+    bytes_per_visitor: int | None = None
+    records_per_visitor: int | None = None
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,9 @@ class Limits:
     memory there is, is refused before it is loaded. `prefix_cache_mb` is how much memory each model
     may hold of texts it has read, so that branches need not read them again; `capture_mb` how much
     one capture of attention may take.
+
+    `kept_mb` bounds what people made and the store never evicts, `kept_per_visitor_mb` and
+    `kept_per_visitor` (records) what of it counts for one visitor.
     """
 
     waiting: int = 64
@@ -28,6 +42,18 @@ class Limits:
     memory_check: bool = True
     prefix_cache_mb: int = 256
     capture_mb: int = 1024
+    kept_mb: int = 4096
+    kept_per_visitor_mb: int = 256
+    kept_per_visitor: int = 10_000
+
+    @property
+    def keeping(self) -> KeepingBounds:
+        """The bounds on what people made, in the decimal megabytes that screens show."""
+        return KeepingBounds(
+            bytes_in_all=self.kept_mb * 10**6,
+            bytes_per_visitor=self.kept_per_visitor_mb * 10**6,
+            records_per_visitor=self.kept_per_visitor,
+        )
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -45,6 +71,11 @@ class Limits:
             memory_check=choice_of("TOKENSCOPE_MEMORY_CHECK", ("on", "off")) == "on",
             prefix_cache_mb=int(_positive("TOKENSCOPE_PREFIX_CACHE_MB", cls.prefix_cache_mb)),
             capture_mb=int(_positive("TOKENSCOPE_CAPTURE_MB", cls.capture_mb)),
+            kept_mb=int(_positive("TOKENSCOPE_KEPT_MB", cls.kept_mb)),
+            kept_per_visitor_mb=int(
+                _positive("TOKENSCOPE_KEPT_PER_VISITOR_MB", cls.kept_per_visitor_mb)
+            ),
+            kept_per_visitor=int(_positive("TOKENSCOPE_KEPT_PER_VISITOR", cls.kept_per_visitor)),
         )
 
 
@@ -54,7 +85,7 @@ def _positive(variable: str, default: float) -> float:
         value = type(default)(text)
     except ValueError:
         value = 0
-    if value <= 0:
+    if not 0 < value < math.inf:
         raise RequestError(
             asked=f"{variable} was set to “{text}”.",
             found=f"It must be a positive {'whole ' if isinstance(default, int) else ''}number.",

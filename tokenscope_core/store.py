@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import diskcache
 
 from tokenscope_core.errors import RecordError
+from tokenscope_core.limits import KeepingBounds
 from tokenscope_core.store_files import open_cache, read
+from tokenscope_core.store_kept import Kept, KeptRecords
 from tokenscope_core.trace import Trace
 
 STORE_VARIABLE = "TOKENSCOPE_STORE"
 DEFAULT_SIZE_LIMIT = 1024**3
-_IN_THE_DATABASE = 2**40
 # Some 20 captures of all heads of a layer at 2,000 tokens.
 DEFAULT_CAPTURE_LIMIT = 512 * 1024**2
+_UNBOUNDED = KeepingBounds()
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 def default_folder() -> Path:
@@ -57,8 +61,8 @@ def _set_aside(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many records a part of the store holds, the bytes on disk, and the limit where old ones
-    make room for new ones."""
+    """How many records a part of the store holds, the bytes on disk, and the limit: where old ones
+    make room for new ones, or of sessions where new ones are refused."""
 
     name: str
     records: int
@@ -84,12 +88,14 @@ class Store:
         *,
         size_limit: int = DEFAULT_SIZE_LIMIT,
         capture_limit: int = DEFAULT_CAPTURE_LIMIT,
+        keeping: KeepingBounds = _UNBOUNDED,
     ) -> None:
         """
         Args:
             folder: None for the one that is configured.
             size_limit: bytes of traces to keep at most.
             capture_limit: bytes of captures to keep at most.
+            keeping: how much is kept of what people made.
         """
         self.folder = Path(folder) if folder is not None else default_folder()
         with _named_errors(self.folder):
@@ -104,14 +110,8 @@ class Store:
                 size_limit=capture_limit,
                 eviction_policy="least-recently-used",
             )
-            # Every session is on the disk before `put_session` returns, also if the power fails,
-            # and all are in one file, which SQLite can copy while it is written.
-            self._sessions, aside = open_cache(
-                self.folder / "sessions",
-                eviction_policy="none",
-                sqlite_synchronous=2,
-                disk_min_file_size=_IN_THE_DATABASE,
-            )
+            self._kept = KeptRecords(self.folder / "sessions", keeping)
+        aside = self._kept.aside
         self.notices: tuple[str, ...] = () if aside is None else (_set_aside(aside),)
 
     def put(self, trace: Trace) -> str:
@@ -155,44 +155,82 @@ class Store:
         with _named_errors(self.folder):
             return bool(self._captures.delete(key))
 
-    def put_session(self, name: str, blob: bytes) -> None:
-        """Keep what a person made; never evicted."""
+    def put_session(
+        self, name: str, blob: bytes, *, owner: str = "", parts: Mapping[str, bytes] = _NOTHING
+    ) -> None:
+        """Keep what a person made; never evicted.
+
+        Args:
+            name: of the session.
+            blob: the session.
+            owner: whom it counts for, nobody where it is empty; a session that is there goes on to
+                count for whoever kept it first.
+            parts: what it is nothing without, by names of their own, as for `put_part`.
+
+        Raises:
+            StoreFullError: there is no room for it, and nothing was changed.
+        """
         with _named_errors(self.folder):
-            self._sessions.set(name, blob)
+            self._kept.put(name, {**parts, name: blob}, owner)
+
+    def put_part(self, session: str, name: str, blob: bytes, *, owner: str = "") -> None:
+        """Keep what belongs to a session, until the session is deleted. `get_session` finds it by
+        its own name, under which other sessions may have a copy of the same.
+
+        Raises:
+            StoreFullError: there is no room for it.
+        """
+        with _named_errors(self.folder):
+            self._kept.put(session, {name: blob}, owner)
 
     def get_session(self, name: str) -> bytes | None:
-        """What `put_session` kept under that name, or None."""
+        """What `put_session` or `put_part` kept under that name, or None."""
         with _named_errors(self.folder):
-            return read(self._sessions, name)
+            return self._kept.get(name)
 
-    def session_names(self) -> list[str]:
-        """The names of all sessions, in the order they were first kept.
+    def session_names(self, beginning: str = "") -> list[str]:
+        """The names of the sessions that begin so, in the order they were first kept.
 
         Raises:
             RecordError: one was not written by this program.
         """
         with _named_errors(self.folder):
-            return list(self._sessions)
+            return self._kept.names(beginning)
 
     def delete_session(self, name: str) -> bool:
-        """Forget a session; False when it was not there."""
+        """Forget a session and what belongs to it; False when it was not there."""
         with _named_errors(self.folder):
-            return bool(self._sessions.delete(name))
+            return self._kept.delete(name)
 
     def usage(self) -> tuple[Usage, ...]:
         """How much each part holds."""
         with _named_errors(self.folder):
-            return tuple(
-                Usage(name, len(cache), cache.volume(), limit)
-                for name, cache, limit in (
-                    ("traces", self._traces, self._traces.size_limit),
-                    ("captures", self._captures, self._captures.size_limit),
-                    ("sessions", self._sessions, None),
-                )
+            kept = self._kept.usage()
+            return (
+                *(
+                    Usage(name, len(cache), cache.volume(), cache.size_limit)
+                    for name, cache in (("traces", self._traces), ("captures", self._captures))
+                ),
+                Usage("sessions", kept.records, kept.bytes, self._kept.bounds.bytes_in_all),
             )
+
+    def kept_for(self, owner: str) -> Kept:
+        """How much is kept that counts for somebody."""
+        with _named_errors(self.folder):
+            return self._kept.usage_of(owner)
+
+    def kept_by_owner(self) -> dict[str, Kept]:
+        """The same for everybody who keeps something."""
+        with _named_errors(self.folder):
+            return self._kept.usage_by_owner()
+
+    @property
+    def keeping(self) -> KeepingBounds:
+        """How much is kept of what people made."""
+        return self._kept.bounds
 
     def close(self) -> None:
         """Release the files."""
         self._traces.close()
         self._captures.close()
-        self._sessions.close()
+        self._kept.close()
