@@ -157,6 +157,15 @@ def test_statements_are_named_by_their_line_and_how_they_begin() -> None:
     assert any(name.startswith("3: yyy") and name.endswith("…") for name in names)
 
 
+def test_a_statement_that_is_all_of_the_text_has_a_name() -> None:
+    assert parts_of(analyse(trace_of("x = y", prompt=2)), "unit").names == ("1: x = y",)
+
+
+def test_functions_of_one_name_are_parts_of_their_own() -> None:
+    twice = trace_of("def f():\n    return 1\ndef f():\n    return 2\n")
+    assert parts_of(analyse(twice), "function").names == ("f", "", "f (2)")
+
+
 def test_single_places_are_never_called_thin() -> None:
     trace = trace_of()
     assert not streamed(analyse(trace), weights_of(len(trace)), "line").thin.any()

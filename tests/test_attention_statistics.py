@@ -105,7 +105,9 @@ def test_every_statistic_is_its_formula_row_by_row(rows: Rows, masked: tuple[int
 
 
 def test_a_text_longer_than_a_thumbnail_is_measured_in_blocks_that_fit_together() -> None:
-    trace = trace_of(CODE * 3, prompt=20)
+    trace = trace_of(
+        "".join(CODE.replace("add", name) for name in ("add", "sub", "mul")), prompt=20
+    )
     weights = random_heads(len(trace), heads=2)
     found = measured(trace, weights)
     assert len(trace) % 32
@@ -177,6 +179,31 @@ def test_what_there_is_no_row_for_is_missing() -> None:
     assert missing == expected
     assert {name for name, count in found.row_counts.items() if count == 0} == expected
     assert {name for name, value in found.uniform.items() if math.isnan(value)} == expected
+
+
+def test_a_statement_that_is_all_of_the_text_is_one() -> None:
+    """A text that is one function, as many are: its head is no less of a statement."""
+    for text in ("x = y", "def f(n):\n    return n"):
+        trace = trace_of(text, prompt=2)
+        found = measured(trace, random_heads(len(trace), heads=1))
+        assert found.row_counts["same_statement"] == len(trace) - 1
+
+
+def test_functions_of_one_name_are_two() -> None:
+    trace = trace_of("def f():\n    return 1\ndef f():\n    return 2\n", prompt=2)
+    function = Places.of(trace).function
+    first, second = np.flatnonzero(trace.token_ids == trace.token_ids[1])
+    assert function[first] >= 0
+    assert function[second] >= 0
+    assert function[first] != function[second]
+
+
+def test_code_between_prose_is_in_no_statement_for_being_in_a_fence() -> None:
+    trace = trace_of("Say:\n\n```python\nx = 1\n# y\n\n```\n", prompt=2)
+    statement = Places.of(trace, "markdown").statement
+    tokens = [trace.vocabulary.token_bytes[i] for i in trace.token_ids.tolist()]
+    assert statement[tokens.index(b"x")] >= 0
+    assert statement[tokens.index(b"#")] == -1
 
 
 def test_one_token_has_no_row_at_all() -> None:

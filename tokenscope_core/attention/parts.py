@@ -34,8 +34,8 @@ def parts_of(syntax: Syntax, by: Level, *, whole_tokens: bool = True) -> Parts:
     """Sort the tokens of a text into parts.
 
     Names: those of the level, "" for what is in no scope or function; a line's number; a unit's
-    line and how it begins, "" for what is in no statement. Categories come in the order of
-    `CATEGORIES`, others in that of the text.
+    line and how it begins, "" for what is in no statement. Of functions of one name the second is
+    "name (2)". Categories come in the order of `CATEGORIES`, others in that of the text.
 
     Args:
         syntax: of the text.
@@ -90,7 +90,9 @@ def _pairs(
         chosen = np.flatnonzero(np.diff(alignment.token, prepend=-1))
     else:
         levels = pieces.levels
-        labels = np.array(_units(syntax) if by == "unit" else levels[by].tolist(), dtype=object)
+        told_apart = {"unit": _units, "function": _functions}
+        names = told_apart[by](syntax) if by in told_apart else levels[by].tolist()
+        labels = np.array(names, dtype=object)
         chosen = labelling_pairs(pieces, alignment)
     share = alignment.share()
     if whole_tokens:
@@ -100,18 +102,30 @@ def _pairs(
 
 def _units(syntax: Syntax) -> list[str]:
     """The name of the whole statement that each piece is in."""
-    text, ends = syntax.trace.text_bytes, line_ends(syntax.trace)
-    names: dict[tuple[int, int], str] = {(0, len(text)): ""}
+    text, ends, levels = syntax.trace.text_bytes, line_ends(syntax.trace), syntax.pieces.levels
+    starts = levels["unit_start"].to_numpy(dtype=np.int64)
+    lines = 1 + np.searchsorted(ends, starts, side="right")
+    names = []
+    for line, start, end in zip(lines, starts, levels["unit_end"], strict=True):
+        # As many bytes as so many characters can have: a statement may be as long as the text.
+        first = text[start : min(end, start + 4 * _LABEL_LENGTH + 4)].split(b"\n", 1)[0]
+        begins = first.decode("utf-8", "replace").strip()
+        short = begins if len(begins) <= _LABEL_LENGTH else f"{begins[: _LABEL_LENGTH - 1]}…"
+        names.append(f"{line}: {short}")
+    return _told_apart(syntax.pieces.unit, names)
+
+
+def _functions(syntax: Syntax) -> list[str]:
+    """The name of the function that each piece is in."""
+    return _told_apart(syntax.pieces.body, syntax.pieces.levels["function"].tolist())
+
+
+def _told_apart(numbers: Ints, names: list[str]) -> list[str]:
+    """Names of what has different numbers made different; "" for what has none."""
+    found: dict[int, str] = {-1: ""}
     taken: dict[str, int] = {}
-    found = []
-    levels = syntax.pieces.levels
-    for span in zip(levels["unit_start"].tolist(), levels["unit_end"].tolist(), strict=True):
-        if span not in names:
-            begins = text[slice(*span)].decode("utf-8", "replace").split("\n", 1)[0].strip()
-            line = 1 + int(np.searchsorted(ends, span[0], side="right"))
-            short = begins if len(begins) <= _LABEL_LENGTH else f"{begins[: _LABEL_LENGTH - 1]}…"
-            name = f"{line}: {short}"
+    for number, name in zip(numbers.tolist(), names, strict=True):
+        if number not in found:
             taken[name] = taken.get(name, 0) + 1
-            names[span] = name if taken[name] == 1 else f"{name} ({taken[name]})"
-        found.append(names[span])
-    return found
+            found[number] = name if taken[name] == 1 else f"{name} ({taken[name]})"
+    return [found[number] for number in numbers.tolist()]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.detection import language_of
-from tokenscope_core.syntax.frames import analyse, line_ends, syntax_frame
+from tokenscope_core.syntax.frames import analyse, labelling_pairs, line_ends
 from tokenscope_core.trace import Trace
 
 NOWHERE = -1
@@ -19,9 +18,9 @@ NOWHERE = -1
 class Places:
     """The tokens of a text, int64 [T] each.
 
-    `line`, `statement` (the innermost whole one) and `function` (the innermost, by its dotted name)
-    are equal for tokens in the same and `NOWHERE` for tokens in none. Where the language is not
-    known (None), no token is in a statement or function. Tokens are placed whole, as in
+    `line`, `statement` (the innermost whole one) and `function` (the innermost) are equal for
+    tokens in the same, whatever its name, and `NOWHERE` for tokens in none. Where the language is
+    not known (None), no token is in a statement or function. Tokens are placed whole, as in
     `syntax_frame`.
     """
 
@@ -48,25 +47,9 @@ class Places:
             nowhere = np.full(len(trace), NOWHERE)
             return cls(trace.token_ids, trace.prompt_length, line, nowhere, nowhere)
         syntax = analyse(trace, language)
-        frame = syntax_frame(syntax)
-        return cls(
-            trace.token_ids,
-            trace.prompt_length,
-            line,
-            _statements(frame, len(trace.text_bytes)),
-            _functions(frame),
-            syntax.language,
-        )
-
-
-def _statements(frame: pd.DataFrame, text_bytes: int) -> Ints:
-    start = frame["unit_start"].fillna(0).to_numpy(dtype=np.int64)
-    end = frame["unit_end"].fillna(text_bytes).to_numpy(dtype=np.int64)
-    # What is in no statement has the whole text for its unit.
-    inside = (start > 0) | (end < text_bytes)
-    return np.where(inside, start * (text_bytes + 1) + end, NOWHERE)
-
-
-def _functions(frame: pd.DataFrame) -> Ints:
-    name = frame["function"].replace("", None)
-    return pd.factorize(name)[0].astype(np.int64)
+        chosen = labelling_pairs(syntax.pieces, syntax.alignment)
+        token, piece = syntax.alignment.token[chosen], syntax.alignment.piece[chosen]
+        statement, function = (np.full(len(trace), NOWHERE) for _ in range(2))
+        statement[token] = syntax.pieces.unit[piece]
+        function[token] = syntax.pieces.body[piece]
+        return cls(trace.token_ids, trace.prompt_length, line, statement, function, syntax.language)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.languages import LABELS, LANGUAGES, detect, grammar
 from tokenscope_core.syntax.pieces import Pieces, cut
 
@@ -96,6 +97,8 @@ def _code(text: bytes, region: CodeRegion) -> Pieces:
         pieces.end + region.start,
         levels,
         tuple((offset + region.start, kind) for offset, kind in pieces.missing),
+        pieces.unit,
+        pieces.body,
     )
 
 
@@ -120,7 +123,8 @@ def _lines(text: bytes, start: int, end: int, leaf: str) -> Pieces:
         }
     )
     starts = np.array([a for a, _ in spans], dtype=np.int64)
-    return Pieces(starts, np.array([b for _, b in spans], dtype=np.int64), frame, ())
+    ends = np.array([b for _, b in spans], dtype=np.int64)
+    return Pieces(starts, ends, frame, (), np.arange(len(spans)), np.full(len(spans), -1))
 
 
 def _line_spans(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -138,7 +142,18 @@ def _joined(parts: list[Pieces]) -> Pieces:
         np.concatenate([part.end for part in kept]),
         pd.concat([part.levels for part in kept], ignore_index=True),
         tuple(made_up for part in kept for made_up in part.missing),
+        _numbered([part.unit for part in kept]),
+        _numbered([part.body for part in kept]),
     )
+
+
+def _numbered(parts: list[Ints]) -> Ints:
+    """Numbers of parts as those of the whole; -1 stays."""
+    first, found = 0, []
+    for part in parts:
+        found.append(np.where(part >= 0, part + first, -1))
+        first += int(part.max(initial=-1)) + 1
+    return np.concatenate(found)
 
 
 def known_languages() -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class Levels:
     `unit` the row of the nearest statement (-1 outside of all); `scope` the path of scopes from
     the outside in, such as "class Stack > function push > if" (the outer `PATH_DEPTH` of them),
     and `function` the dotted name of the innermost function with the classes and functions around
-    it ("" outside of all).
+    it ("" outside of all); `body` the row of that function (-1 outside of all).
     """
 
     category: list[str]
@@ -29,6 +29,7 @@ class Levels:
     unit: list[int]
     scope: list[str]
     function: list[str]
+    body: list[int]
 
 
 def levels_of(nodes: NodeTable, text: bytes, grammar: Grammar) -> Levels:
@@ -37,8 +38,8 @@ def levels_of(nodes: NodeTable, text: bytes, grammar: Grammar) -> Levels:
     if table is None:
         return _without_map(nodes)
     statement, unit = _statements(nodes, table)
-    scope, function = _scopes(nodes, text, table)
-    return Levels(_Categories(nodes, text, table).all(), statement, unit, scope, function)
+    scope, function, body = _scopes(nodes, text, table)
+    return Levels(_Categories(nodes, text, table).all(), statement, unit, scope, function, body)
 
 
 def _without_map(nodes: NodeTable) -> Levels:
@@ -51,7 +52,7 @@ def _without_map(nodes: NodeTable) -> Levels:
         unit.append(row if own and parent == 0 else unit[parent] if parent >= 0 else -1)
     nothing = [""] * len(nodes)
     category = ["error" if kind == ERROR else "other" for kind in nodes.kind]
-    return Levels(category, statement, unit, nothing, nothing)
+    return Levels(category, statement, unit, nothing, nothing, [-1] * len(nodes))
 
 
 def _statements(nodes: NodeTable, table: CategoryMap) -> tuple[list[str], list[int]]:
@@ -66,16 +67,19 @@ def _statements(nodes: NodeTable, table: CategoryMap) -> tuple[list[str], list[i
     return statement, unit
 
 
-def _scopes(nodes: NodeTable, text: bytes, table: CategoryMap) -> tuple[list[str], list[str]]:
+def _scopes(
+    nodes: NodeTable, text: bytes, table: CategoryMap
+) -> tuple[list[str], list[str], list[int]]:
     scope: list[str] = []
     function: list[str] = []
+    body: list[int] = []
     named: list[str] = []  # the classes and functions around, dotted
     depth: list[int] = []
     for row, (kind, parent) in enumerate(zip(nodes.kind, nodes.parent, strict=True)):
-        path, inside, dotted, deep = (
-            (scope[parent], function[parent], named[parent], depth[parent])
+        path, inside, around, dotted, deep = (
+            (scope[parent], function[parent], body[parent], named[parent], depth[parent])
             if parent >= 0
-            else ("", "", "", 0)
+            else ("", "", -1, "", 0)
         )
         label = table.scopes.get(kind)
         if label is not None and nodes.named[row] and deep < PATH_DEPTH:
@@ -86,12 +90,13 @@ def _scopes(nodes: NodeTable, text: bytes, table: CategoryMap) -> tuple[list[str
                 path = f"{path} {name}"
                 dotted = f"{dotted}.{name}" if dotted else name
             if kind in table.functions:
-                inside = dotted
+                inside, around = dotted, row
         scope.append(path)
         function.append(inside)
+        body.append(around)
         named.append(dotted)
         depth.append(deep)
-    return scope, function
+    return scope, function, body
 
 
 def scope_name(row: int, nodes: NodeTable, text: bytes, table: CategoryMap) -> str | None:

@@ -37,12 +37,16 @@ class Pieces:
     `function` (as in `levels`), `unit_start` and `unit_end` (bytes of the nearest whole statement
     around, the whole text where there is none), `error` (inside what could not be parsed).
     `missing` are the byte offsets at which the parser made up a token to go on, with its kind.
+    `unit` and `body`, int64 [P], number the whole statements and the functions: equal for pieces in
+    the same, whatever they are called, and -1 for those in none.
     """
 
     start: Ints
     end: Ints
     levels: pd.DataFrame
     missing: tuple[tuple[int, str], ...]
+    unit: Ints
+    body: Ints
 
     def __len__(self) -> int:
         return len(self.start)
@@ -86,6 +90,8 @@ def _pieces(nodes: NodeTable, levels: Levels, text: bytes) -> Pieces:
         end=np.array(ends, dtype=np.int64),
         levels=pd.DataFrame(columns),
         missing=tuple((nodes.start[row], nodes.kind[row]) for row in nodes.missing),
+        unit=unit,
+        body=np.array([levels.body[row] for row in rows], dtype=np.int64),
     )
 
 

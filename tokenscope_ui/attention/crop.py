@@ -65,22 +65,27 @@ def _lines(trace: Trace, first: int, last: int) -> tuple[int, int] | None:
 @functools.lru_cache(maxsize=32)
 def _around(trace: Trace, kind: Kind, position: int) -> tuple[int, int] | None:
     """The tokens from the first to the last that has a byte in the piece around a token."""
-    piece, label = pieces_of_tokens(trace, kind)
-    if piece[position] < 0 or (kind == "function" and not label[int(piece[position])]):
+    piece = pieces_of_tokens(trace, kind)
+    if piece[position] < 0:
         return None
     inside = np.flatnonzero(piece == piece[position])
     return _some(int(inside[0]), int(inside[-1]) + 1)
 
 
 @functools.lru_cache(maxsize=16)
-def pieces_of_tokens(trace: Trace, kind: Kind) -> tuple[Ints, tuple[object, ...]]:
-    """The piece that each token's first byte is in, int64 [T], -1 for none; and their names."""
-    made = cut(read(trace), kind, "category")
-    span_of = np.searchsorted(made.end, trace.byte_start, side="right")
+def pieces_of_tokens(trace: Trace, kind: Kind) -> Ints:
+    """The piece that each token's first byte is in, int64 [T], -1 for none."""
+    if kind == "function":
+        # Not by name, which a text may give to several.
+        end, number = read(trace).pieces.end, read(trace).pieces.body
+    else:
+        made = cut(read(trace), kind, "category")
+        end, number = made.end, made.piece
+    span_of = np.searchsorted(end, trace.byte_start, side="right")
     piece = np.full(len(trace), -1, dtype=np.int64)
-    written = (trace.byte_end > trace.byte_start) & (span_of < len(made.end))
-    piece[written] = made.piece[span_of[written]]
-    return piece, made.labels
+    written = (trace.byte_end > trace.byte_start) & (span_of < len(end))
+    piece[written] = number[span_of[written]]
+    return piece
 
 
 def _some(start: int, end: int) -> tuple[int, int] | None:

@@ -65,9 +65,8 @@ class Cut:
     def as_syntax(self, trace: Trace) -> Syntax:
         """The pieces as a level of their own, under the name of "function", for `aggregate`."""
         levels = pd.DataFrame({"function": self.piece})
-        return Syntax(
-            trace, "", Pieces(self.start, self.end, levels, ()), align(trace.byte_end, self.end)
-        )
+        pieces = Pieces(self.start, self.end, levels, (), self.piece, self.piece)
+        return Syntax(trace, "", pieces, align(trace.byte_end, self.end))
 
 
 @functools.lru_cache(maxsize=16)
