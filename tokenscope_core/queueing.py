@@ -18,8 +18,9 @@ class FairQueue:
     """Jobs waiting for one model; whoever uses it holds a lock.
 
     The next one is the oldest job of whoever was served longest ago. So the ten jobs of one visitor
-    delay the first of another by one job and not by ten. A job that several wait for counts for
-    the one of them whose turn comes first.
+    delay the first of another by one job and not by ten. Who was passed over as often as jobs wait
+    counts as never served, or a stream of newcomers could hold somebody back for ever. A job that
+    several wait for counts for the one of them whose turn comes first.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class FairQueue:
         """In the order in which they would be taken if no more came."""
         waiting, served, turn = list(self._waiting), dict(self._served), self._turn
         while waiting:
-            job = waiting.pop(_next(waiting, served))
+            job = waiting.pop(_next(waiting, served, turn))
             turn += 1
             served.update(dict.fromkeys(job.subscribers, turn))
             yield job
@@ -55,7 +56,7 @@ class FairQueue:
         Raises:
             IndexError: none waits.
         """
-        job = self._waiting.pop(_next(self._waiting, self._served))
+        job = self._waiting.pop(_next(self._waiting, self._served, self._turn))
         self._turn += 1
         for subscriber in job.subscribers:
             self._served.pop(subscriber, None)
@@ -99,12 +100,14 @@ def require_room(which: str, count: int, most: int) -> None:
         )
 
 
-def _next(waiting: Sequence[Work], served: dict[str, int]) -> int:
-    """The place of the job whose turn it is."""
+def _next(waiting: Sequence[Work], served: dict[str, int], turn: int) -> int:
+    """The place of the job whose turn it is, after so many turns."""
     if not waiting:
         raise IndexError("no job waits")
+    long_ago = max(0, turn - len(waiting))
 
     def last_served(place: int) -> int:
-        return min((served.get(name, 0) for name in waiting[place].subscribers), default=0)
+        turns = (served.get(name, 0) for name in waiting[place].subscribers)
+        return max(long_ago, min(turns, default=0))
 
     return min(range(len(waiting)), key=lambda place: (last_served(place), place))
