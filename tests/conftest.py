@@ -1,4 +1,5 @@
-"""Shared fixtures: tiny random models; the store in a folder of its own."""
+"""Shared fixtures: tiny random models, one of them as a folder; the store in a folder of its own,
+and the service over it."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import tiny_models
 from hypothesis import HealthCheck, settings
 
 from tokenscope_core import LanguageModel, Store
+from tokenscope_core.service import GenerationService
 
 # A busy machine may be slow; that is not what these tests are about.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,8 +32,21 @@ def lm() -> LanguageModel:
     return tiny_models.language_model()
 
 
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder that holds a tiny model; nobody may change it."""
+    return tiny_models.saved(tmp_path_factory.mktemp("models") / "tiny")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store(tmp_path / "store")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def service(store: Store) -> Iterator[GenerationService]:
+    running = GenerationService(store)
+    yield running
+    running.close()

@@ -5,26 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_models
 
 from tokenscope_core import LanguageModel, QueueFullError, Request, Store
-from tokenscope_core.jobs import Ticket
+from tokenscope_core.job_base import Holder
+from tokenscope_core.jobs import Job, Ticket
 from tokenscope_core.limits import Limits
-from tokenscope_core.queueing import Pace
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.queueing import FairQueue, Pace
 from tokenscope_core.service import GenerationService
+from tokenscope_core.tasks import Prompted
 
 WAIT_S = 60.0
-Start = Callable[[Limits], GenerationService]
+Start = Callable[..., GenerationService]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    return str(folder)
+@pytest.fixture
+def model(tiny_folder: str) -> str:
+    return tiny_folder
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ def start(store: Store, gate: threading.Event, lm: LanguageModel) -> Iterator[St
         assert gate.wait(WAIT_S)
         return lm
 
-    def begin(limits: Limits) -> GenerationService:
-        services.append(GenerationService(store, limits=limits, load=load))
+    def begin(limits: Limits, **options: Any) -> GenerationService:
+        services.append(GenerationService(store, limits=limits, load=load, **options))
         return services[-1]
 
     yield begin
@@ -114,6 +116,46 @@ def test_more_than_the_server_takes_on_is_refused_with_the_bound(
     asked(service, model, "visitor", 1)
     with pytest.raises(QueueFullError, match=said):
         asked(service, model, "visitor", 2)
+
+
+def test_what_has_been_stopped_makes_room_at_once_for_all(start: Start, model: str) -> None:
+    service = start(Limits(waiting=1))
+    asked(service, model, "first", -1)
+    asked(service, model, "second", 0).stop()
+    assert positions(asked(service, model, "third", 0)) == [1]
+
+
+def test_whom_nobody_waits_for_any_more_takes_no_place_of_another_models_visitors(
+    start: Start, model: str, tmp_path: Path
+) -> None:
+    clock = [0.0]
+    service = start(Limits(waiting=1, grace_s=60.0), clock=lambda: clock[0])
+    asked(service, model, "first", -1)
+    asked(service, model, "gone", 0)
+    service.lose("gone")
+    clock[0] += 61.0
+    other = tiny_models.saved(tmp_path, seed=1)
+    assert not service.submit(other, Request("x"), "visitor").view().ended
+
+
+def test_newcomers_do_not_keep_back_for_ever_who_was_there_before() -> None:
+    queue = FairQueue()
+
+    def wants(visitor: str) -> Job:
+        job = Job(visitor, ModelChoice("m"), Prompted(Request("x")), clock=time.monotonic)
+        job.join(Holder(visitor))
+        queue.append(job)
+        return job
+
+    wants("regular")
+    queue.take()
+    waiting = wants("regular")
+    for number in range(20):
+        wants(f"newcomer {number}")
+        if queue.take() is waiting:
+            break
+    else:
+        pytest.fail("twenty newcomers went first")
 
 
 def test_a_visitor_at_the_limit_may_ask_again_after_a_stop(start: Start, model: str) -> None:

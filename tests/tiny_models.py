@@ -63,3 +63,10 @@ def language_model(family: str = "llama", bos: bool = True) -> LanguageModel:
 def files(name: str, fingerprint: str = "hash") -> ModelFiles:
     """Stands for the files of a model that was never on a disk."""
     return ModelFiles(name, Path("nowhere"), fingerprint)
+
+
+def saved(folder: Path, family: str = "llama", seed: int = 0) -> str:
+    """Writes a tiny model and its tokenizer into a folder; returns the folder's path."""
+    model(family, seed).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return str(folder)

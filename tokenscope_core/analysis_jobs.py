@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.analyses import Analysis
 from tokenscope_core.errors import TokenScopeError
-from tokenscope_core.failures import explain
 from tokenscope_core.job_base import ENDED, Hold, Phase, Place, Work
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
@@ -106,11 +105,6 @@ class AnalysisJob(Work):
         with self._lock:
             self._phase = "stopped"
 
-    def fail(self, error: Exception, keep: Callable[[Trace], object]) -> None:
-        """Close it with an error to show."""
-        with self._lock:
-            self._phase, self._error = "failed", explain(error, model=self.model.label)
-
     def view(self, place: Place | None = None) -> AnalysisView:
         """The state of the analysis now."""
         with self._lock:
@@ -146,11 +140,14 @@ class AnalysisTicket(Hold[AnalysisJob, AnalysisView]):
         """Stop now; what there is by then is the result, where nobody else goes on with it."""
         stopped = super().stop()
         deadline = time.monotonic() + _PART_S
-        while not self._job.ended and not self._job.wanted(0.0) and time.monotonic() < deadline:
+        while self._ends_soon() and time.monotonic() < deadline:
             time.sleep(0.01)
         if stopped.phase == "stopped" and stopped.result is None:
             stopped = self._stopped = replace(stopped, result=self._job.view().result)
         return stopped
+
+    def _ends_soon(self) -> bool:
+        return self._job.phase == "running" and not self._job.wanted(0.0)
 
     def _view(self, place: Place | None) -> AnalysisView:
         return self._job.view(place)

@@ -7,7 +7,7 @@ who wait for it: the log tells the operator.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tokenscope_core.analyses import Analysis, Kept, key_of
@@ -32,8 +32,7 @@ class Answers:
             try:
                 trace = self._store.get(key)
             except RecordError as error:
-                _say_damaged(key, error)
-                self._store.delete(key)
+                _forget(key, error, self._store.delete)
                 return ()
             if trace is None:
                 return ()
@@ -56,8 +55,7 @@ class Answers:
             blob = self._store.get_capture(key)
             return None if blob is None else analysis.from_bytes(blob)
         except RecordError as error:
-            _say_damaged(key, error)
-            self._store.delete_capture(key)
+            _forget(key, error, self._store.delete_capture)
             return None
 
     def keep_result(self, analysis: Analysis, result: Any) -> None:
@@ -70,5 +68,9 @@ class Answers:
             _LOG.warning("Not kept: %s", error)
 
 
-def _say_damaged(key: str, error: RecordError) -> None:
-    _LOG.warning("Computing %s again: %s", key[:_SHOWN_OF_A_KEY], error)
+def _forget(key: str, damage: RecordError, delete: Callable[[str], object]) -> None:
+    _LOG.warning("Computing %s again: %s", key[:_SHOWN_OF_A_KEY], damage)
+    try:
+        delete(key)
+    except RecordError as error:
+        _LOG.warning("Not deleted: %s", error)

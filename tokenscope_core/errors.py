@@ -169,7 +169,7 @@ class QueueFullError(TokenScopeError):
     """Too many requests are waiting already."""
 
 
-def summary_of(error: Exception) -> str:
+def summary_of(error: BaseException) -> str:
     """The type and the first two lines of anyone's error, as one sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return ": ".join([type(error).__name__, " ".join(lines[:2])]).rstrip(" .:") + "."

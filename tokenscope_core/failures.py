@@ -24,7 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def explain(
-    error: Exception,
+    error: BaseException,
     *,
     model: str,
     prompt_tokens: int = 0,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.failures import explain
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.trace import Trace
@@ -64,9 +65,14 @@ class Work(ABC):
     def stop(self, keep: Callable[[Trace], object]) -> None:
         """Close it before its end, with what there is."""
 
-    @abstractmethod
-    def fail(self, error: Exception, keep: Callable[[Trace], object]) -> None:
+    def fail(self, error: BaseException, keep: Callable[[Trace], object]) -> None:
         """Close it with an error to show, and what there was before it."""
+        self.fail_with_nothing(error)
+
+    def fail_with_nothing(self, error: BaseException) -> None:
+        """Close it with an error to show alone."""
+        with self._lock:
+            self._phase, self._error = "failed", explain(error, model=self.model.label)
 
     @property
     def ended(self) -> bool:
@@ -165,6 +171,12 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
         place: Callable[[Work], Place | None],
         keep: Callable[[Trace], object],
     ) -> None:
+        """
+        Args:
+            job, subscriber, purpose: what is wanted, by whom, for what.
+            place: tells where a job stands, and ends one in the queue that nobody wants.
+            keep: puts a trace into the store.
+        """
         self._job = job
         self._holder = Holder(subscriber, purpose)
         self._place = place
@@ -193,6 +205,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
             return view
         self._stopped = self._stopped_view(view)
         self._job.leave(self._holder)
+        self._place(self._job)
         return self._stopped
 
     def wait(self, timeout_s: float, poll_s: float = 0.01) -> AnyView:

@@ -109,7 +109,7 @@ class Job(Work):
         """Close it before its end, keeping what there is."""
         self.end("stopped", self._kept_so_far(keep))
 
-    def fail(self, error: Exception, keep: Callable[[Trace], object]) -> None:
+    def fail(self, error: BaseException, keep: Callable[[Trace], object]) -> None:
         """Close it with an error to show, keeping what had been decoded before it."""
         traces = self._kept_so_far(keep)
         with self._lock:

@@ -67,6 +67,17 @@ class ModelPool:
             self._workers.move_to_end(choice)
             return self._workers[choice]
 
+    def workers(self) -> tuple[Worker, ...]:
+        """All workers, the least recently used first."""
+        with self.changed:
+            return tuple(self._workers.values())
+
+    def dismiss(self, worker: Worker) -> None:
+        """Forget a worker that ends because it has neither a model nor anything to do."""
+        with self.changed:
+            if self._workers.get(worker.choice) is worker:
+                del self._workers[worker.choice]
+
     def queues(self) -> tuple[Queue, ...]:
         """What every worker has before it, the least recently used first."""
         with self.changed:

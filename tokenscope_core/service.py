@@ -12,39 +12,32 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tokenscope_core.activity import Activity, Outcome
+from tokenscope_core.activity import Activity
 from tokenscope_core.analyses import Analysis, Bounded
 from tokenscope_core.analysis_jobs import AnalysisJob, AnalysisTicket
 from tokenscope_core.answers import Answers
 from tokenscope_core.errors import ModelError, QueueFullError
-from tokenscope_core.hub import DownloadStopped
-from tokenscope_core.job_base import AnyWork, Phase, Place, Work
+from tokenscope_core.job_base import AnyWork, Work
 from tokenscope_core.jobs import Job, JobView, Ticket
 from tokenscope_core.limits import Limits
-from tokenscope_core.load_progress import LoadProgress, Report
-from tokenscope_core.loading import fetch, load, require_fit
+from tokenscope_core.loading import load, require_fit
 from tokenscope_core.machine import devices, require_device
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_facts import ModelFacts, facts_of
 from tokenscope_core.model_files import ModelFiles, find
-from tokenscope_core.model_pool import LoadedModel, ModelPool, Queue
+from tokenscope_core.model_pool import LoadedModel, Queue
 from tokenscope_core.model_sources import require_allowed
 from tokenscope_core.queueing import require_room
 from tokenscope_core.request import Request
+from tokenscope_core.scheduling import Load, Scheduler
 from tokenscope_core.store import Store
 from tokenscope_core.tasks import Prompted, Task, tokens_of_task
 from tokenscope_core.trace import Trace
-from tokenscope_core.worker import Worker
-
-if TYPE_CHECKING:
-    from tokenscope_core.models import LanguageModel
 
 # Ended runs that a reload can still find by their id; their traces stay in memory.
 _REMEMBERED_JOBS = 32
-
-Load = Callable[[ModelFiles, ModelChoice, Report], "LanguageModel"]
 
 
 class GenerationService:
@@ -60,13 +53,14 @@ class GenerationService:
     ) -> None:
         self.store = store
         self.limits = limits or Limits()
-        self._load = load
+        self.activity = Activity()
         self._clock = clock
-        self._pool = ModelPool(self.limits)
-        self._changed = self._pool.changed
         self._jobs: OrderedDict[str, Work] = OrderedDict()
         self._answers = Answers(store)
-        self.activity = Activity()
+        self._scheduler = Scheduler(
+            self.limits, load=load, keep=self._answers.keep, activity=self.activity
+        )
+        self._changed = self._scheduler.changed
 
     def submit(
         self,
@@ -105,14 +99,26 @@ class GenerationService:
                 self._remember(job)
                 job.end("done", stored, from_store=True)
                 self.activity.note("from store", job)
-                return Ticket(job, subscriber, purpose=purpose, place=self._place, keep=self.keep)
+                return Ticket(
+                    job,
+                    subscriber,
+                    purpose=purpose,
+                    place=self._scheduler.place,
+                    keep=self._answers.keep,
+                )
             known = self._jobs.get(job_id)
             if isinstance(known, Job) and self._can_be_joined(known):
                 self.activity.note("joined", known)
             else:
                 job = Job(job_id, choice, task, clock=self._clock)
                 known = self._enqueue(job, subscriber)
-            return Ticket(known, subscriber, purpose=purpose, place=self._place, keep=self.keep)
+            return Ticket(
+                known,
+                subscriber,
+                purpose=purpose,
+                place=self._scheduler.place,
+                keep=self._answers.keep,
+            )
 
     def analyse(
         self, model: str | ModelChoice, analysis: Analysis, subscriber: str
@@ -138,14 +144,18 @@ class GenerationService:
         if kept is not None:
             job.answer(kept)
             self.activity.note("from store", job)
-            return AnalysisTicket(job, subscriber, place=self._place, keep=self.keep)
+            return AnalysisTicket(
+                job, subscriber, place=self._scheduler.place, keep=self._answers.keep
+            )
         with self._changed:
             known = self._jobs.get(job_id)
             if isinstance(known, AnalysisJob) and self._can_be_joined(known):
                 self.activity.note("joined", known)
             else:
                 known = self._enqueue(job, subscriber)
-            return AnalysisTicket(known, subscriber, place=self._place, keep=self.keep)
+            return AnalysisTicket(
+                known, subscriber, place=self._scheduler.place, keep=self._answers.keep
+            )
 
     def kept(self, analysis: Analysis) -> Any:
         """The whole result of an analysis where the store has it, else None; computes nothing."""
@@ -158,7 +168,13 @@ class GenerationService:
             job = self._jobs.get(job_id)
             if not isinstance(job, Job):
                 return None
-            return Ticket(job, subscriber, purpose=purpose, place=self._place, keep=self.keep)
+            return Ticket(
+                job,
+                subscriber,
+                purpose=purpose,
+                place=self._scheduler.place,
+                keep=self._answers.keep,
+            )
 
     def lose(self, subscriber: str) -> None:
         """A subscriber's connection is gone: its runs end unless it is back within the grace."""
@@ -166,17 +182,13 @@ class GenerationService:
             for job in self._jobs.values():
                 job.lose(subscriber)
 
-    def keep(self, trace: Trace) -> None:
-        """Put a trace into the store; where that is impossible the trace itself is not lost."""
-        self._answers.keep(trace)
-
     def loaded_models(self) -> tuple[LoadedModel, ...]:
         """The models in memory, least recently used first."""
-        return self._pool.loaded()
+        return self._scheduler.pool.loaded()
 
     def queues(self) -> tuple[Queue, ...]:
         """What every model has before it."""
-        return self._pool.queues()
+        return self._scheduler.pool.queues()
 
     def loaded_model(self, model: str | ModelChoice) -> LoadedModel | None:
         """The model as it is in memory; None where it is not."""
@@ -194,11 +206,11 @@ class GenerationService:
             ModelError: it is running, or runs wait for it.
         """
         choice = ModelChoice.of(model)
-        return self._pool.unload(_plain(choice, find(choice.name)))
+        return self._scheduler.pool.unload(_plain(choice, find(choice.name)))
 
     def close(self) -> None:
         """End all runs and workers."""
-        self._pool.close()
+        self._scheduler.pool.close()
 
     def _stored(
         self, choice: ModelChoice, files: ModelFiles | None, task: Task
@@ -219,25 +231,16 @@ class GenerationService:
         return not job.ended and job.wanted(self.limits.grace_s)
 
     def _enqueue(self, job: AnyWork, subscriber: str) -> AnyWork:
+        unfinished = [known for known in self._jobs.values() if not known.ended]
+        own = sum(subscriber in known.subscribers for known in unfinished)
         try:
-            self._require_place(job, subscriber)
+            require_room("of yours that wait or run", own, self.limits.jobs_per_visitor)
+            self._scheduler.enqueue(job)
         except QueueFullError:
             self.activity.note("refused", job)
             raise
         self._remember(job)
-        self._pool.use(self, job.model).waiting.append(job)
-        self._changed.notify_all()
         return job
-
-    def _require_place(self, job: Work, subscriber: str) -> None:
-        unfinished = [known for known in self._jobs.values() if not known.ended]
-        own = sum(subscriber in known.subscribers for known in unfinished)
-        require_room("of yours that wait or run", own, self.limits.jobs_per_visitor)
-        require_room("that wait on this server", self._pool.waiting(), self.limits.waiting)
-        worker = self._pool.use(self, job.model)
-        self._drop_unwanted(worker)
-        of_model = f"that wait for “{job.model}”"
-        require_room(of_model, len(worker.waiting), self.limits.waiting_per_model)
 
     def _remember(self, job: Work) -> None:
         self._jobs[job.job_id] = job
@@ -247,71 +250,6 @@ class GenerationService:
             # Nobody finds an analysis by its id; what it found can be large.
             if known.ended and (place < excess or isinstance(known, AnalysisJob)):
                 del self._jobs[job_id]
-
-    def _place(self, job: Work) -> Place | None:
-        with self._changed:
-            worker = self._pool.get(job.model)
-            if worker is None:
-                return None
-            self._drop_unwanted(worker)
-            return worker.place_of(job)
-
-    def _drop_unwanted(self, worker: Worker) -> None:
-        for job in worker.waiting.drop(lambda job: not job.wanted(self.limits.grace_s)):
-            job.stop(self.keep)
-
-    # The workers' side: what `worker.Host` asks for.
-
-    def next_job(self, worker: Worker) -> Work | None:
-        """The next job somebody still wants; None when the worker should end."""
-        with self._changed:
-            worker.job = None
-            self._changed.notify_all()
-            while not worker.closing:
-                self._drop_unwanted(worker)
-                if worker.waiting:
-                    worker.job = worker.waiting.take()
-                    return worker.job
-                self._changed.wait()
-            return None
-
-    def note_end(self, job: Work, seconds: float) -> None:
-        """Count what became of a job."""
-        outcomes: dict[Phase, Outcome] = {"done": "done", "failed": "failed"}
-        self.activity.note(outcomes.get(job.phase, "stopped"), job, seconds)
-
-    def wanted(self, worker: Worker, job: Work) -> bool:
-        """Whether the worker should go on with a job."""
-        return not worker.closing and job.wanted(self.limits.grace_s)
-
-    def make_ready(self, worker: Worker, job: Work) -> LanguageModel | None:
-        """Load the worker's model for a job; None where nobody wants it any more.
-
-        Raises: as `loading.fetch`, `ModelPool.make_room` and `loading.load`.
-        """
-        tokens = job.tokens
-        try:
-            files = fetch(
-                worker.choice,
-                tokens=tokens,
-                check_memory=self.limits.memory_check,
-                report=job.loading,
-                wanted=lambda: self.wanted(worker, job) or bool(worker.waiting),
-            )
-        except DownloadStopped:
-            return None
-        has_room = self._pool.make_room(
-            worker,
-            facts_of(files),
-            tokens=tokens,
-            wanted=lambda: self.wanted(worker, job),
-            waiting=lambda: job.loading(LoadProgress("waiting")),
-        )
-        if not has_room:
-            return None
-        lm = self._load(files, worker.choice, job.loading)
-        lm.prefixes.limit_bytes = self.limits.prefix_cache_mb * 10**6
-        return lm
 
 
 def job_id_of(choice: ModelChoice, recipe: dict[str, Any]) -> str:

@@ -43,8 +43,8 @@ class Host(Protocol):
 
 
 class Worker:
-    """A model's thread. `waiting`, `job`, `loading`, `need`, `lm` and `closing` are guarded by
-    the host's lock.
+    """A model's thread. `waiting`, `job` and `closing` are guarded by the host's lock; `loading`,
+    `need` and `lm` are this thread's, once the host has let it load.
 
     `job` is the one in hand; `need` is how many bytes the model was estimated to take.
     """
@@ -87,8 +87,9 @@ class Worker:
         known = [seconds for seconds in each if seconds is not None]
         if len(known) < len(each):
             return None
-        if before and before[0] is self.job and self._began is not None:
-            known[0] = max(0.0, known[0] - (time.monotonic() - self._began))
+        began = self._began  # the worker's thread may end the job at any moment
+        if before and before[0] is self.job and began is not None:
+            known[0] = max(0.0, known[0] - (time.monotonic() - began))
         return sum(known)
 
     def _work(self) -> None:
@@ -96,7 +97,7 @@ class Worker:
             taken = time.monotonic()
             try:
                 self._run(job)
-            except Exception as error:
+            except BaseException as error:  # a panic in Rust is no `Exception`
                 self._fail(job, error)
             finally:
                 self.loading = False
@@ -115,13 +116,17 @@ class Worker:
         if job.done:
             self.pace.note(job.tokens, time.monotonic() - began)
 
-    def _fail(self, job: Work, error: Exception) -> None:
+    def _fail(self, job: Work, error: BaseException) -> None:
         """End a job whose run raised, keeping what it had decoded."""
         if not isinstance(error, TokenScopeError):
             # Where it happened and not what it says: that may quote what somebody wrote.
             name = type(error).__name__
             _LOG.error("A run on %s failed: %s at %s", self.choice, name, _at(error))
-        job.fail(error, self._host.keep)
+        try:
+            job.fail(error, self._host.keep)
+        except Exception as another:
+            _LOG.error("Nothing was kept of it: %s at %s", type(another).__name__, _at(another))
+            job.fail_with_nothing(error)
         _forget_frames(error)
         if is_out_of_memory(error):
             if self.lm is not None:

@@ -1,0 +1,160 @@
+"""A worker's accidents: whoever waits learns of the end, and the worker goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import tokenscope_core as ts
+from tokenscope_core.analyses import InfluenceOf
+from tokenscope_core.service import GenerationService
+
+WAIT_S = 30.0
+
+
+class Panic(BaseException):
+    """What code written in Rust raises when it breaks: no `Exception`."""
+
+
+class Gate:
+    """Loads a tiny model once it is opened."""
+
+    def __init__(self, lm: ts.LanguageModel) -> None:
+        self.entered, self.opened = threading.Event(), threading.Event()
+        self._lm = lm
+
+    def __call__(self, *_: object) -> ts.LanguageModel:
+        self.entered.set()
+        assert self.opened.wait(WAIT_S)
+        return self._lm
+
+
+@pytest.fixture
+def gate(lm: ts.LanguageModel) -> Gate:
+    return Gate(lm)
+
+
+@pytest.fixture
+def gated(store: ts.Store, gate: Gate) -> Iterator[GenerationService]:
+    running = GenerationService(store, load=gate)
+    yield running
+    gate.opened.set()
+    running.close()
+
+
+def request(prompt: str = "def add(", tokens: int = 4) -> ts.Request:
+    return ts.Request(prompt, max_new_tokens=tokens)
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + WAIT_S
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return holds()
+
+
+def test_a_panic_ends_the_run_and_not_the_worker(
+    store: ts.Store, lm: ts.LanguageModel, tiny_folder: str
+) -> None:
+    accidents: list[BaseException] = [Panic("called `Option::unwrap()` on a `None` value")]
+
+    def load(*_: object) -> ts.LanguageModel:
+        if accidents:
+            raise accidents.pop()
+        return lm
+
+    service = GenerationService(store, load=load)
+    failed = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
+    assert failed.phase == "failed"
+    assert "Option::unwrap" in str(failed.error)
+    assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "done"
+    service.close()
+
+
+def test_what_cannot_be_put_together_ends_the_run_with_the_cause(
+    service: GenerationService, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> ts.Trace:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ts.Trace, "from_rows", full)
+        failed = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
+    assert isinstance(failed.error, ts.OutOfMemoryError)
+    assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "done"
+
+
+def test_closing_ends_what_waits(gated: GenerationService, gate: Gate, tiny_folder: str) -> None:
+    running, waiting = (gated.submit(tiny_folder, request(p), "tab") for p in "ab")
+    assert gate.entered.wait(WAIT_S)
+    closing = threading.Thread(target=gated.close)
+    closing.start()
+    gate.opened.set()
+    closing.join()
+    assert (running.view().phase, waiting.view().phase) == ("stopped", "stopped")
+
+
+def test_names_of_models_that_are_not_there_leave_nothing_running(
+    service: GenerationService,
+) -> None:
+    before = threading.active_count()
+    for name in range(5):
+        failed = service.submit(f"/no/such/folder/{name}", request(), "tab").wait(WAIT_S)
+        assert failed.phase == "failed"
+    assert soon(lambda: threading.active_count() <= before)
+    assert service.queues() == ()
+
+
+def test_a_model_that_could_not_be_loaded_is_tried_again(
+    store: ts.Store, lm: ts.LanguageModel, tiny_folder: str
+) -> None:
+    accidents = [RuntimeError("the disk is on fire")]
+
+    def load(*_: object) -> ts.LanguageModel:
+        if accidents:
+            raise accidents.pop()
+        return lm
+
+    service = GenerationService(store, load=load)
+    assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "failed"
+    assert soon(lambda: service.queues() == ())
+    assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "done"
+    service.close()
+
+
+def test_what_is_stopped_while_it_waits_is_counted(
+    gated: GenerationService, gate: Gate, tiny_folder: str
+) -> None:
+    gated.submit(tiny_folder, request("a"), "tab")
+    assert gate.entered.wait(WAIT_S)
+    gated.submit(tiny_folder, request("b"), "tab").stop()
+    assert gated.activity.counts()["stopped"] == 1
+
+
+def test_to_stop_an_analysis_that_waits_takes_no_time(
+    gated: GenerationService, gate: Gate, lm: ts.LanguageModel, tiny_folder: str
+) -> None:
+    trace = ts.score(lm, "x = 1\n")
+    gated.submit(tiny_folder, request(), "tab")
+    assert gate.entered.wait(WAIT_S)
+    ticket = gated.analyse(tiny_folder, InfluenceOf(trace), "tab")
+    began = time.monotonic()
+    assert ticket.stop().phase == "stopped"
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_store_that_can_neither_be_read_nor_mended_stops_no_run(
+    service: GenerationService, store: ts.Store, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unusable(*_: Any) -> Any:
+        raise ts.RecordError(asked="a", found="The disk is gone.", action="b")
+
+    for name in ("get", "put", "delete"):
+        monkeypatch.setattr(store, name, unusable)
+    view = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
+    assert view.phase == "done"
+    assert view.trace is not None

@@ -1,0 +1,144 @@
+"""What the workers of a service do next, and with which models in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tokenscope_core.activity import Activity, Outcome
+from tokenscope_core.hub import DownloadStopped
+from tokenscope_core.job_base import Phase, Place, Work
+from tokenscope_core.limits import Limits
+from tokenscope_core.load_progress import LoadProgress, Report
+from tokenscope_core.loading import fetch
+from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.model_facts import facts_of
+from tokenscope_core.model_files import ModelFiles
+from tokenscope_core.model_pool import ModelPool
+from tokenscope_core.queueing import require_room
+from tokenscope_core.trace import Trace
+from tokenscope_core.worker import Worker
+
+if TYPE_CHECKING:
+    from tokenscope_core.models import LanguageModel
+
+Load = Callable[[ModelFiles, ModelChoice, Report], "LanguageModel"]
+
+
+class Scheduler:
+    """The `Host` of all workers: gives them jobs, and makes their models ready.
+
+    Its queues are guarded by `changed`, which is notified of jobs and models that come and go.
+    """
+
+    def __init__(
+        self, limits: Limits, *, load: Load, keep: Callable[[Trace], None], activity: Activity
+    ) -> None:
+        """
+        Args:
+            limits: what the server takes on.
+            load: loads a model whose files are there.
+            keep: puts a trace into the store.
+            activity: where outcomes are counted.
+        """
+        self.pool = ModelPool(limits)
+        self.changed = self.pool.changed
+        self._limits = limits
+        self._load = load
+        self._keep = keep
+        self._activity = activity
+
+    def enqueue(self, job: Work) -> None:
+        """Let a job wait for its model.
+
+        Raises:
+            QueueFullError: too many wait, for that model or in all.
+        """
+        with self.changed:
+            for worker in self.pool.workers():
+                self._drop_unwanted(worker)
+            require_room("that wait on this server", self.pool.waiting(), self._limits.waiting)
+            known = self.pool.get(job.model)
+            waiting = 0 if known is None else len(known.waiting)
+            require_room(f"that wait for “{job.model}”", waiting, self._limits.waiting_per_model)
+            self.pool.use(self, job.model).waiting.append(job)
+            self.changed.notify_all()
+
+    def place(self, job: Work) -> Place | None:
+        """Where a job stands in its queue; None where it does not wait.
+
+        One that nobody wants any more is taken out of the queue and ends.
+        """
+        with self.changed:
+            worker = self.pool.get(job.model)
+            if worker is None:
+                return None
+            self._drop_unwanted(worker)
+            return worker.place_of(job)
+
+    def next_job(self, worker: Worker) -> Work | None:
+        """The next job somebody still wants; None when the worker should end."""
+        with self.changed:
+            worker.job = None
+            self.changed.notify_all()
+            while not worker.closing:
+                self._drop_unwanted(worker)
+                if worker.waiting:
+                    worker.job = worker.waiting.take()
+                    return worker.job
+                if worker.lm is None:
+                    self.pool.dismiss(worker)
+                    return None
+                self.changed.wait()
+            self._drop(worker, lambda job: True)
+            return None
+
+    def note_end(self, job: Work, seconds: float) -> None:
+        """Count what became of a job."""
+        outcomes: dict[Phase, Outcome] = {"done": "done", "failed": "failed"}
+        self._activity.note(outcomes.get(job.phase, "stopped"), job, seconds)
+
+    def wanted(self, worker: Worker, job: Work) -> bool:
+        """Whether the worker should go on with a job."""
+        return not worker.closing and job.wanted(self._limits.grace_s)
+
+    def keep(self, trace: Trace) -> None:
+        """Put a trace into the store."""
+        self._keep(trace)
+
+    def make_ready(self, worker: Worker, job: Work) -> LanguageModel | None:
+        """Load the worker's model for a job; None where nobody wants it any more.
+
+        Raises: as `loading.fetch`, `ModelPool.make_room` and `loading.load`.
+        """
+        tokens = job.tokens
+        try:
+            files = fetch(
+                worker.choice,
+                tokens=tokens,
+                check_memory=self._limits.memory_check,
+                report=job.loading,
+                wanted=lambda: self.wanted(worker, job) or bool(worker.waiting),
+            )
+        except DownloadStopped:
+            return None
+        has_room = self.pool.make_room(
+            worker,
+            facts_of(files),
+            tokens=tokens,
+            wanted=lambda: self.wanted(worker, job),
+            waiting=lambda: job.loading(LoadProgress("waiting")),
+        )
+        if not has_room:
+            return None
+        lm = self._load(files, worker.choice, job.loading)
+        lm.prefixes.limit_bytes = self._limits.prefix_cache_mb * 10**6
+        return lm
+
+    def _drop_unwanted(self, worker: Worker) -> None:
+        self._drop(worker, lambda job: not job.wanted(self._limits.grace_s))
+
+    def _drop(self, worker: Worker, which: Callable[[Work], bool]) -> None:
+        for job in worker.waiting.drop(which):
+            job.stop(self._keep)
+            self._activity.note("stopped", job)
