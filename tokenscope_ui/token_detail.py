@@ -10,7 +10,15 @@ import streamlit as st
 
 from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
-from tokenscope_ui import choices, code_panel, code_standing, influence, runs
+from tokenscope_ui import (
+    chart_files,
+    choices,
+    code_panel,
+    code_standing,
+    files,
+    influence,
+    runs,
+)
 from tokenscope_ui.charts import BREAKS, REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.formatting import FINISH_WORDS, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
@@ -94,7 +102,10 @@ def _candidates(trace: Trace, position: int) -> None:
         trace, position, most, breaking,
         taken_breaks=position in code_standing.breaks(trace),
     )  # fmt: skip
-    st.altair_chart(candidate_chart(table), key="candidates")
+    chart_files.draw(
+        candidate_chart(table), key="candidates", file_width=chart_files.NARROW,
+        name=f"{files.of_trace(trace)}.candidates-{position}",
+    )  # fmt: skip
     st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
     if REMOVED in set(table["kind"]):
         st.caption("Hollow, with ✕: removed by the filters before the draw.")

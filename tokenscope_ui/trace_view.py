@@ -8,8 +8,10 @@ from tokenscope_core import Influence, Trace
 from tokenscope_core.metric_registry import metric_named
 from tokenscope_ui import (
     branch_bar,
+    chart_files,
     code_panel,
     code_standing,
+    files,
     influence,
     prompt_checks,
     prompt_view,
@@ -112,7 +114,10 @@ def _position_chart(
     if verdicts:
         ribbon = verdict_ribbon(runs_of_code)
         chart = (chart + ribbon).resolve_scale(fill="independent")
-    st.altair_chart(chart, key="position chart", on_select=_take_chart_pick, selection_mode="pick")
+    chart_files.draw(
+        chart, key="position chart", name=f"{files.of_trace(trace)}.{metric}",
+        on_select=_take_chart_pick, selection_mode="pick",
+    )  # fmt: skip
 
 
 def _take_chart_pick() -> None:

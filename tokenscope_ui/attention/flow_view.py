@@ -11,6 +11,7 @@ from tokenscope_core.attention.flow_sums import flow_in
 from tokenscope_core.attention.maps import AttentionMap
 from tokenscope_core.syntax.aggregation import THIN
 from tokenscope_core.syntax.languages import LABELS
+from tokenscope_ui import chart_files, files
 from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.crop import read
 from tokenscope_ui.attention.flow_chart import MOST_PARTS, flow_chart, flow_table
@@ -65,7 +66,10 @@ def show(trace: Trace, flow: Flow, look: Look) -> None:
         f"**From the part on the left to the part above**, read as {language}: of a token’s "
         "attention, the share that goes there."
     )
-    st.altair_chart(flow_chart(table, look.tint), key=CHART_KEY)
+    chart_files.draw(
+        flow_chart(table, look.tint), key=CHART_KEY,
+        name=f"{files.of_trace(trace)}.attention-{flow.by}",
+    )  # fmt: skip
     st.caption(_note(flow))
     with st.expander("The cells as a table", icon=":material/table_rows:"):
         _cells(table)

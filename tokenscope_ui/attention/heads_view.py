@@ -9,6 +9,7 @@ import streamlit as st
 
 from tokenscope_core.attention.head_statistics import BY_NAME, HEAD_STATISTICS, HeadStatistic
 from tokenscope_core.attention.overview import HeadOverview, missing_reason
+from tokenscope_ui import chart_files, files
 from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.head_chart import bounds, head_chart, head_table, number_text
 from tokenscope_ui.attention.look import Look
@@ -57,12 +58,13 @@ def show(overview: HeadOverview | None, look: Look) -> None:
     selected = _selected(overview, look)
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
-        st.altair_chart(
+        chart_files.draw(
             head_chart(
                 overview, table, statistic.name, beyond=beyond, selected=selected,
                 pictures=pictures,
             ),
-            key=GRID_KEY, on_select=_take_cell, selection_mode="pick", width="content",
+            key=GRID_KEY, name=files.stem("heads", statistic.name), file_width=None,
+            on_select=_take_cell, selection_mode="pick", width="content",
         )  # fmt: skip
         if pictures:
             st.caption(

@@ -10,6 +10,7 @@ import streamlit as st
 
 from tokenscope_core import METRICS, Comparison
 from tokenscope_core.metric_registry import NATS_PER_BIT
+from tokenscope_ui import chart_files, files
 from tokenscope_ui.charts import candidate_chart, candidate_table
 from tokenscope_ui.compare import state
 from tokenscope_ui.compare.chart import DIVERGENCES, divergence_text
@@ -88,7 +89,10 @@ def _token(comparison: Comparison, side: Side, row: int) -> None:
     if not len(table):
         st.caption("No candidates: nothing precedes the first token.")
         return
-    st.altair_chart(candidate_chart(table), key=f"compare candidates {name}")
+    chart_files.draw(
+        candidate_chart(table), key=f"compare candidates {name}", file_width=chart_files.NARROW,
+        name=f"{files.of_trace(trace)}.candidates-{position}",
+    )  # fmt: skip
 
 
 def _between(comparison: Comparison, side: Side, row: int) -> str:

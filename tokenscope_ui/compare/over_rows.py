@@ -7,6 +7,7 @@ import streamlit as st
 
 from tokenscope_core import Comparison
 from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_ui import chart_files, files
 from tokenscope_ui.compare import measuring, state
 from tokenscope_ui.compare.chart import (
     difference_chart,
@@ -31,9 +32,10 @@ def show(comparison: Comparison, look: Look, row: int | None) -> None:
     if len(table):
         values = differences(comparison, look.metric, look.unit)
         scale = difference_scale(look.metric, values, relative=look.relative, unit=look.unit)
-        st.altair_chart(
+        chart_files.draw(
             difference_chart(table, scale, last=last, selected=row),
-            key=_CHART_KEYS[0], on_select=_take_difference, selection_mode="pick",
+            key=_CHART_KEYS[0], name=f"{_stem(comparison)}.{look.metric}",
+            on_select=_take_difference, selection_mode="pick",
         )  # fmt: skip
         _largest(comparison, look)
     else:
@@ -42,10 +44,16 @@ def show(comparison: Comparison, look: Look, row: int | None) -> None:
     if comparison.measured == "none" or not len(moved):
         return
     st.markdown("**How far the model’s distributions moved**", help=measuring.HELP)
-    st.altair_chart(
+    chart_files.draw(
         divergence_chart(moved, look.unit, last=last, selected=row),
-        key=_CHART_KEYS[1], on_select=_take_divergence, selection_mode="pick",
+        key=_CHART_KEYS[1], name=f"{_stem(comparison)}.divergence", on_select=_take_divergence,
+        selection_mode="pick",
     )  # fmt: skip
+
+
+def _stem(comparison: Comparison) -> str:
+    a, b = comparison.a, comparison.b
+    return files.stem(a.model.name, a.key[:8], b.key[:8])
 
 
 def _largest(comparison: Comparison, look: Look) -> None:

@@ -1,16 +1,11 @@
-"""Files of what is in hand. Nothing is made before somebody asks for it.
-
-Streamlit makes a file in a thread without a page: what is needed is gathered before.
-"""
+"""Files of what is in hand. Nothing is made before somebody asks for it (`files`)."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+
+import numpy as np
 
 from tokenscope_core import (
     Session,
@@ -23,35 +18,22 @@ from tokenscope_core import (
     token_frame,
     tree_frame,
 )
-from tokenscope_core.from_file import alone, is_from_file
+from tokenscope_core.from_file import is_from_file
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_sources import identified
 from tokenscope_core.share_view import View
 from tokenscope_core.syntax.detection import language_of
 from tokenscope_core.syntax.documents import language_label
+from tokenscope_ui import chart_files, files
 from tokenscope_ui.charts import position_chart, position_table, scale_for
+from tokenscope_ui.files import File
 from tokenscope_ui.scales import LogUnit
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
-_LONGEST = 40
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file on offer: what the button says and explains, its name and type, and how it is made."""
-
-    label: str
-    help: str
-    name: str
-    mime: str
-    make: Callable[[], bytes]
 
 
 def stem(session: Session, key: str) -> str:
     """How the files of a branch are called: model and branch, in characters that every system
     takes, and the beginning of the key."""
-    parts = (session.model.name, session.branch(key).name, key[:8])
-    return "_".join(_UNSAFE.sub("-", part).strip("-._")[:_LONGEST] or "x" for part in parts)
+    return files.stem(session.model.name, session.branch(key).name, key[:8])
 
 
 def of_trace(session: Session, trace: Trace) -> tuple[File, ...]:
@@ -66,10 +48,10 @@ def of_trace(session: Session, trace: Trace) -> tuple[File, ...]:
              f"{name}.jsonl", "application/jsonl", partial(export.json_lines, trace)),
         File("OpenAI chat JSON", "As a chat completion with logprobs; generated tokens.",
              f"{name}.openai-chat.json", "application/json",
-             lambda: _json(export.openai_chat(trace))),
+             lambda: files.as_json(export.openai_chat(trace))),
         File("OpenAI completion JSON", "As a legacy completion with logprobs, the prompt echoed.",
              f"{name}.openai-completion.json", "application/json",
-             lambda: _json(export.openai_completion(trace, echo=True))),
+             lambda: files.as_json(export.openai_completion(trace, echo=True))),
     )  # fmt: skip
 
 
@@ -143,22 +125,14 @@ def charts(
     session: Session, trace: Trace, metric: str, unit: LogUnit, *, relative: bool
 ) -> tuple[File, ...]:
     """The metric over position, as on Decode: a picture, or what draws it."""
-    name = f"{stem(session, trace.key)}.{metric}"
+    if not np.isfinite(trace.column(metric)).any():
+        return ()
 
-    def spec() -> dict[str, Any]:
-        table = position_table(trace, metric, unit)
+    def chart() -> chart_files.Chart:
         scale = scale_for(trace, metric, relative=relative, unit=unit)
-        chart = position_chart(table, scale, selected=None)
-        return dict(chart.properties(width=900).to_dict())
+        return position_chart(position_table(trace, metric, unit), scale, selected=None)
 
-    return (
-        File("PNG", "A picture in twice the resolution of a screen.",
-             f"{name}.png", "image/png", lambda: _picture("png", spec())),
-        File("SVG", "A drawing that scales.",
-             f"{name}.svg", "image/svg+xml", lambda: _picture("svg", spec())),
-        File("Vega-Lite JSON", "The chart with its data, for Vega’s editor or Altair.",
-             f"{name}.vl.json", "application/json", lambda: _json(spec())),
-    )  # fmt: skip
+    return chart_files.of_chart(chart, f"{stem(session, trace.key)}.{metric}")
 
 
 def size_of_report(traces: Iterable[Trace]) -> float:
@@ -167,25 +141,7 @@ def size_of_report(traces: Iterable[Trace]) -> float:
     return 0.4 * cells / (1000 * 28)
 
 
-def of_one(trace: Trace) -> tuple[Session, Mapping[str, Trace]]:
-    """A trace that no session in hand holds, as a session."""
-    return alone(trace), {trace.key: trace}
-
-
 def _plain(session: Session) -> ModelChoice | None:
     """How the model is loaded, by its name alone: where it lies is nobody else's concern."""
     choice = identified(session.model)
     return None if choice is None else ModelChoice(session.model.name, choice.dtype)
-
-
-def _picture(kind: str, spec: dict[str, Any]) -> bytes:
-    # Some 40 MB of a renderer: only for whoever asks for a picture.
-    import vl_convert
-
-    if kind == "svg":
-        return str(vl_convert.vegalite_to_svg(spec)).encode("utf-8")
-    return bytes(vl_convert.vegalite_to_png(spec, scale=2))
-
-
-def _json(values: Mapping[str, Any] | Sequence[Any]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -12,13 +12,12 @@ from tokenscope_core.metric_registry import metric_named
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.share_format import MAX_LINK
 from tokenscope_core.share_view import View
-from tokenscope_ui import copy_field, problems, runs, sessions
+from tokenscope_ui import copy_field, files, problems, runs, sessions
 from tokenscope_ui.branch_traces import at_hand
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.share import bringing, downloads, links, on_screen, opening, words
-from tokenscope_ui.share.downloads import File
 from tokenscope_ui.syntax_view.controls import chosen_language
 
 _SHORT = "short link"
@@ -125,7 +124,7 @@ def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str,
         f"Of the session: {len(traces):,} of its {branches_text(len(session))} with their figures"
         + ("." if len(traces) == len(session) else "; the others as recipes.")
     )
-    _buttons(downloads.of_session(session, traces, view), "session")
+    files.buttons(downloads.of_session(session, traces, view), "session")
     size = downloads.size_of_report(traces.values())
     if size > _LARGE_MB:
         st.caption(f"The report will take about {size:,.0f} MB.")
@@ -134,7 +133,7 @@ def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str,
         st.caption("The selected branch is not stored: its trace can be computed on Branches.")
         return
     st.text(f"Of “{session.branch(trace.key).name}”, {count_text(len(trace), 'token')}")
-    _buttons(downloads.of_trace(session, trace), "trace")
+    files.buttons(downloads.of_trace(session, trace), "trace")
     st.text("Tables, as CSV")
     spreadsheet = st.toggle(
         "For a spreadsheet", key="for spreadsheet",
@@ -143,10 +142,15 @@ def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str,
     tables = downloads.tables(
         session, trace, traces, for_spreadsheet=spreadsheet, language=chosen_language()
     )
-    _buttons(tables, "table")
+    files.buttons(tables, "table")
     metric, unit, relative = _tint()
-    st.text(f"The chart of {metric_named(metric).label} over position, in {unit}")
-    _buttons(downloads.charts(session, trace, metric, unit, relative=relative), "chart")
+    drawn = downloads.charts(session, trace, metric, unit, relative=relative)
+    if drawn:
+        st.text(f"The chart of {metric_named(metric).label} over position, in {unit}")
+        files.buttons(drawn, "chart")
+    st.caption(
+        "Every other chart is saved below it, on its page; every table by the button at its corner."
+    )
 
 
 def _tint() -> tuple[str, LogUnit, bool]:
@@ -158,12 +162,3 @@ def _tint() -> tuple[str, LogUnit, bool]:
         unit,
         st.session_state.get("scale") == "relative",
     )
-
-
-def _buttons(files: Iterable[File], kind: str) -> None:
-    with st.container(horizontal=True, key=f"downloads {kind}"):
-        for file in files:
-            st.download_button(
-                file.label, data=file.make, file_name=file.name, mime=file.mime, help=file.help,
-                key=f"download {kind} {file.label}", on_click="ignore",
-            )  # fmt: skip

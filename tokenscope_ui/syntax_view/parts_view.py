@@ -7,6 +7,7 @@ import functools
 import streamlit as st
 
 from tokenscope_core import Trace
+from tokenscope_ui import chart_files, files
 from tokenscope_ui.branch_words import as_markdown
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.syntax_view import controls, state, tables
@@ -71,12 +72,13 @@ def _chart(trace: Trace, look: Look, other: Other | None, byte: int | None) -> N
     ):  # fmt: skip
         most = FEW
     bars = bar_table(trace, look, other)
-    st.altair_chart(
+    chart_files.draw(
         bar_chart(
             bars[bars["row"] < most], point_table(trace, look, most, other), look,
             chosen=_chosen_row(trace, look, byte),
         ),
-        key=CHART_KEY, on_select=functools.partial(_take_bar, trace, look, other),
+        key=CHART_KEY, name=f"{files.of_trace(trace)}.{look.metric}-by-{look.level}",
+        on_select=functools.partial(_take_bar, trace, look, other),
         selection_mode="pick",
     )  # fmt: skip
     both = "" if other is None else f" Blue: here; violet: {as_markdown(other.name)}."

@@ -11,6 +11,7 @@ from tokenscope_core.metric_registry import missing_reason
 from tokenscope_core.model_comparison import ModelReading
 from tokenscope_core.model_comparison_tables import line_weights
 from tokenscope_core.steps import Ints
+from tokenscope_ui import chart_files, files
 from tokenscope_ui.charts import candidate_chart, candidate_table
 from tokenscope_ui.formatting import count_text, metric_text, probability_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
@@ -150,10 +151,11 @@ def _candidates(name: str, trace: Trace, positions: Ints) -> None:
             format_func=lambda position: f"{position:,} {_spelled(trace, position)}",
             key=f"two_models_candidates_{name} {positions[0]} {positions[-1]}",
         )
-    st.altair_chart(
+    chart_files.draw(
         candidate_chart(candidate_table(trace, chosen, _CANDIDATES)),
-        key=f"two_models_chart_{name}",
-    )
+        key=f"two_models_chart_{name}", file_width=chart_files.NARROW,
+        name=f"{files.of_trace(trace)}.candidates-{chosen}",
+    )  # fmt: skip
 
 
 def _spelled(trace: Trace, position: int) -> str:
