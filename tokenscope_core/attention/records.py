@@ -1,4 +1,10 @@
-"""Captured attention as bytes, in half precision: a weight keeps three digits."""
+"""Captured attention as bytes, in half precision: a weight keeps three digits.
+
+Weights are kept as multiples of 2^-15, so that the range of half precision is used, which goes to
+65,504, and not only its lower half. Down to 1.9e-9 a weight keeps its digits, and what is less than
+9e-13 becomes 0. Stored as they are, weights below 6e-5 would lose theirs, and a row that has all but
+a thousandth on its sink would be rounded away where the sink is masked.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,8 @@ from tokenscope_core.array_records import Array, damaged, decode, encode
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.selection import Fold, Weighting
 
-_VERSION = 1
+_VERSION = 2
+_UNIT = np.float32(2**15)
 _MAP, _TOP, _ROLLOUT = "attention map", "largest attention weights", "attention rollout"
 
 
@@ -86,13 +93,14 @@ def decode_rollout(blob: bytes) -> Rollout:
 
 
 def _half(weights: Array) -> Array:
-    return weights.astype(np.float16)
+    return (weights * _UNIT).astype(np.float16)
 
 
 def _single(weights: Array, dimensions: int) -> Array:
     if weights.dtype != np.float16 or weights.ndim != dimensions:
         raise ValueError("the weights have another type or shape")
     single = weights.astype(np.float32)
+    single /= _UNIT
     single.flags.writeable = False
     return single
 

@@ -14,7 +14,7 @@ from tokenscope_core.attention.sinks import Sinks
 
 _OVERVIEW, _FLOW = "head overview", "attention flow"
 # Raise one when what its numbers mean changes.
-_OVERVIEW_VERSION = _FLOW_VERSION = 1
+_OVERVIEW_VERSION = _FLOW_VERSION = 2
 
 
 def encode_overview(found: HeadOverview) -> bytes:
