@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.languages import LANGUAGES, grammar
+from tokenscope_core.syntax.languages import LANGUAGES, Grammar, grammar
 from tokenscope_core.syntax.layout import Layout
 from tokenscope_core.syntax.prefixes import GrowingText
 from tokenscope_core.syntax.validity import breaking_candidates, validity
@@ -177,6 +177,28 @@ def test_reading_runs_of_tokens_finds_the_same_token_as_reading_each() -> None:
         tokens, _ = mutated(seed)
         breaks = validity(trace_of(tokens), "python").breaks
         assert (breaks[0].position if breaks else None) == first_break(tokens)
+
+
+def test_brackets_that_stay_open_cost_no_more_each_the_more_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    readable = Grammar.readable
+
+    def counted(self: Grammar, text: bytes) -> bytes:
+        read.append(len(text))
+        return readable(self, text)
+
+    monkeypatch.setattr(Grammar, "readable", counted)
+
+    def bytes_read(brackets: int) -> int:
+        read.clear()
+        tokens = [b"x = ", *[b"("] * brackets, b"]"]
+        (broke,) = validity(trace_of(tokens), "python").breaks
+        assert broke.position == len(tokens) - 1
+        return sum(read)
+
+    assert bytes_read(8_000) < 6 * bytes_read(2_000)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -94,6 +94,11 @@ class GrowingText:
         self._layout = Layout() if grammar.name == "python" else None
         self._forget_at = _KEPT_BYTES
 
+    @property
+    def kept(self) -> int:
+        """How many bytes of the text are not forgotten: they are read with every piece."""
+        return len(self._state.text)
+
     def copy(self) -> GrowingText:
         """An equal text, to try pieces on."""
         twin = copy.copy(self)
@@ -102,11 +107,12 @@ class GrowingText:
 
     def feed(self, piece: bytes) -> bool:
         """Add a piece; returns `viable`."""
-        # A stretch at a time, so that what is over is forgotten early.
-        for start in range(0, len(piece), _STRETCH):
-            if not self.viable:
-                break
-            stretch = piece[start : start + _STRETCH]
+        # A stretch at a time, so that what is over is forgotten early. What is kept is read with
+        # each: stretches as long as that make the time linear.
+        at = 0
+        while at < len(piece) and self.viable:
+            stretch = piece[at : at + max(_STRETCH, self.kept)]
+            at += len(stretch)
             self._state, self.viable = self._read(stretch)
             if self._layout is not None:
                 self.viable &= self._layout.feed(stretch)

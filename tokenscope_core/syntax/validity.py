@@ -27,8 +27,10 @@ from tokenscope_core.trace import Trace
 
 Standing = Literal["complete", "unfinished", "broken"]
 _STATEMENT = b"\npass\n"
-# Tokens read at once.
-_RUN = 64
+# Tokens read at once: more where much is kept, be it ten thousand open brackets, since all of that
+# is read with each run. A run that fails, which takes twenty times as long, is read in such parts.
+_RUN, _KEPT_PER_TOKEN = 64, 32
+_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,19 +94,20 @@ def _viable_tokens(
 ) -> int:
     """How many of consecutive tokens can be read before the text is broken.
 
-    What can be completed could be completed before, so that only a run that fails is read again.
+    What can be completed could be completed before: only a run that fails is read again, in parts.
     """
-    at = 0
+    at, failed, run = 0, 0, 1
     while at < len(starts):
-        run = min(at + _RUN, len(starts))
+        if at >= failed:
+            run = max(_RUN, text.kept // _KEPT_PER_TOKEN)
+        end = min(at + run, len(starts))
         before = text.copy()
-        if text.feed(whole[starts[at] : ends[run - 1]]):
-            at = run
-            continue
-        for token in range(at, run):
-            if not before.feed(whole[starts[token] : ends[token]]):
-                return token
-        text, at = before, run
+        if text.feed(whole[starts[at] : ends[end - 1]]):
+            at = end
+        elif end - at == 1:
+            return at
+        else:
+            text, failed, run = before, end, max(1, (end - at) // _PARTS)
     return at
 
 
