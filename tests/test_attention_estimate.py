@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import tokenscope_core as ts
+from tokenscope_core.attention.capture import attend
 from tokenscope_core.attention.estimate import Heads, capture_cost, require_room, rollout_cost
+from tokenscope_core.attention.folds import LayerFold
 from tokenscope_core.attention.tasks import AttentionOf, RolloutOf
 from tokenscope_core.limits import Limits
 from tokenscope_core.model_facts import facts_of
@@ -82,6 +85,25 @@ def test_the_time_is_unknown_until_the_model_has_been_read_once() -> None:
     assert above == pytest.approx(2 * below)
     whole = rollout_cost(heads, 100, fingerprint=name).seconds
     assert whole == pytest.approx(above)
+
+
+def test_a_stopped_pass_is_judged_by_the_layers_that_were_read() -> None:
+    """Layers between those asked for take their time, too."""
+    lm = tiny_models.describe(
+        tiny_models.model("gpt2"), tiny_models.tokenizer(), tiny_models.files("stop", "stop")
+    )
+    text = lm.encode("x = 1\n" * 8)
+    selection = ts.Selection(layers=(1,))
+    nothing: list[LayerFold] = []
+    began = time.perf_counter()
+    assert not attend(lm, text, selection, nothing, cancelled=lambda: True)
+    most = time.perf_counter() - began
+    name = lm.identity.fingerprint
+    one = capture_cost(
+        Heads((0, 1), 4, 32), len(text), ts.Selection(layers=(0,)), fingerprint=name
+    ).seconds
+    assert one is not None, "a layer was read, and says how fast the model is"
+    assert one <= most
 
 
 def test_all_layers_and_heads_of_a_long_text_are_refused_with_what_fits() -> None:

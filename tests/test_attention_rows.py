@@ -9,6 +9,7 @@ from made_traces import made
 from tokenscope_core.attention.maps import AttentionMap
 from tokenscope_ui.attention.look import Look, from_address, to_address
 from tokenscope_ui.attention.matrix_view import rows_that_fit
+from tokenscope_ui.attention.row_heads import row_table
 from tokenscope_ui.attention.rows import EARLIER, FIRST, LATER, NOT_CAPTURED, lay, source_table
 from tokenscope_ui.attention.shown import shown
 from tokenscope_ui.attention.weights import share_text, weight_scale
@@ -101,6 +102,41 @@ def test_an_address_spells_every_field_of_a_look() -> None:
     )  # fmt: skip
     assert from_address(to_address(look)) == look
     assert from_address({}) == Look()
+
+
+def three_heads() -> AttentionMap:
+    """One sharp, one even, one that has nothing but the first token."""
+    sharp, even = np.eye(4), np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
+    parked = np.zeros((4, 4))
+    parked[:, 0] = 1.0
+    weights = np.stack([sharp, even, parked])[None].astype(np.float32)
+    return AttentionMap(weights, (5,), (0, 1, 2), QUERIES)
+
+
+def test_a_row_spreads_over_the_tokens_that_are_not_masked() -> None:
+    trace = made(["a", "b", "c", "d"])
+    plain = row_table(trace, three_heads(), 5, 3, mask=False)
+    assert plain["spread"].tolist() == pytest.approx([0.0, 1.0, 0.0])
+    masked = row_table(trace, three_heads(), 5, 3, mask=True)
+    assert masked["spread"][:2].tolist() == pytest.approx([0.0, 1.0])
+    assert masked["weight"][:2].tolist() == pytest.approx([1.0, 1 / 3])
+    assert masked["sink"].tolist() == pytest.approx([0.0, 0.25, 1.0])
+
+
+def test_a_head_with_nothing_but_the_sink_looks_nowhere_without_it() -> None:
+    head = row_table(made(["a", "b", "c", "d"]), three_heads(), 5, 3, mask=True).loc[2]
+    assert head[["token", "at", "weight", "spread"]].isna().all()
+
+
+def test_the_largest_of_several_heads_put_no_more_than_a_row_on_sinks() -> None:
+    """Where each of two heads has its own sink, their maxima sum to two rows."""
+    weights = np.zeros((2, 80, 80), dtype=np.float32)
+    weights[0, :, 0] = 1.0
+    weights[1, :, 0], weights[1, 4:, 0], weights[1, 4:, 3] = 1.0, 0.0, 1.0
+    captured = AttentionMap(weights[None], (0,), (0, 1), np.arange(80))
+    found = shown(captured, 0, "max", mask=False)
+    assert found.sink_positions == (0, 3)
+    assert found.mean_sink_mass == pytest.approx(1.0)
 
 
 def test_a_map_has_as_many_rows_as_a_browser_takes() -> None:

@@ -64,6 +64,12 @@ def test_attention_of_a_token_to_itself_does_not_make_it_a_sink() -> None:
     assert sinks_in(captured_of(np.eye(LENGTH, dtype=np.float32))).positions == (0,)
 
 
+def test_what_no_row_comes_after_has_no_mass_to_speak_of() -> None:
+    found = sinks_in(captured_of(even(1)))
+    assert found.positions == (0,)
+    assert math.isnan(found.mass[0])
+
+
 def test_sinks_are_not_sought_in_folds_or_where_they_are_masked() -> None:
     with pytest.raises(RequestError, match="nothing masked"):
         sinks_in(without(captured_of(even()), [0]))

@@ -84,6 +84,7 @@ def attend(
     ids = _ids_of(lm, text)
     layout = layout_of(lm.model, lm.identity.vocabulary_size)
     shown: list[int] = []
+    ran = 0
     with source_of(
         lm.model,
         layout,
@@ -96,6 +97,8 @@ def attend(
         count = max(heads) + 1
 
         def done(layer: int) -> None:
+            nonlocal ran
+            ran = layer + 1
             if layer in heads:
                 weights = source.take(list(heads[layer]), rows)
                 if weights is None:
@@ -105,17 +108,16 @@ def attend(
                     fold.add(layer, weights)
                 shown.append(layer)
             source.forget()
-            report(layer + 1, count)
-            if layer + 1 == count or cancelled():
+            report(ran, count)
+            if ran == count or cancelled():
                 raise _EnoughError
 
         report(0, count)
         began = time.perf_counter()
         with after_each(decoder_layers(lm.model), done):
             _read(lm.model, torch.tensor([ids], device=lm.device))
-    if shown:
-        seconds = time.perf_counter() - began
-        note_pass(lm.identity.fingerprint, len(ids), shown[-1] + 1, seconds)
+    if ran:
+        note_pass(lm.identity.fingerprint, len(ids), ran, time.perf_counter() - began)
     return tuple(shown)
 
 

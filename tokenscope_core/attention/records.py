@@ -2,8 +2,8 @@
 
 Weights are kept as multiples of 2^-15, so that the range of half precision is used, which goes to
 65,504, and not only its lower half. Down to 1.9e-9 a weight keeps its digits, and what is less than
-9e-13 becomes 0. Stored as they are, weights below 6e-5 would lose theirs, and a row that has all but
-a thousandth on its sink would be rounded away where the sink is masked.
+9e-13 becomes 0. Stored as they are, weights below 6e-5 would lose theirs, and of a row that is all
+but wholly on its sink little would be left that is right, once the sink is masked.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class Sinks:
 
     - `share_of_heads`: of all heads captured, those whose later rows attend to it by more than
       `EPSILON` on average (Sink of Gu et al., section 3).
-    - `mass`: share of a later row's attention that it takes, mean over rows and heads.
+    - `mass`: share of a later row's attention that it takes, mean over rows and heads; NaN where
+      there is no later row.
     """
 
     positions: tuple[int, ...]
@@ -60,7 +61,8 @@ class Sinks:
         found = (above >= LEAST_SHARE_OF_HEADS) & (rows_after >= LEAST_LATER_ROWS)
         found[:1] = True
         positions = np.flatnonzero(found)
-        mass = mean.mean(axis=0) if len(mean) else np.full(len(rows_after), np.nan)
+        none = (rows_after == 0) | (not len(mean))
+        mass = np.where(none, np.nan, mean.sum(axis=0) / max(1, len(mean)))
         return cls(
             tuple(positions.tolist()),
             tuple(above[positions].tolist()),

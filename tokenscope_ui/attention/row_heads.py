@@ -27,7 +27,9 @@ def row_table(
     """One row a head.
 
     Columns: `head`, `token` and `at` (where most of its attention goes), `weight` (there), `sink`
-    (on the sinks, nothing masked), `spread` (normalised entropy, 0 one token, 1 even).
+    (on the sinks, nothing masked), `spread` (normalised entropy, 0 one token, 1 even, by the number
+    of tokens that are not masked). What has nothing left without the sinks is missing but for
+    `sink`.
     """
     at = int(np.searchsorted(captured.queries, query))
     place = captured.layers.index(layer)
@@ -38,27 +40,28 @@ def row_table(
                       layers=(layer,), queries=captured.queries[at : at + 1])  # fmt: skip
         rows = without(row, sinks(captured, layer)).weights[0, :, 0, : query + 1].astype(np.float64)
     best = np.nan_to_num(rows).argmax(axis=1)
+    there = ~np.isnan(rows[:, 0])
     names = labels(trace)
     parked = [position for position in sinks(captured, layer) if position <= query]
+    keys = query + 1 - (len(parked) if mask else 0)
     return pd.DataFrame(
         {
             "head": captured.heads,
-            "token": [names[i] for i in best.tolist()],
-            "at": best,
+            "token": pd.Series([names[i] for i in best.tolist()], dtype="str").where(there),
+            "at": pd.Series(best, dtype="Int64").where(there),
             "weight": rows[np.arange(len(rows)), best],
             "sink": plain[:, parked].sum(axis=1),
-            "spread": _spread(rows),
+            "spread": _spread(rows, keys),
         }
     )
 
 
-def _spread(rows: Floats) -> Floats:
-    """Entropy of each row over its largest possible one; NaN for a row of one key or none."""
-    shares = rows / rows.sum(axis=1, keepdims=True)
-    keys = rows.shape[1]
+def _spread(rows: Floats, keys: int) -> Floats:
+    """Entropy of each row over that of so many keys alike; NaN for a row of one key or none."""
     if keys < 2:
         return np.full(len(rows), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
+        shares = rows / rows.sum(axis=1, keepdims=True)
         terms = np.where(shares > 0, -shares * np.log(shares), np.where(shares == 0, 0.0, np.nan))
     return np.asarray(terms.sum(axis=1) / np.log(keys))
 

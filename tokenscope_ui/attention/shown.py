@@ -28,7 +28,8 @@ class Shown:
       is NaN then.
     - `queries`: int64 [query], the position of each row.
     - `sink_positions`: where the heads of the layer park their attention; the first token always.
-    - `sink_mass`: float64 [query], what each row puts there with nothing masked.
+    - `sink_mass`: float64 [query], what each row puts there with nothing masked, mean over the
+      heads that were folded: the largest weights of several heads do not make up a row.
     """
 
     matrix: Weights
@@ -62,11 +63,11 @@ def shown(captured: AttentionMap, layer: int, head: Head, *, mask: bool) -> Show
     Raises:
         KeyError: the layer or head was not captured.
     """
-    plain = _folded(_heads(captured, layer, head).weights[0], head)
+    heads = _heads(captured, layer, head)
     positions = sinks(captured, layer)
     at = list(positions)
-    mass = plain[:, at].sum(axis=1, dtype=np.float64)
-    matrix = _without(_heads(captured, layer, head), at, head) if mask else plain
+    mass = heads.weights[0][:, :, at].sum(axis=2, dtype=np.float64).mean(axis=0)
+    matrix = _without(heads, at, head) if mask else _folded(heads.weights[0], head)
     return Shown(matrix, captured.queries, positions, mass, mask)
 
 

@@ -210,13 +210,12 @@ def _flow(trace: Trace, look: Look, reader: Reader | None) -> None:
     found = captured(trace, look, layer)
     if found is None:
         return
-    head = "mean" if look.head == "max" else look.head
-    st.markdown(words.status(trace, shown(*found, head, mask=look.mask), look, layer))
     if look.head == "max":
+        look = replace(look, head="mean")
         st.caption("The flow is a mean over heads; a maximum would not sum to 100 %.")
-    flow_view.show(
-        trace, flow_view.flow_of(found[0], trace, look.parts, found[1], head, mask=look.mask), look
-    )
+    st.markdown(words.status(trace, shown(*found, look.head, mask=look.mask), look, layer))
+    flow = flow_view.flow_of(found[0], trace, look.parts, found[1], look.head, mask=look.mask)
+    flow_view.show(trace, flow, look)
 
 
 def _flow_of_all(trace: Trace, look: Look) -> None:

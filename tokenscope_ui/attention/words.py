@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tokenscope_core import Trace
 from tokenscope_core.attention.overview import HeadOverview
 from tokenscope_ui.attention.controls import WEIGHTINGS, head_text, layer_text
@@ -9,6 +11,7 @@ from tokenscope_ui.attention.look import ROLLOUT, Head, Layer, Look
 from tokenscope_ui.attention.shown import Shown
 from tokenscope_ui.attention.tokens import spelled
 from tokenscope_ui.attention.weights import share_text
+from tokenscope_ui.formatting import count_text
 
 
 def matrix_name(layer: Layer, head: Head) -> str:
@@ -31,12 +34,15 @@ def status(trace: Trace, shown: Shown, look: Look, layer: Layer) -> str:
     name = matrix_name(layer, look.head).capitalize()
     what = "attention after all layers" if layer == ROLLOUT else WEIGHTINGS[look.weighting]
     at = ", ".join(f"{spelled(trace, p)} at {p:,}" for p in shown.sink_positions)
-    mass = share_text(shown.mean_sink_mass)
     sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
+    if not np.isfinite(shown.mean_sink_mass):
+        state = "masked" if look.mask else "shown"
+        return f"**{name}** · {what} · {sinks} {state}: no row after the first token was read."
+    mass = share_text(shown.mean_sink_mass)
     if look.mask:
         return (
             f"**{name}** · {what} · :orange[:material/visibility_off: **{sinks} masked**]: {mass} "
-            f"of the attention sat on {at}; the rest is scaled to 100 %."
+            f"of the attention sat on {at}; the rest of each head is scaled to 100 %."
         )
     return (
         f"**{name}** · {what} · :material/visibility: {sinks} shown: {mass} of the attention sits "
@@ -52,7 +58,9 @@ def overview_status(trace: Trace, overview: HeadOverview, *, mask: bool) -> str:
         f"{share_text(mass)} on {spelled(trace, position)} at {position:,}"
         for position, mass in zip(sinks.positions, sinks.mass, strict=True)
     )
-    name = f"**All heads of {len(overview.layers):,} layers**"
+    name = f"**All heads of {count_text(len(overview.layers), 'layer')}**"
+    if overview.tokens < 2:
+        return f"{name} · a single token, which can only attend to itself."
     if mask:
         return (
             f"{name} · :orange[:material/visibility_off: **sinks masked**]: {at} of all attention, "
