@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
-import json
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,9 +16,9 @@ import pytest
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
+from trace_records import ATTRIBUTES, assert_equal, blob, example, rewritten
 
 import tokenscope_core as ts
-from tokenscope_core import arrow_files
 from tokenscope_core.edits import Edit
 from tokenscope_core.trace import recipe_key
 
@@ -37,55 +34,6 @@ AWKWARD = st.text(max_size=30) | st.sampled_from(
         "\x1b[31m",
     ]
 )
-ATTRIBUTES = ("token_ids", "source", "special", "byte_start", "byte_end", "candidate_ids",
-              "candidate_logprobs", "candidate_kept")  # fmt: skip
-
-
-def assert_equal(a: ts.Trace, b: ts.Trace) -> None:
-    assert a.key == b.key
-    assert a.request == b.request
-    assert a.model == b.model
-    assert a.vocabulary == b.vocabulary
-    assert (a.prompt_length, a.finish_reason, a.branch) == (
-        b.prompt_length, b.finish_reason, b.branch
-    )  # fmt: skip
-    assert a.text_bytes == b.text_bytes
-    for name in ATTRIBUTES:
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-    for metric in ts.METRICS:
-        np.testing.assert_array_equal(a.column(metric.name), b.column(metric.name), metric.name)
-
-
-@cache
-def example() -> ts.Trace:
-    sampling = ts.Sampling(temperature=1.0, top_p=0.9, top_k=3, seed=2)
-    request = ts.Request("def f(é):\n", max_new_tokens=6, sampling=sampling, candidates=4)
-    return ts.generate(tiny_models.language_model(), request)
-
-
-@cache
-def blob() -> bytes:
-    return example().to_bytes()
-
-
-def rewritten(
-    change: Callable[[dict[str, Any]], Any] = lambda metadata: None,
-    columns: Callable[[pa.RecordBatch], pa.RecordBatch] = lambda batch: batch,
-) -> bytes:
-    """The example, altered by someone who knows the format: its checksum is right."""
-    with pa.ipc.open_file(blob()) as reader:
-        batch = reader.get_batch(0)
-    metadata = json.loads(batch.schema.metadata[b"tokenscope"])
-    return signed(columns(batch), change(metadata) or metadata)
-
-
-def signed(batch: pa.RecordBatch, metadata: Any) -> bytes:
-    """A file of these columns and this description, with the checksum that belongs to them."""
-    described = json.dumps(metadata).encode()
-    checksum = arrow_files.checksum(arrow_files.write(batch), described)
-    return arrow_files.write(
-        batch.replace_schema_metadata({"tokenscope": described, "tokenscope.sha256": checksum})
-    )
 
 
 def test_a_generated_trace_comes_back_equal(any_lm: ts.LanguageModel) -> None:
@@ -275,142 +223,6 @@ def test_every_token_is_named_once() -> None:
         assert not table.keys() & new.keys()
         table |= new
     assert table == dict(example().vocabulary.token_bytes)
-
-
-def written_by_version_1(trace: ts.Trace) -> bytes:
-    """The trace as the first release wrote it."""
-    length, width = trace.candidate_ids.shape
-    ids, table = trace.candidate_ids.ravel(), trace.vocabulary.token_bytes
-    token_bytes = [table[i] for i in trace.token_ids.tolist()]
-    candidate_bytes = pa.array([table.get(i) for i in ids.tolist()], pa.binary())
-    batch = pa.record_batch(
-        {
-            "position": pa.array(range(length), pa.int32()),
-            "token_id": pa.array(trace.token_ids, pa.int32()),
-            "token_bytes": pa.array(token_bytes, pa.binary()),
-            "byte_start": pa.array(trace.byte_start),
-            "byte_end": pa.array(trace.byte_end),
-            "source": pa.array(trace.source.tolist()),
-            "special": pa.array(trace.special),
-            **{
-                name: pa.array(column, pa.float32(), from_pandas=True)
-                for name, column in trace.metrics.items()
-            },
-            "candidate_ids": pa.FixedSizeListArray.from_arrays(
-                pa.array(ids.astype(np.int32), mask=ids < 0), width
-            ),
-            "candidate_logprobs": pa.FixedSizeListArray.from_arrays(
-                pa.array(trace.candidate_logprobs.ravel(), pa.float32(), from_pandas=True), width
-            ),
-            "candidate_bytes": pa.FixedSizeListArray.from_arrays(candidate_bytes, width),
-        }
-    )
-    request, sampling = trace.request, trace.request.sampling
-    metadata = {
-        "version": 1,
-        "request": {
-            "prompt": request.prompt,
-            "max_new_tokens": request.max_new_tokens,
-            "sampling": {
-                "temperature": sampling.temperature,
-                "top_k": sampling.top_k,
-                "top_p": sampling.top_p,
-                "min_p": sampling.min_p,
-                "repetition_penalty": sampling.repetition_penalty,
-                "seed": sampling.seed,
-            },
-            "candidates": request.candidates,
-            "stop": list(request.stop),
-            "suffix": request.suffix,
-        },
-        "model": dataclasses.asdict(trace.model),
-        "prompt_length": trace.prompt_length,
-        "finish_reason": trace.finish_reason,
-        "parent": None,
-        "special_ids": sorted(trace.vocabulary.special_ids),
-        "dummy_prefix": trace.vocabulary.dummy_prefix,
-    }
-    described = json.dumps(metadata).encode()
-    checksum = hashlib.sha256(batch.serialize().to_pybytes() + described).hexdigest()
-    batch = batch.replace_schema_metadata({"tokenscope": described, "tokenscope.sha256": checksum})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def test_a_file_of_the_first_release_opens() -> None:
-    unknown = np.full_like(example().candidate_kept, -1)
-    expected = dataclasses.replace(example(), candidate_kept=unknown)
-    assert_equal(ts.Trace.from_bytes(written_by_version_1(example())), expected)
-
-
-@given(data=st.data())
-def test_damage_to_a_file_of_the_first_release_is_noticed(data: st.DataObject) -> None:
-    old = bytearray(written_by_version_1(example()))
-    old[data.draw(st.integers(0, len(old) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    try:
-        trace = ts.Trace.from_bytes(bytes(old))
-    except ts.RecordError:
-        return
-    assert trace.token_ids.tolist() == example().token_ids.tolist()
-    assert trace.request == example().request
-
-
-def bomb(column: pa.Array) -> bytes:
-    """A small file, rightly signed, one column of which unpacks to hundreds of megabytes."""
-    with pa.ipc.open_file(blob()) as reader:
-        batch = reader.get_batch(0)
-    metadata = json.loads(batch.schema.metadata[b"tokenscope"])
-    return signed(pa.record_batch({"token_id": column}), metadata)
-
-
-@pytest.mark.parametrize("in_a_dictionary", [False, True])
-def test_what_would_unpack_to_too_much_is_refused(in_a_dictionary: bool) -> None:
-    zeros = pa.array(np.zeros(70_000_000, np.int32))
-    packed = bomb(pa.DictionaryArray.from_arrays([0], zeros) if in_a_dictionary else zeros)
-    assert len(packed) < 280_000_000 / 200
-    with pytest.raises(ts.RecordError, match="would unpack to 280,0"):
-        ts.Trace.from_bytes(packed)
-
-
-@pytest.mark.parametrize("candidates", [4, 200])
-def test_a_trace_opens_in_pandas_however_it_is_packed(candidates: int) -> None:
-    request = ts.Request("def f(x):\n", max_new_tokens=30, candidates=candidates)
-    trace = ts.generate(tiny_models.language_model(), request)
-    assert_equal(ts.Trace.from_bytes(trace.to_bytes()), trace)
-    frame = pd.read_feather(io.BytesIO(trace.to_bytes()))
-    assert frame["token_id"].tolist() == trace.token_ids.tolist()
-
-
-def test_numbers_without_a_pattern_are_packed_harder() -> None:
-    """Where quick packing does not even halve the data."""
-    draw = np.random.default_rng(0)
-    noise, steps = draw.integers(0, 300, 20_000).astype(np.int32), np.arange(20_000) // 50
-    packed = [arrow_files.write(pa.record_batch({"x": pa.array(x)})) for x in (noise, steps)]
-    assert len(packed[0]) < 0.5 * noise.nbytes
-    for blob, x in zip(packed, (noise, steps), strict=True):
-        assert arrow_files.read_batch(blob).column("x").to_numpy().tolist() == x.tolist()
-
-
-def test_what_could_not_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrow_files, "MAX_UNPACKED_BYTES", 1_000)
-    with pytest.raises(ts.RecordError, match="1,000 can be read"):
-        example().to_bytes()
-
-
-def test_the_declared_size_is_what_counts() -> None:
-    """Nothing is unpacked of a buffer whose first eight bytes claim a terabyte."""
-    packed = bytearray(arrow_files.write(pa.record_batch({"x": pa.array(range(100_000))})))
-    declared = (800_000).to_bytes(8, "little")
-    assert packed.count(declared) == 1
-    place = packed.index(declared)
-    packed[place : place + 8] = (2**40).to_bytes(8, "little")
-    with pytest.raises(ValueError, match="would unpack to 1,099,511,627,776 bytes"):
-        arrow_files.read_batch(bytes(packed))
-    packed[place : place + 8] = (-(2**40)).to_bytes(8, "little", signed=True)
-    with pytest.raises(ValueError, match="negative size"):
-        arrow_files.read_batch(bytes(packed))
 
 
 def test_the_key_of_a_complete_run_is_known_before_it_runs() -> None:
