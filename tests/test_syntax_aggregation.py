@@ -11,6 +11,7 @@ from syntax_traces import trace_of, words
 import tokenscope_core as ts
 from tokenscope_core.syntax.aggregation import LEVELS, Level, aggregate
 from tokenscope_core.syntax.bootstrap import interval_of_mean
+from tokenscope_core.syntax.differences import aggregate_difference
 from tokenscope_core.syntax.frames import analyse
 
 CODE = "def f(x):\n    return x + 1\n\n\nfor i in range(10):\n    print(f(i))\n"
@@ -65,6 +66,23 @@ def test_a_part_of_missing_values_alone_has_no_statistics() -> None:
     assert table[["mean", "median", "min", "std", "ci_low"]].isna().all(axis=None)
     assert aggregate(trace_of([])).empty
     assert aggregate([]).empty
+
+
+@pytest.mark.parametrize("tokens", [20, 1200])
+def test_an_impossible_token_makes_its_part_infinite_and_no_other(tokens: int) -> None:
+    values = np.ones(tokens)
+    values[[0, 2]] = np.inf
+    trace = trace_of([b"x", b"+"] * (tokens // 2), entropy=values)
+    table = aggregate(trace, by="leaf", language="python").set_index("leaf")
+    assert table.loc["identifier", ["mean", "ci_low", "ci_high"]].tolist() == [np.inf, 1.0, np.inf]
+    assert table.loc["+", ["mean", "ci_low", "ci_high"]].tolist() == [1.0, 1.0, 1.0]
+    other = trace_of([b"x", b"+"] * (tokens // 2), entropy=np.zeros(tokens))
+    difference = aggregate_difference(other, trace, by="leaf", language="python").set_index("leaf")
+    columns = ["difference", "ci_low", "ci_high"]
+    assert difference.loc["identifier", columns].tolist() == [np.inf, 1.0, np.inf]
+    assert difference.loc["+", columns].tolist() == [1.0, 1.0, 1.0]
+    same = aggregate_difference(trace, trace, by="leaf", language="python").set_index("leaf")
+    assert same.loc["identifier", columns].isna().all(), "infinite less infinite"
 
 
 numbers = st.lists(

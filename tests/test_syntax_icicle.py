@@ -30,7 +30,8 @@ def by_hand(trace: Trace, start: int, end: int, metric: str) -> tuple[float, flo
         if trace.source[position] == "prompt" or first == last or np.isnan(value):
             continue
         share = max(0, min(last, end) - max(first, start)) / (last - first)
-        n, total = n + share, total + share * value
+        if share:
+            n, total = n + share, total + share * value
     return n, total / n if n else np.nan
 
 
@@ -72,7 +73,11 @@ def test_every_node_is_the_sum_of_its_tokens(data: st.DataObject) -> None:
     ends = [*sorted(cuts), len(blob)]
     pieces = [blob[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     entropy = data.draw(
-        st.lists(st.floats(0, 9) | st.just(np.nan), min_size=len(pieces), max_size=len(pieces))
+        st.lists(
+            st.floats(0, 9) | st.sampled_from([np.nan, np.inf]),
+            min_size=len(pieces),
+            max_size=len(pieces),
+        )
     )
     prompt = data.draw(st.integers(0, len(pieces)))
     trace = trace_of(pieces, prompt=prompt, entropy=entropy)
@@ -104,6 +109,14 @@ def test_nodes_whose_tokens_have_no_value_are_missing_and_keep_their_place() -> 
     assert np.isnan(last["mean"])
     assert np.isnan(last["ci_low"])
     assert frame["mean"].iloc[0] == 1.0
+
+
+def test_what_a_model_ruled_out_is_infinite_where_it_stands_alone() -> None:
+    trace = trace_of([b"x", b"=", b"y", b"\n", b"z"], entropy=[1.0, 2.0, np.inf, 4.0, 5.0])
+    frame = icicle_frame(trace)
+    assert frame["mean"].tolist() == [np.inf, np.inf, 1.0, 2.0, np.inf, 5.0]
+    assert frame["ci_high"][:2].tolist() == [np.inf, np.inf]
+    assert np.isfinite(frame["ci_low"][:2]).all(), "resamples may leave it out"
 
 
 def test_fenced_code_is_read_where_it_stands() -> None:

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenscope_core.steps import Floats, Ints
-from tokenscope_core.syntax.totals import Totals
+from tokenscope_core.syntax.totals import INFINITIES, NO_SHARE, Totals
 
 # From here on each unit's count is drawn from Poisson(1) on its own, which is indistinguishable
 # from drawing as many units with replacement and five times as fast (Chamandy et al. 2012,
 # "Estimating Uncertainty for Massive Data Streams").
 POISSON_FROM = 500
 _CHUNK = 300_000  # draws at once: what a processor's cache holds
-_NO_SHARE = 1e-9  # less than any share of a token: rounding left by running totals
 _NONE = (float("nan"), float("nan"))
 
 
@@ -67,7 +66,8 @@ def interval_of_difference(
         return _NONE
     random = _generator(seed)
     first, second = (_resampled_means(side, resamples, random) for side in sums)
-    return _interval(second - first, confidence)
+    with np.errstate(invalid="ignore"):
+        return _interval(second - first, confidence)
 
 
 def intervals_of_ranges(
@@ -89,7 +89,7 @@ def intervals_of_ranges(
 
     Args:
         known: the tokens that count and have a value.
-        value: [T], any number where a token does not count.
+        value: [T], any number where a token does not count, none of them NaN.
         start, end: bytes of the ranges, [N].
         resamples, confidence: as in `interval_of_mean`.
         seed: equal seeds give equal intervals.
@@ -101,6 +101,9 @@ def intervals_of_ranges(
     bounds, at = np.unique(np.stack([start[enough], end[enough]]), return_inverse=True)
     first, last = at.reshape(2, -1)
     token, part = known.place(bounds)
+    own = np.where(known.counted, value[known.position], 0.0)
+    finite = np.where(np.isinf(own), 0.0, own)
+    infinite = [(infinity, own == infinity) for infinity in INFINITIES if infinity in own]
     random = _generator((seed, "ranges"))
     means = np.empty((len(enough), resamples), dtype=np.float32)
     rows = max(1, _CHUNK // (len(known.end) + len(bounds)))
@@ -108,11 +111,14 @@ def intervals_of_ranges(
         size = (min(rows, resamples - done), len(known.end))
         counts = np.where(known.counted, _poisson(random, size), 0.0)
         total = _totals_at(counts, token, part)
-        summed = _totals_at(counts * value[known.position], token, part)
+        summed = _totals_at(counts * finite, token, part)
         drawn = total[:, last] - total[:, first]
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = (summed[:, last] - summed[:, first]) / np.where(drawn > _NO_SHARE, drawn, 0.0)
-        means[:, done : done + len(counts)] = np.where(drawn > _NO_SHARE, found, np.nan).T
+            found = (summed[:, last] - summed[:, first]) / np.where(drawn > NO_SHARE, drawn, 0.0)
+        for infinity, at_those in infinite:
+            held = _totals_at(counts * at_those, token, part)
+            found[held[:, last] - held[:, first] > NO_SHARE] += infinity
+        means[:, done : done + len(counts)] = np.where(drawn > NO_SHARE, found, np.nan).T
     tail = (1 - confidence) / 2
     low[enough], high[enough] = _quantiles(means, (tail, 1 - tail))
     return low, high
@@ -125,7 +131,7 @@ def _totals_at(amount: Floats, token: Ints, part: Floats) -> Floats:
     return np.asarray(total[:, token] + own[:, token] * part)
 
 
-def _quantiles(rows: NDArray[np.float32], shares: tuple[float, ...]) -> Floats:
+def _quantiles(rows: Floats | NDArray[np.float32], shares: tuple[float, ...]) -> Floats:
     """Those quantiles of each row without its NaN, [len(shares), N], by linear interpolation."""
     ordered = np.sort(rows, axis=1)  # NaN last
     last = np.sum(~np.isnan(ordered), axis=1) - 1
@@ -133,7 +139,10 @@ def _quantiles(rows: NDArray[np.float32], shares: tuple[float, ...]) -> Floats:
     below = at.astype(np.int64)
     row = np.arange(len(rows))
     low, high = ordered[row, below], ordered[row, np.minimum(below + 1, np.maximum(last, 0))]
-    return np.asarray(low + (at - below) * (high - low), dtype=np.float64)
+    # Between equal infinities there is nothing to interpolate.
+    with np.errstate(invalid="ignore"):
+        between = np.where(low == high, low, low + (at - below) * (high - low))
+    return np.asarray(np.where(at == below, low, between), dtype=np.float64)
 
 
 def _generator(seed: tuple[int, str]) -> np.random.Generator:
@@ -151,8 +160,10 @@ def _sums_of_units(value: Floats, weight: Floats, unit: Ints | None) -> Floats:
 
 
 def _interval(means: Floats, confidence: float) -> tuple[float, float]:
+    if np.isnan(means).any():  # infinite on both sides: nothing can be said
+        return _NONE
     tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    (low,), (high,) = _quantiles(means[None], (tail, 1 - tail))
     return float(low), float(high)
 
 
@@ -160,10 +171,15 @@ def _resampled_means(sums: Floats, resamples: int, random: np.random.Generator) 
     units = len(sums)
     means = np.empty(resamples)
     rows = max(1, _CHUNK // units)
+    finite = np.where(np.isinf(sums), 0.0, sums).astype(np.float32)
+    infinite = [(x, (sums[:, 0] == x).astype(np.float32)) for x in INFINITIES if x in sums]
     for start in range(0, resamples, rows):
         size = (min(rows, resamples - start), units)
         if units >= POISSON_FROM:
-            totals = _poisson(random, size) @ sums.astype(np.float32)
+            counts = _poisson(random, size)
+            totals = (counts @ finite).astype(np.float64)
+            for infinity, at_those in infinite:
+                totals[counts @ at_those > 0, 0] += infinity
         else:
             drawn = random.integers(0, units, size=size, dtype=np.uint16)
             totals = sums.take(drawn, axis=0).sum(axis=1)

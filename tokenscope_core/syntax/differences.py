@@ -114,4 +114,6 @@ def _row(
     interval = interval_of_difference(
         (*a, None), (*b, None), resamples=resamples, confidence=confidence, seed=(seed, str(part))
     )
-    return part, n_a, mean_a, n_b, mean_b, mean_b - mean_a, *interval
+    with np.errstate(invalid="ignore"):  # both infinite: no difference
+        difference = mean_b - mean_a
+    return part, n_a, mean_a, n_b, mean_b, difference, *interval

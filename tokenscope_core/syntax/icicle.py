@@ -73,7 +73,7 @@ def icicle_frame(
     start, end = start[kept], end[kept]
     value = trace.column(metric)
     known = Totals.of(trace, counted & ~np.isnan(value))
-    value = np.nan_to_num(value)
+    value = np.where(np.isnan(value), 0.0, value)
     n = known.tokens(start, end)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(n > 0, known.sums(value, start, end) / n, np.nan)

@@ -12,6 +12,9 @@ from tokenscope_core.trace import Trace
 
 # Running totals carry an error of some 1e-12; the least share, of a token of a kilobyte, is 1e-3.
 _DIGITS = 9
+NO_SHARE = 1e-9
+# A token that a model rules out is infinitely surprising.
+INFINITIES = (np.inf, -np.inf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +47,15 @@ class Totals:
         return np.asarray(np.round(found, _DIGITS))
 
     def sums(self, value: Floats, start: Ints, end: Ints) -> Floats:
-        """The sum over the tokens that count of share times value; `value` is [T]."""
-        return self._between(self.counted * value[self.position], start, end)
+        """The sum over the tokens that count of share times value; `value` is [T], any number but
+        NaN. A range is infinite by what lies in it, and never by what lies before it."""
+        value = np.where(self.counted, value[self.position], 0.0)
+        found = self._between(np.where(np.isinf(value), 0.0, value), start, end)
+        for infinity in INFINITIES:
+            at = value == infinity
+            if at.any():
+                found[self._between(at, start, end) > NO_SHARE] += infinity
+        return found
 
     def touched(self, start: Ints, end: Ints) -> Ints:
         """How many tokens that count have any byte inside."""
@@ -63,7 +73,7 @@ class Totals:
         begun = (byte - (self.end - self.width)[inside]) / self.width[inside]
         return token, np.where(token < len(self.end), begun, 0.0)
 
-    def _between(self, amount: Floats | Ints, start: Ints, end: Ints) -> Floats:
+    def _between(self, amount: Floats | Ints | NDArray[np.bool_], start: Ints, end: Ints) -> Floats:
         total = np.concatenate([[0.0], np.cumsum(amount)])
         own = np.append(amount, 0.0)
         (a, before_a), (b, before_b) = self.place(start), self.place(end)
