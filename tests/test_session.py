@@ -44,17 +44,17 @@ def test_a_stopped_run_says_after_how_many_tokens() -> None:
 def test_branches_are_named_for_what_was_done(session: Session) -> None:
     names = [session.branch(key).name for key in session.walk()]
     assert names == [
-        "original", "`if` → `while` at 0", "`:` → ` y` at 2", "`⏎` → ` pass` at 3"
+        "original", "‘if’ → ‘while’ at 0", "‘:’ → ‘ y’ at 2", "‘⏎’ → ‘ pass’ at 3"
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("child", "name"),
     [
-        (forked(ROOT, 2, [" and", " y"], removed=0), "` and y` inserted at 2"),
-        (forked(ROOT, 1, [], [":"], removed=1), "` x` deleted at 1"),
+        (forked(ROOT, 2, [" and", " y"], removed=0), "‘ and y’ inserted at 2"),
+        (forked(ROOT, 1, [], [":"], removed=1), "‘ x’ deleted at 1"),
         (forked(ROOT, 3, [], ["z"], removed=0), "again from 3"),
-        (forked(ROOT, 2, ["\x1b[0m" + "long " * 9]), "`:` → `\ufffd[0mlong long long long…` at 2"),
+        (forked(ROOT, 2, ["\x1b[0m" + "long " * 9]), "‘:’ → ‘\ufffd[0mlong long long long…’ at 2"),
     ],
 )
 def test_a_name_fits_the_kind_of_edit(child: ts.Trace, name: str) -> None:
@@ -63,7 +63,7 @@ def test_a_name_fits_the_kind_of_edit(child: ts.Trace, name: str) -> None:
 
 
 def test_without_the_parent_a_name_leaves_out_what_was_replaced() -> None:
-    assert Session.start(ROOT).add(WHILE).branch(WHILE.key).name == "`while` at 0"
+    assert Session.start(ROOT).add(WHILE).branch(WHILE.key).name == "‘while’ at 0"
     gone = forked(ROOT, 1, [], [":"], removed=2)
     assert Session.start(ROOT).add(gone, parent=WHILE).branch(gone.key).name == (
         "2 tokens deleted at 1"
@@ -73,7 +73,7 @@ def test_without_the_parent_a_name_leaves_out_what_was_replaced() -> None:
 def test_equal_names_are_numbered() -> None:
     again = dataclasses.replace(WHILE, request=ts.Request("other noise"))
     session = Session.start(ROOT).add(WHILE, again, parent=ROOT)
-    assert session.branch(again.key).name == "`if` → `while` at 0 (2)"
+    assert session.branch(again.key).name == "‘if’ → ‘while’ at 0 (2)"
 
 
 def test_several_branches_are_added_as_one_step_and_the_first_selected() -> None:

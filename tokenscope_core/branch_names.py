@@ -9,7 +9,7 @@ _VISIBLE = str.maketrans({"\n": "⏎", "\r": "␍", "\t": "⇥"})
 
 
 def name_of(trace: Trace, parent: Trace | None = None) -> str:
-    """A name such as `` `if` → `while` at 12 ``; a run that is no branch is the original.
+    """A name such as ‘if’ → ‘while’ at 12; a run that is no branch is the original.
 
     Args:
         trace: what is to be named.
@@ -43,4 +43,4 @@ def _quoted(trace: Trace, start: int, end: int) -> str:
     spelled = b"".join(table[i] for i in trace.token_ids[start:end].tolist())
     text = spelled.decode("utf-8", errors="replace").translate(_VISIBLE)
     shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    return "`" + "".join(c if c.isprintable() else "\ufffd" for c in shown) + "`"
+    return "‘" + "".join(c if c.isprintable() else "\ufffd" for c in shown) + "’"
