@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import random
@@ -13,9 +14,9 @@ from made_traces import forked, made
 from syntax_traces import trace_of
 from syntax_traces import words as tokens_of
 
-from tokenscope_core import Session, Trace
+from tokenscope_core import Request, Session, Trace
 from tokenscope_core.session_branch import PALETTE_SIZE
-from tokenscope_ui import branch_history, branch_syntax, branch_table
+from tokenscope_ui import branch_history, branch_table, code_standing
 from tokenscope_ui.branch_palette import PALETTE
 from tokenscope_ui.branch_panel import marked
 from tokenscope_ui.branch_traces import figures
@@ -172,19 +173,20 @@ def test_the_table_puts_the_best_first_and_the_missing_last() -> None:
 @pytest.mark.parametrize(
     ("code", "verdict"),
     [
-        ("x = 1\n", "yes"),
+        ("x = 1\n", "complete"),
         ("def f(a):\n", "unfinished"),
         ("x = (1,", "unfinished"),
-        ("def f(a):\n    return a", "yes"),
+        ("def f(a):\n    return a", "complete"),
         ("try:\n    pass\n", "unfinished"),
         ('s = """one\n', "unfinished"),
-        ("x = )\n", "no"),
-        ("x = 1\n  y = 2\n", "no"),
-        ("", "yes"),
+        ("x = )\n", "broken"),
+        ("x = 1\n  y = 2\n", "broken"),
+        ("", "complete"),
     ],
 )
-def test_code_parses_or_may_still_or_does_not(code: str, verdict: str) -> None:
-    assert branch_syntax.parses(trace_of(tokens_of(code))) == verdict
+def test_code_is_valid_or_may_still_become_it_or_cannot(code: str, verdict: str) -> None:
+    trace = dataclasses.replace(trace_of(tokens_of(code)), request=Request(code))
+    assert code_standing.at_end(trace) == verdict
 
 
 def test_what_differs_from_the_parent_is_marked() -> None:
@@ -206,8 +208,8 @@ def test_steps_are_told_in_words_with_nothing_to_undo_at_the_beginning() -> None
     session = Session.start(root)
     assert branch_history.undo_words(session) is None
     session = session.add(child, parent=root).rename(child.key, "mine")
-    assert branch_history.undo_words(session) == "renaming “`w2` → `x` at 2” to “mine”"
-    assert branch_history.undo_words(session.undo()) == "adding “`w2` → `x` at 2”"
+    assert branch_history.undo_words(session) == "renaming “‘w2’ → ‘x’ at 2” to “mine”"
+    assert branch_history.undo_words(session.undo()) == "adding “‘w2’ → ‘x’ at 2”"
     assert branch_history.redo_words(session.undo()) == branch_history.undo_words(session)
     assert branch_history.undo_words(session.remove(child.key)) == "removing “mine”"
     assert branch_history.undo_words(session.note(child.key, "n")) == "the note on “mine”"

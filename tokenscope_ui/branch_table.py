@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from tokenscope_ui.branch_syntax import ORDER
-from tokenscope_ui.branch_words import finish_text, parses_text
+from tokenscope_ui.branch_words import finish_text, standing_text
+from tokenscope_ui.code_standing import STANDING_WORDS
 from tokenscope_ui.formatting import visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
 
@@ -19,7 +19,7 @@ SORTS: dict[str, tuple[str, bool]] = {
     "sequence log-probability": ("total_logprob", False),
     "mean surprisal": ("mean_surprisal", True),
     "mean entropy": ("mean_entropy", True),
-    "parses or not": ("parses", True),
+    "how the code stands": ("standing", True),
 }
 _SORT = "branches_sort"
 _HEIGHT = 420
@@ -30,8 +30,8 @@ def ordered(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
     order they were made."""
     column, ascending = SORTS[sort]
     values = frame[column]
-    if column == "parses":
-        values = values.map({verdict: rank for rank, verdict in enumerate(ORDER)})
+    if column == "standing":
+        values = values.map({stands: rank for rank, stands in enumerate(STANDING_WORDS)})
     keyed = frame.assign(_value=pd.to_numeric(values, errors="coerce").astype(float))
     by_order = keyed.sort_values("order")
     ranked = by_order.sort_values("_value", ascending=ascending, na_position="last", kind="stable")
@@ -82,7 +82,7 @@ def _on_screen(frame: pd.DataFrame, unit: LogUnit) -> pd.DataFrame:
             "logprob": scaled("total_logprob", "logprob"),
             "surprisal": scaled("mean_surprisal", "surprisal"),
             "entropy": scaled("mean_entropy", "entropy"),
-            "code": worded("parses", parses_text),
+            "code": worded("standing", standing_text),
             "ends": worded("finish_reason", finish_text),
             "tokens": frame["tokens"],
             "generated": frame["generated_tokens"],
@@ -109,9 +109,7 @@ def _columns(unit: LogUnit) -> dict[str, Any]:
         "perplexity": number("perplexity", format="%.2f", help=f"exp of mean surprisal. {span}"),
         "entropy": number(f"mean entropy ({unit})", format="%.3f", help=span),
         "ends": text("ends", help="Why it ends where it does."),
-        "code": text(
-            "code", help="As Python. Unfinished: something could still be added to make it valid."
-        ),
+        "code": text("code", help="In the language the text was read in; empty where none fits."),
         "span": text("over", width="small", help="What the figures are over."),
         "note": text("note", width="medium"),
     }

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tokenscope_core import RecordError, Session, Trace, tree_frame
-from tokenscope_ui import imported
-from tokenscope_ui.branch_syntax import parses
+from tokenscope_ui import code_standing, imported
 from tokenscope_ui.server import service
 
 # Some 3 kB a token with 20 candidates, so about 150 MB for all visitors together.
@@ -66,13 +65,13 @@ def stored(key: str) -> Trace | None:
 
 
 def figures(session: Session, traces: Mapping[str, Trace]) -> pd.DataFrame:
-    """`tree_frame`, indexed by key, with `order` (made as the how manyth, from 1) and `parses`
-    (missing where the trace is, or where it holds no code)."""
+    """`tree_frame`, indexed by key, with `order` (made as the how manyth, from 1) and
+    `standing` (missing where the trace is, or where it holds no code)."""
     frame = tree_frame(session, traces)
     order = {branch.key: number for number, branch in enumerate(session.branches, 1)}
     frame["order"] = frame["key"].map(order)
-    frame["parses"] = pd.Series(
-        [parses(traces[key]) if key in traces else None for key in frame["key"]],
+    frame["standing"] = pd.Series(
+        [code_standing.at_end(traces[key]) if key in traces else None for key in frame["key"]],
         dtype="str",
     )
     return frame.set_index("key", drop=False)

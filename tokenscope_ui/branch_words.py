@@ -8,6 +8,8 @@ import numpy as np
 
 from tokenscope_core import Edit, Trace
 from tokenscope_core.steps import FinishReason
+from tokenscope_core.syntax.validity import Standing
+from tokenscope_ui.code_standing import STANDING_WORDS
 from tokenscope_ui.formatting import count_text, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
 
@@ -18,7 +20,6 @@ _FINISH: dict[FinishReason, str] = {
     "stop": "at a stop text",
     "cancelled": "stopped by hand",
 }
-_PARSES = {"yes": "parses", "unfinished": "unfinished", "no": "does not parse"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:])")
 
 
@@ -32,9 +33,9 @@ def finish_text(reason: FinishReason) -> str:
     return _FINISH[reason]
 
 
-def parses_text(verdict: object) -> str:
-    """Whether its code parses; empty where that is not known."""
-    return _PARSES.get(str(verdict), "")
+def standing_text(standing: Standing | float | None) -> str:
+    """How its code stands; empty where that is not known."""
+    return STANDING_WORDS[standing] if isinstance(standing, str) else ""
 
 
 def mean_text(mean_surprisal: float, unit: LogUnit) -> str:

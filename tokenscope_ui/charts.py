@@ -12,6 +12,7 @@ import pandas as pd
 from tokenscope_core.counterfactual import Influence
 from tokenscope_core.steps import REMOVED as FILTERED
 from tokenscope_core.trace import Trace
+from tokenscope_ui.code_standing import ABLE, UNABLE
 from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, probability_text, visible_text
 from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 
@@ -20,9 +21,9 @@ TAKEN, OTHER, TAIL = "#E69F00", "#56B4E9", "#999999"
 REMOVED = "removed"
 # Vermilion of the same palette; what a candidate would do to the code, and the sign for it.
 ALARM = "#D55E00"
-BREAKS, CAN_GO_ON, WARNING = "would break here", "can still become valid", "⚠"
+BREAKS, CAN_GO_ON, WARNING = "would break here", ABLE, "⚠"
 _RIBBON = 6
-_RIBBON_COLOURS = {CAN_GO_ON: "#009E73", "cannot become valid": ALARM}
+_RIBBON_COLOURS = {ABLE: "#009E73", UNABLE: ALARM}
 # The outline and the inside of each kind's bar.
 KINDS: dict[str, tuple[str, str]] = {
     "taken": (TAKEN, TAKEN),

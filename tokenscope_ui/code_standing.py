@@ -18,13 +18,16 @@ from tokenscope_core.syntax.scopes import Scope
 from tokenscope_core.syntax.validity import Standing, Validity
 
 BROKE = "the code breaks here: nothing that could follow makes it valid"
+ABLE, UNABLE = "can still become valid", "cannot become valid"
+# Best first, for sorting.
 STANDING_WORDS: dict[Standing, str] = {
     "complete": "valid as it is",
-    "unfinished": "not finished yet: it can still become valid",
-    "broken": "cannot become valid any more",
+    "unfinished": ABLE,
+    "broken": UNABLE,
 }
-ABLE, UNABLE = "can still become valid", "cannot become valid"
 _VERDICTS = {1: ABLE, 0: UNABLE}
+_ENDS_REMEMBERED = 1_000
+_at_end: dict[str, Standing | None] = {}
 
 
 def known_language(trace: Trace) -> Detected | None:
@@ -53,6 +56,23 @@ def breaks(trace: Trace) -> tuple[int, ...]:
     return tuple(broken.position for broken in validity(trace, found.language).breaks)
 
 
+def at_end(trace: Trace) -> Standing | None:
+    """How all of a trace's code stands; of several fences the worst. None where there is no code
+    in a known language."""
+    # Remembered by key, since a tree may have more branches than memory has room for traces.
+    if trace.key not in _at_end:
+        found = known_language(trace)
+        parts = () if found is None else core.regions(trace, found.language)
+        verdicts = [core.standing(trace.text_bytes[r.start : r.end], r.language or "")
+                    for r in parts]  # fmt: skip
+        worst = max(verdicts, key=list(STANDING_WORDS).index, default=None)
+        while len(_at_end) >= _ENDS_REMEMBERED:
+            _at_end.pop(next(iter(_at_end), ""), None)
+        _at_end[trace.key] = worst
+        return worst
+    return _at_end[trace.key]
+
+
 def broken_since(trace: Trace, position: int) -> int | None:
     """The token at which the code that a position is in was broken, at or before it."""
     found = known_language(trace)
@@ -72,7 +92,7 @@ def standing_at(trace: Trace, position: int) -> Standing | None:
     return core.standing_at(trace, position, found.language)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def breaking(trace: Trace, position: int) -> tuple[bool | None, ...]:
     """Which candidates at a position would break the code; None for each that is not judged."""
     found = known_language(trace)

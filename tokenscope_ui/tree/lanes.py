@@ -10,7 +10,7 @@ import pandas as pd
 
 from tokenscope_core import Session, Trace
 from tokenscope_core.session import Direction
-from tokenscope_ui.branch_words import finish_text, mark_text, mean_text, parses_text
+from tokenscope_ui.branch_words import finish_text, mark_text, mean_text, standing_text
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.scales import LogUnit
 
@@ -107,7 +107,7 @@ def _lane(session: Session, row: Mapping[Any, Any], trace: Trace | None, unit: L
         figures, spoken = ["", "", "not stored", ""], "its trace is not stored"
     else:
         mean = mean_text(float(row["mean_surprisal"]), unit)
-        ends, code = finish_text(trace.finish_reason), parses_text(row["parses"])
+        ends, code = finish_text(trace.finish_reason), standing_text(row["standing"])
         figures = [f"{len(trace):,}", mean.removesuffix(f" {unit}"), ends, code]
         spoken = f"{count_text(len(trace), 'token')}, mean surprisal {mean}, ends {ends}, {code}"
     return Lane(
