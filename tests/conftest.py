@@ -14,7 +14,7 @@ import pytest
 import tiny_models
 from hypothesis import HealthCheck, settings
 
-from tokenscope_core import LanguageModel, Store
+from tokenscope_core import LanguageModel, Request, Sampling, Store, Trace
 from tokenscope_core.service import GenerationService
 
 # A busy machine may be slow; that is not what these tests are about.
@@ -50,3 +50,12 @@ def service(store: Store) -> Iterator[GenerationService]:
     running = GenerationService(store)
     yield running
     running.close()
+
+
+@pytest.fixture
+def trace(service: GenerationService, tiny_folder: str) -> Trace:
+    """What the service has had the tiny model write."""
+    request = Request("def add(", 16, Sampling(temperature=0.9, seed=1))
+    found = service.submit(tiny_folder, request, "tab").wait(30.0).trace
+    assert found is not None
+    return found

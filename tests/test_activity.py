@@ -8,29 +8,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-import tiny_models
 
-from tokenscope_core import Request, Store, activity, decoding
+from tokenscope_core import Request, activity, decoding
 from tokenscope_core.server_figures import ServerFigures
 from tokenscope_core.service import GenerationService
 
 WAIT_S = 30.0
 SECRET = "the prompt of somebody"
-
-
-@pytest.fixture
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture
-def service(store: Store) -> Iterator[GenerationService]:
-    service = GenerationService(store)
-    yield service
-    service.close()
 
 
 @pytest.fixture
@@ -46,10 +30,10 @@ def log() -> Iterator[io.StringIO]:
 
 
 def test_what_was_asked_for_is_counted_by_what_became_of_it(
-    service: GenerationService, model: str
+    service: GenerationService, tiny_folder: str
 ) -> None:
     for _ in range(3):
-        service.submit(model, Request("x = 1", max_new_tokens=3), "tab").wait(WAIT_S)
+        service.submit(tiny_folder, Request("x = 1", max_new_tokens=3), "tab").wait(WAIT_S)
     service.close()  # its thread has counted by then
     figures = ServerFigures.of(service)
     assert figures.outcomes["done"] == 1
@@ -64,11 +48,13 @@ def test_what_was_asked_for_is_counted_by_what_became_of_it(
 
 
 def test_a_line_is_written_for_each_and_says_nothing_of_what_was_asked(
-    service: GenerationService, model: str, log: io.StringIO
+    service: GenerationService, tiny_folder: str, log: io.StringIO
 ) -> None:
     key = None
     for _ in range(2):
-        trace = service.submit(model, Request(SECRET, max_new_tokens=3), "tab").wait(WAIT_S).trace
+        trace = (
+            service.submit(tiny_folder, Request(SECRET, max_new_tokens=3), "tab").wait(WAIT_S).trace
+        )
         assert trace is not None
         key = trace.key
     service.close()
@@ -81,7 +67,7 @@ def test_a_line_is_written_for_each_and_says_nothing_of_what_was_asked(
 
 def test_a_bug_is_logged_with_its_place_and_not_with_what_it_quotes(
     service: GenerationService,
-    model: str,
+    tiny_folder: str,
     log: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -89,7 +75,7 @@ def test_a_bug_is_logged_with_its_place_and_not_with_what_it_quotes(
         raise ValueError(f"cannot read {SECRET}")
 
     monkeypatch.setattr(decoding, "prompt_ids", fails)
-    view = service.submit(model, Request(SECRET, max_new_tokens=3), "tab").wait(WAIT_S)
+    view = service.submit(tiny_folder, Request(SECRET, max_new_tokens=3), "tab").wait(WAIT_S)
     assert view.phase == "failed"
     service.close()
     assert "ValueError at" in log.getvalue()

@@ -6,7 +6,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +26,8 @@ from tokenscope_core.tasks import Branched
 WAIT_S = 30.0
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    return str(folder)
-
-
 @pytest.fixture
-def service(store: ts.Store) -> Iterator[GenerationService]:
-    running = GenerationService(store)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def parent(service: GenerationService, model: str) -> ts.Trace:
-    request = ts.Request("def add(", 16, ts.Sampling(temperature=0.9, seed=1))
-    trace = service.submit(model, request, "tab").wait(WAIT_S).trace
-    assert trace is not None
+def parent(trace: ts.Trace) -> ts.Trace:
     return trace
 
 
@@ -55,50 +37,50 @@ def replaced(parent: ts.Trace, at: int = 4) -> BranchPlan:
 
 
 def test_a_branch_is_the_fork_and_is_found_in_the_store_by_the_key_it_was_to_have(
-    service: GenerationService, store: ts.Store, model: str, parent: ts.Trace
+    service: GenerationService, store: ts.Store, tiny_folder: str, parent: ts.Trace
 ) -> None:
     chosen = replaced(parent)
-    view = service.submit(model, Branched((chosen,)), "tab").wait(WAIT_S)
+    view = service.submit(tiny_folder, Branched((chosen,)), "tab").wait(WAIT_S)
     assert view.phase == "done", view.error
     assert view.trace is not None
     assert view.trace.key == chosen.key
     kept = store.get(chosen.key)
     assert kept is not None
     alone = ts.fork(
-        ts.load_model(model), parent, chosen.edit.position, token_id=chosen.edit.token_ids[0]
+        ts.load_model(tiny_folder), parent, chosen.edit.position, token_id=chosen.edit.token_ids[0]
     )
     assert kept.token_ids.tolist() == alone.token_ids.tolist()
     np.testing.assert_allclose(kept.logprob, alone.logprob, atol=1e-5)
-    again = service.submit(model, Branched((chosen,)), "tab").view()
+    again = service.submit(tiny_folder, Branched((chosen,)), "tab").view()
     assert again.from_store
     assert again.trace is not None
     assert again.trace.key == chosen.key
 
 
 def test_only_what_is_new_counts_as_progress(
-    service: GenerationService, model: str, parent: ts.Trace
+    service: GenerationService, tiny_folder: str, parent: ts.Trace
 ) -> None:
     chosen = replaced(parent, at=10)
-    view = service.submit(model, Branched((chosen,)), "tab").wait(WAIT_S)
+    view = service.submit(tiny_folder, Branched((chosen,)), "tab").wait(WAIT_S)
     assert view.new_tokens <= view.most_new_tokens == chosen.request.max_new_tokens < 16
 
 
 def test_alternatives_come_as_one_job_with_a_trace_each(
-    service: GenerationService, store: ts.Store, model: str, parent: ts.Trace
+    service: GenerationService, store: ts.Store, tiny_folder: str, parent: ts.Trace
 ) -> None:
     plans = alternatives(parent, parent.prompt_length + 3, 4)
-    view = service.submit(model, Branched(plans), "tab").wait(WAIT_S)
+    view = service.submit(tiny_folder, Branched(plans), "tab").wait(WAIT_S)
     assert [trace.key for trace in view.traces] == [p.key for p in plans]
     assert all(store.get(p.key) is not None for p in plans)
     assert view.texts == 4
-    assert service.submit(model, Branched(plans), "tab").view().from_store
+    assert service.submit(tiny_folder, Branched(plans), "tab").view().from_store
 
 
 def test_stopping_alternatives_keeps_what_each_had(
-    service: GenerationService, store: ts.Store, model: str, parent: ts.Trace
+    service: GenerationService, store: ts.Store, tiny_folder: str, parent: ts.Trace
 ) -> None:
     plans = alternatives(parent, parent.prompt_length + 3, 3, max_new_tokens=200)
-    ticket = service.submit(model, Branched(plans), "tab")
+    ticket = service.submit(tiny_folder, Branched(plans), "tab")
     while len(ticket.traces_so_far()) < 3 and not ticket.view().ended:
         ticket.wait(0.02)
     view = ticket.stop()
@@ -119,21 +101,21 @@ def test_a_branch_of_another_models_trace_fails_with_a_sentence(
 
 
 def test_influence_is_computed_on_the_worker(
-    service: GenerationService, model: str, parent: ts.Trace
+    service: GenerationService, tiny_folder: str, parent: ts.Trace
 ) -> None:
-    view = service.analyse(model, InfluenceOf(parent), "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, InfluenceOf(parent), "tab").wait(WAIT_S)
     assert view.phase == "done", view.error
-    expected = ts.influence(ts.load_model(model), parent)
+    expected = ts.influence(ts.load_model(tiny_folder), parent)
     np.testing.assert_allclose(view.result.total, expected.total, atol=1e-4)
     assert (view.done, view.total) == (len(parent) - 1 - parent.prompt_length,) * 2
 
 
 def test_two_branches_are_compared_on_the_worker(
-    service: GenerationService, model: str, parent: ts.Trace
+    service: GenerationService, tiny_folder: str, parent: ts.Trace
 ) -> None:
-    child = service.submit(model, Branched((replaced(parent),)), "tab").wait(WAIT_S).trace
+    child = service.submit(tiny_folder, Branched((replaced(parent),)), "tab").wait(WAIT_S).trace
     assert child is not None
-    view = service.analyse(model, BranchComparison(parent, child), "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, BranchComparison(parent, child), "tab").wait(WAIT_S)
     assert view.result.measured == "all"
     assert view.result.divergence is not None
 
@@ -155,20 +137,20 @@ class Endless:
 
 
 def test_a_stopped_analysis_frees_the_worker(
-    service: GenerationService, model: str, parent: ts.Trace
+    service: GenerationService, tiny_folder: str, parent: ts.Trace
 ) -> None:
-    ticket = service.analyse(model, Endless(), "tab")
+    ticket = service.analyse(tiny_folder, Endless(), "tab")
     while ticket.view().done < 2:
         ticket.wait(0.01)
     assert ticket.view().seconds_left is not None
     stopped = ticket.stop()
     assert (stopped.phase, stopped.result) == ("stopped", "part of it")
-    view = service.analyse(model, InfluenceOf(parent), "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, InfluenceOf(parent), "tab").wait(WAIT_S)
     assert view.phase == "done"
 
 
 def test_what_its_last_subscriber_has_left_is_begun_anew(
-    service: GenerationService, model: str
+    service: GenerationService, tiny_folder: str
 ) -> None:
     told, go_on = threading.Event(), threading.Event()
 
@@ -181,43 +163,43 @@ def test_what_its_last_subscriber_has_left_is_begun_anew(
             assert go_on.wait(WAIT_S)
             return part
 
-    first = service.analyse(model, Slow(), "tab")
+    first = service.analyse(tiny_folder, Slow(), "tab")
     while not first.view().done:
         first.wait(0.01)
     first.stop()
     assert told.wait(WAIT_S)
-    again = service.analyse(model, Slow(), "tab")
+    again = service.analyse(tiny_folder, Slow(), "tab")
     go_on.set()
     view = again.wait(1.0)
     assert view.phase == "running", f"{view.result} was taken for all"
     again.stop()
 
 
-def test_a_failing_analysis_is_explained(service: GenerationService, model: str) -> None:
+def test_a_failing_analysis_is_explained(service: GenerationService, tiny_folder: str) -> None:
     class Broken(Endless):
         def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
             raise ZeroDivisionError("nothing to divide by")
 
-    view = service.analyse(model, Broken(), "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, Broken(), "tab").wait(WAIT_S)
     assert view.phase == "failed"
     assert "nothing to divide by" in str(view.error)
 
 
 def test_the_prompt_of_several_branches_counts_once(
-    service: GenerationService, model: str, parent: ts.Trace
+    service: GenerationService, tiny_folder: str, parent: ts.Trace
 ) -> None:
     plans = alternatives(parent, parent.prompt_length + 3, 4)
-    view = service.submit(model, Branched(plans), "tab").wait(WAIT_S)
+    view = service.submit(tiny_folder, Branched(plans), "tab").wait(WAIT_S)
     assert view.prompt_length is not None
     assert view.prompt_tokens <= view.prompt_length
     assert 0 < view.new_tokens <= view.most_new_tokens
 
 
 def test_branches_at_several_positions_say_how_much_is_left_of_all(
-    service: GenerationService, model: str, parent: ts.Trace
+    service: GenerationService, tiny_folder: str, parent: ts.Trace
 ) -> None:
     late, early = (alternatives(parent, parent.prompt_length + at, 1)[0] for at in (12, 2))
-    view = service.submit(model, Branched((late, early)), "tab").wait(WAIT_S)
+    view = service.submit(tiny_folder, Branched((late, early)), "tab").wait(WAIT_S)
     most = late.request.max_new_tokens + early.request.max_new_tokens
     assert view.new_tokens <= view.most_new_tokens == most
     assert view.seconds_left is not None
@@ -225,18 +207,18 @@ def test_branches_at_several_positions_say_how_much_is_left_of_all(
 
 
 def test_a_branch_stopped_before_a_token_of_its_own_leaves_nothing_behind(
-    model: str, parent: ts.Trace
+    tiny_folder: str, parent: ts.Trace
 ) -> None:
     plans = alternatives(parent, parent.prompt_length + 3, 3)
-    job = Job("id", ModelChoice(model), Branched(plans), clock=time.monotonic)
+    job = Job("id", ModelChoice(tiny_folder), Branched(plans), clock=time.monotonic)
     kept: list[ts.Trace] = []
-    job.work(ts.load_model(model), lambda: False, kept.append)
+    job.work(ts.load_model(tiny_folder), lambda: False, kept.append)
     assert job.view().phase == "stopped"
     assert kept == []
     assert job.traces_so_far() == ()
 
 
-def test_a_failed_run_does_not_hold_its_model_in_memory(store: ts.Store, model: str) -> None:
+def test_a_failed_run_does_not_hold_its_model_in_memory(store: ts.Store, tiny_folder: str) -> None:
     held: list[weakref.ref[object]] = []
 
     def loading(*arguments: Any) -> ts.LanguageModel:
@@ -245,11 +227,11 @@ def test_a_failed_run_does_not_hold_its_model_in_memory(store: ts.Store, model: 
         return lm
 
     service = GenerationService(store, load=loading)
-    view = service.submit(model, ts.Request("a" * 400, 400), "tab").wait(WAIT_S)
+    view = service.submit(tiny_folder, ts.Request("a" * 400, 400), "tab").wait(WAIT_S)
     assert isinstance(view.error, ts.ContextLengthError)
     while not all(loaded.idle for loaded in service.loaded_models()):
         time.sleep(0.001)
-    assert service.unload(model)
+    assert service.unload(tiny_folder)
     deadline = time.monotonic() + WAIT_S
     while held[0]() is not None and time.monotonic() < deadline:
         gc.collect()
@@ -257,7 +239,9 @@ def test_a_failed_run_does_not_hold_its_model_in_memory(store: ts.Store, model: 
     service.close()
 
 
-def test_memory_that_runs_out_takes_the_kept_prefixes_with_it(store: ts.Store, model: str) -> None:
+def test_memory_that_runs_out_takes_the_kept_prefixes_with_it(
+    store: ts.Store, tiny_folder: str
+) -> None:
     class Hungry(Endless):
         def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
             raise MemoryError
@@ -269,9 +253,9 @@ def test_memory_that_runs_out_takes_the_kept_prefixes_with_it(store: ts.Store, m
         return loaded[-1]
 
     service = GenerationService(store, load=loading)
-    service.submit(model, ts.Request("def add(", 4), "tab").wait(WAIT_S)
+    service.submit(tiny_folder, ts.Request("def add(", 4), "tab").wait(WAIT_S)
     assert loaded[0].prefixes.nbytes
-    view = service.analyse(model, Hungry(), "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, Hungry(), "tab").wait(WAIT_S)
     assert "memory is used up" in str(view.error)
     service.close()
     assert loaded[0].prefixes.nbytes == 0

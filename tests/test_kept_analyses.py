@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_models
 from test_store import plant
 
 import tokenscope_core as ts
@@ -27,21 +26,6 @@ def refuse_to_load(*_: object) -> ts.LanguageModel:
     raise AssertionError("the model was loaded")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture
-def service(store: ts.Store) -> Iterator[GenerationService]:
-    running = GenerationService(store)
-    yield running
-    running.close()
-
-
 @pytest.fixture
 def again(store: ts.Store) -> Iterator[GenerationService]:
     """The service after a restart, on a machine that cannot load the model."""
@@ -51,16 +35,8 @@ def again(store: ts.Store) -> Iterator[GenerationService]:
 
 
 @pytest.fixture
-def trace(service: GenerationService, model: str) -> ts.Trace:
-    request = ts.Request("def add(", 16, ts.Sampling(temperature=0.9, seed=1))
-    found = service.submit(model, request, "tab").wait(WAIT_S).trace
-    assert found is not None
-    return found
-
-
-@pytest.fixture
-def tasks(model: str, trace: ts.Trace) -> list[Any]:
-    other = ts.fork(ts.load_model(model), trace, trace.prompt_length + 4, text="x")
+def tasks(tiny_folder: str, trace: ts.Trace) -> list[Any]:
+    other = ts.fork(ts.load_model(tiny_folder), trace, trace.prompt_length + 4, text="x")
     return [
         AttentionOf(trace, ALL),
         AttentionOf(trace, ts.Selection(layers=(1,), fold="mean", queries=(2, 9))),
@@ -82,13 +58,13 @@ def arrays_of(result: object) -> dict[str, Any]:
 
 
 def test_every_analysis_is_answered_from_the_store_without_the_model(
-    service: GenerationService, again: GenerationService, model: str, tasks: list[Any]
+    service: GenerationService, again: GenerationService, tiny_folder: str, tasks: list[Any]
 ) -> None:
     for task in tasks:
         assert isinstance(task, Kept)
-        first = service.analyse(model, task, "tab").wait(WAIT_S)
+        first = service.analyse(tiny_folder, task, "tab").wait(WAIT_S)
         assert (first.phase, first.from_store) == ("done", False), first.error
-        second = again.analyse(model, task, "tab").view()
+        second = again.analyse(tiny_folder, task, "tab").view()
         assert (second.phase, second.from_store) == ("done", True)
         assert type(second.result) is type(first.result)
         kept = arrays_of(second.result)
@@ -106,13 +82,13 @@ def test_other_questions_about_a_trace_have_other_keys(tasks: list[Any]) -> None
 
 
 def test_a_task_computes_what_the_function_does(
-    service: GenerationService, model: str, trace: ts.Trace
+    service: GenerationService, tiny_folder: str, trace: ts.Trace
 ) -> None:
-    view = service.analyse(model, AttentionOf(trace, ALL), "tab").wait(WAIT_S)
-    lm = ts.load_model(model)
+    view = service.analyse(tiny_folder, AttentionOf(trace, ALL), "tab").wait(WAIT_S)
+    lm = ts.load_model(tiny_folder)
     np.testing.assert_allclose(view.result.weights, ts.attention(lm, trace).weights, atol=1e-6)
     assert (view.done, view.total) == (2, 2)
-    view = service.analyse(model, RolloutOf(trace), "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, RolloutOf(trace), "tab").wait(WAIT_S)
     np.testing.assert_allclose(view.result.weights, ts.rollout(lm, trace), atol=1e-6)
 
 
@@ -136,10 +112,10 @@ class Stopping(AttentionOf):
 
 
 def test_what_is_stopped_is_not_kept_as_the_whole(
-    service: GenerationService, store: ts.Store, model: str, trace: ts.Trace
+    service: GenerationService, store: ts.Store, tiny_folder: str, trace: ts.Trace
 ) -> None:
     task = Stopping(trace, ALL)
-    ticket = service.analyse(model, task, "tab")
+    ticket = service.analyse(tiny_folder, task, "tab")
     while not ticket.view().total:
         ticket.wait(0.01)
     view = ticket.stop()
@@ -148,21 +124,21 @@ def test_what_is_stopped_is_not_kept_as_the_whole(
 
 
 def test_a_damaged_capture_is_computed_again(
-    service: GenerationService, store: ts.Store, model: str, trace: ts.Trace
+    service: GenerationService, store: ts.Store, tiny_folder: str, trace: ts.Trace
 ) -> None:
     task = AttentionOf(trace, ALL)
     store.put_capture(key_of(task), b"nonsense")
-    view = service.analyse(model, task, "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, task, "tab").wait(WAIT_S)
     assert (view.phase, view.from_store) == ("done", False)
-    assert service.analyse(model, task, "tab").view().from_store
+    assert service.analyse(tiny_folder, task, "tab").view().from_store
 
 
 def test_a_planted_capture_is_computed_again(
-    service: GenerationService, store: ts.Store, model: str, trace: ts.Trace
+    service: GenerationService, store: ts.Store, tiny_folder: str, trace: ts.Trace
 ) -> None:
     task = AttentionOf(trace, ALL)
     plant(store.folder, key_of(task), {"a": "pickle"}, "captures")
-    view = service.analyse(model, task, "tab").wait(WAIT_S)
+    view = service.analyse(tiny_folder, task, "tab").wait(WAIT_S)
     assert (view.phase, view.from_store) == ("done", False)
 
 

@@ -35,8 +35,7 @@ WAIT_S = 30.0
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     root = tmp_path_factory.mktemp("models")
     for name, seed in (("first", 1), ("second", 2)):
-        tiny_models.model("llama", seed).save_pretrained(root / name)
-        tiny_models.tokenizer().save_pretrained(root / name)
+        tiny_models.saved(root / name, seed=seed)
     return [str(root / name) for name in ("first", "second")]
 
 

@@ -25,11 +25,6 @@ Start = Callable[..., GenerationService]
 
 
 @pytest.fixture
-def model(tiny_folder: str) -> str:
-    return tiny_folder
-
-
-@pytest.fixture
 def gate() -> threading.Event:
     """Loading the model waits for it: until it opens, one run is being made ready and all others
     wait."""
@@ -69,35 +64,35 @@ def positions(*tickets: Ticket) -> list[int | None]:
 
 
 def test_visitors_take_turns_however_much_one_asks_for(
-    start: Start, gate: threading.Event, model: str
+    start: Start, gate: threading.Event, tiny_folder: str
 ) -> None:
     service = start(Limits(jobs_per_visitor=10))
-    asked(service, model, "first", -1)
-    greedy = [asked(service, model, "greedy", n) for n in range(3)]
-    modest = asked(service, model, "modest", 0)
+    asked(service, tiny_folder, "first", -1)
+    greedy = [asked(service, tiny_folder, "greedy", n) for n in range(3)]
+    modest = asked(service, tiny_folder, "modest", 0)
     assert positions(*greedy, modest) == [1, 3, 4, 2]
     gate.set()
     assert [t.wait(WAIT_S).phase for t in (*greedy, modest)] == ["done"] * 4
 
 
 def test_a_run_that_two_wait_for_comes_when_the_first_of_them_is_due(
-    start: Start, model: str
+    start: Start, tiny_folder: str
 ) -> None:
     service = start(Limits())
-    asked(service, model, "first", -1)
-    one = asked(service, model, "greedy", 0)
-    shared = asked(service, model, "greedy", 1)
-    other = service.submit(model, Request("greedy1 =", max_new_tokens=4), "other")
+    asked(service, tiny_folder, "first", -1)
+    one = asked(service, tiny_folder, "greedy", 0)
+    shared = asked(service, tiny_folder, "greedy", 1)
+    other = service.submit(tiny_folder, Request("greedy1 =", max_new_tokens=4), "other")
     assert positions(one, shared, other) == [1, 2, 2]
 
 
-def test_what_nobody_waits_for_any_more_is_not_counted(start: Start, model: str) -> None:
+def test_what_nobody_waits_for_any_more_is_not_counted(start: Start, tiny_folder: str) -> None:
     service = start(Limits(waiting_per_model=2))
-    asked(service, model, "first", -1)
-    left, stays = asked(service, model, "a", 0), asked(service, model, "b", 0)
+    asked(service, tiny_folder, "first", -1)
+    left, stays = asked(service, tiny_folder, "a", 0), asked(service, tiny_folder, "b", 0)
     left.stop()
     assert positions(stays) == [1]
-    assert positions(asked(service, model, "c", 0)) == [2]
+    assert positions(asked(service, tiny_folder, "c", 0)) == [2]
 
 
 @pytest.mark.parametrize(
@@ -109,29 +104,29 @@ def test_what_nobody_waits_for_any_more_is_not_counted(start: Start, model: str)
     ],
 )
 def test_more_than_the_server_takes_on_is_refused_with_the_bound(
-    start: Start, model: str, limits: Limits, said: str
+    start: Start, tiny_folder: str, limits: Limits, said: str
 ) -> None:
     service = start(limits)
-    asked(service, model, "visitor", -1)
-    asked(service, model, "visitor", 1)
+    asked(service, tiny_folder, "visitor", -1)
+    asked(service, tiny_folder, "visitor", 1)
     with pytest.raises(QueueFullError, match=said):
-        asked(service, model, "visitor", 2)
+        asked(service, tiny_folder, "visitor", 2)
 
 
-def test_what_has_been_stopped_makes_room_at_once_for_all(start: Start, model: str) -> None:
+def test_what_has_been_stopped_makes_room_at_once_for_all(start: Start, tiny_folder: str) -> None:
     service = start(Limits(waiting=1))
-    asked(service, model, "first", -1)
-    asked(service, model, "second", 0).stop()
-    assert positions(asked(service, model, "third", 0)) == [1]
+    asked(service, tiny_folder, "first", -1)
+    asked(service, tiny_folder, "second", 0).stop()
+    assert positions(asked(service, tiny_folder, "third", 0)) == [1]
 
 
 def test_whom_nobody_waits_for_any_more_takes_no_place_of_another_models_visitors(
-    start: Start, model: str, tmp_path: Path
+    start: Start, tiny_folder: str, tmp_path: Path
 ) -> None:
     clock = [0.0]
     service = start(Limits(waiting=1, grace_s=60.0), clock=lambda: clock[0])
-    asked(service, model, "first", -1)
-    asked(service, model, "gone", 0)
+    asked(service, tiny_folder, "first", -1)
+    asked(service, tiny_folder, "gone", 0)
     service.lose("gone")
     clock[0] += 61.0
     other = tiny_models.saved(tmp_path, seed=1)
@@ -158,21 +153,21 @@ def test_newcomers_do_not_keep_back_for_ever_who_was_there_before() -> None:
         pytest.fail("twenty newcomers went first")
 
 
-def test_a_visitor_at_the_limit_may_ask_again_after_a_stop(start: Start, model: str) -> None:
+def test_a_visitor_at_the_limit_may_ask_again_after_a_stop(start: Start, tiny_folder: str) -> None:
     service = start(Limits(jobs_per_visitor=1))
-    first = asked(service, model, "visitor", 0)
+    first = asked(service, tiny_folder, "visitor", 0)
     with pytest.raises(QueueFullError):
-        asked(service, model, "visitor", 1)
+        asked(service, tiny_folder, "visitor", 1)
     first.stop()
-    assert not asked(service, model, "visitor", 1).view().ended
+    assert not asked(service, tiny_folder, "visitor", 1).view().ended
 
 
 def test_the_wait_is_unknown_until_the_model_has_done_something(
-    start: Start, gate: threading.Event, model: str
+    start: Start, gate: threading.Event, tiny_folder: str
 ) -> None:
     service = start(Limits())
-    asked(service, model, "first", -1)
-    waiting = asked(service, model, "second", 0).view().place
+    asked(service, tiny_folder, "first", -1)
+    waiting = asked(service, tiny_folder, "second", 0).view().place
     assert waiting is not None
     assert waiting.seconds is None
 

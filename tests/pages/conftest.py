@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-import tiny_models
 from streamlit.testing.v1 import AppTest
 
 from tokenscope_core import RecordError
@@ -18,14 +17,6 @@ from tokenscope_ui.server import service
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 30.0
-
-
-@pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    return str(folder)
 
 
 class App:

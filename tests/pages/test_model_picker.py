@@ -122,7 +122,7 @@ def test_a_run_that_breaks_off_is_shown_with_what_happened(
 ) -> None:
     app.open()
     broken = Broken(raising(torch.cuda.OutOfMemoryError("CUDA out of memory.")), after=5)
-    monkeypatch.setattr(service(), "_load", lambda *_: broken.lm)
+    monkeypatch.setattr(service()._scheduler, "_load", lambda *_: broken.lm)
     app.generate()
     assert "The run ended early" in app.texts
     assert "The memory is used up" in app.texts
