@@ -89,7 +89,7 @@ def test_visible_text_never_hides_anything(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(1.0, "100.00 %"), (0.999999, ">99.99 %"), (0.5, "50.00 %"), (0.0012, "0.12 %"),
-     (1e-9, "1.0e-09"), (math.nan, "not available")],
+     (5.6e-7, "5.6 × 10⁻⁵ %"), (1e-9, "1.0 × 10⁻⁷ %"), (0.0, "0 %"), (math.nan, "not available")],
 )  # fmt: skip
 def test_probabilities_never_round_to_certainty_or_nothing(value: float, shown: str) -> None:
     assert probability_text(value) == shown

@@ -21,6 +21,7 @@ _CONTROLS = (
     "DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
 )
 _CONTROL_NAMES = {**dict(enumerate(_CONTROLS.split())), 0x7F: "DEL"}
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _GLYPHS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
 
 
@@ -91,7 +92,15 @@ def probability_text(value: float) -> str:
         return ">99.99 %"
     if percent >= 1:
         return f"{percent:.2f} %"
-    return f"{percent:.2g} %" if percent >= 1e-4 else f"{value:.1e}"
+    if percent == 0:
+        return "0 %"
+    return f"{percent:.2g} %" if percent >= 1e-4 else f"{power_text(percent)} %"
+
+
+def power_text(value: float) -> str:
+    """A number far below 1 as a person writes it: `5.6 × 10⁻⁷`."""
+    digits, _, exponent = f"{value:.1e}".partition("e")
+    return f"{digits.replace('-', '−')} × 10{str(int(exponent)).translate(_RAISED)}"
 
 
 def duration_text(seconds: float) -> str:

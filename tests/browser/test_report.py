@@ -85,6 +85,37 @@ def test_a_small_probability_is_not_shown_as_none(
     assert not {"0.00 %", "0 %", "100.00 %"} & set(cells.all_inner_texts())
 
 
+def test_candidates_say_what_their_figures_are_and_what_the_filters_did(
+    page: Page, tmp_path: Path
+) -> None:
+    lm = ts.load_model()
+    trace = ts.generate(
+        lm, ts.Request("def f(a):\n    return", 4, ts.Sampling(1.0, top_k=3, seed=1))
+    )
+    open_report(page, tmp_path, export.report(trace))
+    explained = page.get_by_text("Struck through: the sampling filters had removed it")
+    page.locator("#strip span").nth(1).click()
+    expect(explained).to_be_hidden()
+    page.locator("#strip span").nth(trace.prompt_length).click()
+    expect(page.locator("#candidates thead")).to_contain_text("log-probability, bits")
+    expect(page.locator("#candidates tr.removed")).to_have_count(17)
+    expect(explained).to_be_visible()
+    figures = page.locator("#candidates td:nth-child(3)").all_inner_texts()
+    assert all(re.fullmatch(r"−\d+\.\d+", figure) for figure in figures)
+
+
+def test_a_long_name_of_a_deep_branch_is_shown_whole(page: Page, tmp_path: Path) -> None:
+    traces = [made(["a", "b", "c", "d", "e"])]
+    session = ts.Session.start(traces[0])
+    for position in (1, 2, 3):
+        traces.append(forked(traces[-1], position, [f"x{position}"], ["e"]))
+        session = session.add(traces[-1], parent=traces[-2])
+    session = session.rename(traces[-1].key, "name_without_blanks_" * 8)
+    open_report(page, tmp_path, export.report(session, traces))
+    tree = page.locator("nav")
+    assert tree.evaluate("nav => nav.scrollWidth <= nav.clientWidth")
+
+
 def test_the_tint_and_the_unit_can_be_chosen(
     page: Page, tmp_path: Path, grown: tuple[ts.Session, list[ts.Trace]]
 ) -> None:

@@ -11,7 +11,7 @@ from tokenscope_core import Comparison
 from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_ui.charts import OTHER, TAIL, TAKEN
 from tokenscope_ui.compare.payload import difference_texts, differences, rows
-from tokenscope_ui.formatting import NOT_AVAILABLE, visible_text
+from tokenscope_ui.formatting import NOT_AVAILABLE, power_text, visible_text
 from tokenscope_ui.scales import LogUnit, Scale
 
 _GREEN = "#009E73"
@@ -73,7 +73,7 @@ def divergence_text(value: float, unit: LogUnit) -> str:
     """A divergence in screen units, with enough digits to tell a small one from 0."""
     if np.isnan(value):
         return NOT_AVAILABLE
-    number = f"{value:.3f}" if value == 0 or value >= 0.001 else f"{value:.1e}"
+    number = f"{value:.3f}" if value == 0 or value >= 0.001 else power_text(value)
     return f"{number} {unit}"
 
 

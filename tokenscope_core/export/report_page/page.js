@@ -32,19 +32,29 @@
   const onScreen = (metric, value) => (state.unit === "bits" ? inBits(metric, value) : value);
   const unitOf = (metric) =>
     ({ nats: state.unit, "nats²": `${state.unit}²`, ms: "ms" })[metric.unit] || "";
+  const signed = (digits) => digits.replace("-", "−");
+  const raised = (digits) => [...digits].map((one) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[one] ?? "⁻").join("");
+  const power = (value) => {
+    const [digits, exponent] = value.toExponential(1).split("e");
+    return `${signed(digits)} × 10${raised(exponent)}`;
+  };
   const number = (value) => {
-    if (Number.isInteger(value) || value === 0) return value.toLocaleString("en");
+    if (Number.isInteger(value)) return signed((value || 0).toLocaleString("en"));
     const size = Math.abs(value);
-    return size < 0.0005 ? value.toExponential(2) : value.toFixed(size < 10 ? 3 : 1);
+    return size < 0.0005 ? power(value) : signed(value.toFixed(size < 10 ? 3 : 1));
   };
   // Enough digits to tell a small probability from none, and a large one from certainty.
   const percent = (value) => {
     if (value < 1 && value >= 0.99995) return ">99.99 %";
     if (value >= 0.01) return `${(100 * value).toFixed(2)} %`;
-    return value >= 1e-6 ? `${Number((100 * value).toPrecision(2))} %` : value.toExponential(1);
+    if (value >= 1e-6) return `${Number((100 * value).toPrecision(2))} %`;
+    return value > 0 ? `${power(100 * value)} %` : "0 %";
   };
-  const figure = (metric, value) =>
-    value === null ? "not available" : `${number(onScreen(metric, value))} ${unitOf(metric)}`.trim();
+  const figure = (metric, value) => {
+    if (value === null) return "not available";
+    if (metric.unit === "probability") return percent(value);
+    return `${number(onScreen(metric, value))} ${unitOf(metric)}`.trim();
+  };
 
   // How strong a value is tinted, from -1 to 1; null where there is none.
   const strength = (metric, value) => {
@@ -72,6 +82,7 @@
     const signed = metric.name === "typicality";
     const end = (value) => {
       if (metric.name === "rank") return `${10 ** value}`;
+      if (metric.unit === "probability") return `${100 * value} %`;
       const scale = state.unit === "bits" ? 1 : NATS_PER_BIT ** logUnits(metric);
       return `${number(value * scale)} ${unitOf(metric)}`.trim();
     };
@@ -89,7 +100,7 @@
       const item = document.createElement("li");
       const button = element("button", one.name);
       button.type = "button";
-      button.style.marginLeft = `${Math.min(one.depth, 8) * 14}px`;
+      item.style.paddingLeft = `${Math.min(one.depth, 8) * 14}px`;
       button.style.setProperty("--branch", `var(--b${one.colour})`);
       button.setAttribute("aria-current", String(index === state.branch));
       if (one.note) button.append(element("small", one.note));
@@ -148,6 +159,7 @@
     const known = position !== null;
     at("hint").hidden = known;
     at("candidates").hidden = at("figures").hidden = !known;
+    at("removed").hidden = true;
     at("strip").removeAttribute("aria-activedescendant");
     if (!known) {
       at("chosen").textContent = "No token selected";
@@ -173,34 +185,38 @@
 
   const drawCandidates = (held, position) => {
     const logprob = byName.get("logprob");
-    at("logprobUnit").textContent = unitOf(logprob);
+    at("logprobUnit").textContent = `${logprob.label}, ${unitOf(logprob)}`;
     const rows = [];
-    const add = (word, value, className) => {
-      const probability = Math.exp(value);
+    const add = (word, value, className, probability) => {
       const row = element("tr", "", className);
       const meter = document.createElement("meter");
       meter.value = probability;
       const share = element("td", "", "number");
-      share.append(meter, percent(probability));
+      share.append(meter, element("span", percent(probability)));
       const shown = element("td", number(onScreen(logprob, value)), "number");
       row.append(element("td", alone(word), "token"), share, shown);
       rows.push(row);
     };
     const taken = held.words[position];
+    // Of the token taken as its figures have it: both were rounded apart.
+    const own = held.metrics.logprob[position];
+    const chance = (word, value) => (word === taken && own !== null ? held.metrics.prob[position] : Math.exp(value));
     for (let i = position * held.width; i < (position + 1) * held.width; i += 1) {
       const word = held.candidates[i];
       if (word < 0) continue;
       const classes = [word === taken ? "taken" : "", held.kept[i] === "0" ? "removed" : ""];
-      add(word, held.logprobs[i], classes.join(" "));
+      add(word, held.logprobs[i], classes.join(" "), chance(word, held.logprobs[i]));
     }
-    const own = held.metrics.logprob[position];
-    if (own !== null && !rows.some((row) => row.classList.contains("taken"))) add(taken, own, "taken");
+    if (own !== null && !rows.some((row) => row.classList.contains("taken"))) {
+      add(taken, own, "taken", held.metrics.prob[position]);
+    }
     if (!rows.length) {
       const row = document.createElement("tr");
       row.append(element("td", "The model gave no distribution here, or none was recorded."));
       rows.push(row);
     }
     at("candidates").tBodies[0].replaceChildren(...rows);
+    at("removed").hidden = !rows.some((row) => row.classList.contains("removed"));
   };
 
   const positionOf = (target) => {
