@@ -141,7 +141,8 @@ def test_the_whole_store_is_bounded_whoever_asks(tmp_path: Path) -> None:
         assert 1 < len(kept) < 6
         assert "operator" in full.value.action
         used = {usage.name: usage for usage in store.usage()}["sessions"]
-        assert used.bytes <= used.limit == 500_000
+        assert used.bytes <= 500_000
+        assert used.limit == 500_000
         assert all(store.get_session(name) == b"x" * 100_000 for name in kept)
         store.delete_session(kept[0])
         store.delete_session(kept[1])

@@ -219,6 +219,11 @@ class Store:
         with _named_errors(self.folder):
             return self._kept.usage_of(owner)
 
+    def session_sizes(self, owner: str) -> dict[str, int]:
+        """The bytes of each session that counts for somebody, with what belongs to it, by name."""
+        with _named_errors(self.folder):
+            return self._kept.sizes_of(owner)
+
     def kept_by_owner(self) -> dict[str, Kept]:
         """The same for everybody who keeps something."""
         with _named_errors(self.folder):

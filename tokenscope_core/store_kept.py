@@ -132,6 +132,14 @@ class KeptRecords:
         )
         return Kept(records, size)
 
+    def sizes_of(self, owner: str) -> dict[str, int]:
+        """The bytes of each session that counts for somebody, with what belongs to it."""
+        sizes: dict[str, int] = {}
+        for place, size in self._sql("SELECT key, LENGTH(value) FROM Cache WHERE tag = ?", owner):
+            session = place.rpartition(_OF)[2]
+            sizes[session] = sizes.get(session, 0) + size
+        return sizes
+
     def usage_by_owner(self) -> dict[str, Kept]:
         """What counts for each who keeps something."""
         found = self._sql(

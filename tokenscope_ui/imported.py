@@ -1,4 +1,5 @@
-"""Traces that somebody brought: they cannot be computed again, so the store never evicts them.
+"""Traces that somebody brought: they cannot be computed again, so they are kept with the sessions
+that show them, each with a copy of its own, and go when these are deleted.
 
 Their keys are digests of what they say (`from_file`, `openai_import`); like any other trace they
 open for whoever knows the key.
@@ -7,6 +8,7 @@ open for whoever knows the key.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tokenscope_core import RecordError, Trace
 from tokenscope_core.from_file import is_from_file
@@ -15,14 +17,9 @@ from tokenscope_ui.server import service
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
-def keep(trace: Trace) -> None:
-    """Keep a trace for good.
-
-    Raises:
-        RecordError: the store cannot be written.
-    """
-    service().store.put(trace)
-    service().store.put_session(_place(trace.key), trace.to_bytes())
+def parts(traces: Iterable[Trace]) -> dict[str, bytes]:
+    """Of the traces those that somebody brought, as the store keeps them with a session."""
+    return {_place(trace.key): trace.to_bytes() for trace in traces if is_from_file(trace.model)}
 
 
 def get(key: str) -> Trace | None:

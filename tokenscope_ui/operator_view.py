@@ -8,7 +8,7 @@ import streamlit as st
 from tokenscope_core.memory_need import size_text
 from tokenscope_core.model_pool import Queue
 from tokenscope_core.server_figures import ServerFigures
-from tokenscope_ui.formatting import duration_text
+from tokenscope_ui.formatting import count_text, duration_text
 from tokenscope_ui.server import service
 
 REFRESH_S = 2.0
@@ -35,7 +35,24 @@ def draw() -> None:
     _table(_usage(figures), "")
     st.caption(
         "Joined: an equal run was in progress. Traces and captures that were not looked at for the "
-        "longest time make room at the limit, and are computed again on demand; sessions stay."
+        "longest time make room at the limit, and are computed again on demand; sessions, short "
+        "links and imports stay."
+    )
+    st.text(_kept_text())
+
+
+def _kept_text() -> str:
+    """How what people made is spread over them."""
+    store = service().store
+    owners = sorted(store.kept_by_owner().values(), key=lambda kept: -kept.bytes)
+    if not owners:
+        return "Nobody keeps a session."
+    most, bound = owners[0], store.keeping.bytes_per_visitor
+    of = "" if bound is None else f" of the {size_text(bound)} that each may keep"
+    return (
+        f"Sessions are kept for {count_text(len(owners), 'visitor')}; the one with the most has "
+        f"{size_text(most.bytes)}{of}, in {count_text(most.records, 'record')}. Without sign-in "
+        "every visit counts as a visitor."
     )
 
 
@@ -66,7 +83,8 @@ def _usage(figures: ServerFigures) -> pd.DataFrame:
             "part": use.name,
             "records": use.records,
             "on disk": size_text(use.bytes),
-            "limit": "none: never evicted" if use.limit is None else size_text(use.limit),
+            "limit": "none" if use.limit is None else size_text(use.limit),
+            "at the limit": "new ones are refused" if use.name == "sessions" else "old ones go",
         }
         for use in figures.usage
     )

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
-from tokenscope_ui import address, page_style, runs, server, visitors
+from tokenscope_ui import address, kept_trees, page_style, runs, server, visitors
 from tokenscope_ui.share import on_screen, opening, opening_view
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +79,10 @@ def _open_or_run(page: StreamlitPage) -> None:
         opening_view.show(shared)
         return
     opening_view.say_origin(page.url_path or "decode")
+    above = st.container()
     page.run()
+    with above:
+        kept_trees.notice(branches=ROOT / BRANCHES_PAGE, share=ROOT / SHARE_PAGE)
     on_screen.remember(page.url_path or "decode")
 
 

@@ -47,11 +47,12 @@ def _store() -> tuple[Store, tuple[str, ...]]:
 
     The log names folders and causes; visitors are told what it means for them.
     """
+    keeping = Limits.from_environment().keeping
     try:
-        store = Store()
+        store = Store(keeping=keeping)
     except RecordError as error:
         _LOG.error("%s", error)
-        return Store(tempfile.mkdtemp(prefix="tokenscope-")), (_TEMPORARY,)
+        return Store(tempfile.mkdtemp(prefix="tokenscope-"), keeping=keeping), (_TEMPORARY,)
     for notice in store.notices:
         _LOG.error(notice)
     return store, (_SET_ASIDE,) if store.notices else ()

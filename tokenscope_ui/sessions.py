@@ -17,6 +17,8 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import RecordError, Session, TokenScopeError, Trace
+from tokenscope_core.from_file import is_from_file
+from tokenscope_core.store_kept import Kept
 from tokenscope_ui import address as page_address
 from tokenscope_ui import imported, visitors
 from tokenscope_ui.server import service
@@ -29,7 +31,7 @@ _EARLIER = "earlier_sessions"
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """The tree, the name it is kept under, and its bytes as they were kept last.
+    """The tree, the name it is kept under, and its bytes as they were kept last; None before.
 
     `problem` says why the last change is on screen only; `copied` that another tab had changed the
     tree, and this is now a copy.
@@ -81,10 +83,10 @@ def _owned() -> tuple[str, ...]:
     if owner is None:
         return ()
     try:
-        places = service().store.session_names()
+        places = service().store.session_names(f"{owner}/")
     except RecordError:
         return ()
-    return tuple(p.removeprefix(f"{owner}/") for p in reversed(places) if p.startswith(f"{owner}/"))
+    return tuple(place.removeprefix(f"{owner}/") for place in reversed(places))
 
 
 def take(traces: Sequence[Trace], parent: Trace | None) -> None:
@@ -190,16 +192,15 @@ def restore() -> Session | None:
 
 def publish(**more: str | None) -> None:
     """Make the address name the tree in hand, and what else a page says there."""
-    held = state()
-    name = None if held is None else held.name
+    name = address().get(SESSION_PARAMETER)
     st.session_state[_SEEN] = name
     page_address.publish(**{SESSION_PARAMETER: name}, **more)
 
 
 def address() -> dict[str, str]:
-    """The query parameters that name the tree in hand."""
+    """The query parameters that name the tree in hand; none while it is on screen only."""
     held = state()
-    return {} if held is None else {SESSION_PARAMETER: held.name}
+    return {} if held is None or held.kept is None else {SESSION_PARAMETER: held.name}
 
 
 def begin(session: Session) -> None:
@@ -207,6 +208,61 @@ def begin(session: Session) -> None:
     among the earlier."""
     _remember_earlier()
     _set(_keep(SessionState(uuid.uuid4().hex, session)))
+
+
+def attach(name: str, blob: bytes) -> None:
+    """Keep what belongs to the tree in hand, until that is deleted.
+
+    Raises:
+        TokenScopeError: there is no room for it, or the store cannot be written.
+    """
+    held = state()
+    assert held is not None, "there is a tree in hand"
+    service().store.put_part(_place(held.name), name, blob, owner=visitors.account())
+
+
+def keep_again() -> None:
+    """Try once more to keep a tree that is on screen only."""
+    held = state()
+    if held is not None and held.problem is not None:
+        _set(_keep(held))
+
+
+def has_owner() -> bool:
+    """Whether what is kept is kept under the name of a signed-in person."""
+    return visitors.owner() is not None
+
+
+def usage() -> Kept:
+    """How much is kept that counts for this visitor.
+
+    Raises:
+        RecordError: the store cannot be read.
+    """
+    return service().store.kept_for(visitors.account())
+
+
+def sizes() -> dict[str, int]:
+    """The bytes of each tree that counts for this visitor, with what belongs to it.
+
+    Raises:
+        RecordError: the store cannot be read.
+    """
+    found = service().store.session_sizes(visitors.account())
+    return {place.rpartition("/")[2]: size for place, size in found.items()}
+
+
+def delete(name: str) -> None:
+    """Delete a tree for good, with its short links and imported figures.
+
+    Raises:
+        RecordError: the store cannot be written.
+    """
+    service().store.delete_session(_place(name))
+    st.session_state[_EARLIER] = tuple(other for other in earlier() if other != name)
+    held = state()
+    if held is not None and held.name == name:
+        del st.session_state[_STATE]
 
 
 def _set_new_if_other(session: Session) -> None:
@@ -226,11 +282,24 @@ def _keep(held: SessionState) -> SessionState:
     try:
         blob = held.session.to_bytes()
         if held.kept is not None and kept(held.name) != held.kept:
-            held = replace(held, name=uuid.uuid4().hex, copied=True)
-        service().store.put_session(_place(held.name), blob)
+            held = replace(held, name=uuid.uuid4().hex, kept=None, copied=True)
+        service().store.put_session(
+            _place(held.name),
+            blob,
+            owner=visitors.account(),
+            parts=_brought(held.session) if held.kept is None else {},
+        )
     except TokenScopeError as problem:
         return replace(held, problem=problem)
-    return replace(held, kept=blob)
+    return replace(held, kept=blob, problem=None)
+
+
+def _brought(session: Session) -> dict[str, bytes]:
+    """The figures of a tree that nobody can compute again."""
+    if not is_from_file(session.model):
+        return {}
+    found = (stored(branch.key) for branch in session.branches)
+    return imported.parts(trace for trace in found if trace is not None)
 
 
 def _set(held: SessionState) -> None:

@@ -15,6 +15,7 @@ import streamlit as st
 
 from tokenscope_core.limits import choice_of
 from tokenscope_ui import return_address
+from tokenscope_ui.server import subscriber
 
 
 def signed_in() -> bool:
@@ -33,6 +34,11 @@ def owner() -> str | None:
         return None
     named = f"{user.get('iss')}\n{user.get('sub')}"
     return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+
+def account() -> str:
+    """Whom what is kept counts for: the signed-in person, else this browser session."""
+    return owner() or f"browser {subscriber()}"
 
 
 def email() -> str | None:

@@ -290,7 +290,7 @@ def test_a_change_that_cannot_be_kept_stays_on_screen_and_says_so(
     key = grown[1][3].key
     open_page(app, session="made")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise ts.RecordError(asked="It was to be kept.", found="No space.", action="Make room.")
 
     monkeypatch.setattr(service().store, "put_session", full)

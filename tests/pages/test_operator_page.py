@@ -31,7 +31,7 @@ def test_it_tells_of_models_runs_and_the_store(app: Any, monkeypatch: pytest.Mon
     app.open().generate()
     text = shown(app)
     assert text is not None
-    for said in ("Answered without a run", "tiny", "never evicted", "traces"):
+    for said in ("Answered without a run", "tiny", "new ones are refused", "traces"):
         assert said in text
 
 

@@ -1,7 +1,8 @@
 """The addresses that share a session: one that carries it whole, and a short one of this server.
 
 A short link names a copy that nothing changes, under a digest of it: whoever has the link can open
-it, on a server where people sign in too, while the session itself stays its owner's.
+it, on a server where people sign in too, while the session itself stays its owner's. It opens until
+the session is deleted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import streamlit as st
 from tokenscope_core import Session, Shared, ShareError, TokenScopeError, session_file, share
 from tokenscope_core.model_sources import identified
 from tokenscope_core.share_view import View
+from tokenscope_ui import sessions
 from tokenscope_ui.server import service
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER
 
@@ -51,10 +53,11 @@ def address(text: str) -> str:
 
 
 def shorten(session: Session, view: Mapping[str, View]) -> str:
-    """Keep a copy of the session here; returns its name for the address.
+    """Keep a copy of the session in hand here; returns its name for the address.
 
     Raises:
-        TokenScopeError: it is beyond all sizes, or the store cannot be written.
+        TokenScopeError: it is beyond all sizes, there is no room for it, or the store cannot be
+            written.
     """
     try:
         blob = share.encode(session, view, model=identified(session.model)).encode("ascii")
@@ -62,7 +65,7 @@ def shorten(session: Session, view: Mapping[str, View]) -> str:
         blob = session_file.write(session, (), view, model=identified(session.model))
     digest = hashlib.sha256(b"share\n" + blob).digest()
     name = base64.urlsafe_b64encode(digest).decode("ascii")[:22]
-    service().store.put_session(_place(name), blob)
+    sessions.attach(_place(name), blob)
     return name
 
 

@@ -15,7 +15,7 @@ import streamlit as st
 from tokenscope_core import Session, Shared, TokenScopeError, Trace, share
 from tokenscope_core.from_file import is_from_file, set_apart
 from tokenscope_core.share_cost import Cost
-from tokenscope_ui import branch_actions, branch_recompute, imported, runs, sessions
+from tokenscope_ui import branch_actions, branch_recompute, runs, sessions
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.server import service
 from tokenscope_ui.share import links, on_screen
@@ -135,7 +135,7 @@ def open_figures() -> None:
     session, traces = set_apart(held.shared.session, held.figures)
     try:
         for trace in traces.values():
-            imported.keep(trace)
+            service().store.put(trace)
     except TokenScopeError as problem:
         _set(replace(held, problem=problem))
         return

@@ -1,0 +1,163 @@
+"""The trees that are kept for a visitor: taken up again, deleted, and what is said without room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import streamlit as st
+
+from tokenscope_core import RecordError, Session, StoreFullError, TokenScopeError
+from tokenscope_core.memory_need import size_text
+from tokenscope_ui import branch_actions, problems, runs, sessions
+from tokenscope_ui.branch_words import branches_text
+from tokenscope_ui.formatting import count_text
+from tokenscope_ui.server import service
+
+_OTHERS, _CHOSEN = "branches_other", "branches_deleted"
+_LABELS = "kept_tree_labels"
+
+
+def others() -> None:
+    """Draw the menu of the trees worked on before; nothing without one."""
+    held = sessions.state()
+    here = None if held is None else held.name
+    labels = {name: label for name, label in _labels(_sizes()).items() if name != here}
+    if labels:
+        st.session_state[_OTHERS] = None
+        st.selectbox(
+            "Other trees", labels, key=_OTHERS, index=None, width=320, on_change=_open,
+            format_func=lambda name: labels[name], placeholder=f"{len(labels):,} from before",
+        )  # fmt: skip
+
+
+def deleting() -> None:
+    """Draw what is kept for the visitor, and the way to delete some of it."""
+    sizes = _sizes()
+    labels = _labels(sizes)
+    if not labels:
+        return
+    with st.popover("Kept here", icon=":material/folder:"):
+        st.text(_usage_text())
+        held = sessions.state()
+        here = None if held is None else held.name
+
+        def shown(name: str) -> str:
+            size = f" · {size_text(sizes[name])}" if name in sizes else ""
+            return labels[name] + size + (" · on screen" if name == here else "")
+
+        largest_first = sorted(labels, key=lambda name: -sizes.get(name, 0))
+        chosen = st.multiselect(
+            "Sessions to delete, largest first", largest_first, key=_CHOSEN, format_func=shown,
+            placeholder="None chosen",
+        )  # fmt: skip
+        st.caption(
+            "Their short links stop opening, and figures imported with them are gone. This cannot "
+            "be undone: a session file, from the page Share, brings a session back."
+        )
+        st.button(
+            f"Delete {count_text(len(chosen), 'session')} for good" if chosen else "Delete",
+            key="delete sessions", icon=":material/delete:", disabled=not chosen, on_click=_delete,
+        )  # fmt: skip
+
+
+def notice(*, branches: Path, share: Path) -> None:
+    """Say on any page that the tree in hand is not kept, and what can be done.
+
+    Args:
+        branches: the page where sessions are deleted.
+        share: the page where files are made.
+    """
+    held = sessions.state()
+    if held is None or held.problem is None:
+        return
+    box = problems.box(
+        held.problem, title="The last change is on this screen only", key="problem kept"
+    )
+    shown = runs.current().address
+    here = sessions.address() | ({} if shown is None else {runs.RUN_PARAMETER: shown})
+    with box.container(horizontal=True, key="ways to keep"):
+        if isinstance(held.problem, StoreFullError):
+            st.page_link(
+                branches, label="Delete sessions", icon=":material/folder:", query_params=here
+            )
+        st.page_link(
+            share, label="Download the session", icon=":material/download:", query_params=here
+        )
+        st.button("Try to keep it again", icon=":material/refresh:", on_click=sessions.keep_again)
+
+
+def _usage_text() -> str:
+    try:
+        used = sessions.usage()
+    except RecordError as problem:
+        return str(problem)
+    bounds = service().store.keeping
+    size = size_text(used.bytes)
+    if bounds.bytes_per_visitor is not None:
+        size += f" of {size_text(bounds.bytes_per_visitor)}"
+    number = f"{used.records:,}"
+    if bounds.records_per_visitor is not None:
+        number += f" of {bounds.records_per_visitor:,}"
+    whose = "by you" if sessions.has_owner() else "in this visit"
+    return f"Kept {whose}: {number} sessions, short links and imports; {size}."
+
+
+def _open() -> None:
+    name = st.session_state.get(_OTHERS)
+    if name:
+        branch_actions.open_tree(name)
+
+
+def _delete() -> None:
+    names = [str(name) for name in st.session_state.get(_CHOSEN, ())]
+    held = sessions.state()
+    try:
+        for name in names:
+            if held is not None and held.name == name:
+                runs.leave()
+            sessions.delete(name)
+    except TokenScopeError as problem:
+        branch_actions.tell(str(problem))
+        return
+    st.session_state[_CHOSEN] = []
+    sessions.keep_again()
+    branch_actions.tell(f"Deleted {count_text(len(names), 'session')}.")
+
+
+def _sizes() -> dict[str, int]:
+    try:
+        return sessions.sizes()
+    except RecordError:
+        return {}
+
+
+def _labels(sizes: Mapping[str, int]) -> dict[str, str]:
+    """The trees that can be opened, in a few words: the one in hand, then the latest first."""
+    known = cast("dict[tuple[str, int | None], str | None]", st.session_state.get(_LABELS, {}))
+    held = sessions.state()
+    here = () if held is None or held.kept is None else (held.name,)
+    names = dict.fromkeys((*here, *sessions.earlier()))
+    # Reading all of them takes its time: once, and again where one has become larger or smaller.
+    labels = {
+        (name, size): known[name, size] if (name, size) in known else _label(name)
+        for name in names
+        for size in (sizes.get(name),)
+    }
+    st.session_state[_LABELS] = labels
+    return {name: label for (name, _), label in labels.items() if label is not None}
+
+
+def _label(name: str) -> str | None:
+    """A tree in a few words; None where it cannot be opened."""
+    try:
+        blob = sessions.kept(name)
+        return None if blob is None else f"{_summary(Session.from_bytes(blob))} · {name[:4]}"
+    except RecordError:
+        return None
+
+
+def _summary(session: Session) -> str:
+    first = session.root.request.prompt.strip().splitlines() or [session.root.name]
+    return f"{first[0][:40]} · {branches_text(len(session))}"
