@@ -115,7 +115,7 @@ def test_a_stop_ends_a_download(online: FakeHub, service: GenerationService) -> 
     until(lambda: "model.safetensors" in online.served)
     assert ticket.stop().phase == "stopped"
     online.go_on.set()
-    until(lambda: all(worker.idle for worker in service._pool._workers.values()))
+    until(lambda: all(queue.phase is None for queue in service.queues()))
     assert find(NAME) is None
     again = service.submit(NAME, Request("x = ", max_new_tokens=1), "tab").wait(WAIT_S)
     assert again.phase == "done", again.error
