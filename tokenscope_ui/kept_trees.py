@@ -38,7 +38,7 @@ def deleting() -> None:
     labels = _labels(sizes)
     if not labels:
         return
-    with st.popover("Kept here", icon=":material/folder:"):
+    with st.popover("Kept sessions", icon=":material/folder:"):
         st.text(_usage_text())
         held = sessions.state()
         here = None if held is None else held.name
@@ -77,7 +77,7 @@ def notice(*, branches: Path, share: Path) -> None:
     )
     shown = runs.current().address
     here = sessions.address() | ({} if shown is None else {runs.RUN_PARAMETER: shown})
-    with box.container(horizontal=True, key="ways to keep"):
+    with box.container(horizontal=True, vertical_alignment="center", key="ways to keep"):
         if isinstance(held.problem, StoreFullError):
             st.page_link(
                 branches, label="Delete sessions", icon=":material/folder:", query_params=here
