@@ -21,11 +21,16 @@ from tokenscope_core.attention.flow import Flow
 from tokenscope_core.attention.flow_sums import flow_in
 from tokenscope_core.attention.head_statistics import HEAD_STATISTICS
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
-from tokenscope_core.attention.on_demand import attention, rollout, top_attention
+from tokenscope_core.attention.on_demand import (
+    attention,
+    attention_flow,
+    head_overview,
+    rollout,
+    top_attention,
+)
 from tokenscope_core.attention.overview import HeadOverview
 from tokenscope_core.attention.selection import Selection
 from tokenscope_core.attention.sinks import Sinks, sinks_in, without
-from tokenscope_core.attention.summaries import attention_flow, head_overview
 from tokenscope_core.comparison import Comparison, compare
 from tokenscope_core.comparison_tables import overview
 from tokenscope_core.counterfactual import Influence, influence

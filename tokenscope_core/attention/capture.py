@@ -8,10 +8,11 @@ them, and dropped before the next layer. Layers above the last one asked for are
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from tokenscope_core.attention.chosen import chosen_layers, require_map
@@ -23,6 +24,7 @@ from tokenscope_core.attention.layers import (
     layout_of,
 )
 from tokenscope_core.attention.maps import AttentionMap, TopAttention
+from tokenscope_core.attention.reporting import Cancelled, Report, never, silent
 from tokenscope_core.attention.selection import Fold, Selection
 from tokenscope_core.attention.sources import source_of
 from tokenscope_core.branching import require_same_model
@@ -36,21 +38,11 @@ if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
 
 Text = Trace | Sequence[int]
-Report = Callable[[int, int], None]
-Cancelled = Callable[[], bool]
+Kept = TypeVar("Kept", bound=npt.NDArray[Any])
 
 
 class _EnoughError(Exception):
     """No further layer is wanted."""
-
-
-def silent(done: int, total: int) -> None:
-    """Tell nobody."""
-
-
-def never() -> bool:
-    """Nobody cancels."""
-    return False
 
 
 def attend(
@@ -133,14 +125,9 @@ def captured(
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
     """
-    heads = require_map(lm, selection, len(text))
     kept = KeepWeights(len(selection.layers or lm.capabilities.attention.layers))
-    layers = attend(lm, text, selection, [kept], report, cancelled)
-    if not layers:
-        return None
-    weights = kept.weights()
-    weights.flags.writeable = False
-    return AttentionMap(weights, **_described(selection, len(text), layers, heads))
+    described = _taken_in(kept, lm, text, selection, report, cancelled)
+    return None if described is None else AttentionMap(_frozen(kept.weights()), **described)
 
 
 def captured_top(
@@ -155,15 +142,11 @@ def captured_top(
     Raises: as `attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
     """
-    heads = require_map(lm, selection, len(text))
     kept = KeepTop(selection.top)
-    layers = attend(lm, text, selection, [kept], report, cancelled)
-    if not layers:
+    described = _taken_in(kept, lm, text, selection, report, cancelled)
+    if described is None:
         return None
-    keys, weights = kept.keys(), kept.weights()
-    for array in (keys, weights):
-        array.flags.writeable = False
-    return TopAttention(keys, weights, **_described(selection, len(text), layers, heads))
+    return TopAttention(_frozen(kept.keys()), _frozen(kept.weights()), **described)
 
 
 def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
@@ -180,18 +163,28 @@ def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
     return ids
 
 
-def _described(
-    selection: Selection, length: int, layers: tuple[int, ...], heads: tuple[int, ...]
-) -> dict[str, Any]:
-    queries = np.arange(*(selection.queries or (0, length)), dtype=np.int64)
-    queries.flags.writeable = False
+def _taken_in(
+    fold: LayerFold, lm: LanguageModel, text: Text, selection: Selection, report: Report,
+    cancelled: Cancelled,
+) -> dict[str, Any] | None:  # fmt: skip
+    """Have a fold take in what fits into memory; what describes the map it then holds, or None
+    where no layer came."""
+    heads = require_map(lm, selection, len(text))
+    layers = attend(lm, text, selection, [fold], report, cancelled)
+    if not layers:
+        return None
     return {
         "layers": layers,
         "heads": heads,
-        "queries": queries,
+        "queries": _frozen(np.arange(*(selection.queries or (0, len(text))), dtype=np.int64)),
         "fold": selection.fold,
         "weighting": selection.weighting,
     }
+
+
+def _frozen(array: Kept) -> Kept:
+    array.flags.writeable = False
+    return array
 
 
 def _folded(weights: torch.Tensor, fold: Fold | None) -> torch.Tensor:

@@ -6,8 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tokenscope_core.attention.flow import Flow, Level
+from tokenscope_core.attention.head_statistics import Rows
 from tokenscope_core.attention.maps import AttentionMap, TopAttention, Weights
+from tokenscope_core.attention.overview import HeadOverview
+from tokenscope_core.attention.reporting import Report, never, silent
 from tokenscope_core.attention.selection import Fold, Selection, Weighting
+from tokenscope_core.attention.summaries import FlowOf, OverviewOf
 from tokenscope_core.errors import RequestError
 from tokenscope_core.trace import Trace
 
@@ -100,6 +105,71 @@ def rollout(lm: LanguageModel, trace: Text, up_to: int | None = None) -> Weights
     return found.weights
 
 
+def head_overview(
+    lm: LanguageModel,
+    trace: Trace,
+    *,
+    masked: Sequence[int] = (),
+    rows: Rows = "all",
+    language: str | None = None,
+    progress: Report | None = None,
+) -> HeadOverview:
+    """What every head of a model does on a text: statistics, small pictures and sinks, in one pass.
+
+    Args:
+        lm: the model that the trace came from.
+        trace: any trace of it.
+        masked: positions to take out of every row, its weight shared among the rest.
+        rows: which count in the statistics: all but the first token's, or those that generated
+            tokens were predicted from.
+        language: of the syntax; None takes the trace's own, and where that may be prose leaves the
+            statistics that need it missing.
+        progress: is told after each layer how many are done, and of how many.
+
+    Raises:
+        RequestError: the trace is another model's, there is no such language or position.
+        CapabilityError: the model gives no attention.
+    """
+    task = OverviewOf(trace, tuple(masked), rows, language)
+    found = task.run(lm, progress or silent, never)
+    assert found is not None, "nobody cancels"
+    return found
+
+
+def attention_flow(
+    lm: LanguageModel,
+    trace: Trace,
+    by: Level = "category",
+    *,
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    masked: Sequence[int] = (),
+    rows: Rows = "all",
+    whole_tokens: bool = True,
+    language: str | None = None,
+    progress: Report | None = None,
+) -> Flow:
+    """How much the parts of a program attend to each other, mean over heads, in one pass.
+
+    Args:
+        lm: the model that the trace came from.
+        trace: any trace of it.
+        by: the parts: a level of the syntax tree, lines, or `unit`, each whole statement.
+        layers, heads: which the mean is over; None for all.
+        masked, rows, progress: as in `head_overview`.
+        language: of the syntax; None takes the trace's own.
+        whole_tokens: a token counts in the part that most of it is in; else by its bytes.
+
+    Raises: as `head_overview`.
+    """
+    task = FlowOf(
+        trace, by, _tuple(layers), _tuple(heads), tuple(masked), rows, whole_tokens, language
+    )  # fmt: skip
+    found = task.run(lm, progress or silent, never)
+    assert found is not None, "nobody cancels"
+    return found
+
+
 def _selection(
     layers: Sequence[int] | None,
     heads: Sequence[int] | None,
@@ -109,10 +179,14 @@ def _selection(
     top: int = 0,
 ) -> Selection:
     return Selection(
-        None if layers is None else tuple(layers),
-        None if heads is None else tuple(heads),
+        _tuple(layers),
+        _tuple(heads),
         queries,
         fold,
         weighting,
         top,
     )
+
+
+def _tuple(indices: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if indices is None else tuple(indices)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tokenscope_core.attention.capture import Cancelled, Report, Text, attend, never, silent
+from tokenscope_core.attention.capture import Text, attend
 from tokenscope_core.attention.chosen import heads_of
 from tokenscope_core.attention.estimate import require_rollout_room
 from tokenscope_core.attention.maps import Rollout, Weights
+from tokenscope_core.attention.reporting import Cancelled, Report, never, silent
 from tokenscope_core.attention.selection import Selection
 from tokenscope_core.machine import memory_of
 

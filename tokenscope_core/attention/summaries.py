@@ -1,19 +1,18 @@
-"""What one pass over a text says about all heads, for callers and for a service's background.
+"""What one pass over a text says about all heads, as something a service computes.
 
 Nothing here needs torch until a model is at hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.analyses import Report
 from tokenscope_core.attention.estimate import Heads, rollout_cost
 from tokenscope_core.attention.flow import Flow, Level
 from tokenscope_core.attention.head_statistics import Rows
 from tokenscope_core.attention.overview import HeadOverview
+from tokenscope_core.attention.reporting import Cancelled, Report
 from tokenscope_core.attention.selection import Selection
 from tokenscope_core.attention.summary_records import (
     decode_flow,
@@ -21,17 +20,45 @@ from tokenscope_core.attention.summary_records import (
     encode_flow,
     encode_overview,
 )
+from tokenscope_core.attention.tasks import OfTrace
 from tokenscope_core.errors import SelectionTooLargeError
 from tokenscope_core.memory_need import size_text
 from tokenscope_core.model_facts import ModelFacts
-from tokenscope_core.trace import Trace
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
 
 
+class _OfAllHeads(OfTrace):
+    """What folds one layer after the other."""
+
+    __slots__ = ()
+
+    def require_room(self, facts: ModelFacts, present: int) -> None:
+        """As `Bounded.require_room`, where the model's configuration says how much attends.
+
+        Raises:
+            SelectionTooLargeError: a layer of it does not fit.
+        """
+        heads = Heads.of(facts)
+        if heads is None:
+            return
+        # A layer, and what is kept for each pair of positions: less than a rollout's two matrices.
+        needed = rollout_cost(heads, self.tokens).peak
+        if needed > present:
+            raise SelectionTooLargeError(
+                asked=f"All heads were to be measured on a text of {self.tokens:,} tokens.",
+                found=f"A layer takes about {size_text(needed)}, and {size_text(present)} are "
+                "there.",
+                action="Choose a shorter text, or look at some heads or rows alone.",
+                needed=needed,
+                present=present,
+                suggestion=None,
+            )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class OverviewOf:
+class OverviewOf(_OfAllHeads):
     """All heads on a trace: a `HeadOverview`.
 
     - `masked`: positions to take out of every row, such as `HeadOverview.sinks.positions`.
@@ -40,7 +67,6 @@ class OverviewOf:
       needs syntax missing.
     """
 
-    trace: Trace
     masked: tuple[int, ...] = ()
     rows: Rows = "all"
     language: str | None = None
@@ -54,14 +80,7 @@ class OverviewOf:
             "language": self.language,
         }
 
-    @property
-    def tokens(self) -> int:
-        """The text."""
-        return len(self.trace)
-
-    def run(
-        self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]
-    ) -> HeadOverview | None:
+    def run(self, lm: LanguageModel, report: Report, cancelled: Cancelled) -> HeadOverview | None:
         """As `head_overview`; when cancelled, of the layers there are by then, or None."""
         from tokenscope_core.attention.capture import attend
         from tokenscope_core.attention.head_measuring import HeadMeasuring
@@ -72,14 +91,6 @@ class OverviewOf:
         if not attend(lm, self.trace, Selection(), [measuring], report, cancelled):
             return None
         return measuring.overview()
-
-    def require_room(self, facts: ModelFacts, present: int) -> None:
-        """As `Bounded.require_room`, where the model's configuration says how much attends.
-
-        Raises:
-            SelectionTooLargeError: a layer of it does not fit.
-        """
-        _require_room(facts, len(self.trace), present)
 
     def to_bytes(self, result: HeadOverview) -> bytes:
         """The result as a record."""
@@ -95,7 +106,7 @@ class OverviewOf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FlowOf:
+class FlowOf(_OfAllHeads):
     """Attention between the parts of a trace, mean over layers and heads: a `Flow`.
 
     - `by`: what a part is; `whole_tokens`: as in `parts.parts_of`.
@@ -103,7 +114,6 @@ class FlowOf:
     - `masked`, `rows`: as in `OverviewOf`. `language`: of the syntax; None for the trace's own.
     """
 
-    trace: Trace
     by: Level = "category"
     layers: tuple[int, ...] | None = None
     heads: tuple[int, ...] | None = None
@@ -125,12 +135,7 @@ class FlowOf:
             "language": self.language,
         }
 
-    @property
-    def tokens(self) -> int:
-        """The text."""
-        return len(self.trace)
-
-    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Flow | None:
+    def run(self, lm: LanguageModel, report: Report, cancelled: Cancelled) -> Flow | None:
         """As `attention_flow`; when cancelled, of the layers there are by then, or None."""
         from tokenscope_core.attention.capture import attend
         from tokenscope_core.attention.flow_sums import FlowSums
@@ -148,10 +153,6 @@ class FlowOf:
             return None
         return sums.flow(heads=self.heads)
 
-    def require_room(self, facts: ModelFacts, present: int) -> None:
-        """As that of `OverviewOf`."""
-        _require_room(facts, len(self.trace), present)
-
     def to_bytes(self, result: Flow) -> bytes:
         """The result as a record."""
         return encode_flow(result)
@@ -163,97 +164,3 @@ class FlowOf:
             RecordError: the bytes are damaged or of an unknown version.
         """
         return decode_flow(blob)
-
-
-def head_overview(
-    lm: LanguageModel,
-    trace: Trace,
-    *,
-    masked: Sequence[int] = (),
-    rows: Rows = "all",
-    language: str | None = None,
-    progress: Report | None = None,
-) -> HeadOverview:
-    """What every head of a model does on a text: statistics, small pictures and sinks, in one pass.
-
-    Args:
-        lm: the model that the trace came from.
-        trace: any trace of it.
-        masked: positions to take out of every row, its weight shared among the rest.
-        rows: which count in the statistics: all but the first token's, or those that generated
-            tokens were predicted from.
-        language: of the syntax; None takes the trace's own, and where that may be prose leaves the
-            statistics that need it missing.
-        progress: is told after each layer how many are done, and of how many.
-
-    Raises:
-        RequestError: the trace is another model's, there is no such language or position.
-        CapabilityError: the model gives no attention.
-    """
-    task = OverviewOf(trace, tuple(masked), rows, language)
-    found = task.run(lm, progress or _silent, _never)
-    assert found is not None, "nobody cancels"
-    return found
-
-
-def attention_flow(
-    lm: LanguageModel,
-    trace: Trace,
-    by: Level = "category",
-    *,
-    layers: Sequence[int] | None = None,
-    heads: Sequence[int] | None = None,
-    masked: Sequence[int] = (),
-    rows: Rows = "all",
-    whole_tokens: bool = True,
-    language: str | None = None,
-    progress: Report | None = None,
-) -> Flow:
-    """How much the parts of a program attend to each other, mean over heads, in one pass.
-
-    Args:
-        lm: the model that the trace came from.
-        trace: any trace of it.
-        by: the parts: a level of the syntax tree, lines, or `unit`, each whole statement.
-        layers, heads: which the mean is over; None for all.
-        masked, rows, progress: as in `head_overview`.
-        language: of the syntax; None takes the trace's own.
-        whole_tokens: a token counts in the part that most of it is in; else by its bytes.
-
-    Raises: as `head_overview`.
-    """
-    task = FlowOf(
-        trace, by, _tuple(layers), _tuple(heads), tuple(masked), rows, whole_tokens, language
-    )  # fmt: skip
-    found = task.run(lm, progress or _silent, _never)
-    assert found is not None, "nobody cancels"
-    return found
-
-
-def _require_room(facts: ModelFacts, tokens: int, present: int) -> None:
-    heads = Heads.of(facts)
-    if heads is None:
-        return
-    # A layer, and what is kept for each pair of positions: less than a rollout's two matrices.
-    needed = rollout_cost(heads, tokens).peak
-    if needed > present:
-        raise SelectionTooLargeError(
-            asked=f"All heads were to be measured on a text of {tokens:,} tokens.",
-            found=f"A layer takes about {size_text(needed)}, and {size_text(present)} are there.",
-            action="Choose a shorter text, or look at some heads or rows alone.",
-            needed=needed,
-            present=present,
-            suggestion=None,
-        )
-
-
-def _tuple(indices: Sequence[int] | None) -> tuple[int, ...] | None:
-    return None if indices is None else tuple(indices)
-
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
-
-
-def _never() -> bool:
-    return False

@@ -1,12 +1,13 @@
-"""Attention as something a service computes in the background: values that name the task."""
+"""Attention as something a service computes in the background: values that name the task.
+
+Nothing here needs torch until a model is at hand.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.analyses import Report
 from tokenscope_core.attention.estimate import Heads, require_rollout_room, require_room
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.records import (
@@ -17,6 +18,7 @@ from tokenscope_core.attention.records import (
     encode_rollout,
     encode_top,
 )
+from tokenscope_core.attention.reporting import Cancelled, Report
 from tokenscope_core.attention.selection import Selection
 from tokenscope_core.model_facts import ModelFacts
 from tokenscope_core.trace import Trace
@@ -26,24 +28,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AttentionOf:
-    """The attention of a trace as a selection asks: an `AttentionMap`, or a `TopAttention` where
-    it asks for the largest weights alone."""
+class OfTrace:
+    """Something of a trace that the model has to read again."""
 
     trace: Trace
-    selection: Selection
-
-    def recipe(self) -> dict[str, Any]:
-        """The trace and the selection."""
-        return {"attention": self.trace.key, "selection": self.selection.recipe()}
 
     @property
     def tokens(self) -> int:
         """The text."""
         return len(self.trace)
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionOf(OfTrace):
+    """The attention of a trace as a selection asks: an `AttentionMap`, or a `TopAttention` where
+    it asks for the largest weights alone."""
+
+    selection: Selection
+
+    def recipe(self) -> dict[str, Any]:
+        """The trace and the selection."""
+        return {"attention": self.trace.key, "selection": self.selection.recipe()}
+
     def run(
-        self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]
+        self, lm: LanguageModel, report: Report, cancelled: Cancelled
     ) -> AttentionMap | TopAttention | None:
         """As `attention` or `top_attention`; when cancelled, of the layers there are by then."""
         from tokenscope_core.attention.capture import captured, captured_top
@@ -74,24 +82,16 @@ class AttentionOf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RolloutOf:
+class RolloutOf(OfTrace):
     """Attention rolled out through the layers of a model: a `Rollout`."""
 
-    trace: Trace
     up_to: int | None = None
 
     def recipe(self) -> dict[str, Any]:
         """The trace and the last layer."""
         return {"rollout": self.trace.key, "up to": self.up_to}
 
-    @property
-    def tokens(self) -> int:
-        """The text."""
-        return len(self.trace)
-
-    def run(
-        self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]
-    ) -> Rollout | None:
+    def run(self, lm: LanguageModel, report: Report, cancelled: Cancelled) -> Rollout | None:
         """As `rollout`; when cancelled, through the layers there are by then."""
         from tokenscope_core.attention.rollout import rolled_out
 
