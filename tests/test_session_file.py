@@ -164,6 +164,21 @@ def test_traces_that_unpack_to_too_much_together_are_left_out(
     assert "are left for it" in bounded.problems[0]
 
 
+def test_members_that_are_small_only_as_long_as_they_are_packed_are_not_all_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def inflate(members: dict[str, bytes]) -> None:
+        for name in NAMES[2:]:
+            members[name] = b"\0" * 700_000
+
+    blob = rewritten(inflate, zipfile.ZIP_DEFLATED)
+    assert len(blob) < 10_000
+    monkeypatch.setattr(session_file, "MAX_FILE_BYTES", 1_000_000)
+    first, second = session_file.read(blob).problems
+    assert "300,000 are left" not in first
+    assert "takes 700,000 bytes, and 300,000 are left" in second
+
+
 def about(**changes: object) -> Callable[[dict[str, bytes]], None]:
     def change(members: dict[str, bytes]) -> None:
         members["about.json"] = json.dumps(json.loads(members["about.json"]) | changes).encode()

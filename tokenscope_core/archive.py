@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 _END = struct.Struct("<4s4H2LH")
 _END_MARK = b"PK\x05\x06"
+# Before the end where a second one, for four gigabytes, says where the directory is.
+_LOCATOR_MARK, _LOCATOR_SIZE = b"PK\x06\x07", 20
 # What the directory says of one member: 46 bytes, a name, perhaps a few times.
 _MAX_DIRECTORY_ENTRY = 512
 _FAILURES = (
@@ -64,6 +66,8 @@ def members(blob: bytes, *, most: int) -> Members:
         mark, _, _, _, count, size, offset, comment = _END.unpack(blob[-_END.size :])
         if mark != _END_MARK or comment or offset + size + _END.size != len(blob):
             raise ArchiveError("it does not end as a zip archive does")
+        if blob[-_END.size - _LOCATOR_SIZE :].startswith(_LOCATOR_MARK):
+            raise ArchiveError("it has the extensions for four gigabytes")
         if count > most or size > most * _MAX_DIRECTORY_ENTRY:
             raise ArchiveError(f"it has {count:,} members, and {most:,} are read")
         archive = zipfile.ZipFile(io.BytesIO(blob))
@@ -76,6 +80,11 @@ def members(blob: bytes, *, most: int) -> Members:
     if len(infos) > most or len(by_name) != len(infos):
         raise ArchiveError("it has too many members, or two of one name")
     return Members(archive, by_name)
+
+
+def size(opened: Members, name: str) -> int:
+    """To how many bytes a member says that it unpacks; `content` reads no more than that."""
+    return opened.by_name[name].file_size
 
 
 def content(opened: Members, name: str, limit: int) -> bytes:

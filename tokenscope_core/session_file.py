@@ -137,7 +137,7 @@ def read(blob: bytes) -> SessionFile:
 def _traces(members: archive.Members, session: Session) -> tuple[dict[str, Trace], list[str]]:
     traces: dict[str, Trace] = {}
     problems: list[str] = []
-    left = MAX_UNPACKED_BYTES
+    left, unread = MAX_UNPACKED_BYTES, MAX_FILE_BYTES
     for name in members.names:
         if name in (_ABOUT, _SESSION):
             continue
@@ -145,6 +145,11 @@ def _traces(members: archive.Members, session: Session) -> tuple[dict[str, Trace
         try:
             if key not in session or name != f"{_FOLDER}{key}{_SUFFIX}":
                 raise ValueError("no branch of the session is called so")
+            packed = archive.size(members, name)
+            if packed > unread:
+                raise ValueError(f"it takes {packed:,} bytes, and {unread:,} are left for it")
+            # Whatever becomes of it: members may be many, and each small as long as it is packed.
+            unread -= packed
             blob = archive.content(members, name, MAX_FILE_BYTES)
             size = arrow_files.unpacked_bytes(blob)
             if size > left:
