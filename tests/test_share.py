@@ -146,7 +146,8 @@ def broken() -> Iterator[tuple[str, str]]:
     sound = ts.share.encode(TREE)
     yield "", "begin"
     yield "https://example.org/", "begin"
-    yield "ts2." + sound[4:], "version 2"
+    yield "ts3." + sound[4:], "version 3"
+    yield "ts2." + sound[4:], "carries a text that two models read"
     yield "ts0." + sound[4:], "version 0"
     yield "ts1.", "character"
     yield sound[:-9], "damaged"

@@ -1,8 +1,10 @@
-"""Links that carry a session: its whole tree as recipes, compressed into a part of an address.
+"""Links that carry a session: its whole tree as recipes, compressed into a part of an address; or
+a text and the two models that read it.
 
     payload = share.encode(session, {"page": "branches", "token": 12})
     shared = share.decode(payload)
     share.cost(shared, store)  # what opening it takes on this machine
+    share.encode_readings(a, b), share.decode_readings(payload)  # two traces of one text
 
 No trace is in a link: whoever opens it has the traces already, or computes them again, to the same
 keys. A link is untrusted. Reading one runs nothing, bounds what it unpacks to, and builds every
@@ -13,25 +15,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tokenscope_core import share_format
+from tokenscope_core import share_format, share_payload, share_readings
 from tokenscope_core.errors import ShareError
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.session import Session
 from tokenscope_core.share_cost import Cost, cost
-from tokenscope_core.share_format import MAX_LINK, MAX_PAYLOAD, Shared, is_payload
+from tokenscope_core.share_format import Shared
+from tokenscope_core.share_payload import MAX_LINK, MAX_PAYLOAD
+from tokenscope_core.share_readings import SharedReadings
 from tokenscope_core.share_view import View
+from tokenscope_core.trace import Trace
 
 __all__ = [
     "MAX_LINK",
     "MAX_PAYLOAD",
     "Cost",
     "Shared",
+    "SharedReadings",
     "View",
     "cost",
     "decode",
+    "decode_readings",
     "encode",
+    "encode_readings",
     "is_payload",
+    "is_readings",
 ]
+
+
+def is_payload(text: str) -> bool:
+    """Whether a text begins as payloads of any version do; whether it is sound is another thing."""
+    return share_payload.version_of(text) is not None
 
 
 def encode(
@@ -52,16 +66,7 @@ def encode(
         ShareError: it takes more than `MAX_PAYLOAD` characters, or the view is not as above.
     """
     payload = share_format.write(session, view or {}, model)
-    if len(payload) > MAX_PAYLOAD:
-        raise ShareError(
-            asked="The session was to be put into a link.",
-            found=f"The link would carry {len(payload):,} characters; servers and browsers take "
-            f"{MAX_PAYLOAD:,}.",
-            action="Pass on the session file instead, or remove branches or long notes.",
-            size=len(payload),
-            limit=MAX_PAYLOAD,
-        )
-    return payload
+    return _short_enough(payload)
 
 
 def decode(payload: str) -> Shared:
@@ -71,3 +76,52 @@ def decode(payload: str) -> Shared:
         ShareError: it is damaged, cut short, too large or of an unknown version.
     """
     return share_format.read(payload)
+
+
+def encode_readings(
+    a: Trace,
+    b: Trace,
+    view: Mapping[str, View] | None = None,
+    *,
+    choices: tuple[ModelChoice | None, ModelChoice | None] = (None, None),
+) -> str:
+    """The payload of a link to what two models made of one text: the text, not the figures.
+
+    Args:
+        a, b: traces that score the same text.
+        view: as for `encode`.
+        choices: how the models were loaded, for their precision.
+
+    Raises:
+        RequestError: they do not score the same text.
+        ShareError: it takes more than `MAX_PAYLOAD` characters, or the view is not as above.
+    """
+    return _short_enough(share_readings.write(share_readings.of_traces(a, b, view or {}, choices)))
+
+
+def is_readings(payload: str) -> bool:
+    """Whether a payload begins as those of `encode_readings` do."""
+    return share_readings.is_payload(payload)
+
+
+def decode_readings(payload: str) -> SharedReadings:
+    """Read what `encode_readings` wrote.
+
+    Raises:
+        ShareError: it is damaged, cut short, too large or of an unknown version.
+    """
+    return share_readings.read(payload)
+
+
+def _short_enough(payload: str) -> str:
+    if len(payload) > MAX_PAYLOAD:
+        raise ShareError(
+            asked="A link was to be made.",
+            found=f"It would carry {len(payload):,} characters; servers and browsers take "
+            f"{MAX_PAYLOAD:,}.",
+            action="Pass on the session file or the text instead, or remove branches or long "
+            "notes.",
+            size=len(payload),
+            limit=MAX_PAYLOAD,
+        )
+    return payload

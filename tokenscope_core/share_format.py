@@ -1,32 +1,24 @@
-"""The text that a link carries: a version, a dot, and compressed JSON in URL-safe Base64.
+"""What a link to a session carries, as values for `share_payload`.
 
-Version 1 is zlib's format, whose checksum tells a damaged link from a sound one, and in it a JSON
-object: `model`, `request` (the root's), `branches`, `current` and `view`. Branches name their
-parents by place, and no keys: those follow from the recipes, but for runs that were stopped.
+Version 1 holds `model`, `request` (the root's), `branches`, `current` and `view`. Branches name
+their parents by place, and no keys: those follow from the recipes, but for runs that were stopped.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tokenscope_core.errors import ModelError, RequestError, ShareError
+from tokenscope_core import share_payload
+from tokenscope_core.errors import RequestError
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.recipe_format import (
-    MALFORMED,
     branch_of,
     branch_values,
-    dump,
-    load,
     model_of,
     model_values,
     require_moderate,
-    short,
     text,
     whole,
 )
@@ -35,15 +27,7 @@ from tokenscope_core.session_branch import Branch
 from tokenscope_core.share_view import View, view_of, view_values
 from tokenscope_core.trace import ModelIdentity
 
-# nginx and others take a request line of 8 KiB by default.
-MAX_LINK = 8_000
-# Leaves room for the server's address, the page and the method.
-MAX_PAYLOAD = MAX_LINK - 250
-MAX_UNPACKED_BYTES = 1024**2
-
 _VERSION = 1
-_PREFIX = re.compile(r"ts([0-9]{1,4})\.")
-_BODY = re.compile(r"[A-Za-z0-9_-]+")
 # The recipes of all branches together, every one with what it has in common with the root: at the
 # worst about a second's work, and 500 branches of a prompt of 8,000 characters.
 _MAX_REQUEST_BYTES = 4 * 1024**2
@@ -75,20 +59,11 @@ def write(session: Session, view: Mapping[str, View], model: ModelChoice | None)
         "current": place[session.current],
         "view": view_values(view, place),
     }
-    blob = dump(values)
     try:
         require_moderate(base, len(session), _MAX_REQUEST_BYTES)
     except RequestError as error:
-        raise _too_large(f"{error.found}") from error
-    if len(blob) > MAX_UNPACKED_BYTES:
-        raise _too_large(f"Its recipes take {len(blob):,} bytes; {MAX_UNPACKED_BYTES:,} are taken.")
-    body = base64.urlsafe_b64encode(zlib.compress(blob, 9)).decode("ascii").rstrip("=")
-    return f"ts{_VERSION}.{body}"
-
-
-def is_payload(text: str) -> bool:
-    """Whether a text begins as payloads of any version do; whether it is sound is another thing."""
-    return _PREFIX.match(text) is not None
+        raise share_payload.too_large(f"{error.found}") from error
+    return share_payload.write(_VERSION, values)
 
 
 def read(payload: str) -> Shared:
@@ -97,32 +72,10 @@ def read(payload: str) -> Shared:
     Raises:
         ShareError: it is damaged, cut short, too large or of an unknown version.
     """
-    if len(payload) > MAX_LINK:
-        raise ShareError(
-            asked="A link was to be opened.",
-            found=f"It carries {len(payload):,} characters, and no link more than {MAX_PAYLOAD:,}.",
-            action="Ask for the session file instead.",
-            size=len(payload),
-            limit=MAX_PAYLOAD,
-        )
-    prefix = _PREFIX.match(payload)
-    if prefix is None:
-        raise _damaged("it does not begin as TokenScope's links do")
-    version = int(prefix[1])
-    if version not in _READERS:
-        raise ShareError(
-            asked="A link was to be opened.",
-            found=f"It has version {version}; this program reads 1 to {_VERSION}.",
-            action="Open it with the version of TokenScope that made it, or a newer one.",
-        )
-    try:
-        return _READERS[version](payload[prefix.end() :])
-    except (*MALFORMED, ModelError, zlib.error, binascii.Error) as error:
-        raise _damaged(short(error)) from error
+    return share_payload.read(payload, _READERS)
 
 
-def _read_1(body: str) -> Shared:
-    values = load(_unpacked(body))
+def _read_1(values: Any) -> Shared:
     base, written = values["request"], values["branches"]
     if not isinstance(written, list) or len(written) > MAX_BRANCHES:
         raise ValueError("its branches are no list, or too many")
@@ -145,22 +98,7 @@ def _read_1(body: str) -> Shared:
     return Shared(session, view, choice_of(values["model"]))
 
 
-_READERS: dict[int, Callable[[str], Shared]] = {1: _read_1}
-
-
-def _unpacked(body: str) -> bytes:
-    if not _BODY.fullmatch(body):
-        raise ValueError("a character of it does not belong into a link")
-    packed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-    unpacking = zlib.decompressobj()
-    blob = unpacking.decompress(packed, MAX_UNPACKED_BYTES + 1)
-    if len(blob) > MAX_UNPACKED_BYTES:
-        raise ValueError(f"it would unpack to more than {MAX_UNPACKED_BYTES:,} bytes")
-    if not unpacking.eof:
-        raise ValueError("its end is missing; it may have been cut when it was copied")
-    if unpacking.unused_data:
-        raise ValueError("something follows its end")
-    return blob
+_READERS: dict[int, Callable[[Any], Shared]] = {1: _read_1}
 
 
 def _branch_values(
@@ -194,19 +132,3 @@ def choice_of(values: Mapping[str, Any]) -> ModelChoice:
         raise ValueError("its model is named by a path, or not at all")
     dtype = values.get("dtype")
     return ModelChoice(name, None if dtype is None else text(dtype))
-
-
-def _too_large(found: str) -> ShareError:
-    return ShareError(
-        asked="The session was to be put into a link.",
-        found=found,
-        action="Pass on the session file instead.",
-    )
-
-
-def _damaged(what: str) -> ShareError:
-    return ShareError(
-        asked="A link was to be opened.",
-        found=f"It is damaged: {what}.",
-        action="Copy the whole of it again, or ask for the session file.",
-    )

@@ -10,7 +10,7 @@ from tokenscope_core import Session, Shared, ShareError, TokenScopeError, Trace
 from tokenscope_core.from_file import is_from_file
 from tokenscope_core.metric_registry import metric_named
 from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.share_format import MAX_LINK
+from tokenscope_core.share_payload import MAX_LINK
 from tokenscope_core.share_view import View
 from tokenscope_ui import copy_field, files, problems, runs, sessions
 from tokenscope_ui.branch_traces import at_hand

@@ -1,0 +1,123 @@
+"""The text that a link carries: a version, a dot, and compressed JSON in URL-safe Base64.
+
+It is zlib's format, whose checksum tells a damaged link from a sound one. Version 1 carries a
+session (`share_format`), version 2 a text that two models read (`share_readings`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from tokenscope_core.errors import ModelError, ShareError
+from tokenscope_core.recipe_format import MALFORMED, dump, load, short
+
+# nginx and others take a request line of 8 KiB by default.
+MAX_LINK = 8_000
+# Leaves room for the server's address, the page and the method.
+MAX_PAYLOAD = MAX_LINK - 250
+MAX_UNPACKED_BYTES = 1024**2
+
+_CARRIED = {1: "a session", 2: "a text that two models read"}
+_PREFIX = re.compile(r"ts([0-9]{1,4})\.")
+_BODY = re.compile(r"[A-Za-z0-9_-]+")
+
+Carried = TypeVar("Carried")
+
+
+def write(version: int, values: Mapping[str, Any]) -> str:
+    """Values as the text of a link, whatever its length.
+
+    Raises:
+        ShareError: they are beyond any link.
+    """
+    blob = dump(values)
+    if len(blob) > MAX_UNPACKED_BYTES:
+        raise too_large(f"Its recipes take {len(blob):,} bytes; {MAX_UNPACKED_BYTES:,} are taken.")
+    body = base64.urlsafe_b64encode(zlib.compress(blob, 9)).decode("ascii").rstrip("=")
+    return f"ts{version}.{body}"
+
+
+def version_of(payload: str) -> int | None:
+    """Which version a text begins like, sound or not; None where it is no payload."""
+    prefix = _PREFIX.match(payload)
+    return None if prefix is None else int(prefix[1])
+
+
+def read(payload: str, readers: Mapping[int, Callable[[Any], Carried]]) -> Carried:
+    """What a payload carries.
+
+    Args:
+        payload: untrusted.
+        readers: by version, what makes something of the values.
+
+    Raises:
+        ShareError: it is damaged, cut short, too large or of a version that none of them reads.
+    """
+    if len(payload) > MAX_LINK:
+        raise ShareError(
+            asked="A link was to be opened.",
+            found=f"It carries {len(payload):,} characters, and no link more than {MAX_PAYLOAD:,}.",
+            action="Ask for the session file instead.",
+            size=len(payload),
+            limit=MAX_PAYLOAD,
+        )
+    version = version_of(payload)
+    if version is None:
+        raise _damaged("it does not begin as TokenScope's links do")
+    if version not in readers:
+        raise _other_version(version)
+    try:
+        return readers[version](load(_unpacked(payload.partition(".")[2])))
+    except (*MALFORMED, ModelError, zlib.error, binascii.Error) as error:
+        raise _damaged(short(error)) from error
+
+
+def too_large(found: str) -> ShareError:
+    """What was to be shared is beyond any link."""
+    return ShareError(
+        asked="The session was to be put into a link.",
+        found=found,
+        action="Pass on the session file instead.",
+    )
+
+
+def _other_version(version: int) -> ShareError:
+    if version in _CARRIED:
+        return ShareError(
+            asked="A link was to be opened as what it is not.",
+            found=f"It carries {_CARRIED[version]}.",
+            action="Open it in the app.",
+        )
+    return ShareError(
+        asked="A link was to be opened.",
+        found=f"It has version {version}; this program reads 1 to {max(_CARRIED)}.",
+        action="Open it with the version of TokenScope that made it, or a newer one.",
+    )
+
+
+def _unpacked(body: str) -> bytes:
+    if not _BODY.fullmatch(body):
+        raise ValueError("a character of it does not belong into a link")
+    packed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    unpacking = zlib.decompressobj()
+    blob = unpacking.decompress(packed, MAX_UNPACKED_BYTES + 1)
+    if len(blob) > MAX_UNPACKED_BYTES:
+        raise ValueError(f"it would unpack to more than {MAX_UNPACKED_BYTES:,} bytes")
+    if not unpacking.eof:
+        raise ValueError("its end is missing; it may have been cut when it was copied")
+    if unpacking.unused_data:
+        raise ValueError("something follows its end")
+    return blob
+
+
+def _damaged(what: str) -> ShareError:
+    return ShareError(
+        asked="A link was to be opened.",
+        found=f"It is damaged: {what}.",
+        action="Copy the whole of it again, or ask for the session file.",
+    )
