@@ -12,7 +12,7 @@ def render() -> None:
     state.restore()
     problem = state.problem()
     if problem is not None:
-        problems.box(problem, title="The address cannot be shown")
+        problems.box(problem)
     session = sessions.current()
     if session is None or len(session) < 2:
         empty(single=session is not None)

@@ -7,9 +7,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import ContextLengthError, ModelTooLargeError, TokenScopeError
 from tokenscope_ui import runs
+from tokenscope_ui.address import AddressError
 from tokenscope_ui.controls import submit
 
 _NOT_RUN = "That could not be run"
+_NOT_FOUND = "What the address names cannot be shown"
 _ENDED_EARLY = "The run ended early; what it had decoded is kept below"
 
 
@@ -37,8 +39,11 @@ def _run_in(dtype: str) -> None:
 
 
 def box(problem: TokenScopeError, *, title: str = _NOT_RUN, key: str = "problem") -> DeltaGenerator:
-    """Draw an error; returns its container, for ways out of it. `title` is Markdown, the error's
-    own texts may quote a prompt or a path and are drawn as plain text."""
+    """Draw an error; returns its container, for ways out of it. `title` is Markdown, and gives way
+    where the address is what failed; the error's own texts may quote a prompt or a path and are
+    drawn as plain text."""
+    if isinstance(problem, AddressError):
+        title = _NOT_FOUND
     container = st.container(border=True, key=key)
     with container:
         st.markdown(f":red[:material/error:] **{title}**")

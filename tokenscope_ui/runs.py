@@ -18,6 +18,7 @@ from tokenscope_core.jobs import JobView, Ticket
 from tokenscope_core.model_sources import identified
 from tokenscope_core.tasks import Branched, Task
 from tokenscope_ui import imported, sessions
+from tokenscope_ui.address import AddressError
 from tokenscope_ui.server import service, subscriber
 
 RUN_PARAMETER, TOKEN_PARAMETER = "run", "token"
@@ -192,8 +193,8 @@ def restore() -> tuple[ModelChoice, Request] | None:
     try:
         session = sessions.restore()
     except TokenScopeError as error:
-        session, problem = None, error
-        _set(replace(current(), problem=error))
+        session, problem = None, AddressError.of(error)
+        _set(replace(current(), problem=problem))
     address = st.query_params.get(RUN_PARAMETER)
     if address is None and session is not None:
         address = session.current
@@ -213,7 +214,7 @@ def restore() -> tuple[ModelChoice, Request] | None:
     try:
         trace = service().store.get(address) or imported.get(address)
     except RecordError as error:
-        _set(replace(state, address=address, problem=error))
+        _set(replace(state, address=address, problem=AddressError.of(error)))
         return None
     if trace is None:
         _set(replace(state, address=address, problem=_unknown(address)))
@@ -246,8 +247,8 @@ def _evicted(name: str) -> TokenScopeError:
     )
 
 
-def _unknown(address: str) -> TokenScopeError:
-    return TokenScopeError(
+def _unknown(address: str) -> AddressError:
+    return AddressError(
         asked=f"The address names the run “{address[:12]}”.",
         found="This server does not hold it: it was made elsewhere, or was evicted from the store.",
         action="Generate it again from its prompt.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 App = Any
 
 
@@ -26,6 +28,15 @@ def test_a_token_beyond_the_trace_is_left_out(app: App) -> None:
     later.open(run=value(app, "run"), token="4000")
     assert later.state.trace.key == app.state.trace.key
     assert later.state.selected is None
+
+
+@pytest.mark.parametrize("page", ["decode", "branches", "compare", "syntax", "attention", "share"])
+def test_every_page_says_that_the_address_is_what_failed(app: App, page: str) -> None:
+    app.open()
+    app.test.switch_page(f"pages/{page}.py")
+    app.open(session="elsewhere")
+    assert "What the address names cannot be shown" in app.texts
+    assert "names the session “elsewhere”" in app.texts
 
 
 def test_going_back_during_a_run_keeps_the_run(app: App) -> None:

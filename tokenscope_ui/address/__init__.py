@@ -7,12 +7,24 @@ its address would take many steps to leave; here only another run, session or co
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import streamlit as st
 from streamlit.components import v2 as components
 
+from tokenscope_core import TokenScopeError
+
 _SCRIPT = (Path(__file__).parent / "history.js").read_text(encoding="utf-8")
 _component = components.component("tokenscope.history", html="<i></i>", js=_SCRIPT)
+
+
+class AddressError(TokenScopeError):
+    """What the address names cannot be shown."""
+
+    @classmethod
+    def of(cls, error: TokenScopeError) -> Self:
+        """The same, of an error that what the address names has led to."""
+        return cls(asked=error.asked, found=error.found, action=error.action)
 
 
 def mount(*, provisional: str | None) -> None:

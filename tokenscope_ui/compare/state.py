@@ -16,6 +16,7 @@ from tokenscope_core.analyses import BranchComparison
 from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
 from tokenscope_core.model_sources import identified
 from tokenscope_ui import sessions
+from tokenscope_ui.address import AddressError
 from tokenscope_ui.compare.words import measured_rows
 from tokenscope_ui.server import service, subscriber
 
@@ -183,7 +184,7 @@ def restore() -> None:
     try:
         sessions.restore()
     except TokenScopeError as error:
-        _set(replace(current(), problem=(error, _tree())))
+        _set(replace(current(), problem=(AddressError.of(error), _tree())))
     addresses = tuple(st.query_params.get(side) for side in SIDES)
     session = sessions.current()
     if session is None or not any(addresses) or addresses == st.session_state.get(_SEEN):
