@@ -71,6 +71,13 @@ def kinds() -> Iterator[Kind]:
         _link_mutated,
         _open_link,
     )
+    scored = replace(traces[0], request=replace(traces[0].request, max_new_tokens=0))
+    yield Kind(
+        "links to readings",
+        share.encode_readings(scored, scored, {"tint": "A"}).encode("ascii"),
+        _link_mutated,
+        _open_readings,
+    )
     yield Kind(
         "session files",
         session_file.write(session, traces, view),
@@ -125,6 +132,11 @@ def _open_link(blob: bytes) -> None:
     _use(shared.session)
 
 
+def _open_readings(blob: bytes) -> None:
+    shared = share.decode_readings(blob.decode("utf-8", errors="replace"))
+    _ = shared.keys
+
+
 def _open_file(blob: bytes) -> None:
     opened = session_file.read(blob)
     session_file.write(opened.shared.session, opened.traces.values(), opened.shared.view)
@@ -151,11 +163,11 @@ def _open_trace(blob: bytes) -> None:
 
 
 def _link_mutated(blob: bytes, random: Random) -> bytes:
-    body = blob.partition(b".")[2]
+    version, _, body = blob.partition(b".")
     values = zlib.decompress(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)))
     change = json_mutated if random.random() < 0.8 else bytes_mutated
     packed = zlib.compress(change(values, random), 1)
-    return b"ts1." + base64.urlsafe_b64encode(packed).rstrip(b"=")
+    return version + b"." + base64.urlsafe_b64encode(packed).rstrip(b"=")
 
 
 def _trace_mutated(blob: bytes, random: Random) -> bytes:
