@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,29 @@ def test_damaged_sessions_are_moved_aside_whole_and_said(tmp_path: Path) -> None
     assert again.notices == ()
     assert again.get_session("name") == b"session"
     again.close()
+
+
+def test_what_another_process_began_meanwhile_is_not_moved_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that start at once find the same damage; the first has mended it before the second."""
+    damage(tmp_path / "sessions")
+    begin = diskcache.Cache.__init__
+
+    def late(cache: diskcache.Cache, folder: str, **settings: object) -> None:
+        try:
+            begin(cache, folder, **settings)
+        except sqlite3.DatabaseError:
+            monkeypatch.undo()
+            with closing(ts.Store(tmp_path)) as quicker:
+                quicker.put_session("name", b"made by a person")
+            raise
+
+    monkeypatch.setattr(diskcache.Cache, "__init__", late)
+    with closing(ts.Store(tmp_path)) as store:
+        assert store.get_session("name") == b"made by a person"
+        assert store.notices == ()
+    assert not (tmp_path / "sessions.damaged-2").exists()
 
 
 def damage(folder: Path) -> None:

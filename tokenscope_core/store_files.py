@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,9 +59,33 @@ def open_cache(folder: Path, **settings: Any) -> tuple[diskcache.Cache, Path | N
     except sqlite3.OperationalError:
         raise  # busy, full or read-only: nothing is wrong with what it holds
     except sqlite3.DatabaseError:
+        with _alone(folder):
+            return _mended(folder, **settings)
+
+
+def _mended(folder: Path, **settings: Any) -> tuple[diskcache.Cache, Path | None]:
+    try:
+        # Another process may have been quicker: what it began is not to be moved away.
+        return _open(folder, **settings), None
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
         aside = _free_name(folder)
         folder.rename(aside)
         return _open(folder, **settings), aside
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from mending the same; SQLite lets go of the lock of one that died."""
+    lock = sqlite3.connect(
+        folder.with_name(f"{folder.name}.lock"), timeout=60, isolation_level=None
+    )
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        lock.close()
 
 
 def read(cache: diskcache.Cache, key: str) -> bytes | None:
