@@ -115,3 +115,18 @@ def test_what_cannot_be_opened_is_said_in_one_line(
     printed = capsys.readouterr()
     assert printed.err.startswith("tokenscope: ")
     assert printed.err.count("\n") == 1
+
+
+def test_a_terminal_obeys_nothing_that_a_file_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\u202e"
+    session = ts.Session.start(ROOT).rename(ROOT.key, f"x{evil}")
+    file = tmp_path / "evil.tokenscope"
+    file.write_bytes(ts.session_file.write(session))
+    main(["open", str(file)])
+    main(["export", str(file), "--to", "csv"])
+    printed = capsys.readouterr()
+    assert "x\\x1b]0;owned" in printed.out
+    assert "“x\\x1b]0;owned" in printed.err
+    assert not {"\x1b", "\x07", "\u202e"} & set(printed.out + printed.err)

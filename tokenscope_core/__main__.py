@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif isinstance(result, ModelComparison):
             _write_comparison(result, options)
     except (TokenScopeError, OSError) as error:
-        print(f"tokenscope: {error}", file=sys.stderr)
+        print(f"tokenscope: {shell_files.printable(str(error))}", file=sys.stderr)
         return 2
     return 0
 
@@ -118,7 +118,8 @@ def _write(trace: Trace, options: argparse.Namespace) -> None:
     shown = shown.assign(token=[repr(token)[1:-1] for token in shown["token"]])
     with pd.option_context("display.max_rows", None, "display.width", 200):
         print(shown.to_string(index=False, na_rep="–", float_format="{:.4f}".format))
-    print(f"{trace!r}, perplexity {trace.perplexity():.3f}; log quantities in nats")
+    described = shell_files.printable(repr(trace))
+    print(f"{described}, perplexity {trace.perplexity():.3f}; log quantities in nats")
 
 
 def _write_comparison(comparison: ModelComparison, options: argparse.Namespace) -> None:

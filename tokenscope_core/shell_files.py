@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,8 +114,7 @@ def _open(options: argparse.Namespace) -> None:
     else:
         opened = session_file.read(Path(options.link).read_bytes())
         shared, traces = opened.shared, dict(opened.traces)
-        for problem in opened.problems:
-            print(f"tokenscope: {problem}", file=sys.stderr)
+        _say(opened.problems)
     store = Store()
     try:
         if options.compute:
@@ -126,13 +125,15 @@ def _open(options: argparse.Namespace) -> None:
         store.close()
     frame = tree_frame(shared.session, traces)
     shown = frame[_SHOWN].astype(object).where(frame[_SHOWN].notna(), "–")
+    shown["name"] = shown["name"].map(printable)
     print(shown.to_string(index=False, float_format="{:.4f}".format))
     missing = len(shared.session) - len(traces)
     if missing:
         print(
             f"{missing} of {len(shared.session)} traces are not here: at most "
             f"{cost.generated_tokens:,} tokens to generate and {cost.read_tokens:,} to read; the "
-            f"model “{shared.session.model.name}” is: {cost.availability}. --compute runs them."
+            f"model “{printable(shared.session.model.name)}” is: {cost.availability}. --compute "
+            "runs them."
         )
     if options.out:
         Path(options.out).write_bytes(
@@ -168,8 +169,7 @@ def _held(file: str, beginning: str = "") -> _Held:
         trace = Trace.from_bytes(blob)
         return _Held(trace, {trace.key: trace}, trace.key)
     opened = session_file.read(blob)
-    for problem in opened.problems:
-        print(f"tokenscope: {problem}", file=sys.stderr)
+    _say(opened.problems)
     session = opened.shared.session
     found = [branch.key for branch in session.branches if branch.key.startswith(beginning)]
     if beginning and len(found) != 1:
@@ -179,6 +179,19 @@ def _held(file: str, beginning: str = "") -> _Held:
             action="Give more of the key, or another.",
         )
     return _Held(session, opened.traces, found[0] if beginning else session.current)
+
+
+def printable(text: str) -> str:
+    """The text as a terminal can show it without obeying it: escape sequences, other controls and
+    marks of direction are spelled out."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
+    )
+
+
+def _say(problems: Iterable[str]) -> None:
+    for problem in problems:
+        print(f"tokenscope: {printable(problem)}", file=sys.stderr)
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
