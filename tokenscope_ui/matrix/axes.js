@@ -1,5 +1,4 @@
-// What is written around the cells and drawn over them: positions, tokens, pieces of the text,
-// marked columns.
+// What is written around the cells: positions, tokens, pieces of the text.
 
 const MARGIN = { left: 132, top: 108, right: 10, bottom: 10 };
 const LABEL_CELL = 12;
@@ -9,8 +8,6 @@ const TICK_GAP = 46;
 const NAME_GAP = 13;
 const PLACE_WIDTH = 34;
 const SHORT_LABEL = 24;
-const GUIDE_GAP = 14;
-const GUIDE_STRENGTH = 0.22;
 
 function cut(context, text, room) {
   if (context.measureText(text).width <= room) return text;
@@ -96,80 +93,38 @@ class Axis {
   }
 }
 
-// Lines between the cells, and between the pieces of the text while they do not crowd. Nothing is
-// drawn beyond the diagonal, where there are no cells.
-function drawLines(context, theme, space, map, guides) {
-  const right = Math.min(space.plot.width, space.left(space.whole.right));
-  const bottom = Math.min(space.plot.height, space.top(space.whole.bottom));
-  const vertical = (key) => {
-    const top = space.top(Math.max(space.whole.top, rowFrom(map, key)));
-    context.fillRect(Math.round(space.left(key)) - 0.5, top, 1, bottom - top);
-  };
-  const horizontal = (row) => {
-    const end = Math.min(right, space.left(map.queries[row] + 1));
-    context.fillRect(0, Math.round(space.top(row)) - 0.5, end, 1);
-  };
-  const [[key, endKey], [row, endRow]] = [space.keysInView(), space.rowsInView()];
-  context.fillStyle = theme.panel;
-  if (space.scaleX >= LABEL_CELL) for (let at = key; at < endKey; at += 1) vertical(at);
-  if (space.scaleY >= LABEL_CELL) for (let at = row; at < endRow; at += 1) horizontal(at);
-  context.fillStyle = theme.text;
-  context.globalAlpha = GUIDE_STRENGTH;
-  uncrowded(guides.keys, key, endKey, space.scaleX).forEach(vertical);
-  uncrowded(guides.rows, row, endRow, space.scaleY).forEach(horizontal);
-  context.globalAlpha = 1;
-}
-
-// Where pieces begin in view; none where they are too small to tell their lines from the cells.
-function uncrowded(pieces, from, end, scale) {
-  const begins = pieces.map(({ begin }) => begin).filter((begin) => begin > from && begin < end);
-  return ((end - from) * scale) / (begins.length + 1) >= GUIDE_GAP ? begins : [];
-}
-
-// Hatches the columns of masked keys, never narrower than can be seen, and marks them on the axis.
-function drawMasked(context, theme, space, map) {
-  if (!map.masked.length) return;
-  const bottom = Math.min(space.plot.height, space.top(space.whole.bottom));
-  for (const key of map.masked) {
-    const x = space.left(key);
-    const width = Math.max(3, space.scaleX);
-    if (x + width <= 0 || x >= space.plot.width || key < space.whole.left || key >= space.whole.right) continue;
-    const top = Math.max(0, space.top(rowFrom(map, key)));
-    context.fillStyle = theme.panel;
-    context.fillRect(x, top, width, bottom - top);
-    context.fillStyle = hatching(context, theme.muted);
-    context.fillRect(x, top, width, bottom - top);
-    context.fillStyle = theme.text;
-    context.beginPath();
-    const middle = x + width / 2;
-    context.moveTo(middle - 4, -6);
-    context.lineTo(middle + 4, -6);
-    context.lineTo(middle, 0);
-    context.fill();
-  }
-}
-
-// The first row whose query is at or after a position.
-function rowFrom({ queries }, position) {
-  let low = 0;
-  let high = queries.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (queries[middle] < position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function drawMissing(context, theme, space, map) {
-  if (Math.min(space.scaleX, space.scaleY) < 6) return;
-  context.fillStyle = hatching(context, theme.muted);
-  const [fromKey, toKey] = space.keysInView();
-  const [fromRow, toRow] = space.rowsInView();
-  for (let row = fromRow; row < toRow; row += 1) {
-    for (let key = fromKey; key < Math.min(toKey, map.queries[row] + 1); key += 1) {
-      if (map.codes[map.offsets[row] + key] !== MISSING) continue;
-      context.fillRect(space.left(key), space.top(row), space.scaleX, space.scaleY);
-    }
-  }
+// Both axes, in pixels of the plot.
+function drawAxes(context, { map, theme, guides }, space) {
+  const rows = new Axis(context, theme, {
+    outward: -1,
+    along: (row) => space.top(row),
+    scale: space.scaleY,
+    range: space.rowsInView(),
+    length: space.plot.height,
+    depth: MARGIN.left - LABEL_GAP,
+    placeOf: (row) => map.queries[row],
+    labelOf: (row) => map.queryLabels?.[row] ?? map.labels[map.queries[row]],
+    guides: guides.rows,
+  });
+  rows.draw();
+  context.save();
+  context.rotate(-Math.PI / 2);
+  const keys = new Axis(context, theme, {
+    outward: 1,
+    along: (key) => space.left(key),
+    scale: space.scaleX,
+    range: space.keysInView(),
+    length: space.plot.width,
+    depth: MARGIN.top - LABEL_GAP,
+    placeOf: (key) => key,
+    labelOf: (key) => map.labels[key],
+    guides: guides.keys,
+  });
+  keys.draw();
+  context.restore();
+  context.textAlign = "right";
+  context.font = `600 ${LABEL_FONT}px ${theme.font}`;
+  context.fillStyle = theme.muted;
+  context.fillText(`${map.axes[1]} →`, -LABEL_GAP * 2, -MARGIN.top / 2);
+  context.fillText(`${map.axes[0]} ↓`, -LABEL_GAP * 2, -LABEL_FONT * 1.4);
 }

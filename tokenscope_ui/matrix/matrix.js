@@ -2,33 +2,6 @@
 
 const VIEWS = Symbol.for("tokenscope.views");
 const KEY_PAUSE_MS = 120;
-const TALLEST = 760;
-const SHORTEST = 380;
-const TALL_SHARE = 0.74;
-const SHORT_TEXT = 40;
-
-// The bytes that `payload.encode` made.
-function decodeMap(bytes) {
-  const end = bytes.indexOf(10);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
-  // Copied, since 16-bit numbers must begin at an even place.
-  const codes = new Uint16Array(bytes.slice(end + 1).buffer);
-  const { rows, queries: given } = header;
-  const queries = Int32Array.from({ length: rows }, (_, row) => (Array.isArray(given) ? given[row] : given + row));
-  const offsets = new Uint32Array(rows + 1);
-  for (let row = 0; row < rows; row += 1) offsets[row + 1] = offsets[row] + queries[row] + 1;
-  return { ...header, codes, queries, offsets, hasMissing: codes.includes(MISSING) };
-}
-
-// The largest magnitude within a part of the map.
-function largestIn({ codes, queries, offsets }, { left, right, top, bottom }) {
-  let largest = ZERO;
-  for (let row = top; row < bottom; row += 1) {
-    const end = offsets[row] + Math.min(right, queries[row] + 1);
-    for (let at = offsets[row] + left; at < end; at += 1) if (codes[at] > largest) largest = codes[at];
-  }
-  return largest === ZERO ? 0 : MAGNITUDES[rankOf(largest)];
-}
 
 class Matrix {
   constructor(root) {
@@ -42,9 +15,6 @@ class Matrix {
     this.stage = element("div", "stage");
     this.stage.tabIndex = 0;
     this.stage.setAttribute("role", "application");
-    this.canvas = element("canvas");
-    this.overlay = element("canvas");
-    this.stage.append(this.canvas, this.overlay);
     this.hint = element("div", "hint");
     this.spoken = element("div", "spoken");
     this.spoken.setAttribute("aria-live", "polite");
@@ -52,6 +22,7 @@ class Matrix {
     root.append(this.frame);
     this.tooltip = new Tooltip(root);
     this.space = new Space();
+    this.drawing = new Drawing(this.stage, this.space);
     this.selected = { row: null, key: null };
     this.hovered = null;
     this.box = null;
@@ -176,14 +147,14 @@ class Matrix {
   cellAt({ x, y }) {
     const { width, height } = this.space.plot;
     if (!this.map || x < 0 || y < 0 || x >= width || y >= height) return null;
-    return cellAt(this.map, this.space, x, y, this.ratio);
+    return cellAt(this.map, this.space, x, y, this.drawing.ratio);
   }
 
   hover(place) {
     const cell = place && this.cellAt(place);
     const same = cell?.row === this.hovered?.row && cell?.key === this.hovered?.key;
     this.hovered = cell;
-    if (cell) this.tooltip.show(place.event.clientX, place.event.clientY, this.describe(cell));
+    if (cell) this.tooltip.show(place.event.clientX, place.event.clientY, describe(this.map, cell));
     else this.tooltip.hide();
     if (!same) this.drawOverlay();
   }
@@ -208,7 +179,7 @@ class Matrix {
     this.stamp = Math.max(Date.now(), this.stamp + 1);
     this.space.reveal(row, key);
     this.draw();
-    this.spoken.textContent = this.sentence(row, key);
+    this.spoken.textContent = sentenceOf(this.map, row, key);
     clearTimeout(this.pending);
     this.pending = setTimeout(() => this.flush(), pause);
     if (!pause) this.flush();
@@ -222,67 +193,10 @@ class Matrix {
     this.setStateValue("pick", { query: this.map.queries[row], key, stamp: this.stamp });
   }
 
-  // ---- words
-
-  queryText(row) {
-    return visibleText(this.map.queryLabels?.[row] ?? this.map.labels[this.map.queries[row]], SHORT_TEXT) || "∅";
-  }
-
-  keyText(key) {
-    return visibleText(this.map.labels[key], SHORT_TEXT) || "∅";
-  }
-
-  codeAt(row, key) {
-    return this.map.codes[this.map.offsets[row] + key];
-  }
-
-  sentence(row, key) {
-    const [rows, keys] = this.map.axes;
-    const number = textOf(this.codeAt(row, key));
-    return `${rows} ${this.queryText(row)}, position ${this.map.queries[row]}, ${keys} ${this.keyText(key)}, position ${key}, ${this.map.value} ${number}`;
-  }
-
-  describe({ row, key, code, cells }) {
-    const { map } = this;
-    const token = (axis, text, place) => {
-      const line = element("div", "token");
-      line.append(element("span", "axis", axis), element("code", "", text), element("span", "position", `${place}`));
-      return line;
-    };
-    const figures = [[map.value, textOf(code)]];
-    if (code > MISSING) {
-      const { rank, of } = rankInRow(map, row, code);
-      figures.push([map.difference ? "rank in its row by size" : "rank in its row", `${rank} of ${of}`]);
-    }
-    const nodes = [
-      token(map.axes[0], this.queryText(row), map.queries[row]),
-      token(map.axes[1], this.keyText(key), key),
-      figureList(figures),
-    ];
-    if (map.masked.includes(key)) nodes.push(element("div", "reason", "masked: its weight was taken out and shared among the rest of the row"));
-    if (cells > 1) nodes.push(element("div", "reason", `the largest of ${cells} cells at this pixel`));
-    return nodes;
-  }
-
   // ---- drawing
 
   resize() {
-    if (!this.view) return;
-    const width = this.stage.clientWidth;
-    const height = this.view.height ?? Math.round(clamp(width * TALL_SHARE, SHORTEST, TALLEST));
-    const ratio = window.devicePixelRatio || 1;
-    if (!width || [width, height, ratio].join() === this.size) return;
-    this.size = [width, height, ratio].join();
-    this.ratio = ratio;
-    this.stage.style.height = `${height}px`;
-    for (const canvas of [this.canvas, this.overlay]) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    this.space.setPlot(Math.max(1, width - MARGIN.left - MARGIN.right), Math.max(1, height - MARGIN.top - MARGIN.bottom));
-    const { plot } = this.space;
-    this.image = new ImageData(Math.max(1, Math.round(plot.width * ratio)), Math.max(1, Math.round(plot.height * ratio)));
-    this.paint();
+    if (this.view && this.drawing.resize(this.view.height)) this.paint();
   }
 
   draw() {
@@ -293,127 +207,17 @@ class Matrix {
   }
 
   paint() {
-    if (!this.image || !this.map || !this.palette) return;
-    const { map, space, theme, ratio } = this;
-    const context = this.canvas.getContext("2d");
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    new Uint32Array(this.image.data.buffer).fill(0);
-    rasterise(map, space, this.palette, this.image, ratio);
-    context.putImageData(this.image, Math.round(MARGIN.left * ratio), Math.round(MARGIN.top * ratio));
-    this.inPlot(context, () => {
-      drawMasked(context, theme, space, map);
-      drawMissing(context, theme, space, map);
-      drawLines(context, theme, space, map, this.guides);
-    });
-    this.drawAxes(context);
-    const pooled = Math.max(1, 1 / (space.scaleX * ratio)) * Math.max(1, 1 / (space.scaleY * ratio));
-    this.legend.tellPooling(pooled);
-    const whole = space.isWhole();
+    if (!this.map || !this.palette) return;
+    this.drawing.paint(this);
+    this.legend.tellPooling(this.drawing.cellsAPixel());
+    const whole = this.space.isWhole();
     this.stage.classList.toggle("moved", !whole);
     const hint = `Ctrl + wheel or pinch zooms; drag ${whole ? "a box to enlarge it" : "moves, Shift + drag a box enlarges it; double-click or Escape shows the whole"}`;
     if (this.hint.textContent !== hint) this.hint.textContent = hint;
-    this.drawOverlay();
-  }
-
-  origin(context) {
-    context.setTransform(this.ratio, 0, 0, this.ratio, Math.round(MARGIN.left * this.ratio), Math.round(MARGIN.top * this.ratio));
-  }
-
-  // Draws in pixels of the plot, and only there.
-  inPlot(context, act) {
-    this.origin(context);
-    context.save();
-    context.beginPath();
-    // The marks of masked columns stand on the plot's edge.
-    context.rect(-1, -7, this.space.plot.width + 2, this.space.plot.height + 8);
-    context.clip();
-    act();
-    context.restore();
-  }
-
-  drawAxes(context) {
-    const { map, space, theme, guides } = this;
-    this.origin(context);
-    const rows = new Axis(context, theme, {
-      outward: -1,
-      along: (row) => space.top(row),
-      scale: space.scaleY,
-      range: space.rowsInView(),
-      length: space.plot.height,
-      depth: MARGIN.left - LABEL_GAP,
-      placeOf: (row) => map.queries[row],
-      labelOf: (row) => map.queryLabels?.[row] ?? map.labels[map.queries[row]],
-      guides: guides.rows,
-    });
-    rows.draw();
-    context.save();
-    context.rotate(-Math.PI / 2);
-    const keys = new Axis(context, theme, {
-      outward: 1,
-      along: (key) => space.left(key),
-      scale: space.scaleX,
-      range: space.keysInView(),
-      length: space.plot.width,
-      depth: MARGIN.top - LABEL_GAP,
-      placeOf: (key) => key,
-      labelOf: (key) => map.labels[key],
-      guides: guides.keys,
-    });
-    keys.draw();
-    context.restore();
-    context.textAlign = "right";
-    context.font = `600 ${LABEL_FONT}px ${theme.font}`;
-    context.fillStyle = theme.muted;
-    context.fillText(`${map.axes[1]} →`, -LABEL_GAP * 2, -MARGIN.top / 2);
-    context.fillText(`${map.axes[0]} ↓`, -LABEL_GAP * 2, -LABEL_FONT * 1.4);
   }
 
   drawOverlay() {
-    if (!this.image || !this.map) return;
-    const context = this.overlay.getContext("2d");
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.overlay.width, this.overlay.height);
-    this.inPlot(context, () => {
-      if (this.hovered) this.drawCross(context, this.hovered, this.theme.text, 1);
-      this.drawCross(context, this.selected, this.theme.accent, 2);
-      if (this.box) this.drawBox(context, ...this.box);
-    });
-  }
-
-  // Outlines a cell, and its row up to it and its column down from the diagonal.
-  drawCross(context, { row, key }, colour, width) {
-    const { space, map } = this;
-    const at = (start, scale) => [start - 0.5, Math.max(scale, 3) + 1];
-    const [x, cellWidth] = key === null ? [0, 0] : at(space.left(key), space.scaleX);
-    const [y, cellHeight] = row === null ? [0, 0] : at(space.top(row), space.scaleY);
-    context.strokeStyle = colour;
-    context.fillStyle = colour;
-    context.lineWidth = width;
-    context.globalAlpha = 0.16;
-    const left = space.left(space.whole.left);
-    if (row !== null) context.fillRect(left, y, space.left(Math.min(map.queries[row] + 1, space.whole.right)) - left, cellHeight);
-    const top = key === null ? 0 : space.top(Math.max(rowFrom(map, key), space.whole.top));
-    if (key !== null) context.fillRect(x, top, cellWidth, space.top(space.whole.bottom) - top);
-    context.globalAlpha = 1;
-    if (row === null || key === null) return;
-    context.strokeStyle = this.theme.panel;
-    context.lineWidth = width + 2;
-    context.strokeRect(x, y, cellWidth, cellHeight);
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.strokeRect(x, y, cellWidth, cellHeight);
-  }
-
-  drawBox(context, from, to) {
-    context.strokeStyle = this.theme.accent;
-    context.fillStyle = this.theme.accent;
-    context.lineWidth = 1;
-    const box = [from.x, from.y, to.x - from.x, to.y - from.y];
-    context.globalAlpha = 0.15;
-    context.fillRect(...box);
-    context.globalAlpha = 1;
-    context.strokeRect(...box);
+    if (this.map) this.drawing.paintOverlay(this);
   }
 }
 
