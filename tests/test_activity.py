@@ -39,7 +39,7 @@ def test_what_was_asked_for_is_counted_by_what_became_of_it(
     assert figures.outcomes["done"] == 1
     assert figures.outcomes["from store"] == 2
     assert figures.hit_rate == pytest.approx(2 / 3)
-    usage = {use.name: use for use in figures.usage}
+    usage = {use.name: use for use in service.store.usage()}
     assert usage["traces"].records == 1
     assert 0 < usage["traces"].bytes < (usage["traces"].limit or 0)
     assert usage["sessions"].limit is None

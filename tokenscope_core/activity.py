@@ -27,7 +27,7 @@ class Activity:
     """Counts by outcome. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self.began = time.time()
+        self.began = time.monotonic()
         self._lock = threading.Lock()
         self._counts: Counter[Outcome] = Counter()
 

@@ -12,7 +12,6 @@ import psutil
 from tokenscope_core.activity import Outcome
 from tokenscope_core.machine import Memory, main_memory
 from tokenscope_core.model_pool import LoadedModel, Queue
-from tokenscope_core.store import Usage
 
 if TYPE_CHECKING:
     from tokenscope_core.service import GenerationService
@@ -26,7 +25,6 @@ class ServerFigures:
     - `own_bytes`, `memory`: what the process takes, and what the machine has.
     - `models`, `queues`: those in memory, and one for each model with a worker.
     - `outcomes`: of everything asked for since it began.
-    - `usage`: of the store, part by part.
     """
 
     running_s: float
@@ -35,7 +33,6 @@ class ServerFigures:
     models: tuple[LoadedModel, ...]
     queues: tuple[Queue, ...]
     outcomes: Mapping[Outcome, int]
-    usage: tuple[Usage, ...]
 
     @property
     def hit_rate(self) -> float | None:
@@ -46,17 +43,12 @@ class ServerFigures:
 
     @classmethod
     def of(cls, service: GenerationService) -> ServerFigures:
-        """Look at a service.
-
-        Raises:
-            RecordError: the store cannot be read.
-        """
+        """Look at a service; its store has figures of its own."""
         return cls(
-            running_s=time.time() - service.activity.began,
+            running_s=time.monotonic() - service.activity.began,
             own_bytes=psutil.Process().memory_info().rss,
             memory=main_memory(),
             models=service.loaded_models(),
             queues=service.queues(),
             outcomes=service.activity.counts(),
-            usage=service.store.usage(),
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from tokenscope_core import RecordError, Store
 from tokenscope_core.memory_need import size_text
 from tokenscope_core.model_pool import Queue
 from tokenscope_core.server_figures import ServerFigures
+from tokenscope_ui import problems
 from tokenscope_ui.formatting import count_text, duration_text
 from tokenscope_ui.server import service
 
@@ -32,18 +34,24 @@ def draw() -> None:
     st.markdown("**What was asked for since the server began**")
     _table(pd.DataFrame([figures.outcomes]), "")
     st.markdown("**The store**")
-    _table(_usage(figures), "")
+    try:
+        _draw_store(service().store)
+    except RecordError as error:
+        problems.box(error, title="The store cannot be read")
+
+
+def _draw_store(store: Store) -> None:
+    _table(_usage(store), "")
     st.caption(
         "Joined: an equal run was in progress. Traces and captures that were not looked at for the "
         "longest time make room at the limit, and are computed again on demand; sessions, short "
         "links and imports stay."
     )
-    st.text(_kept_text())
+    st.text(_kept_text(store))
 
 
-def _kept_text() -> str:
+def _kept_text(store: Store) -> str:
     """How what people made is spread over them."""
-    store = service().store
     owners = sorted(store.kept_by_owner().values(), key=lambda kept: -kept.bytes)
     if not owners:
         return "Nobody keeps a session."
@@ -77,7 +85,7 @@ def _time_left(queue: Queue) -> str:
     return _UNKNOWN if queue.seconds is None else f"about {duration_text(queue.seconds)}"
 
 
-def _usage(figures: ServerFigures) -> pd.DataFrame:
+def _usage(store: Store) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "part": use.name,
@@ -86,7 +94,7 @@ def _usage(figures: ServerFigures) -> pd.DataFrame:
             "limit": "none" if use.limit is None else size_text(use.limit),
             "at the limit": "new ones are refused" if use.name == "sessions" else "old ones go",
         }
-        for use in figures.usage
+        for use in store.usage()
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tokenscope_core import RecordError, Store
 from tokenscope_ui import visitors
 
 
@@ -47,3 +48,17 @@ def test_those_the_operator_names_see_it_once_signed_in(
     person["email_verified"] = False
     app.test.switch_page("pages/decode.py")
     assert shown(app) is None
+
+
+def test_a_store_that_cannot_be_read_is_said_beside_all_other_figures(
+    app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_store: object) -> None:
+        raise RecordError(asked="a", found="The disk is gone.", action="b")
+
+    monkeypatch.setenv("TOKENSCOPE_OPERATOR_PAGE", "on")
+    monkeypatch.setattr(Store, "usage", unreadable)
+    text = shown(app)
+    assert text is not None
+    assert "The disk is gone." in text
+    assert "Running for" in text
