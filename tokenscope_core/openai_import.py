@@ -19,12 +19,14 @@ import numpy as np
 from tokenscope_core.errors import RecordError
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.openai_answers import Answer, Answered, answer_of
+from tokenscope_core.recipe_format import require_flat
 from tokenscope_core.request import MAX_CANDIDATES, Request
 from tokenscope_core.steps import NOT_DRAWN, FinishReason, Vocabulary
 from tokenscope_core.trace import ModelIdentity, Trace
 
 MAX_BYTES = 64 * 1024**2
-_MAX_CELLS = 10_000_000
+# One long list of alternatives widens the table for every token: the most tokens with the API's 20.
+_MAX_CELLS = 4_000_000
 
 _FINISHED: dict[str, FinishReason] = {
     "stop": "stop", "length": "length", "tool_calls": "stop", "function_call": "stop",
@@ -56,7 +58,9 @@ def import_openai_logprobs(source: str | bytes | Mapping[str, Any], *, choice: i
         if isinstance(source, (str, bytes)):
             if len(source) > MAX_BYTES:
                 raise ValueError(f"it has {len(source):,} bytes, and {MAX_BYTES:,} are read")
-            source = json.loads(source)
+            written = source.encode("utf-8") if isinstance(source, str) else source
+            require_flat(written)
+            source = json.loads(written)
         return _trace_of(answer_of(source, choice))
     except (
         LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,

@@ -22,7 +22,7 @@ import pyarrow as pa
 from tokenscope_core import archive, arrow_files, session_format
 from tokenscope_core.errors import ModelError, RecordError, RequestError, ShareError
 from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.recipe_format import MALFORMED, dump, load, short
+from tokenscope_core.recipe_format import MALFORMED, dump, load, require_flat, short
 from tokenscope_core.session import MAX_BRANCHES, Session
 from tokenscope_core.share_format import Shared, choice_of, shared_model_values
 from tokenscope_core.share_view import View, view_of, view_values
@@ -123,9 +123,9 @@ def read(blob: bytes) -> SessionFile:
             action="Open it with the version of TokenScope that wrote it, or a newer one.",
         )
     try:
-        session = Session.from_bytes(
-            archive.content(members, _SESSION, session_format.MAX_BYTES)
-        ).without_history()
+        written = archive.content(members, _SESSION, session_format.MAX_BYTES)
+        require_flat(written)
+        session = Session.from_bytes(written).without_history()
         view = view_of(about["view"], session.branches)
         shared = Shared(session, view, choice_of(about["model"]))
     except (archive.ArchiveError, RecordError, ShareError, ModelError, *MALFORMED) as error:

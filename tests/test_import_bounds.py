@@ -1,0 +1,50 @@
+"""A small file from outside cannot make the server take much memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+from made_traces import made
+
+import tokenscope_core as ts
+from tokenscope_core import session_file
+from tokenscope_core.recipe_format import MAX_CONTAINERS
+
+BRACKETS = b"[" + b"{}," * MAX_CONTAINERS + b"{}]"
+
+
+def test_an_answer_of_nothing_but_brackets_is_not_parsed() -> None:
+    with pytest.raises(ts.RecordError, match="1,000,002 brackets, and 1,000,000 are read"):
+        ts.import_openai_logprobs(BRACKETS)
+
+
+def test_a_session_file_of_nothing_but_brackets_is_not_parsed() -> None:
+    sound = session_file.write(ts.Session.start(made(["x"])))
+    sink = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(sound)) as members,
+        zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        packed.writestr("about.json", members.read("about.json"))
+        packed.writestr("session.json", BRACKETS)
+    assert len(sink.getvalue()) < 20_000
+    with pytest.raises(ts.RecordError, match="brackets"):
+        session_file.read(sink.getvalue())
+
+
+def answer(tokens: int, widest: int) -> bytes:
+    """Of that many tokens, of which one has alternatives."""
+    token = {"token": "x", "logprob": -1.0}
+    top = [{"token": str(i), "logprob": -1.0 - i} for i in range(widest)]
+    content: list[dict[str, Any]] = [token] * (tokens - 1) + [{**token, "top_logprobs": top}]
+    return json.dumps({"content": content}).encode()
+
+
+def test_one_token_with_many_alternatives_does_not_widen_a_long_table() -> None:
+    with pytest.raises(ts.RecordError, match="21,000 tokens with 200 alternatives each"):
+        ts.import_openai_logprobs(answer(21_000, 200))
+    assert len(ts.import_openai_logprobs(answer(500, 200))) == 500
