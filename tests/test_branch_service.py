@@ -166,11 +166,13 @@ def test_what_its_last_subscriber_has_left_is_begun_anew(
     first = service.analyse(tiny_folder, Slow(), "tab")
     while not first.view().done:
         first.wait(0.01)
-    first.stop()
+    stopping = threading.Thread(target=first.stop)
+    stopping.start()
     assert told.wait(WAIT_S)
     again = service.analyse(tiny_folder, Slow(), "tab")
     go_on.set()
-    view = again.wait(1.0)
+    stopping.join()
+    view = again.wait(0.2)
     assert view.phase == "running", f"{view.result} was taken for all"
     again.stop()
 

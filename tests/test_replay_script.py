@@ -80,10 +80,8 @@ def test_a_tampered_key_ends_the_program_with_a_sentence(
     session: tuple[ts.Session, dict[str, ts.Trace]], tmp_path: Path
 ) -> None:
     root = next(iter(session[1].values()))
-    done = run(export.replay_script(root).replace(root.key, "0" * 64), tmp_path)
-    assert done.returncode == 1
-    assert "which is not" in done.stderr
-    assert "Traceback" not in done.stderr
+    script = export.replay_script(root).replace(root.key, "0" * 64)
+    assert "which is not" in str(in_this_process(script, tmp_path))
 
 
 @pytest.mark.parametrize(
