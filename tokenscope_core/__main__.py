@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenscope_core import shell_files
+from tokenscope_core import shell_files, shell_store
 from tokenscope_core.errors import RequestError, TokenScopeError
 from tokenscope_core.model_comparison import ModelComparison, compare_models
 from tokenscope_core.model_comparison_tables import line_frame, span_frame, summary_frame
@@ -186,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--model", help="folder or hub id; default: the shipped model")
         verb.add_argument("--candidates", type=int, default=20)
     importing = shell_files.add_verbs(verbs)
+    shell_store.add_verb(verbs)
     for verb in (generate, score, show, importing):
         verb.add_argument("--out", help="also save the trace to this file (Arrow)")
         verb.add_argument("--table", choices=("tokens", "candidates"), default="tokens")

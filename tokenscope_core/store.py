@@ -19,7 +19,7 @@ import diskcache
 from tokenscope_core.errors import RecordError
 from tokenscope_core.limits import KeepingBounds
 from tokenscope_core.store_files import open_cache, read
-from tokenscope_core.store_kept import Kept, KeptRecords
+from tokenscope_core.store_kept import Kept, KeptRecords, KeptSession
 from tokenscope_core.trace import Trace
 
 STORE_VARIABLE = "TOKENSCOPE_STORE"
@@ -197,10 +197,15 @@ class Store:
         with _named_errors(self.folder):
             return self._kept.names(beginning)
 
-    def delete_session(self, name: str) -> bool:
-        """Forget a session and what belongs to it; False when it was not there."""
+    def delete_session(self, name: str, *, unless_after: float | None = None) -> bool:
+        """Forget a session and what belongs to it; False when nothing was deleted.
+
+        Args:
+            name: of the session.
+            unless_after: seconds since the epoch; one that was changed later stays.
+        """
         with _named_errors(self.folder):
-            return self._kept.delete(name)
+            return self._kept.delete(name, unless_after)
 
     def usage(self) -> tuple[Usage, ...]:
         """How much each part holds."""
@@ -219,10 +224,10 @@ class Store:
         with _named_errors(self.folder):
             return self._kept.usage_of(owner)
 
-    def session_sizes(self, owner: str) -> dict[str, int]:
-        """The bytes of each session that counts for somebody, with what belongs to it, by name."""
+    def kept_sessions(self, owner: str | None = None) -> list[KeptSession]:
+        """All sessions, or those that count for somebody, in the order they were first kept."""
         with _named_errors(self.folder):
-            return self._kept.sizes_of(owner)
+            return self._kept.sessions(owner)
 
     def kept_by_owner(self) -> dict[str, Kept]:
         """The same for everybody who keeps something."""

@@ -31,6 +31,17 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSession:
+    """A session with what belongs to it: its name, whom it counts for (empty for nobody), the
+    bytes, and when it was changed last, in seconds since the epoch."""
+
+    name: str
+    owner: str
+    bytes: int
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Described:
     """Of one record: whom it counts for, and its bytes."""
 
@@ -110,16 +121,30 @@ class KeptRecords:
         )
         return [str(name) for (name,) in found if _OF not in str(name)]
 
-    def delete(self, session: str) -> bool:
-        """Forget a session and all that belongs to it; False where it was not there."""
+    def delete(self, session: str, unless_after: float | None = None) -> bool:
+        """Forget a session and all that belongs to it.
+
+        Args:
+            session: its name.
+            unless_after: seconds since the epoch; one that was changed later stays.
+
+        Returns:
+            False where nothing was deleted.
+        """
         with self._cache.transact():
+            if unless_after is not None and any(
+                self._sql(
+                    "SELECT 1 FROM Cache WHERE key = ? AND store_time > ?", session, unless_after
+                )
+            ):
+                return False
             suffix = _OF + session
             found = self._sql(
                 "SELECT key FROM Cache WHERE substr(key, -?) = ?", len(suffix), suffix
             )
             for (place,) in found:
                 self._cache.delete(place)
-            return bool(self._cache.delete(session))
+            return bool(self._cache.delete(session)) or bool(found)
 
     def usage(self) -> Kept:
         """All of it: the bytes are those of the file."""
@@ -132,13 +157,22 @@ class KeptRecords:
         )
         return Kept(records, size)
 
-    def sizes_of(self, owner: str) -> dict[str, int]:
-        """The bytes of each session that counts for somebody, with what belongs to it."""
-        sizes: dict[str, int] = {}
-        for place, size in self._sql("SELECT key, LENGTH(value) FROM Cache WHERE tag = ?", owner):
-            session = place.rpartition(_OF)[2]
-            sizes[session] = sizes.get(session, 0) + size
-        return sizes
+    def sessions(self, owner: str | None) -> list[KeptSession]:
+        """All sessions, or those that count for somebody, in the order they were first kept."""
+        columns = "SELECT key, tag, LENGTH(value), store_time FROM Cache"
+        found = (
+            self._sql(f"{columns} ORDER BY rowid")
+            if owner is None
+            else self._sql(f"{columns} WHERE tag = ? ORDER BY rowid", owner)
+        )
+        sessions: dict[str, KeptSession] = {}
+        for place, tag, size, changed in found:
+            name = str(place).rpartition(_OF)[2]
+            had = sessions.get(name, KeptSession(name, tag or "", 0, 0.0))
+            sessions[name] = KeptSession(
+                name, had.owner or tag or "", had.bytes + size, max(had.changed, changed)
+            )
+        return list(sessions.values())
 
     def usage_by_owner(self) -> dict[str, Kept]:
         """What counts for each who keeps something."""

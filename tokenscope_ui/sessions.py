@@ -248,8 +248,8 @@ def sizes() -> dict[str, int]:
     Raises:
         RecordError: the store cannot be read.
     """
-    found = service().store.session_sizes(visitors.account())
-    return {place.rpartition("/")[2]: size for place, size in found.items()}
+    found = service().store.kept_sessions(visitors.account())
+    return {session.name.rpartition("/")[2]: session.bytes for session in found}
 
 
 def delete(name: str) -> None:
