@@ -5,8 +5,19 @@
 
 Each turn a visitor does one thing that people do: runs a prompt of their own or one that others run
 too, stops it, runs it again, picks a token, looks at another page, reloads, closes the tab and
-comes back. Printed are what was done, errors seen on a page or in the server's log, runs that never
-ended, and the server's memory. The exit code is 1 where there were errors or lost runs.
+comes back. The exit code is 1 unless all of this holds:
+
+- no error is on a page or in the server's log, and no click waits a minute;
+- no run is lost: within three minutes its own prompt is on screen and nothing is in progress, or
+  the visitor was told that the queue is full; a run that was stopped is in progress no more. A Stop
+  that a run forestalls by ending is counted, and is no error;
+- memory is flat: over the second half it rises by no more than 2 % on a straight line.
+
+The minutes begin once a first run has ended, with the model loaded, and every page has been drawn.
+
+What the model has read is kept up to a limit, which at its default no such soak reaches: memory
+would rise by half a megabyte a run until then. The server is therefore given a limit that is
+reached within the first minute.
 """
 
 from __future__ import annotations
@@ -14,67 +25,82 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Page,
+    TimeoutError,
+    sync_playwright,
+)
 
+from benchmarks.soak_report import Report
 from tests.browser.server import BROWSER_ARGUMENTS, ROOT, AppServer, browser_path
 
 _PAGES = ("Branches", "Compare", "Syntax", "Metrics", "Decode")
 _ACTIONS = ("own", "own", "shared", "again", "stop", "token", "page", "page", "reload", "come back")
 _LOST_AFTER_S = 180.0
 _WAIT_MS = 60_000
+_STOP_WAIT_MS = 5_000
+_PREFIX_CACHE_MB = 8
 _SHARED = ("def fib(n):\n", "import os\n\ndef size_of(path):\n", "class Stack:\n")
+_FULL = "was to be queued"
 
 
-@dataclass
-class Report:
-    """What happened to all visitors."""
+@dataclass(frozen=True)
+class Awaited:
+    """A run that a visitor waits for: how its prompt begins, and when it began. One that was
+    stopped may have nothing to show."""
 
-    done: Counter[str] = field(default_factory=Counter)
-    errors: list[str] = field(default_factory=list)
-    lost: int = 0
-    run_seconds: list[float] = field(default_factory=list)
-    memory: list[tuple[float, int]] = field(default_factory=list)
-    server_share: float = 0.0
+    prompt: str
+    began: float = field(default_factory=time.monotonic)
+    stopped: bool = False
 
 
 class Visitor:
     """One person: a browser context, a page in it, and perhaps a run that is awaited."""
 
-    def __init__(self, browser: Browser, url: str, number: int, report: Report) -> None:
+    def __init__(
+        self, browser: Browser, url: str, number: int, report: Report, pictures: Path | None
+    ) -> None:
         self._draw = random.Random(number)
-        self._url, self._number, self._report = url, number, report
+        self._url, self._number, self._report, self._pictures = url, number, report, pictures
         self._context: BrowserContext = browser.new_context()
         self._page = self._open(url)
         self._runs = 0
         self._doing = "arriving"
-        self._began: float | None = None
+        self._awaited: Awaited | None = None
+
+    def warm_up(self) -> None:
+        """Have the model loaded, and every page drawn once."""
+        self._act("own")
+        while self._awaited is not None:
+            self._look_after(self._awaited, self._problems())
+            self._page.wait_for_timeout(500)
+        for name in _PAGES:
+            self._page.get_by_role("link", name=name, exact=True).first.click()
+            self._page.wait_for_timeout(2_000)
 
     def turn(self) -> None:
         """Look whether the run has ended, or do something."""
         try:
-            self._look_for_errors()
-            if self._began is None:
+            told = self._problems()
+            if self._awaited is not None:
+                self._look_after(self._awaited, told)
+            else:
                 self._doing = self._draw.choice(_ACTIONS)
                 self._act(self._doing)
-            elif not self._busy():
-                self._report.run_seconds.append(time.monotonic() - self._began)
-                self._began = None
-            elif time.monotonic() - self._began > _LOST_AFTER_S:
-                self._report.lost += 1
-                self._began = None
         except Error as error:
-            said = error.message.splitlines()[0]
-            self._report.errors.append(f"visitor {self._number}, {self._doing}: {said}")
-            self._began = None
+            self._note(error.message.splitlines()[0])
+            self._awaited = None
+            self._page.close()
             self._page = self._open(self._url)
 
     def close(self) -> None:
@@ -98,10 +124,8 @@ class Visitor:
             case "again":
                 self._run(None)
             case "stop":
-                self._run(f"# stopped {self._number} {self._runs} {time.monotonic()}\n")
-                stop = self._page.get_by_role("button", name="Stop", exact=True)
-                if stop.count():
-                    stop.first.click(timeout=5_000, force=True)
+                self._run(f"# stopped {self._number} {time.monotonic()}\n")
+                self._stop()
             case "token":
                 tokens = self._page.locator(".strip [data-i]")
                 if tokens.count():
@@ -122,42 +146,87 @@ class Visitor:
         generate = self._page.get_by_test_id("stBaseButton-primary").filter(has_text="Generate")
         if not generate.count():
             self._page.get_by_role("link", name="Decode", exact=True).click()
+        box = self._page.get_by_role("textbox", name="Prompt", exact=True)
         if prompt is not None:
-            box = self._page.get_by_role("textbox", name="Prompt", exact=True)
             box.fill(prompt)
             box.press("Control+Enter")
         generate.first.click()
-        self._began = time.monotonic()
+        self._awaited = Awaited(box.input_value().partition("\n")[0])
         self._page.wait_for_timeout(500)
 
-    def _busy(self) -> bool:
-        return self._page.get_by_role("button", name="Stop", exact=True).count() > 0
+    def _stop(self) -> None:
+        assert self._awaited is not None
+        stop = self._page.get_by_role("button", name="Stop", exact=True)
+        try:
+            if stop.count():
+                stop.first.click(timeout=_STOP_WAIT_MS, force=True)
+                self._awaited = Awaited(self._awaited.prompt, stopped=True)
+                return
+        except TimeoutError:
+            if stop.count():
+                raise
+        self._report.done["stop, too late"] += 1
 
-    def _look_for_errors(self) -> None:
-        for box in self._page.locator('[data-testid="stException"], .st-key-problem').all():
-            text = " ".join(box.inner_text().split())[:200]
-            if "was to be queued" not in text:
-                self._report.errors.append(f"visitor {self._number}: {text}")
+    def _look_after(self, run: Awaited, told: list[str]) -> None:
+        """Let go of the run that is awaited once it has ended."""
+        busy = self._page.get_by_role("button", name="Stop", exact=True).count() > 0
+        strip = self._page.locator(".strip")
+        shown = strip.count() > 0 and run.prompt in (strip.first.text_content() or "")
+        waited = time.monotonic() - run.began
+        if not busy and any(_FULL in problem for problem in told):
+            self._report.done["refused, queue full"] += 1
+        elif not busy and run.stopped:
+            self._report.stop_seconds.append(waited)
+        elif not busy and shown:
+            self._report.run_seconds.append(waited)
+        elif waited > _LOST_AFTER_S:
+            self._report.lost += 1
+            self._note(f"lost the run of “{run.prompt}”")
+        else:
+            return
+        self._awaited = None
+
+    def _problems(self) -> list[str]:
+        """What the page says is wrong; all but a full queue is an error."""
+        boxes = self._page.locator('[data-testid="stException"], .st-key-problem').all_inner_texts()
+        told = [" ".join(text.split())[:200] for text in boxes]
+        for text in told:
+            if _FULL not in text:
+                self._note(text)
+        if self._page.get_by_text("TokenScope cannot work like this").count():
+            self._note("the page could not be drawn at all")
         if self._page.get_by_text("Is Streamlit still running?").count():
-            self._report.errors.append(f"visitor {self._number}: the connection was lost")
+            self._note("the connection was lost")
+        return told
+
+    def _note(self, what: str) -> None:
+        """An error, with a picture of the page where those are wanted."""
+        self._report.errors.append(f"visitor {self._number}, {self._doing}: {what}")
+        if self._pictures is not None:
+            name = f"error-{len(self._report.errors)}-visitor-{self._number}.png"
+            try:
+                self._page.screenshot(path=self._pictures / name)
+            except Error as error:
+                self._report.errors.append(f"no picture of it: {error.message.splitlines()[0]}")
 
 
-def soak(visitors: int, seconds: float, log: Path) -> Report:
+def soak(visitors: int, seconds: float, log: Path, pictures: Path | None = None) -> Report:
     """Let visitors use one server."""
-    report = Report()
+    report = Report(seconds)
     with sync_playwright() as playwright, log.open("wb") as out:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=BROWSER_ARGUMENTS)
         server = AppServer(ROOT / "app.py", out)
         process = psutil.Process(server.pid)
         try:
-            people = [Visitor(browser, server.url, n, report) for n in range(visitors)]
-            began = time.monotonic()
+            people = [Visitor(browser, server.url, n, report, pictures) for n in range(visitors)]
+            people[0].warm_up()
+            report.forget()
+            began, spent_before = time.monotonic(), sum(process.cpu_times()[:2])
             while (passed := time.monotonic() - began) < seconds:
                 for person in people:
                     person.turn()
-                report.memory.append((passed, process.memory_info().rss))
-            spent = process.cpu_times()
-            report.server_share = (spent.user + spent.system) / (time.monotonic() - began)
+                    report.memory.append((time.monotonic() - began, process.memory_info().rss))
+            report.server_share = (sum(process.cpu_times()[:2]) - spent_before) / passed
             for person in people:
                 person.close()
         finally:
@@ -168,36 +237,20 @@ def soak(visitors: int, seconds: float, log: Path) -> Report:
     return report
 
 
-def show(report: Report, seconds: float) -> None:
-    """Print what happened."""
-    done = ", ".join(f"{count} x {action}" for action, count in sorted(report.done.items()))
-    print(f"done: {done}")
-    if report.run_seconds:
-        times = report.run_seconds
-        print(
-            f"runs that ended: {len(times)}, median {statistics.median(times):.1f} s, "
-            f"longest {max(times):.1f} s; lost: {report.lost}"
-        )
-    print(f"the server used {100 * report.server_share:.0f} % of a core")
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        moment, held = min(report.memory, key=lambda m: abs(m[0] - share * seconds))
-        print(f"memory after {moment:4.0f} s: {held / 1e6:,.0f} MB")
-    print(f"errors: {len(report.errors)}")
-    for error in report.errors[:20]:
-        print(f"  {error}")
-
-
 def main() -> int:
     """Run it as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--visitors", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--pictures", type=Path, help="a folder for pictures of pages with errors")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TOKENSCOPE_STORE"] = str(Path(folder) / "store")
-        report = soak(options.visitors, 60 * options.minutes, Path(folder) / "server.log")
-    show(report, 60 * options.minutes)
-    return int(bool(report.errors or report.lost))
+        os.environ["TOKENSCOPE_PREFIX_CACHE_MB"] = str(_PREFIX_CACHE_MB)
+        log = Path(folder) / "server.log"
+        report = soak(options.visitors, 60 * options.minutes, log, options.pictures)
+    print(report)
+    return int(not report.passed)
 
 
 if __name__ == "__main__":
