@@ -19,7 +19,7 @@ from tokenscope_core import share_format, share_payload, share_readings
 from tokenscope_core.errors import ShareError
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.session import Session
-from tokenscope_core.share_cost import Cost, cost
+from tokenscope_core.share_cost import Cost, ReadingCost, cost, readings_cost
 from tokenscope_core.share_format import Shared
 from tokenscope_core.share_payload import MAX_LINK, MAX_PAYLOAD
 from tokenscope_core.share_readings import SharedReadings
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_LINK",
     "MAX_PAYLOAD",
     "Cost",
+    "ReadingCost",
     "Shared",
     "SharedReadings",
     "View",
@@ -40,6 +41,7 @@ __all__ = [
     "encode_readings",
     "is_payload",
     "is_readings",
+    "readings_cost",
 ]
 
 

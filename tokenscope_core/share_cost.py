@@ -13,6 +13,7 @@ from tokenscope_core.model_files import find
 from tokenscope_core.model_sources import accepts_others, identified, is_allowed
 from tokenscope_core.session_branch import Branch
 from tokenscope_core.share_format import Shared
+from tokenscope_core.share_readings import SharedReadings
 from tokenscope_core.store import Store
 from tokenscope_core.trace import ModelIdentity
 
@@ -74,6 +75,34 @@ def cost(shared: Shared, store: Store) -> Cost:
         availability=availability,
         model=model,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingCost:
+    """What it takes to see what one of two models made of a text: `held` by the store or not, and
+    as for a `Cost` whether the very model is here, and the choice that loads it."""
+
+    held: bool
+    availability: Availability
+    model: ModelChoice | None
+
+    @property
+    def computable(self) -> bool:
+        """Whether it can be seen: it is stored, or the very model is here."""
+        return self.held or self.availability == "here"
+
+
+def readings_cost(shared: SharedReadings, store: Store) -> tuple[ReadingCost, ReadingCost]:
+    """What opening a shared comparison of two models takes, of each. Loads nothing.
+
+    Raises:
+        RecordError: the store cannot be used.
+    """
+    a, b = (
+        ReadingCost(key in store, *availability_of(reader.model, reader.choice))
+        for key, reader in zip(shared.keys, shared.readers, strict=True)
+    )
+    return a, b
 
 
 def availability_of(

@@ -27,9 +27,15 @@ def obstacle(request: Request, files: ModelFiles) -> str | None:
 
 
 def refusal(
-    text: str, *, generating: bool, max_new_tokens: int, conversation: bool = False
+    text: str,
+    *,
+    generating: bool,
+    max_new_tokens: int,
+    conversation: bool = False,
+    examples: bool = True,
 ) -> RequestError | None:
-    """Why the request cannot be run as it stands, or None; `text` is all that was typed."""
+    """Why the request cannot be run as it stands, or None; `text` is all that was typed, and
+    `examples` whether there are some to choose from."""
     if not text and conversation:
         return RequestError(
             asked="The conversation is empty.",
@@ -40,7 +46,7 @@ def refusal(
         return RequestError(
             asked="The prompt is empty." if generating else "There is no code to score.",
             found="The model needs something to start from.",
-            action="Type or paste some code, or choose an example.",
+            action="Type or paste some code" + (", or choose an example." if examples else "."),
         )
     if generating and max_new_tokens == 0 and not conversation:
         return RequestError(

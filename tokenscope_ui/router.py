@@ -17,6 +17,7 @@ from streamlit.navigation.page import StreamlitPage
 from tokenscope_core import TokenScopeError
 from tokenscope_ui import address, kept_trees, page_style, runs, server, visitors
 from tokenscope_ui.share import on_screen, opening, opening_view
+from tokenscope_ui.two_models import state as two_models
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "pages/decode.py"
@@ -69,8 +70,8 @@ def run_app() -> None:
 
 def _open_or_run(page: StreamlitPage) -> None:
     """Draw what the address shares, before it is opened; else the page itself."""
-    state = runs.current()
-    address.mount(provisional=state.address if state.busy else None)
+    comparing = page.url_path == "models"
+    address.mount(provisional=(two_models if comparing else runs).in_progress())
     shared = opening.take_up()
     there = opening.destination()
     if there is not None:

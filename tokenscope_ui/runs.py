@@ -55,6 +55,12 @@ def _set(state: RunState) -> None:
     st.session_state[_STATE] = state
 
 
+def in_progress() -> dict[str, str]:
+    """What the address calls the run in progress, by parameter."""
+    state = current()
+    return {RUN_PARAMETER: state.address} if state.busy and state.address else {}
+
+
 def publish() -> None:
     """Make the address name what is shown; for the page that shows it."""
     state = current()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+import streamlit as st
 import tiny_models
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -207,7 +209,7 @@ def test_the_same_model_twice_differs_nowhere_and_says_so(page: App, tiny_folder
     choose(page, tiny_folder, tiny_folder)
     compare(page)
     assert "Both are the same model" in page.texts
-    assert figures(page)["A − B"] == "0.000"
+    assert figures(page)["A − B, bits per byte"] == "0.000"
 
 
 def test_a_selected_span_shows_the_tokens_of_both(page: App) -> None:
@@ -335,3 +337,115 @@ def test_the_decoded_text_can_be_taken_over(app: App, tiny_folder: str) -> None:
     app.test.session_state["compared_text"] = "other"
     app.run().press("Use the decoded text")
     assert app.test.text_area(key="compared_text").value == decoded
+
+
+def value(page: App, name: str) -> str:
+    found = page.test.query_params[name]
+    return found if isinstance(found, str) else str(found[0])
+
+
+def test_the_address_says_what_is_looked_at_and_a_reload_shows_it(page: App) -> None:
+    compare(page)
+    next(b for b in page.test.button if (b.key or "").startswith("jump span")).click()
+    page.run()
+    page.test.session_state["two_models_tint"] = "B"
+    page.run()
+    selected = shown(page).selected
+    assert selected is not None
+    assert value(page, "span") == str(selected.number)
+    assert value(page, "tint") == "B"
+    later = type(page)("")
+    later.test.switch_page(PAGE)
+    later.open(**{name: value(page, name) for name in ("a", "b", "span", "tint")})
+    assert shown(later).selected == selected
+    assert later.test.session_state["two_models_tint"] == "B"
+
+
+@pytest.mark.parametrize("part", [{"span": "99999"}, {"line": "0"}, {"line": "x"}])
+def test_an_address_that_names_no_part_shows_the_whole(page: App, part: dict[str, str]) -> None:
+    compare(page)
+    later = type(page)("")
+    later.test.switch_page(PAGE)
+    later.open(a=value(page, "a"), b=value(page, "b"), **part)
+    assert "Where they differ most" in later.texts
+
+
+def test_going_back_shows_the_comparison_before(
+    page: App, tiny_folder: str, byte_folder: str
+) -> None:
+    first = compare(page)
+    choose(page, tiny_folder, byte_folder, "x = 1\n")
+    assert compare(page).a.address != first.a.address
+    page.test.query_params["a"], page.test.query_params["b"] = first.a.address, first.b.address
+    page.run()
+    assert [side.address for side in shown(page).sides] == [s.address for s in first.sides]
+    assert page.test.text_area(key="compared_text").value == TEXT
+
+
+def link_of(page: App) -> str:
+    """What a link to the comparison in hand carries."""
+    page.test.query_params.clear()
+    page.test.switch_page("pages/share.py")
+    page.run()
+    for element in page.test.get("bidi_component"):
+        data = json.loads(element.proto.json or "{}")
+        if data.get("label") == "Link to the two models":
+            return str(data["text"]).partition("?share=")[2]
+    raise AssertionError("there is no link")
+
+
+def test_a_link_opens_on_a_server_that_has_never_seen_the_comparison(
+    page: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = compare(page)
+    next(b for b in page.test.button if (b.key or "").startswith("jump span")).click()
+    page.run()
+    selected = shown(page).selected
+    link = link_of(page)
+    assert len(link) < ts.share.MAX_PAYLOAD
+
+    service().close()
+    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
+    st.cache_resource.clear()
+    other = type(page)("").open(share=link)
+    assert "A shared comparison of two models" in [e.value for e in other.test.subheader]
+    assert "is here, in exactly that version" in other.texts
+    assert "two_models" not in other.test.session_state, "nothing runs before a click"
+    other.press("Open it here").until(lambda: not shown(other.run()).busy)
+    other.run()
+    assert [side.address for side in shown(other).sides] == [s.address for s in first.sides]
+    assert shown(other).selected == selected
+    assert other.test.text_area(key="compared_text").value == TEXT
+    assert "share" not in other.test.query_params
+    assert value(other, "a") == first.a.address
+
+    again = type(page)("").open(share=link)
+    assert [side.address for side in shown(again).sides] == [s.address for s in first.sides], (
+        "what is all here opens at once"
+    )
+
+
+def test_a_link_to_a_model_that_is_not_here_opens_as_far_as_possible(
+    page: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compare(page)
+    link = link_of(page)
+    service().close()
+    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TOKENSCOPE_MODELS", str(Path(tiny_folder).parent))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    st.cache_resource.clear()
+    other = type(page)("").open(share=link)
+    other.press("Open what is possible").until(lambda: not shown(other.run()).busy)
+    other.run()
+    a, b = shown(other).sides
+    assert a.trace is not None
+    assert b.trace is None
+    assert "No result of model B" in other.texts
+    assert "neither is exactly that model" in other.texts
+
+
+def test_a_comparison_can_be_taken_along_as_tables(page: App) -> None:
+    compare(page)
+    link_of(page)
+    assert {"Spans", "Lines"} <= {b.label for b in page.test.get("download_button")}

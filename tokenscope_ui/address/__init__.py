@@ -6,6 +6,7 @@ its address would take many steps to leave; here only another run, session or co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -27,14 +28,14 @@ class AddressError(TokenScopeError):
         return cls(asked=error.asked, found=error.found, action=error.action)
 
 
-def mount(*, provisional: str | None) -> None:
+def mount(*, provisional: Mapping[str, str]) -> None:
     """Keep the browser's history in order, on every page.
 
     Args:
-        provisional: what the address calls the run in progress, which the key of its trace
-            replaces when it ends.
+        provisional: what the page's address calls its runs in progress, by parameter, which the
+            keys of their traces replace when they end.
     """
-    _component(key="history", data={"provisional": provisional})
+    _component(key="history", data={"provisional": dict(provisional)})
 
 
 def publish(**parameters: str | None) -> None:

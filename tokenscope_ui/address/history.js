@@ -5,7 +5,7 @@ const INSTALLED = Symbol.for("tokenscope history");
 
 function isStep(before, after, provisional) {
   // What a run in progress is called gives way to what it has made.
-  if (provisional.has(before.get("run"))) return false;
+  if (STEPS.some((name) => provisional.has(before.get(name)))) return false;
   return STEPS.some((name) => {
     const [old, now] = [before.get(name), after.get(name)];
     return old !== null && now !== null && old !== now;
@@ -15,15 +15,17 @@ function isStep(before, after, provisional) {
 // Going back on the page of a run in progress would leave it: it stays until it has ended or is
 // stopped, and the steps before it stay too.
 function stay(event, shared) {
-  const run = new URL(location.href).searchParams.get("run");
-  const leaves = run !== null && run !== shared.running && location.pathname === shared.page;
-  if (shared.running === null || !leaves) return;
+  const shown = new URL(location.href).searchParams;
+  const leaves = Object.entries(shared.running).some(
+    ([name, run]) => shown.get(name) !== null && shown.get(name) !== run,
+  );
+  if (!leaves || location.pathname !== shared.page) return;
   event.stopImmediatePropagation();
   history.forward();
 }
 
 function install() {
-  const shared = { provisional: new Set(), running: null, page: null };
+  const shared = { provisional: new Set(), running: {}, page: null };
   window.addEventListener("popstate", (event) => stay(event, shared), true);
   const push = history.pushState.bind(history);
   history.pushState = (state, title, url) => {
@@ -44,5 +46,5 @@ export default function ({ data }) {
   const shared = window[INSTALLED];
   shared.running = data.provisional;
   shared.page = location.pathname;
-  if (data.provisional) shared.provisional.add(data.provisional);
+  for (const run of Object.values(data.provisional)) shared.provisional.add(run);
 }

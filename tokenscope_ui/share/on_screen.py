@@ -78,10 +78,14 @@ def restore(view: Mapping[str, View]) -> Destination:
     if type(token) is int:
         runs.select(token)
     page = str(view.get(_PAGE))
-    named = {
+    return Destination(page, parameters(view)) if page in PAGES else Destination(PAGES[0], {})
+
+
+def parameters(view: Mapping[str, View]) -> dict[str, str]:
+    """What of a link's view belongs into the address of the page it leads to."""
+    return {
         name: str(value)
         for name, value in view.items()
         if name not in (_PAGE, *_OWN) and not name.startswith(_TINT)
         if isinstance(value, (str, int)) and not isinstance(value, bool)
     }
-    return Destination(page, named) if page in PAGES else Destination(PAGES[0], {})

@@ -14,12 +14,14 @@ import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError, Trace, share
 from tokenscope_core.from_file import is_from_file, set_apart
+from tokenscope_core.share import ReadingCost, SharedReadings
 from tokenscope_core.share_cost import Cost
 from tokenscope_ui import branch_actions, branch_recompute, runs, sessions
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.server import service
 from tokenscope_ui.share import links, on_screen
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER, Destination
+from tokenscope_ui.two_models import state as two_models
 
 _STATE = "opening"
 _OPENED = "opened_shares"
@@ -30,7 +32,8 @@ _DESTINATION = "opening_destination"
 class Opening:
     """Something shared that is looked at.
 
-    `text` is what the address shares, None for a file; `figures` are the traces that came with a
+    It is a session (`shared`), or what two models made of one text (`readings`). `text` is what the
+    address shares, None for a file; `figures` are the traces that came with a
     file, and `notes` what is to be said of it. `wanted` are the branches still to be computed once
     it is opened (`started`). `problem` says why it cannot be opened at all.
     """
@@ -40,6 +43,7 @@ class Opening:
     figures: Mapping[str, Trace] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problem: TokenScopeError | None = None
+    readings: SharedReadings | None = None
     started: bool = False
     wanted: tuple[str, ...] = ()
 
@@ -63,20 +67,24 @@ def take_up() -> Opening | None:
         _stop()
         held = _read(text)
         _set(held)
-        if held.shared is not None and text not in _opened() and _is_all_here(held.shared):
+        if text not in _opened() and _is_all_here(held):
             open_here()
     return current()
 
 
-def _is_all_here(shared: Shared) -> bool:
+def _is_all_here(held: Opening) -> bool:
     try:
-        return not cost(shared).missing
+        if held.readings is not None:
+            return all(one.held for one in readings_cost(held.readings))
+        return held.shared is not None and not cost(held.shared).missing
     except TokenScopeError:
         return False  # said where what opening it takes is said
 
 
 def _read(text: str) -> Opening:
     try:
+        if share.is_readings(text):
+            return Opening(text, readings=share.decode_readings(text))
         return Opening(text, links.read(text))
     except TokenScopeError as problem:
         return Opening(text, problem=problem)
@@ -97,6 +105,15 @@ def cost(shared: Shared) -> Cost:
     return share.cost(shared, service().store)
 
 
+def readings_cost(shared: SharedReadings) -> tuple[ReadingCost, ReadingCost]:
+    """What it takes to open a comparison of two models here.
+
+    Raises:
+        RecordError: the store cannot be used.
+    """
+    return share.readings_cost(shared, service().store)
+
+
 def computable(shared: Shared, found: Cost) -> bool:
     """Whether what is missing can be computed on this server."""
     return found.computable and not is_from_file(shared.session.model)
@@ -105,6 +122,8 @@ def computable(shared: Shared, found: Cost) -> bool:
 def open_here(*, compute: bool = True) -> None:
     """Make a copy of one's own, and compute what is missing of it, or leave that out."""
     held = current()
+    if held is not None and held.readings is not None:
+        _open_readings(held, held.readings)
     if held is None or held.shared is None:
         return
     session = held.shared.session
@@ -125,6 +144,21 @@ def open_here(*, compute: bool = True) -> None:
         follow()
     else:
         _arrive(held, session)
+
+
+def _open_readings(held: Opening, shared: SharedReadings) -> None:
+    """Show the comparison of two models; what is missing is read where the very model is here."""
+    try:
+        found = readings_cost(shared)
+    except TokenScopeError as problem:
+        _set(replace(held, problem=problem))
+        return
+    two_models.open_shared(shared, found)
+    st.session_state[_OPENED] = {*_opened(), str(held.text)}
+    _set(None)
+    st.session_state[_DESTINATION] = Destination(
+        "models", {**on_screen.parameters(shared.view), **two_models.parameters()}
+    )
 
 
 def open_figures() -> None:

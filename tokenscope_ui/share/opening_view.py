@@ -13,18 +13,19 @@ from tokenscope_core.from_file import is_from_file
 from tokenscope_core.share_cost import Cost
 from tokenscope_ui import branch_recompute, problems, progress, runs, sessions
 from tokenscope_ui.branch_words import branches_text
-from tokenscope_ui.formatting import count_text
-from tokenscope_ui.share import on_screen, opening, words
+from tokenscope_ui.share import beginning, on_screen, opening, readings_view, words
 from tokenscope_ui.share.opening import Opening
 
 _POLL_S = 0.3
-_SHOWN_PROMPT = 2_000
 
 
 def show(held: Opening) -> None:
     """Draw it, with the ways on."""
     if held.started:
         st.fragment(_computing, run_every=_POLL_S)()
+        return
+    if held.problem is None and held.readings is not None:
+        readings_view.show(held.readings)
         return
     if held.problem is not None or held.shared is None:
         if held.problem is not None:
@@ -40,7 +41,8 @@ def show(held: Opening) -> None:
     _about(held, held.shared, found)
     _ways_on(held, held.shared, found)
     _branches(held, held.shared.session, found)
-    _beginning(held.shared.session)
+    request = held.shared.session.root.request
+    beginning.draw(request.prompt or "\n".join(message.content for message in request.messages))
 
 
 def say_origin(page: str) -> None:
@@ -140,17 +142,6 @@ def _branches(held: Opening, session: Session, found: Cost) -> None:
         },
         key="shared branches",
     )
-
-
-def _beginning(session: Session) -> None:
-    request = session.root.request
-    prompt = request.prompt or "\n".join(message.content for message in request.messages)
-    if prompt:
-        st.caption("It begins with")
-        more = len(prompt) - _SHOWN_PROMPT
-        st.code(prompt[:_SHOWN_PROMPT], language=None)
-        if more > 0:
-            st.caption(f"and {count_text(more, 'more character')}.")
 
 
 def _computing() -> None:

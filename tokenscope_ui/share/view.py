@@ -17,7 +17,7 @@ from tokenscope_ui.branch_traces import at_hand
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
-from tokenscope_ui.share import bringing, downloads, links, on_screen, opening, words
+from tokenscope_ui.share import bringing, downloads, links, on_screen, opening, readings, words
 from tokenscope_ui.syntax_view.controls import chosen_language
 
 _SHORT = "short link"
@@ -26,10 +26,10 @@ _LARGE_MB = 5
 
 def show() -> None:
     """Draw the page."""
-    session = _in_hand()
-    if session is None:
+    session, compared = _in_hand(), readings.in_hand()
+    if session is None and compared is None:
         _nothing()
-    else:
+    if session is not None:
         view = on_screen.view(session)
         traces = at_hand(session)
         left, right = st.columns([0.5, 0.5], gap="large")
@@ -37,6 +37,8 @@ def show() -> None:
             _links(session, view)
         with right:
             _downloads(session, traces, view)
+    if compared is not None:
+        readings.draw(*compared)
     st.subheader("Open a file")
     bringing.draw()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenscope_core import Session, Shared
 from tokenscope_core.from_file import is_from_file
-from tokenscope_core.share_cost import Cost
+from tokenscope_core.share_cost import Availability, Cost
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
 
@@ -45,10 +45,16 @@ def worst_text(shared: Shared) -> str:
 
 def model_text(shared: Shared, found: Cost) -> str:
     """Whether the model is here."""
-    name = f"“{shared.session.model.name}”"
-    if is_from_file(shared.session.model):
-        return f"The figures of {name} came from a file: nothing can be computed again."
-    match found.availability:
+    model = shared.session.model
+    if is_from_file(model):
+        return f"The figures of “{model.name}” came from a file: nothing can be computed again."
+    return availability_text(model.name, found.availability)
+
+
+def availability_text(model: str, availability: Availability) -> str:
+    """Whether a model is here."""
+    name = f"“{model}”"
+    match availability:
         case "here":
             return f"The model {name} is here, in exactly that version."
         case "other version":
@@ -58,8 +64,8 @@ def model_text(shared: Shared, found: Cost) -> str:
             )
         case "to be downloaded":
             return (
-                f"The model {name} is not on this server. It can be downloaded from the hub, on "
-                "Decode; only then is it known whether it is the same."
+                f"The model {name} is not on this server. It can be downloaded from the hub; only "
+                "then is it known whether it is the same."
             )
         case "not allowed":
             return f"The operator of this server does not offer the model {name}."

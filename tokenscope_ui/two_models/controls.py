@@ -73,7 +73,7 @@ def draw() -> None:
 def submit(*, text: str | None = None) -> None:
     """Score the text with both models; a given one takes the place of that in the box."""
     wanted = st.session_state[TEXT_KEY] if text is None else text
-    refused = prompt_checks.refusal(wanted, generating=False, max_new_tokens=0)
+    refused = prompt_checks.refusal(wanted, generating=False, max_new_tokens=0, examples=False)
     if refused is not None:
         state.refuse(refused)
         return

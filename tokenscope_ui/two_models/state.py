@@ -1,7 +1,8 @@
 """One text scored by two models: both runs started, followed, stopped, and found by their link.
 
 The address holds `a` and `b`: of each side the id of its run while it goes on, then the key of its
-trace. So reload, the back button and a copied address find both again.
+trace; and `span` or `line`, what is looked at more closely. So reload, the back button and a copied
+address find both again.
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from typing import Literal, cast
 
 import streamlit as st
 
-from tokenscope_core import RecordError, Request, TokenScopeError, Trace
+from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
 from tokenscope_core.jobs import JobView, Ticket
+from tokenscope_core.share import ReadingCost, SharedReadings
+from tokenscope_core.share_readings import Reader
+from tokenscope_ui import address
+from tokenscope_ui.address import AddressError
 from tokenscope_ui.server import service, subscriber
 
+Kind = Literal["span", "line"]
 SIDES = ("a", "b")
+_KINDS: tuple[Kind, ...] = ("span", "line")
 _STATE = "two_models"
 # The page Decode may run the same.
 _PURPOSE = "two models"
 _SEEN = "two_models_address_seen"
+_OPENED = "two_models_opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Side:
 class Selection:
     """What is looked at more closely: a span of the comparison by index, or a line by number."""
 
-    kind: Literal["span", "line"]
+    kind: Kind
     number: int
 
 
@@ -87,12 +95,13 @@ def start(models: tuple[str, str], request: Request) -> None:
     follow()
 
 
-def _started(model: str, request: Request) -> Side:
+def _started(model: str | ModelChoice, request: Request) -> Side:
+    name = ModelChoice.of(model).name
     try:
         ticket = service().submit(model, request, subscriber(), purpose=_PURPOSE)
     except TokenScopeError as error:
-        return Side(model, problem=error)
-    return Side(model, ticket.job_id, ticket)
+        return Side(name, problem=error)
+    return Side(name, ticket.job_id, ticket)
 
 
 def stop() -> None:
@@ -106,6 +115,26 @@ def stop() -> None:
 def refuse(problem: TokenScopeError) -> None:
     """Show why a request was not run; what is on screen stays."""
     _set(replace(current(), refused=problem))
+
+
+def open_shared(shared: SharedReadings, found: tuple[ReadingCost, ReadingCost]) -> None:
+    """Show what somebody shared; what is not stored is read by the very model, where it is here."""
+    stop()
+    a, b = (
+        _shared(key, reader, cost, shared.request)
+        for key, reader, cost in zip(shared.keys, shared.readers, found, strict=True)
+    )
+    _set(TwoModels(a, b, lines=current().lines + 1))
+    st.session_state[_OPENED] = True
+    follow()
+
+
+def _shared(key: str, reader: Reader, cost: ReadingCost, request: Request) -> Side:
+    if cost.held:
+        return _found(key)
+    if cost.availability == "here" and cost.model is not None:
+        return _started(cost.model, request)
+    return Side(reader.model.name, problem=_not_here(reader.model.name))
 
 
 def select(selection: Selection | None, *, in_table: bool = False) -> None:
@@ -135,47 +164,86 @@ def _followed(side: Side) -> tuple[Side, JobView | None]:
     return Side(side.model, address, None, view.trace, view.error), None
 
 
+def in_progress() -> dict[str, str]:
+    """What the address calls the runs in progress, by parameter."""
+    sides = zip(SIDES, current().sides, strict=True)
+    return {name: side.address for name, side in sides if side.ticket and side.address}
+
+
 def publish() -> None:
     """Make the address name what is shown; for the page that shows it."""
-    addresses = tuple(side.address for side in current().sides)
+    state = current()
+    addresses = tuple(side.address for side in state.sides)
     st.session_state[_SEEN] = addresses
-    for name, address in zip(SIDES, addresses, strict=True):
-        if address is None:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != address:
-            st.query_params[name] = address
+    # In one step, which going back undoes.
+    address.publish(**dict(zip(SIDES, addresses, strict=True)), **_spelled(state.selected))
+
+
+def parameters() -> dict[str, str]:
+    """The query parameters that name both sides, as far as there is something of them."""
+    sides = zip(SIDES, current().sides, strict=True)
+    return {name: side.address for name, side in sides if side.address}
+
+
+def _spelled(selected: Selection | None) -> dict[str, str | None]:
+    chosen = {} if selected is None else {selected.kind: str(selected.number)}
+    return {kind: chosen.get(kind) for kind in _KINDS}
 
 
 def restore() -> TwoModels | None:
-    """Show what the address names, where a person has changed it; None where it has not."""
+    """Show what the address names, where a person has changed it, or what somebody has shared; None
+    where it is as before."""
     addresses = tuple(st.query_params.get(name) for name in SIDES)
+    if st.session_state.pop(_OPENED, False):
+        _set(replace(current(), selected=_named()))
+        return current()
     if not any(addresses) or addresses == st.session_state.get(_SEEN):
+        return None
+    if current().busy and _SEEN in st.session_state:
+        # Going back would let go of the runs in progress: they stay, and so does their address.
         return None
     st.session_state[_SEEN] = addresses
     a, b = map(_found, addresses)
-    _set(TwoModels(a, b, lines=current().lines + 1))
+    _set(TwoModels(a, b, selected=_named(), lines=current().lines + 1))
     follow()
     return current()
 
 
-def _found(address: str | None) -> Side:
-    if address is None:
+def _named() -> Selection | None:
+    """What the address says is looked at; it may name what the comparison does not have."""
+    for kind in _KINDS:
+        number = st.query_params.get(kind, "")
+        if number.isascii() and number.isdecimal() and len(number) < 8:
+            return Selection(kind, int(number))
+    return None
+
+
+def _found(named: str | None) -> Side:
+    if named is None:
         return Side()
-    ticket = service().attach(address, subscriber(), purpose=_PURPOSE)
+    ticket = service().attach(named, subscriber(), purpose=_PURPOSE)
     if ticket is not None:
-        return Side(str(ticket.view().model), address, ticket)
+        return Side(ticket.view().model.name, named, ticket)
     try:
-        trace = service().store.get(address)
+        trace = service().store.get(named)
     except RecordError as error:
-        return Side(address=address, problem=error)
+        return Side(address=named, problem=AddressError.of(error))
     if trace is None:
-        return Side(address=address, problem=_unknown(address))
-    return Side(trace.model.name, address, trace=trace)
+        return Side(address=named, problem=_unknown(named))
+    return Side(trace.model.name, named, trace=trace)
 
 
-def _unknown(address: str) -> TokenScopeError:
+def _not_here(name: str) -> TokenScopeError:
     return TokenScopeError(
-        asked=f"The address names the run “{address[:12]}”.",
+        asked=f"What the model “{name}” made of a shared text was to be shown.",
+        found="Its trace is not stored here, and neither is exactly that model.",
+        action="Make the model available, or open the link on the server where it was made.",
+    )
+
+
+def _unknown(named: str) -> AddressError:
+    return AddressError(
+        asked=f"The address names the run “{named[:12]}”.",
         found="This server does not hold it: it was made elsewhere, or was evicted from the store.",
         action="Score the text again with both models.",
     )

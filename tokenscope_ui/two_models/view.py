@@ -15,8 +15,9 @@ from tokenscope_core import (
 from tokenscope_core.jobs import JobView
 from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_ui import problems, progress, runs, view_controls
+from tokenscope_ui.address import choices
 from tokenscope_ui.formatting import count_text
-from tokenscope_ui.router import HOME, ROOT
+from tokenscope_ui.router import HOME, ROOT, SHARE_PAGE
 from tokenscope_ui.scales import LogUnit
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.strip_payload import strip_payload
@@ -25,6 +26,7 @@ from tokenscope_ui.two_models.payload import DIFFERENCE, TINTS, compared, span_p
 from tokenscope_ui.two_models.state import Selection, Side, TwoModels
 
 STRIP_KEY = "two_models_strip"
+TINT_KEY = "two_models_tint"
 _STRIP_HEIGHT = 460
 
 
@@ -135,6 +137,7 @@ def _both(a: Trace, b: Trace, shown: TwoModels) -> None:
             on_select=_take_span, height=_STRIP_HEIGHT,
         )  # fmt: skip
         lines.show(comparison, unit)
+        st.page_link(ROOT / SHARE_PAGE, label="Share this comparison", icon=":material/share:")
     with right:
         detail.show(comparison, shown.selected, unit)
 
@@ -146,7 +149,7 @@ def _totals(comparison: ModelComparison) -> None:
     with st.container(horizontal=True, key="figures totals"):
         st.metric("A, bits per byte", _rate(a["bits_per_byte"]))
         st.metric("B, bits per byte", _rate(b["bits_per_byte"]))
-        st.metric(DIFFERENCE, _rate(difference, signed=True))
+        st.metric(f"{DIFFERENCE}, bits per byte", _rate(difference, signed=True))
         st.metric("A, tokens", f"{a['tokens']:,}", help=_per_byte(a["tokens_per_byte"]))
         st.metric("B, tokens", f"{b['tokens']:,}", help=_per_byte(b["tokens_per_byte"]))
         st.metric("bytes", f"{a['bytes']:,}", help="For which both models have a probability.")
@@ -195,10 +198,12 @@ def _notes(comparison: ModelComparison) -> list[str]:
 
 def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        choices.take("tint", TINT_KEY, TINTS)
+        st.session_state.setdefault(TINT_KEY, DIFFERENCE)
         tint = st.segmented_control(
-            "Tint by surprisal of", TINTS, default=DIFFERENCE, key="two_models_tint",
-            required=True, persist_state="session",
-        )  # fmt: skip
+            "Tint by surprisal of", TINTS, key=TINT_KEY, required=True, persist_state="session"
+        )
+        choices.tell("tint", str(tint), DIFFERENCE)
         relative = view_controls.relative(
             what="comparison", over="this one", key="two_models_scale"
         )

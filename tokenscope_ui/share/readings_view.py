@@ -1,0 +1,47 @@
+"""A shared comparison of two models as a visitor first sees it: who read what, what it takes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from tokenscope_core import TokenScopeError
+from tokenscope_core.share import ReadingCost, SharedReadings
+from tokenscope_ui import problems
+from tokenscope_ui.formatting import count_text
+from tokenscope_ui.share import beginning, opening, words
+
+
+def show(shared: SharedReadings) -> None:
+    """Draw it, with the ways on."""
+    try:
+        found = opening.readings_cost(shared)
+    except TokenScopeError as problem:
+        problems.box(problem, title="That cannot be opened", key="problem opening")
+        _leave_button()
+        return
+    st.subheader("A shared comparison of two models")
+    st.text("One text, read by two models. Nothing of it has been computed yet.")
+    with st.container(border=True, key="what opening costs"):
+        for name, reader, cost in zip("AB", shared.readers, found, strict=True):
+            st.text(f"{name}: {_standing(reader.model.name, cost, shared)}")
+    with st.container(horizontal=True, key="opening ways"):
+        if any(cost.computable for cost in found):
+            whole = all(cost.computable for cost in found)
+            st.button(
+                "Open it here" if whole else "Open what is possible",
+                type="primary", on_click=opening.open_here,
+            )  # fmt: skip
+        _leave_button()
+    beginning.draw(shared.request.prompt)
+
+
+def _standing(name: str, cost: ReadingCost, shared: SharedReadings) -> str:
+    if cost.held:
+        return f"what “{name}” made of it is stored here."
+    size = count_text(len(shared.request.prompt.encode("utf-8")), "byte")
+    here = words.availability_text(name, cost.availability)
+    return f"{here} It would read {size}." if cost.availability == "here" else here
+
+
+def _leave_button() -> None:
+    st.button("Do not open it", on_click=opening.close)
