@@ -162,7 +162,15 @@ def test_a_tint_says_what_it_is_relative_to() -> None:
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.5, "50 %"), (0.0123, "1.2 %"), (1e-4, "0.01 %"), (0.0, "0 %"), (1e-9, "<0.001 %")],
+    [
+        (0.5, "50 %"),
+        (0.0996, "10 %"),
+        (0.00996, "1.0 %"),
+        (0.0123, "1.2 %"),
+        (1e-4, "0.01 %"),
+        (0.0, "0 %"),
+        (1e-9, "<0.001 %"),
+    ],
 )
 def test_shares_are_read_in_per_cent(share: float, text: str) -> None:
     assert share_text(share) == text

@@ -31,9 +31,9 @@ class Flow:
     - `mean`: float64 [query part, key part]: of the attention of a token in the first, the share
       that goes to tokens in the second, mean over its rows (and over the heads). Rows sum to 1;
       NaN for a part that has no row.
-    - `uniform`: the same for a head that attends evenly to all keys it may see, on the same rows:
-      what the numbers and places of the tokens alone give. A cell means something as far as it
-      differs from this.
+    - `uniform`: the same for a head that attends evenly to all keys up to the row, on the same
+      rows: what the numbers and places of the tokens alone give. A cell means something as far as
+      it differs from this. Where a layer sees a sliding window only, this is still of all keys.
     - `query_tokens`, `key_tokens`: float64 [G], rows of each part that count, and its tokens that
       can be attended to (masked ones cannot). In parts of tokens where bytes share them out.
     - `layers`, `heads`: which the mean is over. `masked`: positions taken out of every row.

@@ -24,8 +24,9 @@ class HeadOverview:
     - `layers`: the model's layers that have attention and were measured, ascending: L of them.
     - `heads`: H, the most heads of any layer; a layer with fewer is NaN beyond its own.
     - `statistics`: float64 [layer, head] by the names of `head_statistics`; NaN is missing.
-    - `uniform`: what a head that attends evenly to all keys it may see has on this text: the mark
-      to measure each statistic by. NaN where the statistic is missing.
+    - `uniform`: what a head that attends evenly to all keys up to the row has on this text: the
+      mark to measure each statistic by. NaN where the statistic is missing. Where a layer sees a
+      sliding window only, this is still of all keys.
     - `row_counts`: how many rows each statistic is a mean over; 0 where it is missing.
     - `thumbnails`: float16 [layer, head, query, key] of side min(T, 32): the largest weight of the
       cells that each pixel stands for, so that a sink one token wide and a diagonal stay visible;

@@ -27,7 +27,8 @@ from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.strip import mount, picked
 
 MATRIX_KEY, STRIP_KEY = "attention_difference", "attention_difference_strip"
-SAME_BRANCH = "this branch"
+# A list of choices shows no name for None.
+SAME_BRANCH = ""
 _MOST_ROWS, _MOST_KEYS = 40, 8
 _STRIP_HEIGHT = 330
 _ROW, _HEAD = 35, 40
@@ -40,17 +41,17 @@ def branch_tool(session: Session | None, trace: Trace, look: Look) -> None:
     if not others:
         return
     assert session is not None
-    names = {key: session.branch(key).name for key in others}
+    names = {SAME_BRANCH: "this branch"} | {key: session.branch(key).name for key in others}
     controls.select(
-        "B: branch", "branch_b", look.branch_b, [None, *others],
-        lambda key: SAME_BRANCH if key is None else names[key], width=200,
+        "B: branch", "branch_b", look.branch_b or SAME_BRANCH, list(names), names.__getitem__,
+        width=200,
     )  # fmt: skip
 
 
 def branch_b(trace: Trace, look: Look) -> Trace | None:
     """The trace of B: another branch of the tree, or the same text; None where it is not stored."""
     session = sessions.current()
-    if look.branch_b is None or session is None or look.branch_b not in session:
+    if not look.branch_b or session is None or look.branch_b not in session:
         return trace
     return stored(look.branch_b)
 
@@ -211,6 +212,11 @@ def _matrix_row(shown: Shown, query: int) -> Floats | None:
 
 def _keys(trace: Trace, values: Floats, of_a: Floats, of_b: Floats) -> None:
     """The tokens whose share of the row differs most."""
+    if np.isnan(values).all():
+        st.caption(
+            "One of the two rows is not there: not captured, or all of it on the sink masked."
+        )
+        return
     size = np.nan_to_num(np.abs(values))
     order = np.argsort(-size, kind="stable")[:_MOST_KEYS]
     order = order[size[order] > 0]
@@ -230,6 +236,11 @@ def _keys(trace: Trace, values: Floats, of_a: Floats, of_b: Floats) -> None:
             }
         ),
         hide_index=True, key="attention difference keys", height=_HEAD + _ROW * len(order),
+        column_config={
+            "token": st.column_config.TextColumn(width=80),
+            "at": st.column_config.NumberColumn(format="localized", width=48),
+            "line": st.column_config.NumberColumn(format="localized", width=42),
+        },
     )  # fmt: skip
 
 

@@ -145,4 +145,6 @@ def segmented(label: str, name: str, value: object, options: dict[Any, str], **h
 
 
 def _take(name: str) -> None:
-    state.choose(**{name: st.session_state[key_of(name)]})
+    # What stands for no choice has an empty name.
+    chosen = st.session_state[key_of(name)]
+    state.choose(**{name: None if chosen == "" else chosen})

@@ -15,6 +15,7 @@ MOST_PARTS = 40
 _CELL, _MOST_HEIGHT = 30, 900
 _LABEL_WIDTH = 210
 _WRITTEN = 16
+_NUMBER_WIDTH = 38
 # Four times as much, or a quarter: beyond that the colours stay.
 _REACH = 3.0
 
@@ -98,10 +99,15 @@ def flow_chart(table: pd.DataFrame, tint: FlowTint) -> alt.LayerChart:
             else f"datum.share > {0.6 * float(table['share'].max() or 1)}"
         )
         written = alt.Chart(table[table["share"] > 0]).encode(x=x, y=y)
+        columns = int(table["column"].nunique())
         layers.append(
             written.mark_text(fontSize=10).encode(
                 text="share shown:N",
                 color=alt.condition(dark, alt.value("#FFFFFF"), alt.value("#1A1A1A")),
+                # Only the browser knows how wide a cell is.
+                opacity=alt.condition(
+                    f"width >= {_NUMBER_WIDTH * columns}", alt.value(1), alt.value(0)
+                ),
             )
         )
     chart: alt.LayerChart = alt.LayerChart(layer=layers)

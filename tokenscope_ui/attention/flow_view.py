@@ -29,7 +29,6 @@ PARTS: dict[Parts, str] = {
 }
 TINTS: dict[FlowTint, str] = {"ratio": "against even", "share": "share"}
 _NOWHERE = {"function": "(outside of functions)", "unit": "(in no statement)"}
-_LISTED = 300
 _MOST_BYTES = 200 * 10**6
 
 
@@ -38,9 +37,9 @@ def tools(look: Look) -> None:
     controls.segmented("Parts", "parts", look.parts, PARTS)
     controls.segmented(
         "Tint", "tint", look.tint, TINTS,
-        help="Against even: how many times the share that attention spread evenly over all it can "
-        "see would give to the same tokens. A part with many tokens gets much of any attention; "
-        "only what differs from even says something of the head.",
+        help="Against even: how many times the share that attention spread evenly over all that "
+        "came before, beyond a layer’s window too, would give to the same tokens. A part with many "
+        "tokens gets much of any attention; only what differs from even says something.",
     )  # fmt: skip
     controls.switch("Mean over all layers and heads", "whole", look.whole)
 
@@ -60,11 +59,15 @@ def show(trace: Trace, flow: Flow, look: Look) -> None:
     language = LABELS.get(flow.language or "", "Markdown")
     table = flow_table(flow, {"": _NOWHERE.get(flow.by, "(none)")})
     if not len(table):
-        st.info("The text has no such parts.", icon=":material/info:")
+        st.info(
+            "Only the first token, which has nothing to choose from, was read."
+            if len(trace) < 2 or not flow.query_tokens.any()
+            else "The text has no such parts.", icon=":material/info:",
+        )  # fmt: skip
         return
     st.markdown(
         f"**From the part on the left to the part above**, read as {language}: of a token’s "
-        "attention, the share that goes there."
+        "attention, by the row at it, the share that goes there."
     )
     chart_files.draw(
         flow_chart(table, look.tint), key=CHART_KEY,
@@ -92,7 +95,7 @@ def _note(flow: Flow) -> str:
 
 
 def _cells(table: pd.DataFrame) -> None:
-    possible = table[table["even"] > 0].sort_values("ratio", ascending=False).head(_LISTED)
+    possible = table[table["even"] > 0].sort_values("ratio", ascending=False)
     st.dataframe(
         pd.DataFrame(
             {

@@ -15,9 +15,14 @@ from tokenscope_ui.attention.weights import share_text
 from tokenscope_ui.formatting import NOT_AVAILABLE
 
 _CELL, _PICTURE, _FRAME = 34, 62, 6
-_RAMP = ["#FFF5EB", "#FDAE6B", "#E6550D", "#7F2704"]
+# By whether the page is dark: from near its background to what stands out most from it.
+_RAMPS = {
+    False: ["#FFF5EB", "#FDAE6B", "#E6550D", "#7F2704"],
+    True: ["#33261D", "#7A3513", "#E8782A", "#FFE4BE"],
+}
+_SELECTED = {False: "#0072B2", True: "#56B4E9"}
+_ON_PALE, _ON_STRONG = "#1A1A1A", "#FFFFFF"
 _WRITTEN = 14
-_SELECTED = "#0072B2"
 
 
 def number_text(statistic: HeadStatistic, value: float) -> str:
@@ -64,11 +69,11 @@ def head_table(overview: HeadOverview, name: str, *, ascending: bool) -> pd.Data
 
 
 @functools.lru_cache(maxsize=8)
-def picture_addresses(overview: HeadOverview) -> dict[tuple[int, int], str]:
-    """The small picture of each head, by layer and head."""
+def picture_addresses(overview: HeadOverview, *, dark: bool) -> dict[tuple[int, int], str]:
+    """The small picture of each head, by layer and head, for a light or a dark page."""
     drawn = levels(overview.thumbnails)
     return {
-        (layer, head): png_address(drawn[row, head])
+        (layer, head): png_address(drawn[row, head], dark=dark)
         for row, layer in enumerate(overview.layers)
         for head in range(overview.heads)
     }
@@ -82,6 +87,7 @@ def head_chart(
     beyond: pd.Series,
     selected: tuple[int, int] | None,
     pictures: bool,
+    dark: bool = False,
 ) -> alt.LayerChart:
     """The grid; a click picks a head (parameter `pick`, fields `layer` and `head`).
 
@@ -92,6 +98,7 @@ def head_chart(
         beyond: bool, which rows of the table are on the far side of the threshold, and dimmed.
         selected: layer and head that are outlined.
         pictures: whether each cell is the head's small matrix.
+        dark: whether the page is.
     """
     statistic = BY_NAME[name]
     low, high = bounds(overview, statistic)
@@ -104,7 +111,7 @@ def head_chart(
         few=[text.removesuffix(" tokens").removesuffix(" %") for text in table["shown"]],
     )
     if pictures:
-        addresses = picture_addresses(overview)
+        addresses = picture_addresses(overview, dark=dark)
         drawn["picture"] = [addresses[k] for k in zip(table["layer"], table["head"], strict=True)]
     axis = alt.Axis(labelAngle=0, ticks=False, domain=False, labelFontSize=11)
     base = alt.Chart(drawn).encode(
@@ -118,20 +125,23 @@ def head_chart(
     form = {"share": ".0%", "ratio": ".1f", "tokens": ",.0f"}[statistic.unit]
     cells = base.mark_rect(strokeWidth=2.5).encode(
         color=alt.Color(
-            "value:Q", title=None, scale=alt.Scale(range=_RAMP, domain=[low, high], clamp=True),
+            "value:Q", title=None,
+            scale=alt.Scale(range=_RAMPS[dark], domain=[low, high], clamp=True),
             legend=alt.Legend(gradientLength=160, format=form),
         ),
-        stroke=alt.condition("datum.chosen", alt.value(_SELECTED), alt.value("#80808030")),
+        stroke=alt.condition("datum.chosen", alt.value(_SELECTED[dark]), alt.value("#80808030")),
     )  # fmt: skip
     layers: list[alt.Chart] = [cells]
     if pictures:
         side = _PICTURE - 2 * _FRAME
         layers.append(base.mark_image(width=side, height=side).encode(url="picture:N"))
     elif overview.heads <= _WRITTEN:
-        dark = f"isValid(datum.value) && datum.value > {low + 0.5 * (high - low)}"
+        strong = f"isValid(datum.value) && datum.value > {low + 0.5 * (high - low)}"
+        on_strong, on_pale = (_ON_PALE, _ON_STRONG) if dark else (_ON_STRONG, _ON_PALE)
         layers.append(
             base.mark_text(fontSize=10).encode(
-                text="few:N", color=alt.condition(dark, alt.value("#FFFFFF"), alt.value("#1A1A1A"))
+                text="few:N",
+                color=alt.condition(strong, alt.value(on_strong), alt.value(on_pale)),
             )
         )
     # On top of all: what is drawn over a cell would take its clicks.

@@ -61,7 +61,7 @@ def show(overview: HeadOverview | None, look: Look) -> None:
         chart_files.draw(
             head_chart(
                 overview, table, statistic.name, beyond=beyond, selected=selected,
-                pictures=pictures,
+                pictures=pictures, dark=st.context.theme.type == "dark",
             ),
             key=GRID_KEY, name=files.stem("heads", statistic.name), file_width=None,
             on_select=_take_cell, selection_mode="pick", width="content",

@@ -13,8 +13,11 @@ from tokenscope_core.attention.overview import Thumbnails
 from tokenscope_ui.attention.weights import LOG_FLOOR
 
 Levels = npt.NDArray[np.uint8]
-# White, as on paper in both themes, over orange to brown.
-_RAMP = np.array([[255, 255, 255], [253, 174, 97], [214, 72, 17], [96, 20, 16]], dtype=np.float64)
+# From the page's own background to what stands out most from it, over orange.
+_RAMPS = {
+    False: [[255, 255, 255], [253, 174, 97], [214, 72, 17], [96, 20, 16]],
+    True: [[24, 23, 21], [116, 48, 18], [236, 124, 38], [255, 232, 190]],
+}
 
 
 def levels(weights: Thumbnails) -> Levels:
@@ -24,16 +27,16 @@ def levels(weights: Thumbnails) -> Levels:
     return np.asarray(np.nan_to_num(255 * (1 + decades)).round().clip(0, 255), dtype=np.uint8)
 
 
-def png_address(picture: Levels) -> str:
-    """A `data:` address of a picture, uint8 [row, column]: a PNG with a palette (W3C, PNG third
-    edition)."""
+def png_address(picture: Levels, *, dark: bool = False) -> str:
+    """A `data:` address of a picture, uint8 [row, column], for a light or a dark page: a PNG with a
+    palette (W3C, PNG third edition)."""
     height, width = picture.shape
     rows = np.zeros((height, width + 1), dtype=np.uint8)
     rows[:, 1:] = picture
     png = b"\x89PNG\r\n\x1a\n" + b"".join(
         (
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-            _chunk(b"PLTE", _palette()),
+            _chunk(b"PLTE", _palette(dark=dark)),
             _chunk(b"IDAT", zlib.compress(rows.tobytes())),
             _chunk(b"IEND", b""),
         )
@@ -41,9 +44,10 @@ def png_address(picture: Levels) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def _palette() -> bytes:
-    at = np.linspace(0, len(_RAMP) - 1, 256)
-    channels = [np.interp(at, np.arange(len(_RAMP)), _RAMP[:, channel]) for channel in range(3)]
+def _palette(*, dark: bool) -> bytes:
+    ramp = np.array(_RAMPS[dark], dtype=np.float64)
+    at = np.linspace(0, len(ramp) - 1, 256)
+    channels = [np.interp(at, np.arange(len(ramp)), ramp[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=1).round().astype(np.uint8).tobytes()
 
 

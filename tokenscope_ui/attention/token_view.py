@@ -94,10 +94,7 @@ def _panel(trace: Trace, shown: Shown | None, laid: Laid | None, look: Look, pos
     st.markdown(sentence(trace, look, position))
     known = np.nan_to_num(laid.weight)
     if not known.any():
-        st.caption(
-            "No attention at all." if look.direction == "from"
-            else "Nothing that follows attends to it, or nothing follows it."
-        )  # fmt: skip
+        st.caption(_nothing(shown, look))
         return
     if look.direction == "from" and shown.sink_positions:
         st.caption(_sink_words(trace, shown, laid))
@@ -151,13 +148,26 @@ def _no_row(shown: Shown, look: Look, position: int) -> str:
     )
 
 
+def _nothing(shown: Shown, look: Look) -> str:
+    if look.direction == "to":
+        return "Nothing that follows attends to it, or nothing follows it."
+    return (
+        "All of this row is on the sink: nothing is left without it."
+        if shown.masked
+        else "No attention at all."
+    )
+
+
 def _sink_words(trace: Trace, shown: Shown, laid: Laid) -> str:
     assert laid.row is not None
     at = ", ".join(f"{spelled(trace, p)} (position {p:,})" for p in shown.sink_positions)
     mass = share_text(shown.sink_mass_of_row(laid.row))
+    sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
     if shown.masked:
-        return f":material/visibility_off: {mass} of this row sat on the sink {at}, taken out here."
-    return f":material/visibility: {mass} of this row sits on the sink {at}."
+        return (
+            f":material/visibility_off: {mass} of this row sat on the {sinks} {at}, taken out here."
+        )
+    return f":material/visibility: {mass} of this row sits on the {sinks} {at}."
 
 
 def _sources(trace: Trace, table: pd.DataFrame, look: Look, position: int) -> None:
@@ -179,20 +189,21 @@ def _sources(trace: Trace, table: pd.DataFrame, look: Look, position: int) -> No
         key=key, hide_index=True, height=_HEAD + _ROW * len(table),
         on_select=functools.partial(_take_source, key, places), selection_mode="single-cell",
         column_config={
+            "token": st.column_config.TextColumn(width=60),
             "at": st.column_config.NumberColumn(format="localized", width=48),
             "line": st.column_config.NumberColumn(format="localized", width=42),
             "weight": st.column_config.ProgressColumn(
                 "weight, %", format="%.2f", min_value=0.0,
-                max_value=float(100 * max(table["weight"].max(), 1e-9)), width=110,
+                max_value=float(100 * max(table["weight"].max(), 1e-9)), width=94,
             ),
-            "share": st.column_config.TextColumn("sum" if row else "share", width=62),
-            "even": st.column_config.TextColumn("× even", width=66),
+            "share": st.column_config.TextColumn("sum" if row else "share", width=58),
+            "even": st.column_config.TextColumn("× even", width=62),
         },
     )  # fmt: skip
     share = "sum: with the rows above it" if row else "share: of all the weight in this column"
     st.caption(
-        f"The largest first; {share}; × even: against attention spread evenly over what a row can "
-        "see. Click one to select it."
+        f"The {len(table)} largest; {share}; × even: against attention spread evenly over all up "
+        "to the row, beyond a layer’s window too. Click one to select it."
     )
 
 

@@ -167,7 +167,7 @@ def _compare(trace: Trace, look: Look, reader: Reader | None) -> None:
 def _look_b(look: Look, a_layer: Layer, layers: tuple[int, ...]) -> Look:
     """The look of B: until somebody chose, the same head of a neighbouring layer."""
     layer = a_layer if look.layer_b is None else look.layer_b
-    if look.layer_b is None and look.branch_b is None and look.head_b is None:
+    if look.layer_b is None and not look.branch_b and look.head_b is None:
         before = [i for i in layers if isinstance(a_layer, str) or i < a_layer]
         layer = before[-1] if before else layers[min(1, len(layers) - 1)]
     return replace(look, layer=layer, head=look.head if look.head_b is None else look.head_b)

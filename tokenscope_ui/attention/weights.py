@@ -29,9 +29,10 @@ def share_text(share: float) -> str:
     if math.isnan(share):
         return "not available"
     percent = 100 * share
-    if percent >= 10:
+    # What is written with more digits must not round up to one that is written with fewer.
+    if percent >= 9.95:
         return f"{percent:.0f} %"
-    if percent >= 1:
+    if percent >= 0.995:
         return f"{percent:.1f} %"
     return f"{percent:.2g} %" if percent >= 1e-3 else ("<0.001 %" if percent > 0 else "0 %")
 

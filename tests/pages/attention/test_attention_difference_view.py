@@ -38,6 +38,15 @@ def test_the_same_twice_is_said_to_differ_nowhere(page: App, trace: ts.Trace) ->
     assert "every difference is 0" in page.texts
 
 
+def test_without_a_row_on_both_sides_none_are_said_to_be_the_same(
+    page: App, trace: ts.Trace
+) -> None:
+    """The first row is all on the sink, and gone where that is masked."""
+    page.open(run=trace.key, view="compare", layer="1", token="0", question="at", mask="1")
+    settled(page, "One of the two rows is not there")
+    assert "The two rows are the same" not in page.texts
+
+
 def test_two_branches_are_laid_over_each_other(
     page: App, trace: ts.Trace, tiny_folder: str
 ) -> None:
@@ -50,9 +59,17 @@ def test_two_branches_are_laid_over_each_other(
     assert child is not None
     session = ts.Session.start(trace).add(child, parent=trace).select(trace.key)
     service().store.put_session("tree", session.to_bytes())
-    page.open(
-        session="tree", run=trace.key, view="compare", layer="1", branch_b=child.key,
-        token=str(position + 2),
-    )  # fmt: skip
+    # Until somebody chose: another layer of the same branch.
+    page.open(session="tree", run=trace.key, view="compare", layer="1", token=str(position + 2))
+    settled(page, "Orange: B attends more")
+    branch = page.test.selectbox(key="attention_branch_b")
+    assert branch.options[branch.index] == "this branch"
+    assert "**B** · **Layer 0, mean of heads**" in page.texts
+    branch.select(child.key)
+    settled(page, "**B** · **Layer 1, mean of heads**")
+    assert page.test.query_params["branch_b"] == child.key
+    page.test.selectbox(key="attention_branch_b").select("")
+    settled(page, "**B** · **Layer 0, mean of heads**")
+    page.open(branch_b=child.key)
     settled(page, "Orange: B attends more")
     assert "The rows that differ most" in [e.label for e in page.test.expander]

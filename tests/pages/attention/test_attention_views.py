@@ -19,6 +19,7 @@ import tokenscope_core as ts
 from tokenscope_core.attention.flow_sums import flow_in
 from tokenscope_core.attention.head_statistics import HEAD_STATISTICS
 from tokenscope_core.attention.on_demand import head_overview
+from tokenscope_ui.server import service
 
 App = Any
 
@@ -74,6 +75,14 @@ def test_the_flow_is_that_of_the_core(page: App, trace: ts.Trace) -> None:
     named = expected[expected["uniform"] > 0]
     assert len(table) == len(named)
     np.testing.assert_allclose(np.sort(table["share (%)"]), np.sort(100 * named["mean"]), atol=0.05)
+
+
+def test_the_flow_of_a_single_token_says_why_there_is_none(page: App, tiny_folder: str) -> None:
+    request = ts.Request("", max_new_tokens=0)
+    single = service().submit(tiny_folder, request, "someone").wait(60.0).trace
+    assert single is not None
+    page.open(run=single.key, view="flow", layer="1")
+    settled(page, "which has nothing to choose from")
 
 
 @pytest.mark.parametrize("parts", ["statement", "unit", "function"])
