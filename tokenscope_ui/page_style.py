@@ -17,13 +17,20 @@ _STYLE = """
     justify-content: flex-start; padding: 0.1rem 0.4rem; min-height: 0;
   }
   [class*="st-key-figures"] [data-testid="stMetricValue"] { font-size: 1.15rem; }
+  [class*="st-key-code-box"] {
+    padding: 0.55rem 0.8rem; background: color-mix(in srgb, currentColor 4%, transparent);
+  }
+  [class*="st-key-code-box"] [data-testid="stText"] {
+    font: 400 0.84rem/1.5 "Source Code Pro", monospace; tab-size: 4;
+    white-space: pre-wrap; overflow-wrap: anywhere;
+  }
   /* Streamlit stacks columns below 640 px only, and its side bar takes 300 of what there is. */
   @media (max-width: 900px) {
     [data-testid="stMain"] [data-testid="stColumn"] {
       flex: 1 1 100%; width: 100%; min-width: 100%;
     }
   }
-  [class*="st-key-problem"] { background: color-mix(in srgb, var(--st-red-color) 6%, transparent); }
+  [class*="st-key-problem"] { background: color-mix(in srgb, #ff4b4b 6%, transparent); }
 </style>
 """
 

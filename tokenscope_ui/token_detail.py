@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import METRICS, Trace
 from tokenscope_core.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
 from tokenscope_ui import (
     chart_files,
     choices,
+    code_box,
     code_panel,
     code_standing,
     files,
@@ -28,15 +32,30 @@ _FEW_CANDIDATES = 10
 _HEADLINE = ("prob", "surprisal", "entropy", "rank")
 
 
-def show(trace: Trace, selected: int | None, unit: LogUnit) -> None:
-    """Draw the panel."""
+def show(trace: Trace, selected: int | None, unit: LogUnit) -> Callable[[], None]:
+    """Draw the panel, except for what the code has to be parsed for: what is returned draws that,
+    in its place."""
     if selected is None:
-        _summary(trace, unit)
-    else:
-        _token(trace, selected, unit)
+        return functools.partial(_code_of_all, trace, _summary(trace, unit))
+    return functools.partial(_code_at, trace, selected, _token(trace, selected, unit))
 
 
-def _token(trace: Trace, position: int, unit: LogUnit) -> None:
+def _code_of_all(trace: Trace, place: DeltaGenerator) -> None:
+    with place:
+        code_panel.standing(trace, None)
+        code_panel.scopes(trace, None)
+
+
+def _code_at(trace: Trace, position: int, place: DeltaGenerator) -> None:
+    with place:
+        code_panel.standing(trace, position)
+        if not np.isnan(trace.logprob[position]):
+            _candidates(trace, position)
+        code_panel.scopes(trace, position)
+
+
+def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
+    """All that the trace itself says of a token; returns the place for what its code says."""
     token_id = int(trace.token_ids[position])
     data = trace.vocabulary.token_bytes[token_id]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="left"):
@@ -54,7 +73,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
         )  # fmt: skip
         _change_buttons(trace, position)
         st.text(f"Position {position:,} of 0 to {len(trace) - 1:,}", width="content")
-    st.code(visible_text(data), language=None, wrap_lines=True)
+    code_box.show(visible_text(data), key="token")
     source = str(trace.source[position])
     where = (
         "special token, no bytes in the text"
@@ -65,20 +84,18 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> None:
     if np.isnan(trace.logprob[position]):
         reason = missing_reason("logprob", position=position, source=source)
         st.info(f"No figures here: {reason}.", icon=":material/info:")
-        code_panel.standing(trace, position)
     else:
         _figures(trace, position, unit)
         chosen = choices.in_words(trace, position)
         if chosen is not None:
             st.markdown(f":material/casino: {chosen}")
-        code_panel.standing(trace, position)
-        _candidates(trace, position)
-    code_panel.scopes(trace, position)
+    code = st.container()
     st.markdown("**All metrics**")
     st.table(
         _metric_table(trace, position, unit),
         hide_index=True,
     )
+    return code
 
 
 def _figures(trace: Trace, position: int, unit: LogUnit) -> None:
@@ -127,7 +144,8 @@ def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _summary(trace: Trace, unit: LogUnit) -> None:
+def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
+    """The trace in brief; returns the place for what its code says."""
     st.markdown("**The whole trace**")
     st.text(f"Model: {trace.model.name}")
     spans = [("prompt", 0, trace.prompt_length), ("generated", trace.prompt_length, len(trace))]
@@ -138,8 +156,7 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
     if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
         st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.")
     _changes(trace)
-    code_panel.standing(trace, None)
-    code_panel.scopes(trace, None)
+    code = st.container()
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0
     surprisal = trace.surprisal[start:]
     order = np.argsort(-np.nan_to_num(surprisal, nan=-np.inf), kind="stable")
@@ -153,6 +170,7 @@ def _summary(trace: Trace, unit: LogUnit) -> None:
         "Click a token, or click into the code and walk with the arrow keys, to see its figures "
         "and what else the model considered."
     )
+    return code
 
 
 def _changes(trace: Trace) -> None:

@@ -49,28 +49,32 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
             trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
             running=True,
         )  # fmt: skip
-    else:
-        payload = strip_payload(
-            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
-            influence=measured,
-        )  # fmt: skip
-    edges = () if running or selected is None else code_panel.edges(trace, selected)
+        with left:
+            mount(
+                payload, key=STRIP_KEY, selected=selected, on_select=_take_pick,
+                height=_STRIP_HEIGHT,
+            )  # fmt: skip
+        right.caption("Figures for every token as soon as the run has ended or is stopped.")
+        return
+    # What a person clicked for is drawn first, before the code is parsed: the strip shows its
+    # selection by itself. The chart of the whole trace comes last.
+    with right:
+        show_code = token_detail.show(trace, selected, unit)
+    payload = strip_payload(
+        trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
+        influence=measured,
+    )  # fmt: skip
     with left:
         mount(
             payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT,
-            edges=edges,
+            edges=() if selected is None else code_panel.edges(trace, selected),
         )  # fmt: skip
-    if running:
-        right.caption("Figures for every token as soon as the run has ended or is stopped.")
-        return
     note = prompt_checks.reading_note(trace)
     if note is not None:
         left.caption(f":material/info: {note}")
     with left:
         prompt_view.filled_code(trace)
-    # What a person clicked for is drawn first, the chart of the whole trace after it.
-    with right:
-        token_detail.show(trace, selected, unit)
+    show_code()
     with left:
         if selected is not None:
             what_if.show(trace, selected)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from tokenscope_core import METRICS, Comparison
 from tokenscope_core.metric_registry import NATS_PER_BIT
-from tokenscope_ui import chart_files, files
+from tokenscope_ui import chart_files, code_box, files
 from tokenscope_ui.charts import candidate_chart, candidate_table
 from tokenscope_ui.compare import state
 from tokenscope_ui.compare.chart import DIVERGENCES, divergence_text
@@ -83,7 +83,7 @@ def _token(comparison: Comparison, side: Side, row: int) -> None:
         return
     token_id = int(trace.token_ids[position])
     st.markdown(f"**{name}** · position {position:,}")
-    st.code(visible_text(trace.vocabulary.token_bytes[token_id]), language=None, wrap_lines=True)
+    code_box.show(visible_text(trace.vocabulary.token_bytes[token_id]), key=side)
     st.caption(f"{trace.source[position]} · id {token_id:,}")
     table = candidate_table(trace, position, _CANDIDATES)
     if not len(table):

@@ -12,7 +12,7 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.steps import Floats, Ints
-from tokenscope_ui import runs, sessions
+from tokenscope_ui import code_box, runs, sessions
 from tokenscope_ui.choices import code
 from tokenscope_ui.formatting import visible_text
 from tokenscope_ui.router import HOME, ROOT
@@ -37,7 +37,6 @@ from tokenscope_ui.syntax_view.words import (
     part_text,
 )
 
-_CODE_HEIGHT = 180
 _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "part": "Place"}
 
 
@@ -94,8 +93,7 @@ def _code(trace: Trace, start: int, end: int) -> None:
         "utf-8", "replace"
     )
     shown = textwrap.dedent(shown.strip("\r\n"))
-    st.code(shown or visible_text(trace.text_bytes[start:end]), language=None, wrap_lines=True,
-            height=_CODE_HEIGHT if shown.count("\n") > 5 else "content")  # fmt: skip
+    code_box.show(shown or visible_text(trace.text_bytes[start:end]), key="syntax piece")
 
 
 def _close(trace: Trace) -> None:

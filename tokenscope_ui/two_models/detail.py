@@ -11,7 +11,7 @@ from tokenscope_core.metric_registry import missing_reason
 from tokenscope_core.model_comparison import ModelReading
 from tokenscope_core.model_comparison_tables import line_weights
 from tokenscope_core.steps import Ints
-from tokenscope_ui import chart_files, files
+from tokenscope_ui import chart_files, code_box, files
 from tokenscope_ui.charts import candidate_chart, candidate_table
 from tokenscope_ui.formatting import count_text, metric_text, probability_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
@@ -53,7 +53,7 @@ def _span(comparison: ModelComparison, span: int, unit: LogUnit) -> None:
         _step("no", ":material/close:", None, False)
         st.text(f"Span {span:,} of 0 to {last:,}", width="content")
     row = span_frame(comparison).iloc[span]
-    st.code(visible_text(row["text_bytes"]), language=None, wrap_lines=True)
+    code_box.show(visible_text(row["text_bytes"]), key="span")
     st.caption(f"line {row['line']:,} · bytes {row['byte_start']:,} to {row['byte_end']:,}")
     _figures(row, unit)
     reason = missing_side(comparison, span)
@@ -71,7 +71,7 @@ def _line(comparison: ModelComparison, line: int, unit: LogUnit) -> None:
         _step("next", ":material/chevron_right:", Selection("line", line + 1), line == len(lines))
         _step("no", ":material/close:", None, False)
         st.text(f"Line {line:,} of 1 to {len(lines):,}", width="content")
-    st.code(row["text"], language=None, wrap_lines=True)
+    code_box.show(visible_text(row["text"].encode()), key="line")
     st.caption(f"bytes {row['byte_start']:,} to {row['byte_end']:,}")
     _figures(row, unit)
     if row["shared_bytes"]:
