@@ -70,7 +70,7 @@ def test_the_table_is_the_aggregate_of_the_core_in_either_unit(page: App) -> Non
     in_bits = expected["mean"].to_numpy() / NATS_PER_BIT
     np.testing.assert_allclose(table["mean surprisal (bits)"], in_bits)
     np.testing.assert_allclose(table["tokens"], expected["n"])
-    assert set(table["remark"]) == {"thin: under 30"}
+    assert set(table["remark"]) == {"thin"}
     choose(page, unit="nats")
     table = frame(page, "category")
     np.testing.assert_allclose(table["mean surprisal (nats)"], expected["mean"])
@@ -131,7 +131,7 @@ def test_a_text_is_compared_with_its_prompt(page: App) -> None:
     np.testing.assert_allclose(table["difference"], expected["difference"])
     np.testing.assert_allclose(table["difference, 95 % from"], expected["ci_low"])
     # What one side does not have is said to be missing there, and is no zero.
-    assert table.loc["function name", "remark"] == "only in the prompt"
+    assert table.loc["function name", "remark"] == "only there"
     assert np.isnan(table.loc["function name", "mean surprisal (nats)"])
     assert table.loc["comment", "remark"] == "only here"
     assert np.isnan(table.loc["comment", "difference"])

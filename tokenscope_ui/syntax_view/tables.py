@@ -42,6 +42,7 @@ _SPREAD = {
 
 _HELP = {
     "tokens": "One that lies in several parts counts in each with its share of bytes.",
+    "remark": f"{THIN_WORDS.capitalize()} tokens, so that the mean says little.",
     "95 % from": "Bootstrap percentile interval of the mean, from 1,000 resamples of the tokens.",
     "difference": "The mean here less the mean there.",
     "difference, 95 % from": "Bootstrap percentile interval of the difference, from 1,000 "
@@ -63,8 +64,10 @@ def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
                 # The places of nested scopes differ at their ends.
                 look.level, width={"line": 50, "scope": 250}.get(look.level, 132), pinned=True
             ),
-            "remark": st.column_config.TextColumn("remark", width=100),
-            "code": st.column_config.TextColumn("code", width=110),
+            "remark": st.column_config.TextColumn(
+                "remark", width=62 if other is None else 78, help=_HELP["remark"]
+            ),
+            "code": st.column_config.TextColumn("code", width=96),
             "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
             **{
                 name: st.column_config.NumberColumn(
@@ -91,6 +94,8 @@ def part_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataF
             else [label_text(part, look.level) for part in table[look.level].tolist()]
         ),
         "tokens": table["n"].to_numpy(),
+        # Beside what it is said of, and not cut off where the page is narrow.
+        "remark": _remarks(table),
         mean_heading(look): screen["mean"].to_numpy(),
     }  # fmt: skip
     shown |= {heading: screen[name].to_numpy() for name, heading in _INTERVAL.items()}
@@ -100,7 +105,6 @@ def part_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataF
             heading: to_screen(look.metric, table[name].to_numpy(float), look.unit)
             for name, heading in _COMPARED.items()
         }
-    shown["remark"] = _remarks(table, other)
     shown |= {heading: screen[name].to_numpy() for name, heading in _SPREAD.items()}
     shown["bytes"] = table["bytes"].to_numpy()
     if look.level == "line":
@@ -110,10 +114,10 @@ def part_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataF
     return pd.DataFrame(shown)
 
 
-def _remarks(table: pd.DataFrame, other: Other | None) -> list[str]:
-    alone = {"here": "only here", "there": f"only in {other.name}" if other else ""}
+def _remarks(table: pd.DataFrame) -> list[str]:
+    alone = {"here": "only here", "there": "only there"}
     return [
-        alone.get(only, THIN_WORDS if thin else "")
+        alone.get(only, "thin" if thin else "")
         for only, thin in zip(table["only"], table["thin"], strict=True)
     ]
 
@@ -246,7 +250,7 @@ def _number_columns(names: Iterable[str], look: Look) -> dict[str, Any]:
     return {
         name: st.column_config.NumberColumn(
             labels[name],
-            width=104 if "diff" in name else 78,
+            width=84 if "diff" in name else 78,
             format=form.replace("%", "%+") if "diff" in name else form,
             help=_HELP.get(name),
         )

@@ -153,28 +153,25 @@ def _take_node(trace: Trace, look: Look) -> None:
 
 def _findings(trace: Trace, look: Look) -> None:
     errors = error_table(trace, look.language)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown("**What does not parse**")
-        if len(errors):
-            tables.show_findings(trace, errors, look, name="errors")
-            st.caption(
-                f"{count_text(len(errors), 'place')}, as the parser recovered from them: where "
-                "code is only unfinished, its end is listed too."
-            )
-        else:
-            st.caption("Everything parses.")
-    with right:
-        st.markdown("**Names that nothing in sight defines**")
-        if look.language != PYTHON:
-            st.caption("Looked for in Python only.")
-            return
-        names = name_table(trace, prompt=look.prompt)
-        if not len(names):
-            st.caption("None.")
-            return
-        tables.show_findings(trace, names, look, name="names")
+    st.markdown("**What does not parse**")
+    if len(errors):
+        tables.show_findings(trace, errors, look, name="errors")
         st.caption(
-            "Judged by the text alone: a later line or a left out import may define them. "
-            "Underlined in the code."
+            f"{count_text(len(errors), 'place')}, as the parser recovered from them: where "
+            "code is only unfinished, its end is listed too."
         )
+    else:
+        st.caption("Everything parses.")
+    st.markdown("**Names that nothing in sight defines**")
+    if look.language != PYTHON:
+        st.caption("Looked for in Python only.")
+        return
+    names = name_table(trace, prompt=look.prompt)
+    if not len(names):
+        st.caption("None.")
+        return
+    tables.show_findings(trace, names, look, name="names")
+    st.caption(
+        "Judged by the text alone: a later line or a left out import may define them. "
+        "Underlined in the code."
+    )
