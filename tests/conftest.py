@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Several processes share the work file by file; one of them drives the browser."""
     browser = Path(__file__).parent / "browser"
     for item in items:
-        group = "browser" if browser in item.path.parents else str(item.path)
+        group = "browser" if browser in item.path.parents else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
 
 

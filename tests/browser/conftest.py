@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import tiny_models
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -30,6 +31,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the app's server that most tests share: a store and a tiny model."""
+    root = tmp_path_factory.mktemp("home")
+    tiny_models.saved(root / "models" / "tiny")
+    return root
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(home: Path) -> Iterator[str]:
+    """The tiny model that the shared server has; a test that asks for it is given that server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOKENSCOPE_STORE", str(home / "store"))
+        patch.setenv("TOKENSCOPE_MODELS", str(home / "models"))
+        yield str(home / "models" / "tiny")
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +120,7 @@ def open_app(context: BrowserContext, app_server: Callable[[Path], AppServer]) -
     def open_page(script: Path, address: str = "", color_scheme: str = "light") -> Page:
         page = context.new_page()
         page.emulate_media(color_scheme="dark" if color_scheme == "dark" else "light")
-        page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
+        page.on("pageerror", lambda error: problems.append(f"exception: {error.stack or error}"))
         page.on("console", note)
         page.goto(f"{app_server(script).url}/{address}")
         return page

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny_models
 from playwright.sync_api import Locator, Page, expect
 
 import tokenscope_core as ts
@@ -23,20 +22,13 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ts.Trace]:
+def trace(tiny_folder: str) -> ts.Trace:
     """A scored text of a model that the server has, in the server's store."""
-    root = tmp_path_factory.mktemp("attention")
-    folder = root / "models" / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOKENSCOPE_STORE", str(root / "store"))
-        patch.setenv("TOKENSCOPE_MODELS", str(root / "models"))
-        trace = ts.score(ts.load_model(str(folder)), CODE)
-        store = ts.Store()
-        store.put(trace)
-        store.close()
-        yield trace
+    trace = ts.score(ts.load_model(tiny_folder), CODE)
+    store = ts.Store()
+    store.put(trace)
+    store.close()
+    return trace
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import tiny_models
 from playwright.sync_api import Locator, Page, expect
 
 import tokenscope_core as ts
@@ -21,30 +20,22 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ts.Store]:
+def kept(tiny_folder: str) -> Iterator[ts.Store]:
     """The server's store, with a run, a branch at 20, one at 12, and one of that at 16."""
-    root_folder = tmp_path_factory.mktemp("branches")
-    folder = root_folder / "models" / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOKENSCOPE_STORE", str(root_folder / "store"))
-        patch.setenv("TOKENSCOPE_MODELS", str(root_folder / "models"))
-        store = ts.Store()
-        lm = ts.load_model(str(folder))
-        root = ts.generate(lm, Request("def f(a):\n", 24, Sampling(1.0, seed=2)))
-        late = ts.fork(lm, root, 20, token_id=70)
-        early = ts.fork(lm, root, 12, token_id=80)
-        deeper = ts.fork(lm, early, 16, token_id=90)
-        session = Session.start(root).add(late, early, parent=root).add(deeper, parent=early)
-        session = session.rename(late.key, "late").rename(early.key, "early")
-        session = session.rename(deeper.key, "deeper").select(root.key).without_history()
-        for trace in (root, late, early, deeper):
-            store.put(trace)
-        for name in ("walk", "clicks", "changes", "tabs", "code"):
-            store.put_session(name, session.to_bytes())
-        yield store
-        store.close()
+    store, lm = ts.Store(), ts.load_model(tiny_folder)
+    root = ts.generate(lm, Request("def f(a):\n", 24, Sampling(1.0, seed=2)))
+    late = ts.fork(lm, root, 20, token_id=70)
+    early = ts.fork(lm, root, 12, token_id=80)
+    deeper = ts.fork(lm, early, 16, token_id=90)
+    session = Session.start(root).add(late, early, parent=root).add(deeper, parent=early)
+    session = session.rename(late.key, "late").rename(early.key, "early")
+    session = session.rename(deeper.key, "deeper").select(root.key).without_history()
+    for trace in (root, late, early, deeper):
+        store.put(trace)
+    for name in ("walk", "clicks", "changes", "tabs", "code"):
+        store.put_session(name, session.to_bytes())
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,7 @@ LOAD_MS = 90_000
 
 Open = Callable[..., Page]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOKENSCOPE_STORE", str(tmp_path_factory.mktemp("branching")))
-        yield
+pytestmark = pytest.mark.usefixtures("tiny_folder")
 
 
 def tokens(page: Page) -> Locator:

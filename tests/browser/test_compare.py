@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny_models
 from playwright.sync_api import Locator, Page, expect
 
 import tokenscope_core as ts
@@ -20,34 +19,24 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def branches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ts.Trace, ts.Trace]]:
+def branches(tiny_folder: str) -> tuple[ts.Trace, ts.Trace]:
     """A run and a branch of it, in the server's store, with something put in before the end."""
-    root_folder = tmp_path_factory.mktemp("compare")
-    folder = root_folder / "models" / "tiny"
-    tiny_models.model("llama").save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOKENSCOPE_STORE", str(root_folder / "store"))
-        patch.setenv("TOKENSCOPE_MODELS", str(root_folder / "models"))
-        lm = ts.load_model(str(folder))
-        root = ts.score(
-            lm, "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
-        )
-        position = len(root) - 12
-        child = ts.fork(
-            lm, root, position, text=NASTY, removed=0, kept=len(root) - position, max_new_tokens=0
-        )
-        store = ts.Store()
-        for trace in (root, child):
-            store.put(trace)
-        store.put_session("tree", ts.Session.start(root).add(child, parent=root).to_bytes())
-        store.close()
-        yield root, child
+    lm = ts.load_model(tiny_folder)
+    root = ts.score(lm, "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n")
+    position = len(root) - 12
+    child = ts.fork(
+        lm, root, position, text=NASTY, removed=0, kept=len(root) - position, max_new_tokens=0
+    )
+    store = ts.Store()
+    for trace in (root, child):
+        store.put(trace)
+    store.put_session("tree", ts.Session.start(root).add(child, parent=root).to_bytes())
+    store.close()
+    return root, child
 
 
 @pytest.fixture
 def page(open_app: Open) -> Page:
-    # A cold deep link: the first thing this server sees.
     page = open_app(APP, "compare?session=tree")
     expect(strip(page, "B").locator(".selected").first).to_be_visible(timeout=LOAD_MS)
     return page

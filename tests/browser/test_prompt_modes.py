@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,7 @@ HOSTILE = (
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOKENSCOPE_STORE", str(tmp_path_factory.mktemp("store")))
-        yield
+pytestmark = pytest.mark.usefixtures("tiny_folder")
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.oidc_provider import Provider
 from browser.server import ROOT, AppServer, free_port
 
 LOAD_MS = 60_000
+
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,41 @@ def server(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iter
         server.close()
 
 
-def visit(browser: Browser, server: AppServer, path: str = "") -> Page:
+@pytest.fixture(scope="module")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser profile for all visits, so that Streamlit's scripts are fetched once."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(profile: BrowserContext, server: AppServer) -> Iterator[Visit]:
+    """Opens an address as somebody who is not signed in."""
+
+    def open_page(address: str = "") -> Page:
+        profile.clear_cookies()
+        page = profile.new_page()
+        page.goto(address if "://" in address else f"{server.url}/{address}")
+        return page
+
+    yield open_page
+    for page in profile.pages:
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def ada(browser: Browser, server: AppServer, provider: Provider) -> Iterator[Page]:
+    """A browser of Ada's, who has signed in and made something."""
+    provider.person = "ada"
     page = browser.new_context().new_page()
-    page.goto(f"{server.url}/{path}")
-    return page
+    page.goto(server.url)
+    sign_in(page)
+    expect(page.get_by_text("Signed in as ada@example.org")).to_be_visible()
+    generate(page)
+    expect(page).to_have_url(re.compile("session="))
+    yield page
+    page.context.close()
 
 
 def sign_in(page: Page) -> None:
@@ -64,94 +97,70 @@ def session_named(page: Page) -> str:
 
 
 @pytest.mark.parametrize("path", ["", "branches", "metrics", "decode?run=abc"])
-def test_nothing_is_shown_before_signing_in(browser: Browser, server: AppServer, path: str) -> None:
-    page = visit(browser, server, path)
+def test_nothing_is_shown_before_signing_in(visit: Visit, path: str) -> None:
+    page = visit(path)
     expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
     assert page.get_by_role("textbox").count() == 0
     assert page.get_by_role("button", name="Generate").count() == 0
-    page.context.close()
 
 
 def test_what_a_person_made_is_found_again_and_by_nobody_else(
-    browser: Browser, server: AppServer, provider: Provider
+    visit: Visit, provider: Provider, ada: Page
 ) -> None:
-    provider.person = "ada"
-    ada = visit(browser, server)
-    sign_in(ada)
-    expect(ada.get_by_text("Signed in as ada@example.org")).to_be_visible()
-    generate(ada)
-    expect(ada).to_have_url(re.compile("session="))
-    address = ada.url.removeprefix(server.url + "/")
-
+    address = ada.url
     provider.person = "eve"
-    eve = visit(browser, server)
+    eve = visit()
     sign_in(eve)
-    eve.goto(f"{server.url}/{address}")
+    eve.goto(address)
     expect(eve.get_by_text("does not hold it for you")).to_be_visible(timeout=LOAD_MS)
 
     provider.person = "ada"
-    elsewhere = visit(browser, server)
+    elsewhere = visit()
     sign_in(elsewhere)
-    elsewhere.goto(f"{server.url}/{address}")
+    elsewhere.goto(address)
     expect(elsewhere.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
-    for page in (ada, eve, elsewhere):
-        page.context.close()
 
 
-def test_signing_out_shows_nothing_more(
-    browser: Browser, server: AppServer, provider: Provider
-) -> None:
+def test_signing_out_shows_nothing_more(visit: Visit, provider: Provider) -> None:
     provider.person = "ada"
-    page = visit(browser, server)
+    page = visit()
     sign_in(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
-    page.context.close()
 
 
 def test_a_link_that_needs_signing_in_leads_to_what_it_names(
-    browser: Browser, server: AppServer, provider: Provider
+    visit: Visit, provider: Provider, ada: Page
 ) -> None:
     provider.person = "ada"
-    page = visit(browser, server)
+    page = visit(ada.url)
     sign_in(page)
-    generate(page)
-    address = page.url.removeprefix(server.url + "/")
-    later = visit(browser, server, address)
-    sign_in(later)
-    expect(later.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
-    for each in (page, later):
-        each.context.close()
+    expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
 
 
 @pytest.mark.parametrize("label", ["Short link", "Link to this session"])
 def test_a_shared_link_opens_for_another_person_as_a_copy_of_their_own(
-    browser: Browser, server: AppServer, provider: Provider, label: str
+    visit: Visit, provider: Provider, ada: Page, label: str
 ) -> None:
-    provider.person = "ada"
-    ada = visit(browser, server)
-    sign_in(ada)
-    generate(ada)
-    tokens = text_of_strip(ada)
-    ada.get_by_test_id("stSidebarNav").get_by_role("link", name="Share", exact=True).click()
+    page = ada.context.new_page()
+    page.goto(ada.url)
+    tokens = text_of_strip(page)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Share", exact=True).click()
     if label == "Short link":
-        ada.get_by_role("button", name="Make a short link").click(timeout=LOAD_MS)
-    field = ada.get_by_label(label, exact=True)
+        page.get_by_role("button", name="Make a short link").click(timeout=LOAD_MS)
+    field = page.get_by_label(label, exact=True)
     expect(field).to_be_visible(timeout=LOAD_MS)
-    link = field.input_value()
 
     provider.person = "eve"
-    eve = browser.new_context().new_page()
-    eve.goto(link)
+    eve = visit(field.input_value())
     expect(eve.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
     assert eve.locator(".strip").count() == 0
     sign_in(eve)
     expect(eve.get_by_text("Signed in as eve@example.org")).to_be_visible()
     assert text_of_strip(eve) == tokens
     expect(eve).to_have_url(re.compile("session="))
-    assert session_named(eve) != session_named(ada)
+    assert session_named(eve) != session_named(page)
 
-    ada.goto(eve.url)
-    expect(ada.get_by_text("does not hold it for you")).to_be_visible(timeout=LOAD_MS)
-    for page in (ada, eve):
-        page.context.close()
+    page.goto(eve.url)
+    expect(page.get_by_text("does not hold it for you")).to_be_visible(timeout=LOAD_MS)
+    page.close()

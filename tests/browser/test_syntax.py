@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,23 +25,19 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ts.Trace]:
-    """A trace in the server's store."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOKENSCOPE_STORE", str(tmp_path_factory.mktemp("syntax") / "store"))
-        pieces = words(CODE)
-        trace = trace_of(
-            pieces, prompt=len(words(PROMPT)), candidates=[[piece] for piece in pieces]
-        )
-        store = ts.Store()
-        store.put(trace)
-        store.close()
-        yield trace
+def trace(tiny_folder: str) -> ts.Trace:
+    """A trace in the store of the server."""
+    assert tiny_folder
+    pieces = words(CODE)
+    trace = trace_of(pieces, prompt=len(words(PROMPT)), candidates=[[piece] for piece in pieces])
+    store = ts.Store()
+    store.put(trace)
+    store.close()
+    return trace
 
 
 @pytest.fixture
 def page(open_app: Open, trace: ts.Trace) -> Page:
-    # A cold deep link: the first thing this server sees.
     page = open_app(APP, f"syntax?run={trace.key}")
     expect(page.get_by_text("Names that nothing in sight defines")).to_be_visible(timeout=LOAD_MS)
     return page

@@ -180,9 +180,9 @@ def edges_of(selected: int | None) -> tuple[int, ...]:
     return () if selected is None else (selected - 2, selected + 3)
 
 
-@st.fragment(run_every=0.2)
+@st.fragment(run_every=0.15)
 def streaming() -> None:
-    st.session_state.grown = min(st.session_state.get("grown", 0) + 7, 280)
+    st.session_state.grown = min(st.session_state.get("grown", 0) + 10, 280)
     running = st.session_state.grown < 280
     shown = payload("code", st.session_state.grown, "surprisal", False, running)
     chosen = strip.mount(shown, key="strip", height=260)
