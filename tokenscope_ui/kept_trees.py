@@ -10,7 +10,7 @@ import streamlit as st
 
 from tokenscope_core import RecordError, Session, StoreFullError, TokenScopeError
 from tokenscope_core.memory_need import size_text
-from tokenscope_ui import branch_actions, problems, runs, sessions
+from tokenscope_ui import branch_actions, own_store, problems, runs, sessions, visitors
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.server import service
@@ -90,7 +90,7 @@ def notice(*, branches: Path, share: Path) -> None:
 
 def _usage_text() -> str:
     try:
-        used = sessions.usage()
+        used = own_store.usage()
     except RecordError as problem:
         return str(problem)
     bounds = service().store.keeping
@@ -100,7 +100,7 @@ def _usage_text() -> str:
     number = f"{used.records:,}"
     if bounds.records_per_visitor is not None:
         number += f" of {bounds.records_per_visitor:,}"
-    whose = "by you" if sessions.has_owner() else "in this visit"
+    whose = "by you" if visitors.owner() else "in this visit"
     return f"Kept {whose}: {number} sessions, short links and imports; {size}."
 
 
@@ -128,7 +128,7 @@ def _delete() -> None:
 
 def _sizes() -> dict[str, int]:
     try:
-        return sessions.sizes()
+        return own_store.sizes()
     except RecordError:
         return {}
 
@@ -152,7 +152,7 @@ def _labels(sizes: Mapping[str, int]) -> dict[str, str]:
 def _label(name: str) -> str | None:
     """A tree in a few words; None where it cannot be opened."""
     try:
-        blob = sessions.kept(name)
+        blob = own_store.get(name)
         return None if blob is None else f"{_summary(Session.from_bytes(blob))} · {name[:4]}"
     except RecordError:
         return None

@@ -18,9 +18,8 @@ import streamlit as st
 
 from tokenscope_core import RecordError, Session, TokenScopeError, Trace
 from tokenscope_core.from_file import is_from_file
-from tokenscope_core.store_kept import Kept
 from tokenscope_ui import address as page_address
-from tokenscope_ui import imported, visitors
+from tokenscope_ui import imported, own_store
 from tokenscope_ui.server import service
 
 SESSION_PARAMETER = "session"
@@ -59,34 +58,8 @@ def earlier() -> tuple[str, ...]:
     """The names of the trees worked on before, latest first: by a signed-in person at any time,
     else in this browser session."""
     if _EARLIER not in st.session_state:
-        st.session_state[_EARLIER] = _owned()
+        st.session_state[_EARLIER] = own_store.names()
     return cast("tuple[str, ...]", st.session_state[_EARLIER])
-
-
-def kept(name: str) -> bytes | None:
-    """A tree as the store keeps it for this visitor; None where it holds none of that name.
-
-    Raises:
-        RecordError: the store cannot be read.
-    """
-    return service().store.get_session(_place(name))
-
-
-def _place(name: str) -> str:
-    """Where the store keeps a tree: what has an owner is found by nobody else."""
-    owner = visitors.owner()
-    return name if owner is None else f"{owner}/{name}"
-
-
-def _owned() -> tuple[str, ...]:
-    owner = visitors.owner()
-    if owner is None:
-        return ()
-    try:
-        places = service().store.session_names(f"{owner}/")
-    except RecordError:
-        return ()
-    return tuple(place.removeprefix(f"{owner}/") for place in reversed(places))
 
 
 def take(traces: Sequence[Trace], parent: Trace | None) -> None:
@@ -143,7 +116,7 @@ def _select_in_newest(held: SessionState, session: Session) -> tuple[SessionStat
     """Merely turning to a branch is no reason for a copy: where another tab has changed the tree,
     this one takes over the change."""
     try:
-        blob = kept(held.name)
+        blob = own_store.get(held.name)
         if blob is None or blob == held.kept:
             return held, session
         newest = Session.from_bytes(blob)
@@ -160,7 +133,7 @@ def open_named(name: str) -> Session | None:
     Raises:
         RecordError: it is damaged, or of an unknown version.
     """
-    blob = kept(name)
+    blob = own_store.get(name)
     if blob is None:
         return None
     session = Session.from_bytes(blob)
@@ -218,7 +191,7 @@ def attach(name: str, blob: bytes) -> None:
     """
     held = state()
     assert held is not None, "there is a tree in hand"
-    service().store.put_part(_place(held.name), name, blob, owner=visitors.account())
+    own_store.put_part(held.name, name, blob)
 
 
 def keep_again() -> None:
@@ -228,37 +201,13 @@ def keep_again() -> None:
         _set(_keep(held))
 
 
-def has_owner() -> bool:
-    """Whether what is kept is kept under the name of a signed-in person."""
-    return visitors.owner() is not None
-
-
-def usage() -> Kept:
-    """How much is kept that counts for this visitor.
-
-    Raises:
-        RecordError: the store cannot be read.
-    """
-    return service().store.kept_for(visitors.account())
-
-
-def sizes() -> dict[str, int]:
-    """The bytes of each tree that counts for this visitor, with what belongs to it.
-
-    Raises:
-        RecordError: the store cannot be read.
-    """
-    found = service().store.kept_sessions(visitors.account())
-    return {session.name.rpartition("/")[2]: session.bytes for session in found}
-
-
 def delete(name: str) -> None:
     """Delete a tree for good, with its short links and imported figures.
 
     Raises:
         RecordError: the store cannot be written.
     """
-    service().store.delete_session(_place(name))
+    own_store.delete(name)
     st.session_state[_EARLIER] = tuple(other for other in earlier() if other != name)
     held = state()
     if held is not None and held.name == name:
@@ -281,14 +230,10 @@ def _keep(held: SessionState) -> SessionState:
     """Put the tree into the store, under a new name where another tab has changed it."""
     try:
         blob = held.session.to_bytes()
-        if held.kept is not None and kept(held.name) != held.kept:
+        if held.kept is not None and own_store.get(held.name) != held.kept:
             held = replace(held, name=uuid.uuid4().hex, kept=None, copied=True)
-        service().store.put_session(
-            _place(held.name),
-            blob,
-            owner=visitors.account(),
-            parts=_brought(held.session) if held.kept is None else {},
-        )
+        parts = _brought(held.session) if held.kept is None else {}
+        own_store.put(held.name, blob, parts)
     except TokenScopeError as problem:
         return replace(held, problem=problem)
     return replace(held, kept=blob, problem=None)
