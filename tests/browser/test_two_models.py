@@ -33,7 +33,9 @@ def test_code_lines_and_link_of_a_comparison(open_app: Open, tiny_folder: str) -
     span = code.locator("[data-i]").filter(has_text="from").first
     span.click()
     expect(page.get_by_text(re.compile(r"^Span \d+ of 0 to "))).to_be_visible()
-    span.hover()  # what is drawn beside it may have moved it
+    # What is drawn beside the code may have moved it away from under the pointer.
+    code.locator("[data-i]").first.hover()
+    span.hover()
     expect(page.get_by_role("tooltip")).to_contain_text(re.compile(r"span \d+"))
     # The shipped model's candidates before it hold `if`, which a chart has stumbled over.
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
