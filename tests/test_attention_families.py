@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
+from tokenscope_core.attention.windows import window_in
 
 # Longer than every window and block of the families.
 TEXT = "def add(a, b):\n    return a + b\n" * 2
@@ -126,6 +127,21 @@ def test_a_window_leaves_older_keys_at_zero() -> None:
     too_old = np.tril(np.ones(weights.shape[-2:], dtype=bool), -7)
     assert too_old.any()
     assert not weights[..., too_old].any()
+
+
+def test_a_window_is_told_from_what_rows_attend_to() -> None:
+    lm = tiny_models.language_model("gemma3")
+    found = ts.attention(lm, lm.encode("for i in range(10):\n    print(i)\n" * 2))
+    assert [window_in(found, layer) for layer in found.layers] == [7, None]
+
+
+def test_a_short_text_and_faint_attention_are_no_window() -> None:
+    lm = tiny_models.language_model("gemma3")
+    assert window_in(ts.attention(lm, lm.encode("x = 1")), 0) is None
+    faded = np.tril(np.ones((40, 40), dtype=np.float32))
+    for row in range(10, 40):  # a weight too small to be kept, here and there
+        faded[row, : row // 2 - 4] = 0.0
+    assert window_in(ts.AttentionMap(faded[None, None], (0,), (0,), np.arange(40)), 0) is None
 
 
 def test_learned_sinks_leave_less_than_one_to_the_keys() -> None:

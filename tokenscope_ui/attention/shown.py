@@ -8,6 +8,7 @@ import numpy as np
 
 from tokenscope_core.attention.maps import AttentionMap, Rollout, Weights
 from tokenscope_core.attention.sinks import sinks_in, without
+from tokenscope_core.attention.windows import window_in
 from tokenscope_core.steps import Floats, Ints
 from tokenscope_ui.attention.look import Head
 from tokenscope_ui.attention.memory import remembering
@@ -30,6 +31,7 @@ class Shown:
     - `sink_positions`: where the heads of the layer park their attention; the first token always.
     - `sink_mass`: float64 [query], what each row puts there with nothing masked, mean over the
       heads that were folded: the largest weights of several heads do not make up a row.
+    - `window`: how many tokens a row sees at most, as `windows.window_in` finds it.
     """
 
     matrix: Weights
@@ -37,6 +39,7 @@ class Shown:
     sink_positions: tuple[int, ...]
     sink_mass: Floats
     masked: bool
+    window: int | None = None
 
     @property
     def taken_out(self) -> tuple[int, ...]:
@@ -68,7 +71,7 @@ def shown(captured: AttentionMap, layer: int, head: Head, *, mask: bool) -> Show
     at = list(positions)
     mass = heads.weights[0][:, :, at].sum(axis=2, dtype=np.float64).mean(axis=0)
     matrix = _without(heads, at, head) if mask else _folded(heads.weights[0], head)
-    return Shown(matrix, captured.queries, positions, mass, mask)
+    return Shown(matrix, captured.queries, positions, mass, mask, window_in(captured, layer))
 
 
 @remembering(_MOST_BYTES)

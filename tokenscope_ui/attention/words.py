@@ -33,6 +33,8 @@ def status(trace: Trace, shown: Shown, look: Look, layer: Layer) -> str:
     """What is shown and where the sink is, as Markdown."""
     name = matrix_name(layer, look.head).capitalize()
     what = "attention after all layers" if layer == ROLLOUT else WEIGHTINGS[look.weighting]
+    if shown.window is not None:
+        what += f" · sees the last {count_text(shown.window, 'token')} only"
     at = ", ".join(f"{spelled(trace, p)} at {p:,}" for p in shown.sink_positions)
     sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
     if not np.isfinite(shown.mean_sink_mass):
