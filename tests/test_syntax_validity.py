@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import time
 import warnings
 from pathlib import Path
 
@@ -198,7 +199,15 @@ def test_brackets_that_stay_open_cost_no_more_each_the_more_there_are(
         assert broke.position == len(tokens) - 1
         return sum(read)
 
-    assert bytes_read(8_000) < 6 * bytes_read(2_000)
+    assert bytes_read(4_000) < 6 * bytes_read(1_000)
+
+
+@pytest.mark.parametrize("word", [b"a1" * 12_000, b"1" * 24_000])
+def test_a_word_longer_than_any_is_judged_at_once(word: bytes) -> None:
+    trace = trace_of([b"x", b" = ", word, b" )"], candidates=[[]] * 3 + [[b"\n", b" )"]])
+    began = time.process_time()
+    assert breaking_candidates(trace, 3, "python")[1] in (True, None)
+    assert time.process_time() - began < 3, "half a minute where each letter begins a search"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tokenscope_core.syntax.languages import Grammar
 
 # What can follow where a number, an escape or a character has only begun.
 _NUMBER = re.compile(rb"[0-9][0-9a-zA-Z_.]*[-+]?$")
 _ESCAPE = re.compile(rb"\\[xuUN0-9]?\{?[0-9a-fA-F]*$")
+# Longer than any of these that matter: each would be looked for from every byte of a longer word.
+_TAIL = 64
 # What a string, a comment or the like may begin with; a here-document begins after its line.
 _OPENING = re.compile(rb"[^\w \t()\[\]{},.;:=+]", re.ASCII)
 _STRING_PREFIX = re.compile(rb"(?<!\w)[bcflrtuBFLRTU8]{1,3}$")
@@ -30,6 +33,7 @@ class Endings:
 
         Where nothing can have opened a string or comment (not `quoted`), none is closed.
         """
+        text = text[-_TAIL:]
         yield b""
         fills = _half_character(text)
         yield from fills
@@ -93,7 +97,8 @@ def closers_of(brackets: bytes, piece: bytes) -> bytes:
     return brackets
 
 
-def _token_endings(grammar: Grammar) -> dict[bytes, list[bytes]]:
+@functools.lru_cache(maxsize=32)
+def _token_endings(grammar: Grammar) -> Mapping[bytes, Sequence[bytes]]:
     """What is left of each fixed token after each way to begin it."""
     endings: dict[bytes, list[bytes]] = {}
     kinds = zip(grammar.kind_names, grammar.kind_is_named, strict=True)
