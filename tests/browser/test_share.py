@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,12 @@ def test_a_copied_link_shows_the_same_tokens_on_a_server_with_another_store(
     expect(other.get_by_text("2 of its 2 branches must be computed here")).to_be_visible(
         timeout=LOAD_MS
     )
+    # What the link alone says of the tree, before anything is computed.
+    lanes = other.get_by_role("treeitem")
+    expect(lanes).to_have_count(2)
+    expect(lanes.nth(1)).to_have_accessible_name(re.compile("leaves at position 12.*to compute"))
+    lanes.nth(0).click()
+    expect(other.get_by_text("the first run")).to_be_visible()
     other.get_by_role("button", name="Open it here").click()
     assert text_of_strip(other) == tokens
     assert "share=" not in other.url

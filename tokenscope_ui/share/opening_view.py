@@ -5,18 +5,21 @@ Names, notes and prompts are somebody else's: they are drawn as plain text.
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError
 from tokenscope_core.from_file import is_from_file
 from tokenscope_core.share_cost import Cost
-from tokenscope_ui import branch_recompute, problems, progress, runs, sessions
+from tokenscope_ui import branch_recompute, problems, progress, runs, sessions, tree
+from tokenscope_ui.branch_traces import at_hand, figures
 from tokenscope_ui.branch_words import branches_text
+from tokenscope_ui.formatting import count_text
 from tokenscope_ui.share import beginning, on_screen, opening, readings_view, words
 from tokenscope_ui.share.opening import Opening
+from tokenscope_ui.tree import lanes
 
 _POLL_S = 0.3
+_TREE_KEY, _TREE_HEIGHT = "shared tree", 420
 
 
 def show(held: Opening) -> None:
@@ -109,39 +112,27 @@ def _leave_button() -> None:
 
 
 def _branches(held: Opening, session: Session, found: Cost) -> None:
-    def standing(key: str) -> str:
-        if key in found.held:
-            return "stored here"
-        return "in the file" if key in held.figures else "to be computed"
-
-    rows = []
-    for key in session.walk():
-        branch, depth = session.branch(key), len(session.path_to(key)) - 1
-        rows.append(
-            {
-                "shown": "▸" if key == session.current else "",
-                "branch": "\u2003" * depth + branch.name,
-                "origin": words.origin_text(session, key),
-                "standing": standing(key),
-                "new": branch.request.max_new_tokens,
-                "note": branch.note,
-            }
-        )
-    text = st.column_config.TextColumn
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        height=min(420, 38 + 35 * len(rows)),
-        column_config={
-            "shown": text("", width=20, help="The branch that is shown first."),
-            "branch": text("branch", width="medium"),
-            "origin": text("where it comes from", width="medium"),
-            "standing": text("its trace", width="small"),
-            "new": st.column_config.NumberColumn("new tokens", width="small", help="At most."),
-            "note": text("note", width="medium"),
-        },
-        key="shared branches",
+    """The tree as on Branches, as far as its traces are at hand; the recipes alone say the rest."""
+    traces = {**held.figures, **at_hand(session)}
+    picked = tree.picked(_TREE_KEY) or ""
+    chosen = session.branch(picked if picked in session else session.current)
+    tree.mount(
+        lanes.encode(session, figures(session, traces), traces, "bits", absent="to compute"),
+        key=_TREE_KEY, selected=chosen.key, on_select=lambda: None, height=_TREE_HEIGHT,
+    )  # fmt: skip
+    st.caption(
+        "A lane begins where its branch leaves the one it grew on. Dashed: to be computed, its "
+        "length is not known before."
     )
+    with st.container(border=True, key="shared branch"):
+        shown = "; shown first" if chosen.key == session.current else ""
+        st.text(f"“{chosen.name}”: {words.origin_text(session, chosen.key)}{shown}")
+        where = "in the file" if chosen.key in held.figures else "to be computed"
+        where = "stored here" if chosen.key in found.held else where
+        new = count_text(chosen.request.max_new_tokens, "new token")
+        st.text(f"Its trace is {where}: at most {new}.")
+        if chosen.note:
+            st.text(chosen.note)
 
 
 def _computing() -> None:

@@ -42,7 +42,12 @@ class Lane(TypedDict):
 
 
 def encode(
-    session: Session, frame: pd.DataFrame, traces: Mapping[str, Trace], unit: LogUnit
+    session: Session,
+    frame: pd.DataFrame,
+    traces: Mapping[str, Trace],
+    unit: LogUnit,
+    *,
+    absent: str = "not stored",
 ) -> bytes:
     """The lanes of a tree as JSON in UTF-8, the root's first.
 
@@ -51,12 +56,13 @@ def encode(
         frame: of `branch_traces.figures`.
         traces: those at hand.
         unit: of the mean surprisal.
+        absent: what is to be said of a branch whose trace is not at hand.
     """
     carriers = {branch.key: carrier(session, branch.key) for branch in session.branches}
     order = _order(session, carriers)
     index = {key: number for number, key in enumerate(order)}
     rows = frame.to_dict(orient="index")
-    lanes = [_lane(session, rows[key], traces.get(key), unit) for key in order]
+    lanes = [_lane(session, rows[key], traces.get(key), unit, absent) for key in order]
     for lane, key in zip(lanes, order, strict=True):
         on = carriers[key]
         lane["on"] = None if on is None else index[on]
@@ -100,11 +106,13 @@ def _fork(session: Session, key: str) -> int:
     return 0 if edit is None else edit.position
 
 
-def _lane(session: Session, row: Mapping[Any, Any], trace: Trace | None, unit: LogUnit) -> Lane:
+def _lane(
+    session: Session, row: Mapping[Any, Any], trace: Trace | None, unit: LogUnit, absent: str
+) -> Lane:
     branch = session.branch(row["key"])
     start = _fork(session, branch.key)
     if trace is None:
-        figures, spoken = ["", "", "not stored", ""], "its trace is not stored"
+        figures, spoken = ["", "", absent, ""], f"its trace is {absent}"
     else:
         mean = mean_text(float(row["mean_surprisal"]), unit)
         ends, code = finish_text(trace.finish_reason), standing_text(row["standing"])
