@@ -188,6 +188,27 @@ def test_a_run_waits_for_a_busy_model_to_make_room(
     assert names(service) == ["second"]
 
 
+def test_a_model_that_is_never_idle_makes_way_for_one_that_waits_too_long(
+    start: Start, folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_pool, "PATIENCE_S", 0.0)
+    held, loads = Held(), list[str]()
+
+    def load_noted(files: ModelFiles, choice: ModelChoice, report: Report) -> LanguageModel:
+        loads.append(Path(choice.name).name)
+        return held(files, choice, report)
+
+    service = start(limits=Limits(loaded_models=1), load=load_noted)
+    busy = [service.submit(folders[0], request(p), "tab") for p in "abc"]
+    assert held.entered.wait(WAIT_S)
+    late = service.submit(folders[1], request(), "tab")
+    while late.view().load != LoadProgress("waiting"):
+        time.sleep(0.001)
+    held.go_on.set()
+    assert [ticket.wait(WAIT_S).phase for ticket in (*busy, late)] == ["done"] * 4
+    assert loads == ["first", "second", "first"]
+
+
 def test_a_model_whose_first_run_goes_on_counts_once(
     start: Start, folders: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # Memory that another program frees announces itself to nobody.
 _RECHECK_S = 1.0
+# How long a run waits for room beside models that are never idle before one of them makes way.
+PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,9 @@ class ModelPool:
         self.changed = threading.Condition(threading.RLock())
         self._limits = limits
         self._workers: OrderedDict[ModelChoice, Worker] = OrderedDict()
+        # Who waits for room, since when; and who made way for whom.
+        self._asking: dict[Worker, float] = {}
+        self._left_for: dict[Worker, Worker] = {}
 
     def get(self, choice: ModelChoice) -> Worker | None:
         """The worker of a model, where it has one."""
@@ -75,6 +81,7 @@ class ModelPool:
     def dismiss(self, worker: Worker) -> None:
         """Forget a worker that ends because it has neither a model nor anything to do."""
         with self.changed:
+            self._left_for.pop(worker, None)
             if self._workers.get(worker.choice) is worker:
                 del self._workers[worker.choice]
 
@@ -142,6 +149,8 @@ class ModelPool:
     ) -> bool:
         """Wait until one more model may be in memory, unloading idle ones, oldest first.
 
+        Where none is idle for long, one makes way between two runs (`make_way`).
+
         Args:
             worker: whose model it is.
             facts: of the model.
@@ -154,24 +163,38 @@ class ModelPool:
         """
         worker.need = memory_need(facts, dtype=worker.choice.dtype).weights
         with self.changed:
-            while wanted():
-                others = [w for w in self._workers.values() if w.lm is not None or w.loading]
-                short = None
-                if self._limits.memory_check:
-                    present = self._free(worker, others)
-                    short = shortage(worker.choice, facts, tokens=tokens, present=present)
-                if short is None and len(others) < self._limits.loaded_models:
-                    worker.loading = True
-                    return True
-                idle = next((w for w in others if w.idle), None)
-                if idle is not None:
-                    self._evict(idle)
-                elif others:
+            self._asking[worker] = time.monotonic()
+            try:
+                while wanted():
+                    if self._has_room(worker, facts, tokens):
+                        worker.loading = True
+                        return True
                     waiting()
                     self.changed.wait(_RECHECK_S)
-                elif short is not None:
-                    raise short
-            return False
+                return False
+            finally:
+                del self._asking[worker]
+                over = [w for w, other in self._left_for.items() if worker in (w, other)]
+                for made_way in over:
+                    del self._left_for[made_way]
+                self.changed.notify_all()
+
+    def make_way(self, worker: Worker) -> None:
+        """Unload a model between two of its runs where another has waited too long for room.
+
+        The next run loads it again, once that other has had its room.
+        """
+        with self.changed:
+            late = time.monotonic() - PATIENCE_S
+            waiter = next((w for w, since in self._asking.items() if since <= late), None)
+            if waiter is None or worker.lm is None:
+                return
+            # It may take more than one; the next is asked after as long a time.
+            self._asking[waiter] = time.monotonic()
+            self._left_for[worker] = waiter
+            worker.lm = None
+            release_memory()
+            self.changed.notify_all()
 
     def close(self) -> None:
         """End all workers."""
@@ -182,6 +205,26 @@ class ModelPool:
             threads = [worker.thread for worker in self._workers.values()]
         for thread in threads:
             thread.join(timeout=10.0)
+
+    def _has_room(self, worker: Worker, facts: ModelFacts, tokens: int) -> bool:
+        """Whether one more model may be in memory now, once idle ones have left."""
+        if self._left_for.get(worker) in self._asking:
+            return False
+        while True:
+            others = [w for w in self._workers.values() if w.lm is not None or w.loading]
+            short = None
+            if self._limits.memory_check:
+                present = self._free(worker, others)
+                short = shortage(worker.choice, facts, tokens=tokens, present=present)
+            if short is None and len(others) < self._limits.loaded_models:
+                return True
+            idle = next((w for w in others if w.idle), None)
+            if idle is not None:
+                self._evict(idle)
+            elif others:
+                return False
+            elif short is not None:
+                raise short
 
     def _free(self, worker: Worker, others: list[Worker]) -> int:
         """The bytes free on the worker's device, less what is about to be loaded there."""

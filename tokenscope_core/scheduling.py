@@ -84,6 +84,7 @@ class Scheduler:
             while not worker.closing:
                 self._drop_unwanted(worker)
                 if worker.waiting:
+                    self.pool.make_way(worker)
                     worker.job = worker.waiting.take()
                     return worker.job
                 if worker.lm is None:
