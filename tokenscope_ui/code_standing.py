@@ -4,6 +4,7 @@ each place stands in. What the pages ask for at every rerun is computed once."""
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,7 @@ STANDING_WORDS: dict[Standing, str] = {
 }
 _VERDICTS = {1: ABLE, 0: UNABLE}
 _ENDS_REMEMBERED = 1_000
-_at_end: dict[str, Standing | None] = {}
+_at_end: OrderedDict[str, tuple[Standing | None]] = OrderedDict()
 
 
 def known_language(trace: Trace) -> Detected | None:
@@ -60,17 +61,18 @@ def at_end(trace: Trace) -> Standing | None:
     """How all of a trace's code stands; of several fences the worst. None where there is no code
     in a known language."""
     # Remembered by key, since a tree may have more branches than memory has room for traces.
-    if trace.key not in _at_end:
-        found = known_language(trace)
-        parts = () if found is None else core.regions(trace, found.language)
-        verdicts = [core.standing(trace.text_bytes[r.start : r.end], r.language or "")
-                    for r in parts]  # fmt: skip
-        worst = max(verdicts, key=list(STANDING_WORDS).index, default=None)
-        while len(_at_end) >= _ENDS_REMEMBERED:
-            _at_end.pop(next(iter(_at_end), ""), None)
-        _at_end[trace.key] = worst
-        return worst
-    return _at_end[trace.key]
+    known = _at_end.get(trace.key)
+    if known is not None:
+        return known[0]
+    found = known_language(trace)
+    parts = () if found is None else core.regions(trace, found.language)
+    verdicts = [core.standing(trace.text_bytes[r.start : r.end], r.language or "") for r in parts]
+    worst = max(verdicts, key=list(STANDING_WORDS).index, default=None)
+    _at_end[trace.key] = (worst,)
+    # Several threads may be here: one step each.
+    if len(_at_end) > _ENDS_REMEMBERED:
+        _at_end.popitem(last=False)
+    return worst
 
 
 def broken_since(trace: Trace, position: int) -> int | None:
