@@ -115,6 +115,7 @@ def test_generating_a_token_and_reading_its_figures(open_decode: Open) -> None:
 def test_stop_ends_a_long_run_and_keeps_its_tokens(open_decode: Open, endless: str) -> None:
     page = open_decode()
     start_endless_run(page, endless, "stopped")
+    expect(tokens(page).nth(10)).to_be_visible(timeout=LOAD_MS)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=15_000)
     expect(tokens(page).nth(10)).to_be_visible()
