@@ -11,6 +11,7 @@ import tiny_models
 
 import tokenscope_core as ts
 from tokenscope_core.counterfactual import effects, runner_up
+from tokenscope_core.reading import Reader
 
 PROMPT = "def add(a, b):\n"
 
@@ -62,6 +63,17 @@ def test_without_another_candidate_it_is_missing() -> None:
     assert np.isnan(found.total[favourite]).all()
     for position in np.flatnonzero(favourite).tolist():
         assert runner_up(trace, position) is None
+
+
+def test_output_that_is_not_a_number_is_named_and_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lm = tiny_models.language_model()
+    trace = trace_of(lm)
+    read = Reader.read
+    monkeypatch.setattr(Reader, "read", lambda reader, ids: read(reader, ids) * float("nan"))
+    with pytest.raises(ts.ModelError, match="not a number"):
+        ts.influence(lm, trace)
 
 
 @pytest.mark.parametrize("position", [-1, 10**6])

@@ -80,6 +80,7 @@ def influence(lm: LanguageModel, trace: Trace, positions: Sequence[int] | None =
 
     Raises:
         RequestError: the model is another one, or a position lies outside the trace.
+        ModelError: what the model says after a runner-up is not a number.
     """
     return Influence.of(trace, effects(lm, trace, positions))
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from tokenscope_core.branching import require_same_model
+from tokenscope_core.metrics import no_numbers
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prefill import chunk_length, read_up_to
 from tokenscope_core.reading import Reader
@@ -32,7 +33,11 @@ class Rescorer:
 
     def logprobs_after(self, position: int, token_id: int) -> Floats:
         """ln p of each token after a position, float64 [T - position - 1] nats, had `token_id`
-        been there."""
+        been there.
+
+        Raises:
+            ModelError: the logits are not numbers.
+        """
         reader = self._reader_of(position)
         rest = self._ids[0, position + 1 :]
         exchanged = torch.cat((rest.new_tensor([token_id]), rest[:-1])).unsqueeze(0)
@@ -43,6 +48,8 @@ class Rescorer:
                 taken = rest[start : start + self._chunk].unsqueeze(1)
                 logits = logits.float()
                 chosen = logits.gather(1, taken)[:, 0] - logits.logsumexp(dim=1)
+            if bool(chosen.isnan().any()):
+                raise no_numbers()
             out.append(chosen.cpu().numpy())
         return np.concatenate(out).astype(np.float64)
 
