@@ -196,6 +196,8 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if current().busy and _SEEN in st.session_state:
         # Going back would let go of the run in progress: it stays, and so does its address.
         return None
+    if _has_just_ended(st.query_params.get(RUN_PARAMETER)):
+        return None
     try:
         session = sessions.restore()
     except TokenScopeError as error:
@@ -233,6 +235,13 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if token.isascii() and token.isdecimal() and len(token) < 8:
         select(int(token))
     return identified(trace.model) or ModelChoice(trace.model.name), _first_request(trace)
+
+
+def _has_just_ended(address: str | None) -> bool:
+    """Whether an address names the run shown as it was called in progress: what a person did before
+    the browser was told its new address. To restore it would undo what they typed meanwhile."""
+    outcome = current().outcome
+    return outcome is not None and outcome.job_id == address
 
 
 def _first_request(trace: Trace) -> Request:

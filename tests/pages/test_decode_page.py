@@ -274,6 +274,22 @@ def test_going_back_in_the_browser_shows_the_earlier_trace(app: App) -> None:
     assert app.test.text_area(key="prompt").value == first.request.prompt
 
 
+def test_what_is_typed_before_the_browser_knows_the_runs_new_address_is_not_undone(
+    app: App,
+) -> None:
+    app.open().generate()
+    shown, tree = app.state.trace, app.test.query_params["session"]
+    app.test.query_params["run"] = app.state.outcome.job_id
+    app.test.session_state["prompt"] = "y = 2\n"
+    app.run()
+    assert app.test.text_area(key="prompt").value == "y = 2\n"
+    assert app.state.trace.key == shown.key
+    assert app.test.query_params["run"] == shown.key
+    assert app.test.query_params["session"] == tree
+    app.generate()
+    assert app.state.trace.request.prompt == "y = 2\n"
+
+
 def test_without_a_usable_store_the_app_runs_and_says_what_that_means(
     app: App, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
