@@ -9,6 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
+import pytest
+from huggingface_hub import hf_api
+
 NAME = "org/tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -27,6 +31,20 @@ class FakeHub:
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def go_online(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the hub's client ask this one, and keep what it gets in `cache`."""
+        constants = huggingface_hub.constants
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        monkeypatch.setattr(constants, "ENDPOINT", self.endpoint)
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            self.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(hf_api.api, "endpoint", self.endpoint)
 
     def close(self) -> None:
         self.go_on.set()

@@ -29,10 +29,10 @@ class Cost:
     at most `generated_tokens` are drawn, and at most `read_tokens` read, where a token of a prompt
     is taken for a byte of it, as it is not known yet where its tokens end.
 
-    `model` is what computes them, None where nothing here can. `availability` of exactly that
-    model: `here`; `other version`: there is one of that name, but its files or its precision differ
-    and so would the figures; `to be downloaded`: from the hub, and only then known to be the same;
-    `not allowed` by the operator of this server; `absent`.
+    `model` is what computes them, or what is to be downloaded; None where there is neither.
+    `availability` of exactly that model: `here`; `other version`: there is one of that name, but
+    its files or its precision differ and so would the figures; `to be downloaded`: from the hub,
+    and only then known to be the same; `not allowed` by the operator of this server; `absent`.
     """
 
     held: tuple[str, ...]
@@ -118,11 +118,17 @@ def availability_of(
     if choice is not None:
         with contextlib.suppress(TokenScopeError):
             files = find(choice.name)
-            if files is not None and files.fingerprint_in(choice.dtype) == identity.fingerprint:
+            if files is None:
+                return _elsewhere(named)
+            if files.fingerprint_in(choice.dtype) == identity.fingerprint:
                 return "here", choice
         return "other version", None
     if not is_allowed(named.name) or not accepts_others():
         return "not allowed", None
+    return _elsewhere(named)
+
+
+def _elsewhere(named: ModelChoice) -> tuple[Availability, ModelChoice | None]:
     if hub.is_hub_id(named.name) and not hub.is_offline():
         return "to be downloaded", named
     return "absent", None

@@ -19,7 +19,7 @@ from tokenscope_core.share_cost import Cost
 from tokenscope_ui import branch_actions, branch_recompute, runs, sessions
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.server import service
-from tokenscope_ui.share import links, on_screen
+from tokenscope_ui.share import fetching, links, on_screen
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER, Destination
 from tokenscope_ui.two_models import state as two_models
 
@@ -252,6 +252,7 @@ def _opened() -> set[str]:
 
 
 def _stop() -> None:
+    fetching.stop()
     held = current()
     if held is not None and held.started:
         branch_recompute.stop()

@@ -14,7 +14,7 @@ from tokenscope_ui import branch_recompute, problems, progress, runs, sessions, 
 from tokenscope_ui.branch_traces import at_hand, figures
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
-from tokenscope_ui.share import beginning, on_screen, opening, readings_view, words
+from tokenscope_ui.share import beginning, fetching, on_screen, opening, readings_view, words
 from tokenscope_ui.share.opening import Opening
 from tokenscope_ui.tree import lanes
 
@@ -74,6 +74,8 @@ def _about(held: Opening, shared: Shared, found: Cost) -> None:
             )
     for note in held.notes:
         st.text(note)
+    if found.missing and found.availability == "to be downloaded" and found.model is not None:
+        fetching.draw(found.model, tokens=found.read_tokens + found.generated_tokens)
 
 
 def _ways_on(held: Opening, shared: Shared, found: Cost) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import TokenScopeError
+from tokenscope_core.memory_need import about_tokens
 from tokenscope_core.share import ReadingCost, SharedReadings
 from tokenscope_ui import problems
 from tokenscope_ui.formatting import count_text
-from tokenscope_ui.share import beginning, opening, words
+from tokenscope_ui.share import beginning, fetching, opening, words
 
 
 def show(shared: SharedReadings) -> None:
@@ -24,6 +25,9 @@ def show(shared: SharedReadings) -> None:
     with st.container(border=True, key="what opening costs"):
         for name, reader, cost in zip("AB", shared.readers, found, strict=True):
             st.text(f"{name}: {_standing(reader.model.name, cost, shared)}")
+    for cost in found:
+        if not cost.held and cost.availability == "to be downloaded" and cost.model is not None:
+            fetching.draw(cost.model, tokens=about_tokens(shared.request.prompt))
     with st.container(horizontal=True, key="opening ways"):
         if any(cost.computable for cost in found):
             whole = all(cost.computable for cost in found)
