@@ -7,6 +7,7 @@ session: where several have the same, each has a copy.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tokenscope_core.limits import KeepingBounds
 from tokenscope_core.memory_need import size_text
 from tokenscope_core.store_files import open_cache, read
 
+_LOG = logging.getLogger(__name__)
 _IN_THE_DATABASE = 2**40
 # Between the name of what belongs to a session and the session's. "0" is the character after "/".
 _OF, _AFTER_OF = "/of/", "/of0"
@@ -198,6 +200,7 @@ class KeptRecords:
             return
         all_here = self._cache.volume()
         if self.bounds.bytes_in_all is not None and all_here + growth > self.bounds.bytes_in_all:
+            _LOG.warning("There is no room to keep more: %s are kept", size_text(all_here))
             raise _server_full(asked, all_here, self.bounds.bytes_in_all)
         if account:
             own = [had for had in before.values() if had is not None and had.owner == account]

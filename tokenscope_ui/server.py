@@ -9,7 +9,7 @@ import uuid
 
 import streamlit as st
 
-from tokenscope_core import RecordError, Store
+from tokenscope_core import RecordError, RequestError, Store
 from tokenscope_core.activity import log_to_stderr
 from tokenscope_core.limits import choice_of
 from tokenscope_core.service import GenerationService, Limits
@@ -38,7 +38,10 @@ def service() -> GenerationService:
 
 def notices() -> tuple[str, ...]:
     """What visitors have to know about the store, sentences; mostly nothing."""
-    return _store()[1]
+    try:
+        return _store()[1]
+    except RequestError as malformed:
+        return (str(malformed),)
 
 
 @st.cache_resource(show_spinner=False)

@@ -49,6 +49,12 @@ def choose_to_delete(app: App, *names: str) -> App:
     return app.run()
 
 
+def copied(app: App, label: str) -> str:
+    """What a copy button puts into the clipboard."""
+    data = (json.loads(e.proto.json or "{}") for e in app.test.get("bidi_component"))
+    return next(str(one["text"]) for one in data if one.get("label") == label)
+
+
 def tree(app: App) -> Session:
     session: Session = app.test.session_state["session_state"].session
     return session
@@ -93,9 +99,12 @@ def test_deleting_the_session_in_hand_leaves_nothing_of_it(app: App) -> None:
     prompted(app.open(), "def f():")
     to_page(app, SHARE).press("Make a short link")
     assert next(iter(service().store.kept_by_owner().values())).records == 2
+    link = copied(app, "Short link").partition("?share=")[2]
     to_page(app, BRANCHES)
     choose_to_delete(app, name_in_address(app))
     assert "No branches yet" in app.texts
+    other = type(app)(app.test.session_state["model"]).open(share=link)
+    assert "until their session has been deleted" in other.texts
     assert service().store.kept_by_owner() == {}
     assert "session" not in app.test.query_params
 
@@ -158,6 +167,14 @@ def test_nobody_is_offered_what_is_anothers(app: App, signed_in: dict[str, objec
     to_page(eve, BRANCHES)
     (box,) = (m for m in eve.test.multiselect if m.key == "branches_deleted")
     assert [name[:4] in option for option in box.options] == [False]
+
+
+def test_a_bound_that_is_no_number_is_named_on_the_page(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_KEPT_MB", "plenty")
+    assert "TOKENSCOPE_KEPT_MB was set to “plenty”" in app.open().texts
+    monkeypatch.delenv("TOKENSCOPE_KEPT_MB")
 
 
 def test_the_operator_sees_how_much_is_kept(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,8 @@ def read(text: str) -> Shared:
     if blob is None:
         raise TokenScopeError(
             asked=f"The address names the shared session “{text[:30]}”.",
-            found="This server does not hold it: short links open on the server that made them.",
+            found="This server does not hold it: short links open on the server that made them, "
+            "and until their session has been deleted.",
             action="Ask for the long link, which carries the session, or for the session file.",
         )
     if blob.startswith(b"PK"):

@@ -102,7 +102,8 @@ def _short_link(session: Session, view: Mapping[str, View]) -> None:
     if made is not None and made[:2] == (session, view):
         copy_field.mount(links.address(made[2]), label="Short link", key="short link")
         st.caption(
-            "Opens on this server for everybody who has it, as a copy of what the session is now."
+            "Opens on this server for everybody who has it, as a copy of what the session is now, "
+            "until the session is deleted."
         )
         return
     st.button(
