@@ -22,8 +22,9 @@ _HERE = Path(__file__).parent
 _STRIP = _HERE.parent / "strip"
 _STYLES = (_STRIP / "legend.css", _STRIP / "tooltip.css", _STRIP / "colours.css",
            _HERE / "icicle.css")  # fmt: skip
+_SHARED = ("glyphs.js", "scale.js", "legend.js", "tooltip.js", "picks.js")
 _SCRIPTS = (
-    *(_STRIP / name for name in ("glyphs.js", "scale.js", "legend.js", "tooltip.js")),
+    *(_STRIP / name for name in _SHARED),
     *(_HERE / name for name in ("words.js", "layout.js", "crumbs.js", "icicle.js")),
 )
 

@@ -1,7 +1,5 @@
 // The component: one Icicle per mounted element, kept across Streamlit's repeated calls.
 
-const SELECTIONS = Symbol.for("tokenscope.strip.selections");
-const SELECTION_EVENT = "tokenscope:strip-selection";
 const KEY_PAUSE_MS = 120;
 const ROW_PX = 24;
 // A label of that many characters is drawn where all of it fits, a longer one where some of it does.
@@ -24,20 +22,16 @@ class Icicle {
     this.tooltip = new NodeTooltip(root);
     this.selected = null;
     this.focus = 0;
-    // When the browser last picked a node, in ms. A selection from Python that had not yet seen
-    // this pick is out of date and must not undo it.
-    this.stamp = 0;
+    this.picks = new Picks((selection) => this.receive(selection));
     this.listen();
   }
 
   listen() {
-    this.onSelection = ({ detail }) => this.receive(detail);
-    document.addEventListener(SELECTION_EVENT, this.onSelection);
     this.resized = new ResizeObserver(() => this.width !== this.rows.clientWidth && this.draw());
     this.resized.observe(this.rows);
     this.rows.addEventListener("click", (event) => this.click(event));
     this.rows.addEventListener("keydown", (event) => this.key(event));
-    this.rows.addEventListener("focusout", () => this.flush());
+    this.rows.addEventListener("focusout", () => this.picks.flush());
     this.rows.addEventListener("pointerover", (event) => this.hover(event));
     this.rows.addEventListener("pointerleave", () => this.tooltip.hide());
     this.crumbs.addEventListener("keydown", (event) => {
@@ -46,9 +40,8 @@ class Icicle {
   }
 
   dispose() {
-    document.removeEventListener(SELECTION_EVENT, this.onSelection);
+    this.picks.dispose();
     this.resized.disconnect();
-    clearTimeout(this.pending);
   }
 
   // ---- data from Python
@@ -58,7 +51,6 @@ class Icicle {
     this.data = data;
     const message = new TextDecoder().decode(data);
     const headerEnd = message.indexOf("\n");
-    this.name = message.slice(0, headerEnd);
     const payload = JSON.parse(message.slice(headerEnd + 1));
     if (payload.key !== this.payload?.key) [this.focus, this.selected] = [0, null];
     this.payload = payload;
@@ -70,13 +62,12 @@ class Icicle {
     this.rows.setAttribute("aria-label", `Syntax tree by ${payload.scale.label}`);
     drawNodeLegend(this.legend, payload);
     this.draw();
-    const waiting = globalThis[SELECTIONS]?.get(this.name);
-    if (waiting) this.receive(waiting);
+    this.picks.attend(message.slice(0, headerEnd));
   }
 
-  receive({ strip, index, stamp }) {
-    if (strip !== this.name || stamp < this.stamp || index === this.selected) return;
-    this.pending = clearTimeout(this.pending);
+  receive({ index }) {
+    if (index === this.selected) return;
+    this.picks.drop();
     this.selected = index !== null && index < this.payload.parent.length ? index : null;
     this.reveal();
   }
@@ -120,7 +111,9 @@ class Icicle {
   }
 
   mark() {
-    this.rows.querySelector(".selected")?.classList.remove("selected");
+    const before = this.rows.querySelector(".selected");
+    before?.classList.remove("selected");
+    before?.removeAttribute("aria-selected");
     const node = this.shown.get(this.selected);
     if (!node) {
       this.rows.removeAttribute("aria-activedescendant");
@@ -211,19 +204,9 @@ class Icicle {
     this.tell(KEY_PAUSE_MS);
   }
 
-  // While a key is held, only where it comes to rest is told.
   tell(pause = 0) {
     this.mark();
-    this.stamp = Math.max(Date.now(), this.stamp + 1);
-    clearTimeout(this.pending);
-    this.pending = setTimeout(() => this.flush(), pause);
-    if (!pause) this.flush();
-  }
-
-  flush() {
-    if (this.pending === undefined) return;
-    this.pending = clearTimeout(this.pending);
-    this.setStateValue("pick", { node: this.selected, stamp: this.stamp });
+    this.picks.pick({ node: this.selected }, pause);
   }
 
   hover(event) {
@@ -238,7 +221,7 @@ const icicles = new WeakMap();
 export default function icicle({ data, parentElement, setStateValue }) {
   let shown = icicles.get(parentElement);
   if (!shown) icicles.set(parentElement, (shown = new Icicle(parentElement)));
-  shown.setStateValue = setStateValue;
+  shown.picks.setStateValue = setStateValue;
   shown.update(data);
   return () => {
     // Streamlit also calls this when newer data overtook the call: only a removed element counts.

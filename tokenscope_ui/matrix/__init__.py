@@ -146,9 +146,10 @@ _SCRIPTS = (
         )
     ),
 )
+_STYLES = (_HERE.parent / "strip" / "tooltip.css", _HERE / "matrix.css")
 _matrix = components.component(
     "tokenscope.matrix",
-    css=(_HERE / "matrix.css").read_text(encoding="utf-8"),
+    css="\n".join(style.read_text(encoding="utf-8") for style in _STYLES),
     js="\n".join(script.read_text(encoding="utf-8") for script in _SCRIPTS),
 )
 _view = components.component(

@@ -28,6 +28,7 @@ _SCRIPTS = (
     "legend.js",
     "tooltip.js",
     "keyboard.js",
+    "picks.js",
     "strip.js",
 )
 _STYLES = ("legend.css", "strip.css", "tooltip.css", "colours.css")

@@ -1,7 +1,5 @@
 // The component: one Strip per mounted element, kept across Streamlit's repeated calls.
 
-const SELECTIONS = Symbol.for("tokenscope.strip.selections");
-const SELECTION_EVENT = "tokenscope:strip-selection";
 const KEY_REPEAT_PAUSE_MS = 80;
 const DRAG_PX = 4;
 
@@ -22,11 +20,7 @@ class Strip {
     // How many tokens the selection covers, from the selected one on.
     this.extent = 1;
     this.hovered = null;
-    // When the browser last picked a token, in ms. A selection from Python that had not yet seen
-    // this pick is out of date and must not undo it.
-    this.stamp = 0;
-    // The newest pick Python is known to have seen, perhaps of an earlier mount of this strip.
-    this.seen = 0;
+    this.picks = new Picks((selection) => this.receive(selection));
     // Whether growing text scrolls along: until the person scrolls back or picks a token.
     this.following = true;
     this.lastTop = 0;
@@ -34,8 +28,6 @@ class Strip {
   }
 
   listen() {
-    this.onSelection = ({ detail }) => this.receive(detail);
-    document.addEventListener(SELECTION_EVENT, this.onSelection);
     this.code.addEventListener("pointerover", (event) => this.hover(event));
     this.code.addEventListener("pointerleave", () => this.clearHover());
     this.code.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -43,12 +35,7 @@ class Strip {
     this.code.addEventListener("click", (event) => this.click(event));
     this.code.addEventListener("keydown", (event) => moveByKey(this, event));
     // Whatever the person turns to next must not be overtaken by a pick still waiting here.
-    this.code.addEventListener("focusout", () => this.flush());
-  }
-
-  dispose() {
-    document.removeEventListener(SELECTION_EVENT, this.onSelection);
-    clearTimeout(this.pending);
+    this.code.addEventListener("focusout", () => this.picks.flush());
   }
 
   // ---- data from Python
@@ -59,12 +46,10 @@ class Strip {
     const message = new TextDecoder().decode(data);
     const headerEnd = message.indexOf("\n");
     const { strip, height } = JSON.parse(message.slice(0, headerEnd));
-    this.key = strip;
     this.frame.style.maxHeight = height ? `${height}px` : "";
     this.frame.classList.toggle("bounded", Boolean(height));
     this.show(JSON.parse(message.slice(headerEnd + 1)));
-    const waiting = globalThis[SELECTIONS]?.get(strip);
-    if (waiting) this.receive(waiting);
+    this.picks.attend(strip);
   }
 
   show(payload) {
@@ -92,14 +77,10 @@ class Strip {
     else this.clearHover();
   }
 
-  receive({ strip, index, stamp, extent = 1, edges = [] }) {
-    if (strip !== this.key) return;
-    this.seen = Math.max(this.seen, stamp);
-    if (stamp >= this.stamp) this.paintEdges(edges);
-    const same = index === this.selected && extent === this.extent;
-    if (stamp < this.stamp || same) return;
-    clearTimeout(this.pending);
-    this.pending = undefined;
+  receive({ index, extent = 1, edges = [] }) {
+    this.paintEdges(edges);
+    if (index === this.selected && extent === this.extent) return;
+    this.picks.drop();
     this.paintSelection(index, extent);
     // As much of it as fits, its beginning in any case.
     this.reveal(this.painted.at(-1));
@@ -148,22 +129,12 @@ class Strip {
   }
 
   pick(index, { piece, x, wait = false } = {}) {
-    this.stamp = Math.max(Date.now(), this.stamp + 1, this.seen + 1);
     this.following = false;
     this.paintEdges([]);
     this.paintSelection(index);
     this.caret = { piece: piece ?? this.painting.pieces[index][0], x };
     this.reveal();
-    clearTimeout(this.pending);
-    this.pending = setTimeout(() => this.flush(), KEY_REPEAT_PAUSE_MS);
-    if (!wait) this.flush();
-  }
-
-  flush() {
-    if (this.pending === undefined) return;
-    clearTimeout(this.pending);
-    this.pending = undefined;
-    this.setStateValue("pick", { index: this.selected, stamp: this.stamp });
+    this.picks.pick({ index }, wait ? KEY_REPEAT_PAUSE_MS : 0);
   }
 
   // Scrolls this strip, never the page.
@@ -234,10 +205,10 @@ const strips = new WeakMap();
 export default function strip({ data, parentElement, setStateValue }) {
   let shown = strips.get(parentElement);
   if (!shown) strips.set(parentElement, (shown = new Strip(parentElement)));
-  shown.setStateValue = setStateValue;
+  shown.picks.setStateValue = setStateValue;
   shown.update(data);
   return () => {
     // Streamlit also calls this when newer data overtook the call: only a removed element counts.
-    if (!parentElement.isConnected) shown.dispose();
+    if (!parentElement.isConnected) shown.picks.dispose();
   };
 }
