@@ -1,7 +1,8 @@
 // The rows of a tree: each branch's name, its lane on the axis of positions, and its figures.
 
 const COLUMNS = ["tokens", "surprisal", "ends", "code"];
-const TICKS = 6;
+// Labels of the axis beside the figures, on a lane of 240 pixels.
+const TICKS = 3;
 
 // Round steps of 1, 2 or 5 times a power of ten.
 function axisTicks(length) {
