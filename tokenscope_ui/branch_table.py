@@ -57,10 +57,11 @@ def show(frame: pd.DataFrame, unit: LogUnit) -> None:
         height=min(_HEIGHT, 38 + 35 * len(frame)),
         column_config=_columns(unit),
         key="branches table",
+        placeholder="–",
     )
     if frame["mean_surprisal"].isna().any():
         st.caption(
-            "“None”: not available. The trace is no longer stored, or no token of it has a "
+            "“–” for a mean: not available. The trace is no longer stored, or no token of it has a "
             "distribution before it."
         )
 

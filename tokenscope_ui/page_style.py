@@ -20,7 +20,8 @@ _STYLE = """
   [class*="st-key-code-box"] {
     padding: 0.55rem 0.8rem; background: color-mix(in srgb, currentColor 4%, transparent);
   }
-  [class*="st-key-code-box"] [data-testid="stText"] {
+  [class*="st-key-code-box"] [data-testid="stText"],
+  [class*="st-key-code-box"] [data-testid="stText"] * {
     font: 400 0.84rem/1.5 "Source Code Pro", monospace; tab-size: 4;
     white-space: pre-wrap; overflow-wrap: anywhere;
   }
