@@ -189,8 +189,12 @@ def attach(name: str, blob: bytes) -> None:
     Raises:
         TokenScopeError: there is no room for it, or the store cannot be written.
     """
+    keep_again()
     held = state()
     assert held is not None, "there is a tree in hand"
+    if held.kept is None and held.problem is not None:
+        # Without its tree nobody could delete it.
+        raise held.problem
     own_store.put_part(held.name, name, blob)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tokenscope_core import Session
+from tokenscope_core.limits import KeepingBounds
 from tokenscope_ui import visitors
 from tokenscope_ui.server import service
 
@@ -145,6 +146,23 @@ def test_a_short_link_beyond_the_bound_is_refused_by_name(app: App, one_each: No
     to_page(app, SHARE).press("Make a short link")
     assert "There is no short link" in app.texts
     assert "a visitor may keep 1" in app.texts
+
+
+def test_there_is_no_short_link_of_what_is_not_kept(app: App) -> None:
+    """The link, which is compressed, would find room where its session does not."""
+    prompted(app.open(), "def f():")
+    store = service().store
+    (used,) = store.kept_by_owner().values()
+    store._kept.bounds = KeepingBounds(bytes_per_visitor=used.bytes + 650)
+    prompted(app, "x = 1\n" * 60)
+    assert ON_SCREEN_ONLY in app.texts
+    to_page(app, SHARE).press("Make a short link")
+    assert "There is no short link" in app.texts
+    assert len(store.kept_sessions()) == 1
+    store._kept.bounds = KeepingBounds()
+    app.press("Make a short link")
+    assert copied(app, "Short link")
+    assert ON_SCREEN_ONLY not in app.texts
 
 
 def test_signed_in_the_bound_is_the_persons_in_all_visits(
