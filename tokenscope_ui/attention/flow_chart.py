@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -18,6 +20,19 @@ _WRITTEN = 16
 _NUMBER_WIDTH = 38
 # Four times as much, or a quarter: beyond that the colours stay.
 _REACH = 3.0
+# By whether the page is dark: what says nothing is near its background.
+_SHARES: dict[bool, Any] = {
+    False: {"scheme": "oranges"},
+    True: {"range": ["#2B221C", "#7A3513", "#E8782A", "#FFE4BE"]},
+}
+_RATIOS: dict[bool, Any] = {
+    False: {"scheme": "blueorange"},
+    True: {"range": ["#BFE3FA", "#3F8DC0", "#1D4560", "#262421", "#6E3410", "#D9701F", "#FFD9A0"]},
+}
+_ON_PALE, _ON_STRONG = "#1A1A1A", "#FFFFFF"
+# More columns than these have their names upright, and as many of them as there is room for.
+_SLANTED = 20
+_UPRIGHT_LABEL = 150
 
 
 def flow_table(flow: Flow, names: dict[str, str], most: int = MOST_PARTS) -> pd.DataFrame:
@@ -57,9 +72,11 @@ def kept_parts(flow: Flow, most: int = MOST_PARTS) -> list[int]:
     return sorted(largest.tolist())
 
 
-def flow_chart(table: pd.DataFrame, tint: FlowTint) -> alt.LayerChart:
-    """The heat map of `flow_table`, tinted by share, or by the ratio to even attention."""
+def flow_chart(table: pd.DataFrame, tint: FlowTint, *, dark: bool = False) -> alt.LayerChart:
+    """The heat map of `flow_table`, tinted by share, or by the ratio to even attention, for a light
+    or a dark page."""
     count = int(table["row"].max()) + 1 if len(table) else 1
+    columns = int(table["column"].nunique())
     axis = alt.Axis(
         labelLimit=_LABEL_WIDTH,
         labelFontSize=11,
@@ -72,14 +89,16 @@ def flow_chart(table: pd.DataFrame, tint: FlowTint) -> alt.LayerChart:
     x = alt.X(
         "key:N", title="is attended to", sort=alt.EncodingSortField("column", op="min"),
         axis=alt.Axis(
-            labelLimit=_LABEL_WIDTH, labelFontSize=11, labelAngle=-40, ticks=False, domain=False,
-            labelOverlap=False, labelFlush=False, orient="top",
+            labelLimit=_LABEL_WIDTH if columns <= _SLANTED else _UPRIGHT_LABEL,
+            labelAngle=-40 if columns <= _SLANTED else -90, labelFontSize=11, labelFlush=False,
+            labelOverlap=False if columns <= _SLANTED else "parity",
+            ticks=False, domain=False, orient="top",
         ),
     )  # fmt: skip
     y = alt.Y("query:N", title="attends", sort=alt.EncodingSortField("row", op="min"), axis=axis)
     base = alt.Chart(table).encode(x=x, y=y)
     cells = base.mark_rect(stroke="#80808040", strokeWidth=0.5).encode(
-        color=_colour(table, tint),
+        color=_colour(table, tint, dark=dark),
         tooltip=[
             alt.Tooltip("query:N", title="attends"),
             alt.Tooltip("key:N", title="is attended to"),
@@ -93,17 +112,17 @@ def flow_chart(table: pd.DataFrame, tint: FlowTint) -> alt.LayerChart:
     )
     layers: list[alt.Chart] = [cells]
     if count <= _WRITTEN:
-        dark = (
+        strong = (
             f"isValid(datum.tint) && abs(datum.tint) > {0.72 * _REACH}"
             if tint == "ratio"
             else f"datum.share > {0.6 * float(table['share'].max() or 1)}"
         )
         written = alt.Chart(table[table["share"] > 0]).encode(x=x, y=y)
-        columns = int(table["column"].nunique())
+        on_strong, on_pale = (_ON_PALE, _ON_STRONG) if dark else (_ON_STRONG, _ON_PALE)
         layers.append(
             written.mark_text(fontSize=10).encode(
                 text="share shown:N",
-                color=alt.condition(dark, alt.value("#FFFFFF"), alt.value("#1A1A1A")),
+                color=alt.condition(strong, alt.value(on_strong), alt.value(on_pale)),
                 # Only the browser knows how wide a cell is.
                 opacity=alt.condition(
                     f"width >= {_NUMBER_WIDTH * columns}", alt.value(1), alt.value(0)
@@ -114,16 +133,16 @@ def flow_chart(table: pd.DataFrame, tint: FlowTint) -> alt.LayerChart:
     return chart.properties(height=min(_MOST_HEIGHT, max(_CELL * count, 90)))
 
 
-def _colour(table: pd.DataFrame, tint: FlowTint) -> alt.Color:
+def _colour(table: pd.DataFrame, tint: FlowTint, *, dark: bool) -> alt.Color:
     if tint == "share":
         return alt.Color(
             "share:Q", title="share",
-            scale=alt.Scale(scheme="oranges", domain=[0, max(float(table["share"].max()), 1e-6)]),
+            scale=alt.Scale(**_SHARES[dark], domain=[0, max(float(table["share"].max()), 1e-6)]),
             legend=alt.Legend(format=".0%", gradientLength=160),
         )  # fmt: skip
     return alt.Color(
         "tint:Q", title="against even",
-        scale=alt.Scale(scheme="blueorange", domain=[-_REACH, _REACH], clamp=True),
+        scale=alt.Scale(**_RATIOS[dark], domain=[-_REACH, _REACH], clamp=True),
         legend=alt.Legend(
             gradientLength=160, values=[-3, -2, -1, 0, 1, 2, 3],
             labelExpr="datum.value < 0 ? '1/' + pow(2, -datum.value) : pow(2, datum.value) + ' ×'",

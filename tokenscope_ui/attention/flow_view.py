@@ -70,27 +70,31 @@ def show(trace: Trace, flow: Flow, look: Look) -> None:
         "attention, by the row at it, the share that goes there."
     )
     chart_files.draw(
-        flow_chart(table, look.tint), key=CHART_KEY,
+        flow_chart(table, look.tint, dark=st.context.theme.type == "dark"), key=CHART_KEY,
         name=f"{files.of_trace(trace)}.attention-{flow.by}",
     )  # fmt: skip
-    st.caption(_note(flow))
+    st.caption(_note(flow, look.tint))
     with st.expander("The cells as a table", icon=":material/table_rows:"):
         _cells(table)
 
 
-def _note(flow: Flow) -> str:
+def _note(flow: Flow, tint: FlowTint) -> str:
     present = int(((flow.query_tokens > 0) | (flow.key_tokens > 0)).sum())
     note = (
-        "Each row sums to 100 %. Colour: the share over that of even attention on the same rows, "
-        "which says what the numbers and places of the tokens alone would give."
+        "Colour: the share itself."
+        if tint == "share"
+        else "Colour: the share over that of even attention on the same rows, which says what the "
+        "numbers and places of the tokens alone would give."
     )
     if flow.thin.any():
         note += f" Parts with fewer than {THIN} rows are few: their means say little."
     if present > MOST_PARTS:
         note += (
-            f" Of {count_text(present, 'part')} the {MOST_PARTS} with the most tokens are drawn; "
-            "rows then do not sum to 100 %."
+            f" Of {count_text(present, 'part')} the {MOST_PARTS} with the most tokens are drawn: "
+            "what a row lacks of 100 % goes to the others."
         )
+    else:
+        note += " Each row sums to 100 %."
     return note
 
 

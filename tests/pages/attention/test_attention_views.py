@@ -90,7 +90,8 @@ def test_the_flow_can_be_between_statements_and_functions(
     page: App, trace: ts.Trace, parts: str
 ) -> None:
     page.open(run=trace.key, view="flow", layer="1", parts=parts, tint="share", mask="1")
-    settled(page, "From the part on the left")
+    settled(page, "Colour: the share itself.")
+    assert "Each row sums to 100 %." in page.texts
 
 
 def test_the_flow_of_all_layers_can_be_masked(page: App, trace: ts.Trace) -> None:
