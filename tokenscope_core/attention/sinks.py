@@ -20,7 +20,8 @@ from tokenscope_core.steps import Floats
 if TYPE_CHECKING:
     import torch
 
-# Gu et al.: a head has a sink at k if the later queries attend to k by more than this on average.
+# Gu et al.: a head has a sink at k if the queries from k on attend to k by more than this on
+# average. The query at k is left out here: a token that looks at nothing but itself is no sink.
 EPSILON = 0.3
 # Of all heads, to call a position other than the first a sink.
 LEAST_SHARE_OF_HEADS = 0.1
