@@ -112,6 +112,16 @@ def test_generating_a_token_and_reading_its_figures(open_decode: Open) -> None:
     expect(page.get_by_text(re.compile(r"^Position 4 "))).to_be_visible()
 
 
+def test_the_first_click_on_a_token_waits_for_no_highlighter(open_decode: Open) -> None:
+    page = open_decode()
+    generate(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    tokens(page).nth(5).click()
+    expect(page.get_by_text("Code up to here")).to_be_visible(timeout=LOAD_MS)
+    assert not [url for url in asked if "Highlighter" in url], "1.5 MB before any figure"
+
+
 def test_stop_ends_a_long_run_and_keeps_its_tokens(open_decode: Open, endless: str) -> None:
     page = open_decode()
     start_endless_run(page, endless, "stopped")

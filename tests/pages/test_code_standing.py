@@ -106,6 +106,24 @@ def test_the_page_says_how_the_code_stands_and_what_is_open(app: App) -> None:
     assert set(table["how sure"]) == {"certain"}
 
 
+def test_the_figures_of_a_token_do_not_wait_for_its_code(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = traced(UNFINISHED)
+    at_decode(app, trace)
+
+    def never(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(code_standing, "known_language", never)
+    monkeypatch.setattr(code_standing, "scopes_of", never)
+    app.test.session_state["run_state"] = replace(app.state, selected=3)
+    app.test.run()
+    assert app.test.exception, "otherwise this shows nothing"
+    assert [figure.label for figure in app.test.metric][:2] == ["probability", "surprisal"]
+    assert "All metrics" in app.texts
+
+
 def test_the_page_leads_from_a_broken_place_to_the_break(app: App) -> None:
     trace = traced(BROKEN)
     (broke,) = code_standing.breaks(trace)
