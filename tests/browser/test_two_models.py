@@ -51,3 +51,28 @@ def test_code_lines_and_link_of_a_comparison(open_app: Open, tiny_folder: str) -
     expect(page.get_by_role("combobox", name="Model B")).to_have_value(
         f"{Path(tiny_folder).name} · folder"
     )
+
+
+def test_back_and_forward_go_from_comparison_to_comparison(
+    open_app: Open, tiny_folder: str
+) -> None:
+    page = open_app(APP, "models")
+    expect(page.get_by_text("Nothing compared yet")).to_be_visible(timeout=LOAD_MS)
+    model = page.get_by_role("combobox", name="Model A")
+    model.fill(tiny_folder)
+    model.press("Enter")
+    text = page.get_by_label("Text to score with both")
+    code = page.locator(".strip .code")
+    for one in ("first = 1", "second = 2"):
+        text.fill(one)
+        text.press("Control+Enter")
+        page.get_by_test_id("stBaseButton-primary").filter(has_text="Compare").click()
+        expect(code).to_contain_text(one, timeout=LOAD_MS)
+        # The keys of both traces have taken the place of the ids of their runs.
+        page.wait_for_url(re.compile(r"a=[0-9a-f]{64}&b=[0-9a-f]{64}$"))
+    page.go_back()
+    expect(code).to_contain_text("first = 1", timeout=LOAD_MS)
+    expect(text).to_have_value("first = 1")
+    page.go_forward()
+    expect(code).to_contain_text("second = 2", timeout=LOAD_MS)
+    expect(text).to_have_value("second = 2")
