@@ -162,9 +162,11 @@ class Visitor:
                 stop.first.click(timeout=_STOP_WAIT_MS, force=True)
                 self._awaited = Awaited(self._awaited.prompt, stopped=True)
                 return
-        except TimeoutError:
-            if stop.count():
-                raise
+        except Error as error:
+            try:
+                stop.first.wait_for(state="hidden", timeout=_STOP_WAIT_MS)
+            except TimeoutError:
+                raise error from None
         self._report.done["stop, too late"] += 1
 
     def _look_after(self, run: Awaited, told: list[str]) -> None:
