@@ -22,14 +22,6 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several processes share the work file by file; one of them drives the browser."""
-    browser = Path(__file__).parent / "browser"
-    for item in items:
-        group = "browser" if browser in item.path.parents else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(params=tiny_models.FAMILIES)
 def any_lm(request: pytest.FixtureRequest) -> LanguageModel:
     return tiny_models.language_model(request.param)
