@@ -142,8 +142,9 @@ def test_differences_have_a_sign_unless_they_are_zero(name: str, value: float, s
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0, "0.000 bits"), (1.25, "1.250 bits"), (2e-5, "2.0 × 10⁻⁵ bits"), (np.nan, "not available")],
-)
+    [(0.0, "0.000 bits"), (1.25, "1.250 bits"), (2e-5, "2.0 × 10⁻⁵ bits"),
+     (np.nan, "not available")],
+)  # fmt: skip
 def test_small_divergences_are_told_from_zero(value: float, shown: str) -> None:
     assert divergence_text(value, "bits") == shown
 
