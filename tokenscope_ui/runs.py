@@ -24,6 +24,8 @@ from tokenscope_ui.server import service, subscriber
 RUN_PARAMETER, TOKEN_PARAMETER = "run", "token"
 _STATE = "run_state"
 _SEEN = "run_address_seen"
+# The tree that each run of this browser session went into, by the id of the run.
+_TREES = "run_trees"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def follow() -> JobView | None:
         sessions.take(view.traces, view.parent)
     except TokenScopeError as error:
         problem = problem or error
+    _trees()[state.ticket.job_id] = sessions.name_in_hand()
     _set(
         replace(
             state,
@@ -212,6 +215,8 @@ def restore() -> tuple[ModelChoice, Request] | None:
     state = current()
     ticket = service().attach(address, subscriber())
     if ticket is not None:
+        # Going back to a run that has ended since is no reason for another tree.
+        sessions.open_again(_trees().get(address))
         view = ticket.view()
         shown = view.parent or state.trace
         _set(
@@ -235,6 +240,10 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if token.isascii() and token.isdecimal() and len(token) < 8:
         select(int(token))
     return identified(trace.model) or ModelChoice(trace.model.name), _first_request(trace)
+
+
+def _trees() -> dict[str, str | None]:
+    return cast("dict[str, str | None]", st.session_state.setdefault(_TREES, {}))
 
 
 def _has_just_ended(address: str | None) -> bool:

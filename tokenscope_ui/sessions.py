@@ -8,6 +8,7 @@ overwrites the other.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import uuid
 from collections.abc import Sequence
@@ -52,6 +53,12 @@ def current() -> Session | None:
     """The tree in hand; None before the first run."""
     held = state()
     return None if held is None else held.session
+
+
+def name_in_hand() -> str | None:
+    """The name that the tree in hand is kept under; None before the first run."""
+    held = state()
+    return None if held is None else held.name
 
 
 def earlier() -> tuple[str, ...]:
@@ -140,6 +147,16 @@ def open_named(name: str) -> Session | None:
     _remember_earlier()
     _set(SessionState(name, session, kept=blob))
     return session
+
+
+def open_again(name: str | None) -> None:
+    """Go on with a tree that this browser session had in hand, where it is still there."""
+    held = state()
+    if name is None or (held is not None and held.name == name):
+        return
+    # One that cannot be read any more is begun anew by what it is made of.
+    with contextlib.suppress(RecordError):
+        open_named(name)
 
 
 def restore() -> Session | None:

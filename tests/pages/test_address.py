@@ -68,6 +68,20 @@ def test_going_back_after_a_run_shows_the_one_before(app: App) -> None:
     assert value(app, "session") == session
 
 
+def test_going_back_to_what_an_ended_run_was_called_opens_its_tree_and_no_other(app: App) -> None:
+    app.open().generate()
+    key, session = value(app, "run"), value(app, "session")
+    called = app.state.outcome.job_id
+    app.test.session_state["prompt"] = "another"
+    app.run().generate()
+    assert value(app, "session") != session
+    app.test.query_params["run"] = called
+    del app.test.query_params["session"]
+    app.run()
+    assert app.state.trace.key == key
+    assert value(app, "session") == session
+
+
 def test_what_a_view_is_drawn_by_is_in_the_address_where_it_differs_from_the_defaults(
     app: App,
 ) -> None:
