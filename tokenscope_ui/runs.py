@@ -275,5 +275,6 @@ def _unknown(address: str) -> AddressError:
     return AddressError(
         asked=f"The address names the run “{address[:12]}”.",
         found="This server does not hold it: it was made elsewhere, or was evicted from the store.",
-        action="Generate it again from its prompt.",
+        action="Where it is a branch of a session, the page Branches can compute it again; else "
+        "generate it again from its prompt.",
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 import numpy as np
+import streamlit as st
 
 from tokenscope_core import (
     Session,
@@ -101,7 +102,8 @@ def of_session(
     """The session as files, with the traces that are at hand."""
     name, choice = stem(session, session.current), _plain(session)
     files = [
-        File("Session file", "The whole tree with its figures; opens on this page.",
+        File("Session file", "The whole tree with its figures. This page opens such files up to "
+             f"{st.get_option('server.maxUploadSize')} MB.",
              f"{name}.tokenscope", "application/zip",
              lambda: session_file.write(session, traces.values(), view, model=choice)),
         File("HTML report", "One page that opens anywhere, without a network: code, hover, "

@@ -83,7 +83,7 @@ def read(text: str) -> Shared:
         raise TokenScopeError(
             asked=f"The address names the shared session “{text[:30]}”.",
             found="This server does not hold it: short links open on the server that made them, "
-            "and until their session has been deleted.",
+            "until their session is deleted or the server loses its disk.",
             action="Ask for the long link, which carries the session, or for the session file.",
         )
     if blob.startswith(b"PK"):
