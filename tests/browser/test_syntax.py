@@ -40,6 +40,7 @@ def trace(tiny_folder: str) -> ts.Trace:
 def page(open_app: Open, trace: ts.Trace) -> Page:
     page = open_app(APP, f"syntax?run={trace.key}")
     expect(page.get_by_text("Names that nothing in sight defines")).to_be_visible(timeout=LOAD_MS)
+    expect(code(page).locator("[data-i]").first).to_be_visible(timeout=LOAD_MS)
     return page
 
 
