@@ -22,8 +22,7 @@ _UNITS: tuple[LogUnit, ...] = ("bits", "nats")
 def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
     """Which metric is shown. One chosen elsewhere that is none of the options gives way."""
     choices.take("metric", "metric", options)
-    if st.session_state.get("metric") not in options:
-        st.session_state.pop("metric", None)
+    hold("metric", options)
     chosen = str(
         st.selectbox(
             label, options, key="metric", width=220, persist_state="session",
@@ -36,9 +35,8 @@ def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
 
 def relative(*, what: str, over: str, key: str = "scale") -> bool:
     """Whether tints are stretched `over` what is shown; else they mean the same in every `what`."""
-    # No default of the control: a link sets the value before it is drawn.
     choices.take(key, key, _SCALES)
-    st.session_state.setdefault(key, _SCALES[0])
+    hold(key, _SCALES)
     scale = st.segmented_control(
         "Scale", _SCALES, key=key, required=True, persist_state="session",
         help=f"Absolute: the same tint is the same number in every {what}. "
@@ -51,7 +49,7 @@ def relative(*, what: str, over: str, key: str = "scale") -> bool:
 def unit() -> LogUnit:
     """The unit of log quantities on screen."""
     choices.take("unit", "unit", _UNITS)
-    st.session_state.setdefault("unit", _UNITS[0])
+    hold("unit", _UNITS)
     chosen = st.segmented_control(
         "Unit", _UNITS, key="unit", required=True, persist_state="session",
         help="Of log quantities on screen; files always say nats.",
@@ -62,4 +60,15 @@ def unit() -> LogUnit:
 
 def invisibles() -> bool:
     """Whether white space and bytes are spelled out."""
+    hold("invisibles", (False, True))
     return st.toggle("Show white space and bytes", key="invisibles", persist_state="session")
+
+
+def hold(key: str, allowed: Sequence[object]) -> None:
+    """Before a control that several pages draw: what was chosen, or else the first that is allowed.
+
+    A value that is set anew is sent to the browser. One that merely stays is not, and a browser
+    that draws the control for the first time on another page takes it for not chosen at all.
+    """
+    chosen = st.session_state.get(key)
+    st.session_state[key] = chosen if chosen in allowed else allowed[0]

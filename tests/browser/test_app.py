@@ -196,6 +196,31 @@ def test_a_deep_link_to_a_page_keeps_the_navigation(open_app: Open) -> None:
     expect(page.get_by_role("link", name="Decode")).to_be_visible()
 
 
+def test_what_a_view_is_drawn_by_stays_chosen_from_page_to_page(open_decode: Open) -> None:
+    # The second is answered from the store, so that the page is drawn but once.
+    for _ in range(2):
+        page = open_decode()
+        button(page, "Generate").click()
+        expect(page.get_by_text("Most surprising")).to_be_visible(timeout=LOAD_MS)
+
+    def on_syntax_is_chosen(scale: str, unit: str) -> None:
+        page.get_by_role("link", name="Syntax", exact=True).click()
+        expect(page.get_by_text("Statements, the least sure first")).to_be_visible()
+        for group, name in (("Scale", scale), ("Unit", unit)):
+            radio = page.get_by_role("radiogroup", name=group).get_by_role("radio", name=name)
+            expect(radio).to_be_checked()
+        # The browser may answer what it was sent with what it took it for.
+        page.wait_for_timeout(1_000)
+        expect(page.get_by_role("radio", name=unit)).to_be_checked()
+        expect(page).not_to_have_url(re.compile("None"))
+
+    on_syntax_is_chosen("absolute", "bits")
+    page.get_by_role("link", name="Decode", exact=True).click()
+    page.get_by_role("radio", name="nats").click()
+    expect(page).to_have_url(re.compile("unit=nats"))
+    on_syntax_is_chosen("absolute", "nats")
+
+
 def test_choosing_a_point_of_the_chart_selects_its_token(open_decode: Open) -> None:
     page = open_decode()
     generate(page)

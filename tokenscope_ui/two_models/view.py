@@ -199,7 +199,7 @@ def _notes(comparison: ModelComparison) -> list[str]:
 def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choices.take("tint", TINT_KEY, TINTS)
-        st.session_state.setdefault(TINT_KEY, DIFFERENCE)
+        view_controls.hold(TINT_KEY, TINTS)
         tint = st.segmented_control(
             "Tint by surprisal of", TINTS, key=TINT_KEY, required=True, persist_state="session"
         )
