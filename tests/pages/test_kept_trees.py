@@ -105,7 +105,7 @@ def test_deleting_the_session_in_hand_leaves_nothing_of_it(app: App) -> None:
     choose_to_delete(app, name_in_address(app))
     assert "No branches yet" in app.texts
     other = type(app)(app.test.session_state["model"]).open(share=link)
-    assert "until their session has been deleted" in other.texts
+    assert "until their session is deleted" in other.texts
     assert service().store.kept_by_owner() == {}
     assert "session" not in app.test.query_params
 
