@@ -16,7 +16,8 @@ run: $(VENV)/.run-ready
 
 test: $(VENV)/.test-ready
 	$(BIN)/python -m pytest -m "not browser" -n logical --maxprocesses 4 --dist loadfile
-	$(BIN)/python -m pytest -m browser
+	# Browser, server and model share the cores: what fails once is tried again, and reported.
+	$(BIN)/python -m pytest -m browser --reruns 1
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check .

@@ -53,6 +53,20 @@ def lane(page: Page, name: str) -> Locator:
     return rows.filter(has=page.locator(".name .text", has_text=name))
 
 
+def places(page: Page) -> dict[str, tuple[dict[str, float], dict[str, float] | None]]:
+    """Of each lane by its name: where its bar is, and its connection. All are looked up at one
+    moment, as the page may still move while it is drawn."""
+    expect(lane(page, "deeper")).to_be_visible()
+    found = page.get_by_role("treeitem").evaluate_all(
+        """rows => rows.map(row => [
+            row.querySelector(".name .text").textContent,
+            ...[".bar", ".connection"].map(part => row.querySelector(part))
+                .map(part => part && part.getBoundingClientRect().toJSON())
+        ])"""
+    )
+    return {name: (bar, line) for name, bar, line in found}
+
+
 def name_field(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Name", exact=True)
 
@@ -94,18 +108,13 @@ def test_keys_walk_the_tree(open_tree: Open) -> None:
 
 
 def test_lanes_begin_at_their_forks_and_connections_reach_their_parents(open_tree: Open) -> None:
-    page = open_tree("walk")
-    boxes = {
-        name: lane(page, name).locator(".bar").bounding_box()
-        for name in ("original", "late", "early", "deeper")
-    }
-    assert all(boxes.values())
-    left = {name: box["x"] for name, box in boxes.items() if box}
+    placed = places(open_tree("walk"))
+    bars = {name: bar for name, (bar, _) in placed.items()}
+    left = {name: bar["x"] for name, bar in bars.items()}
     assert left["original"] < left["early"] < left["deeper"] < left["late"]
     for name, parent in [("late", "original"), ("early", "original"), ("deeper", "early")]:
-        line = lane(page, name).locator(".connection").bounding_box()
-        above, own = boxes[parent], boxes[name]
-        assert line and above and own
+        line, above, own = placed[name][1], bars[parent], bars[name]
+        assert line is not None
         assert above["y"] <= line["y"] <= above["y"] + above["height"]
         assert own["y"] <= line["y"] + line["height"] <= own["y"] + own["height"]
         assert line["x"] == pytest.approx(own["x"], abs=1)
