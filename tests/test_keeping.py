@@ -161,13 +161,13 @@ def test_writers_at_the_same_time_do_not_pass_the_bound_together(tmp_path: Path)
                 kept += 1
             except ts.StoreFullError:
                 pass
-        stores[number].close()
         return kept
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(fill, range(4))) == 10
     assert stores[0].kept_for("ada") == Kept(10, 10)
-    stores[0].close()
+    for store in stores:
+        store.close()
 
 
 def test_a_store_of_the_version_before_opens_as_it_was(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import diskcache
+import psutil
 import pytest
 
 import tokenscope_core as ts
@@ -252,3 +254,52 @@ def test_the_folder_comes_from_the_environment(
     monkeypatch.delenv(STORE_VARIABLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_folder() == tmp_path / "cache" / "tokenscope"
+
+
+def test_a_store_opens_though_another_process_begins_to_write_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_tag_index = diskcache.Cache.create_tag_index
+    beaten = []
+
+    def create_tag_index_once_another_writes(cache: diskcache.Cache) -> None:
+        monkeypatch.undo()
+        with closing(sqlite3.connect(Path(cache.directory) / "cache.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            beaten.append(cache.directory)
+            create_tag_index(cache)
+
+    monkeypatch.setattr(diskcache.Cache, "create_tag_index", create_tag_index_once_another_writes)
+    with closing(ts.Store(tmp_path)) as store:
+        assert beaten
+        store.put_session("mine", b"tree")
+        assert store.get_session("mine") == b"tree"
+
+
+def test_visitors_who_come_and_stay_do_not_open_the_files_once_more_each(tmp_path: Path) -> None:
+    def open_files() -> int:
+        opened = psutil.Process().open_files()
+        return sum(Path(file.path).is_relative_to(tmp_path) for file in opened)
+
+    leave = threading.Event()
+    with closing(ts.Store(tmp_path)) as store:
+
+        def visit(number: int) -> None:
+            store.put_session(f"session {number}", b"tree")
+            store.get_capture("nothing")
+            visited[number].set()
+            leave.wait(60)
+
+        visited = [threading.Event() for _ in range(40)]
+        threads = [threading.Thread(target=visit, args=(number,)) for number in range(40)]
+        for thread in threads:
+            thread.start()
+        try:
+            assert all(event.wait(60) for event in visited)
+            assert len(store.session_names()) == 40
+            assert 0 < open_files() <= 40
+        finally:
+            leave.set()
+            for thread in threads:
+                thread.join()
+    assert open_files() == 0

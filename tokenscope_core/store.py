@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self, TypeVar
 
 import diskcache
 
 from tokenscope_core.errors import RecordError
 from tokenscope_core.limits import KeepingBounds
-from tokenscope_core.store_files import open_cache, read
+from tokenscope_core.store_files import OneThread, open_cache, read
 from tokenscope_core.store_kept import Kept, KeptRecords, KeptSession
 from tokenscope_core.trace import Trace
 
@@ -27,6 +29,8 @@ DEFAULT_SIZE_LIMIT = 1024**3
 # Some 20 captures of all heads of a layer at 2,000 tokens.
 DEFAULT_CAPTURE_LIMIT = 512 * 1024**2
 _UNBOUNDED = KeepingBounds()
+_Part = TypeVar("_Part", diskcache.Cache, KeptRecords)
+_Result = TypeVar("_Result")
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -69,11 +73,18 @@ class Usage:
     bytes: int
     limit: int | None
 
+    @classmethod
+    def of(cls, name: str, cache: diskcache.Cache) -> Self:
+        """Of a part where old records make room."""
+        return cls(name, len(cache), cache.volume(), cache.size_limit)
+
 
 class Store:
     """Traces and captures by their key, sessions by a name, in a folder shared by all processes.
 
     A capture is whatever an analysis computed about traces, such as attention.
+
+    `keeping` is how much is kept of what people made.
 
     `notices` are sentences for the operator: what was found damaged when it was opened. Damaged
     traces are computed again and no reason for one.
@@ -100,24 +111,29 @@ class Store:
         self.folder = Path(folder) if folder is not None else default_folder()
         with _named_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._traces, _ = open_cache(
-                self.folder / "traces",
-                size_limit=size_limit,
-                eviction_policy="least-recently-used",
+            self._traces = self._evicting("traces", size_limit)
+            self._captures = self._evicting("captures", capture_limit)
+            self._kept = OneThread(
+                "sessions", lambda: KeptRecords(self.folder / "sessions", keeping)
             )
-            self._captures, _ = open_cache(
-                self.folder / "captures",
-                size_limit=capture_limit,
-                eviction_policy="least-recently-used",
-            )
-            self._kept = KeptRecords(self.folder / "sessions", keeping)
-        aside = self._kept.aside
+        self.keeping = keeping
+        aside = self._kept.do(lambda kept: kept.aside)
         self.notices: tuple[str, ...] = () if aside is None else (_set_aside(aside),)
+
+    def _evicting(self, name: str, limit: int) -> OneThread[diskcache.Cache]:
+        folder, policy = self.folder / name, "least-recently-used"
+        return OneThread(
+            name, lambda: open_cache(folder, size_limit=limit, eviction_policy=policy)[0]
+        )
+
+    def _do(self, part: OneThread[_Part], work: Callable[[_Part], _Result]) -> _Result:
+        with _named_errors(self.folder):
+            return part.do(work)
 
     def put(self, trace: Trace) -> str:
         """Keep a trace; returns its key."""
-        with _named_errors(self.folder):
-            self._traces.set(trace.key, trace.to_bytes())
+        blob = trace.to_bytes()
+        self._do(self._traces, lambda traces: traces.set(trace.key, blob))
         return trace.key
 
     def get(self, key: str) -> Trace | None:
@@ -126,34 +142,28 @@ class Store:
         Raises:
             RecordError: it is there, but damaged or of an unknown version.
         """
-        with _named_errors(self.folder):
-            blob = read(self._traces, key)
+        blob = self._do(self._traces, lambda traces: read(traces, key))
         return None if blob is None else Trace.from_bytes(blob)
 
     def __contains__(self, key: str) -> bool:
         """Whether the store holds a trace; asking does not count as using it."""
-        with _named_errors(self.folder):
-            return key in self._traces
+        return self._do(self._traces, lambda traces: key in traces)
 
     def delete(self, key: str) -> bool:
         """Forget a trace; False when it was not there."""
-        with _named_errors(self.folder):
-            return bool(self._traces.delete(key))
+        return self._do(self._traces, lambda traces: bool(traces.delete(key)))
 
     def put_capture(self, key: str, blob: bytes) -> None:
         """Keep what was computed about traces, until others need the room."""
-        with _named_errors(self.folder):
-            self._captures.set(key, blob)
+        self._do(self._captures, lambda captures: captures.set(key, blob))
 
     def get_capture(self, key: str) -> bytes | None:
         """What `put_capture` kept under that key, or None."""
-        with _named_errors(self.folder):
-            return read(self._captures, key)
+        return self._do(self._captures, lambda captures: read(captures, key))
 
     def delete_capture(self, key: str) -> bool:
         """Forget a capture; False when it was not there."""
-        with _named_errors(self.folder):
-            return bool(self._captures.delete(key))
+        return self._do(self._captures, lambda captures: bool(captures.delete(key)))
 
     def put_session(
         self, name: str, blob: bytes, *, owner: str = "", parts: Mapping[str, bytes] = _NOTHING
@@ -170,8 +180,7 @@ class Store:
         Raises:
             StoreFullError: there is no room for it, and nothing was changed.
         """
-        with _named_errors(self.folder):
-            self._kept.put(name, {**parts, name: blob}, owner)
+        self._do(self._kept, lambda kept: kept.put(name, {**parts, name: blob}, owner))
 
     def put_part(self, session: str, name: str, blob: bytes, *, owner: str = "") -> None:
         """Keep what belongs to a session, until the session is deleted. `get_session` finds it by
@@ -180,13 +189,11 @@ class Store:
         Raises:
             StoreFullError: there is no room for it.
         """
-        with _named_errors(self.folder):
-            self._kept.put(session, {name: blob}, owner)
+        self._do(self._kept, lambda kept: kept.put(session, {name: blob}, owner))
 
     def get_session(self, name: str) -> bytes | None:
         """What `put_session` or `put_part` kept under that name, or None."""
-        with _named_errors(self.folder):
-            return self._kept.get(name)
+        return self._do(self._kept, lambda kept: kept.get(name))
 
     def session_names(self, beginning: str = "") -> list[str]:
         """The names of the sessions that begin so, in the order they were first kept.
@@ -194,8 +201,7 @@ class Store:
         Raises:
             RecordError: one was not written by this program.
         """
-        with _named_errors(self.folder):
-            return self._kept.names(beginning)
+        return self._do(self._kept, lambda kept: kept.names(beginning))
 
     def delete_session(self, name: str, *, unless_after: float | None = None) -> bool:
         """Forget a session and what belongs to it; False when nothing was deleted.
@@ -204,43 +210,31 @@ class Store:
             name: of the session.
             unless_after: seconds since the epoch; one that was changed later stays.
         """
-        with _named_errors(self.folder):
-            return self._kept.delete(name, unless_after)
+        return self._do(self._kept, lambda kept: kept.delete(name, unless_after))
 
     def usage(self) -> tuple[Usage, ...]:
         """How much each part holds."""
-        with _named_errors(self.folder):
-            kept = self._kept.usage()
-            return (
-                *(
-                    Usage(name, len(cache), cache.volume(), cache.size_limit)
-                    for name, cache in (("traces", self._traces), ("captures", self._captures))
-                ),
-                Usage("sessions", kept.records, kept.bytes, self._kept.bounds.bytes_in_all),
-            )
+        kept = self._do(self._kept, KeptRecords.usage)
+        return (
+            self._do(self._traces, partial(Usage.of, "traces")),
+            self._do(self._captures, partial(Usage.of, "captures")),
+            Usage("sessions", kept.records, kept.bytes, self.keeping.bytes_in_all),
+        )
 
     def kept_for(self, owner: str) -> Kept:
         """How much is kept that counts for somebody."""
-        with _named_errors(self.folder):
-            return self._kept.usage_of(owner)
+        return self._do(self._kept, lambda kept: kept.usage_of(owner))
 
     def kept_sessions(self, owner: str | None = None) -> list[KeptSession]:
         """All sessions, or those that count for somebody, in the order they were first kept."""
-        with _named_errors(self.folder):
-            return self._kept.sessions(owner)
+        return self._do(self._kept, lambda kept: kept.sessions(owner))
 
     def kept_by_owner(self) -> dict[str, Kept]:
         """The same for everybody who keeps something."""
-        with _named_errors(self.folder):
-            return self._kept.usage_by_owner()
-
-    @property
-    def keeping(self) -> KeepingBounds:
-        """How much is kept of what people made."""
-        return self._kept.bounds
+        return self._do(self._kept, KeptRecords.usage_by_owner)
 
     def close(self) -> None:
-        """Release the files."""
+        """Release the files, once what was begun is done; the store cannot be used again."""
         self._traces.close()
         self._captures.close()
         self._kept.close()

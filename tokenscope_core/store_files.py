@@ -4,14 +4,51 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import diskcache
 
 from tokenscope_core.errors import RecordError
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+_OPENING_WAITS_S = 60.0
+# Of 4 kB each. Every connection has as many to itself, beside what all share of the mapped file.
+_PAGES_PER_CONNECTION = 1024
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Files = TypeVar("_Files", bound=_Closable)
+_Result = TypeVar("_Result")
+
+
+class OneThread(Generic[_Files]):
+    """Files that are opened, used and closed in one thread of their own, which others wait for.
+
+    diskcache opens a database once more in every thread that uses it, with memory and three files,
+    and those of a thread that has ended are given back only when Python next collects its oldest
+    garbage. The visitors of a server come in ever new threads.
+    """
+
+    def __init__(self, name: str, opened: Callable[[], _Files]) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tokenscope-{name}")
+        self._files = self._thread.submit(opened).result()
+
+    def do(self, work: Callable[[_Files], _Result]) -> _Result:
+        """What `work` returns or raises for the files."""
+        return self._thread.submit(work, self._files).result()
+
+    def close(self) -> None:
+        """Close them once what was begun is done; they cannot be used again."""
+        self.do(lambda files: files.close())
+        self._thread.shutdown()
 
 
 class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
@@ -100,7 +137,21 @@ def read(cache: diskcache.Cache, key: str) -> bytes | None:
 
 
 def _open(folder: Path, **settings: Any) -> diskcache.Cache:
-    return diskcache.Cache(str(folder), disk=_BytesDisk, **settings)
+    """Open a cache once those who write to it leave the room: diskcache waits for them in most of
+    its statements, and fails at once in the others."""
+    given_up = time.monotonic() + _OPENING_WAITS_S
+    while True:
+        try:
+            return diskcache.Cache(
+                str(folder),
+                disk=_BytesDisk,
+                sqlite_cache_size=_PAGES_PER_CONNECTION,
+                **settings,
+            )
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > given_up:
+                raise
+            time.sleep(0.01)
 
 
 def _free_name(folder: Path) -> Path:
