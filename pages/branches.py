@@ -52,7 +52,7 @@ def tree_of_what_is_shown() -> Session | None:
     """A run that was opened by its address alone has no tree yet: it begins one."""
     state = runs.current()
     if state.trace is not None and not state.busy:
-        sessions.take((state.trace,), state.trace)
+        sessions.take_shown(state.trace)
         sessions.publish()
     return sessions.current()
 

@@ -86,6 +86,12 @@ def take(traces: Sequence[Trace], parent: Trace | None) -> None:
             change(grown_on.add(*traces, parent=parent))
 
 
+def take_shown(trace: Trace) -> None:
+    """Begin the tree of a trace that was opened by its address alone, as far back as the store has
+    what it grew on."""
+    take((trace,), None if trace.branch is None else stored(trace.branch[0]))
+
+
 def ancestry(trace: Trace) -> Session | None:
     """The tree of a trace and those it grew on, as far as the store holds them all; else None."""
     path = [trace]
@@ -206,11 +212,13 @@ def attach(name: str, blob: bytes) -> None:
     Raises:
         TokenScopeError: there is no room for it, or the store cannot be written.
     """
-    keep_again()
     held = state()
     assert held is not None, "there is a tree in hand"
+    # Without its tree nobody could delete it; another tab may have deleted that meanwhile.
+    if held.problem is not None or own_store.get(held.name) is None:
+        held = _keep(held)
+        _set(held)
     if held.kept is None and held.problem is not None:
-        # Without its tree nobody could delete it.
         raise held.problem
     own_store.put_part(held.name, name, blob)
 

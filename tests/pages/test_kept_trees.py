@@ -165,6 +165,19 @@ def test_there_is_no_short_link_of_what_is_not_kept(app: App) -> None:
     assert ON_SCREEN_ONLY not in app.texts
 
 
+def test_a_short_link_of_a_session_that_another_tab_has_deleted_can_be_deleted_again(
+    app: App,
+) -> None:
+    prompted(app.open(), "def f():")
+    service().store.delete_session(name_in_address(app))
+    to_page(app, SHARE).press("Make a short link")
+    assert copied(app, "Short link")
+    assert service().store.session_names() == [name_in_address(app)]
+    to_page(app, BRANCHES)
+    choose_to_delete(app, name_in_address(app))
+    assert service().store.kept_by_owner() == {}
+
+
 def test_signed_in_the_bound_is_the_persons_in_all_visits(
     app: App, one_each: None, signed_in: dict[str, object]
 ) -> None:

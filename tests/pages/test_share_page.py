@@ -20,6 +20,7 @@ from tokenscope_core import Edit, Request, Session, Trace, session_file, share
 from tokenscope_core.branches import plan
 from tokenscope_core.tasks import Branched
 from tokenscope_ui.server import service
+from tokenscope_ui.share import opening
 
 App = Any
 PAGE = "pages/share.py"
@@ -130,6 +131,34 @@ def test_what_is_all_here_opens_at_once_as_a_copy(
     assert other.state.trace.key == traces[1].key
     assert tree(other) == session
     assert named(other) != "made"
+
+
+def test_a_second_click_on_open_makes_no_second_copy(
+    app: App,
+    grown: tuple[Session, list[Trace]],
+    elsewhere: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    open_here = opening.open_here
+
+    def clicked_twice() -> None:
+        open_here()
+        open_here()
+
+    monkeypatch.setattr(opening, "open_here", clicked_twice)
+    elsewhere()
+    other = another(app, share=share.encode(grown[0]))
+    until_open(other.press("Open it here"))
+    assert service().store.session_names() == [named(other)]
+
+
+def test_a_branch_that_was_opened_by_its_address_alone_is_shared_with_its_tree(
+    app: App, grown: tuple[Session, list[Trace]]
+) -> None:
+    session, traces = grown
+    other = open_page(another(app, run=traces[1].key))
+    assert [branch.key for branch in tree(other).branches] == [b.key for b in session.branches]
+    assert copied(other, "Link to this session")
 
 
 def test_a_short_link_opens_for_another_visitor(

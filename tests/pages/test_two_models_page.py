@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import streamlit as st
 import tiny_models
+from fake_hub import NAME, FakeHub
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -443,6 +445,29 @@ def test_a_link_to_a_model_that_is_not_here_opens_as_far_as_possible(
     assert b.trace is None
     assert "No result of model B" in other.texts
     assert "neither is exactly that model" in other.texts
+
+
+def test_two_precisions_of_one_model_can_be_downloaded_apart(
+    page: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_folder: str
+) -> None:
+    a = compare(page).a.trace
+    assert a is not None
+    of_hub = replace(a, model=replace(a.model, name=NAME))
+    in_half = replace(a, model=replace(a.model, name=NAME, fingerprint="half"))
+    choices = (ModelChoice(NAME), ModelChoice(NAME, "bfloat16"))
+    link = ts.share.encode_readings(of_hub, in_half, choices=choices)
+    service().close()
+    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TOKENSCOPE_MODELS", "")
+    st.cache_resource.clear()
+    hub = FakeHub(Path(tiny_folder))
+    hub.go_online(tmp_path / "hub", monkeypatch)
+    try:
+        other = type(page)("").open(share=link)
+        assert other.buttons.count("Download the model") == 2
+        assert f"“{NAME} in bfloat16”" in other.texts
+    finally:
+        hub.close()
 
 
 def test_a_comparison_can_be_taken_along_as_tables(page: App) -> None:

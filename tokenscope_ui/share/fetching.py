@@ -34,12 +34,12 @@ def draw(model: ModelChoice, *, tokens: int) -> None:
     beforehand."""
     held = current()
     busy = held is not None and held.ticket is not None
-    with st.container(horizontal=True, vertical_alignment="center", key=f"fetch {model.name}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"fetch {model}"):
         with st.container(width=300):
             model_card.draw(model)
         st.button(
             "Download the model", icon=":material/download:", disabled=busy,
-            key=f"fetch button {model.name}", on_click=begin, args=(model, tokens),
+            key=f"fetch button {model}", on_click=begin, args=(model, tokens),
             help="Into the Hugging Face cache of this server, and into its memory. Nothing is "
             "computed yet.",
         )  # fmt: skip

@@ -124,7 +124,8 @@ def open_here(*, compute: bool = True) -> None:
     held = current()
     if held is not None and held.readings is not None:
         _open_readings(held, held.readings)
-    if held is None or held.shared is None:
+    # The second half of a double click finds it opened.
+    if held is None or held.shared is None or held.started:
         return
     session = held.shared.session
     try:

@@ -25,9 +25,12 @@ def show(shared: SharedReadings) -> None:
     with st.container(border=True, key="what opening costs"):
         for name, reader, cost in zip("AB", shared.readers, found, strict=True):
             st.text(f"{name}: {_standing(reader.model.name, cost, shared)}")
-    for cost in found:
-        if not cost.held and cost.availability == "to be downloaded" and cost.model is not None:
-            fetching.draw(cost.model, tokens=about_tokens(shared.request.prompt))
+    wanted = (one.model for one in found if not one.held and one.availability == "to be downloaded")
+    # Both may be one model, in two precisions or in the same.
+    for model in dict.fromkeys(wanted):
+        if model is not None:
+            st.text(f"“{model}”")
+            fetching.draw(model, tokens=about_tokens(shared.request.prompt))
     with st.container(horizontal=True, key="opening ways"):
         if any(cost.computable for cost in found):
             whole = all(cost.computable for cost in found)

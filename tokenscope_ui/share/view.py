@@ -50,7 +50,7 @@ def _in_hand() -> Session | None:
     held = sessions.current()
     if trace is not None and not state.busy and (held is None or trace.key not in held):
         try:
-            sessions.take((trace,), None)
+            sessions.take_shown(trace)
         except TokenScopeError as problem:
             problems.box(problem)
         sessions.publish()
