@@ -97,8 +97,17 @@ def test_what_was_generated_is_not_shared_as_read() -> None:
 def test_a_text_beyond_a_link_is_refused_with_what_to_do() -> None:
     noise = "".join(chr(33 + (i * i * 7919) % 15_000) for i in range(9_000))
     long = Request(noise, max_new_tokens=0)
-    with pytest.raises(ts.ShareError, match="or the text instead"):
+    with pytest.raises(ts.ShareError, match="short link where there is one, or pass on the text"):
         share.encode_readings(reading("one", long), reading("two", long))
+
+
+def test_a_text_beyond_a_link_can_be_carried_outside_of_addresses() -> None:
+    noise = "".join(chr(33 + (i * i * 7919) % 15_000) for i in range(9_000))
+    long = Request(noise, max_new_tokens=0)
+    text = share.encode_readings(reading("one", long), reading("two", long), longest=None)
+    with pytest.raises(ts.ShareError, match="no link more than"):
+        share.decode_readings(text)
+    assert share.decode_readings(text, longest=None).request == long
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tokenscope_core import share_format, share_payload, share_readings
-from tokenscope_core.errors import ShareError
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.session import Session
 from tokenscope_core.share_cost import Cost, ReadingCost, cost, readings_cost
@@ -68,7 +67,8 @@ def encode(
         ShareError: it takes more than `MAX_PAYLOAD` characters, or the view is not as above.
     """
     payload = share_format.write(session, view or {}, model)
-    return _short_enough(payload)
+    share_payload.require_short(payload, payload, MAX_PAYLOAD)
+    return payload
 
 
 def decode(payload: str) -> Shared:
@@ -86,6 +86,7 @@ def encode_readings(
     view: Mapping[str, View] | None = None,
     *,
     choices: tuple[ModelChoice | None, ModelChoice | None] = (None, None),
+    longest: int | None = MAX_PAYLOAD,
 ) -> str:
     """The payload of a link to what two models made of one text: the text, not the figures.
 
@@ -93,12 +94,17 @@ def encode_readings(
         a, b: traces that score the same text.
         view: as for `encode`.
         choices: how the models were loaded, for their precision.
+        longest: characters it may take; None where it is put into no address.
 
     Raises:
         RequestError: they do not score the same text.
-        ShareError: it takes more than `MAX_PAYLOAD` characters, or the view is not as above.
+        ShareError: it takes more characters, or more than can be read back; or the view is not as
+            above.
     """
-    return _short_enough(share_readings.write(share_readings.of_traces(a, b, view or {}, choices)))
+    payload = share_readings.write(share_readings.of_traces(a, b, view or {}, choices))
+    if longest is not None:
+        share_payload.require_short(payload, payload, longest)
+    return payload
 
 
 def is_readings(payload: str) -> bool:
@@ -106,24 +112,10 @@ def is_readings(payload: str) -> bool:
     return share_readings.is_payload(payload)
 
 
-def decode_readings(payload: str) -> SharedReadings:
-    """Read what `encode_readings` wrote.
+def decode_readings(payload: str, *, longest: int | None = MAX_LINK) -> SharedReadings:
+    """Read what `encode_readings` wrote, of up to `longest` characters.
 
     Raises:
         ShareError: it is damaged, cut short, too large or of an unknown version.
     """
-    return share_readings.read(payload)
-
-
-def _short_enough(payload: str) -> str:
-    if len(payload) > MAX_PAYLOAD:
-        raise ShareError(
-            asked="A link was to be made.",
-            found=f"It would carry {len(payload):,} characters; servers and browsers take "
-            f"{MAX_PAYLOAD:,}.",
-            action="Pass on the session file or the text instead, or remove branches or long "
-            "notes.",
-            size=len(payload),
-            limit=MAX_PAYLOAD,
-        )
-    return payload
+    return share_readings.read(payload, longest=longest)

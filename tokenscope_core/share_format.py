@@ -62,7 +62,7 @@ def write(session: Session, view: Mapping[str, View], model: ModelChoice | None)
     try:
         require_moderate(base, len(session), _MAX_REQUEST_BYTES)
     except RequestError as error:
-        raise share_payload.too_large(f"{error.found}") from error
+        raise share_payload.too_large(_VERSION, error.found) from error
     return share_payload.write(_VERSION, values)
 
 

@@ -23,6 +23,10 @@ MAX_PAYLOAD = MAX_LINK - 250
 MAX_UNPACKED_BYTES = 1024**2
 
 _CARRIED = {1: "a session", 2: "a text that two models read"}
+_INSTEAD = {
+    1: "Pass on the session file instead, or remove branches or long notes.",
+    2: "Make a short link where there is one, or pass on the text itself.",
+}
 _PREFIX = re.compile(r"ts([0-9]{1,4})\.")
 _BODY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -37,7 +41,8 @@ def write(version: int, values: Mapping[str, Any]) -> str:
     """
     blob = dump(values)
     if len(blob) > MAX_UNPACKED_BYTES:
-        raise too_large(f"Its recipes take {len(blob):,} bytes; {MAX_UNPACKED_BYTES:,} are taken.")
+        found = f"It takes {len(blob):,} bytes; {MAX_UNPACKED_BYTES:,} are taken."
+        raise too_large(version, found)
     body = base64.urlsafe_b64encode(zlib.compress(blob, 9)).decode("ascii").rstrip("=")
     return f"ts{version}.{body}"
 
@@ -48,17 +53,34 @@ def version_of(payload: str) -> int | None:
     return None if prefix is None else int(prefix[1])
 
 
-def read(payload: str, readers: Mapping[int, Callable[[Any], Carried]]) -> Carried:
+def require_short(link: str, payload: str, longest: int) -> None:
+    """Refuse an address, or the part of it that is the payload, that is too long to be passed on.
+
+    Raises:
+        ShareError: it has more than `longest` characters.
+    """
+    if len(link) > longest:
+        found = f"It would have {len(link):,} characters; servers and browsers take {longest:,}."
+        raise too_large(version_of(payload), found, size=len(link), limit=longest)
+
+
+def read(
+    payload: str,
+    readers: Mapping[int, Callable[[Any], Carried]],
+    *,
+    longest: int | None = MAX_LINK,
+) -> Carried:
     """What a payload carries.
 
     Args:
         payload: untrusted.
         readers: by version, what makes something of the values.
+        longest: characters it may have; None where it is in no address.
 
     Raises:
         ShareError: it is damaged, cut short, too large or of a version that none of them reads.
     """
-    if len(payload) > MAX_LINK:
+    if longest is not None and len(payload) > longest:
         raise ShareError(
             asked="A link was to be opened.",
             found=f"It carries {len(payload):,} characters, and no link more than {MAX_PAYLOAD:,}.",
@@ -77,12 +99,15 @@ def read(payload: str, readers: Mapping[int, Callable[[Any], Carried]]) -> Carri
         raise _damaged(short(error)) from error
 
 
-def too_large(found: str) -> ShareError:
+def too_large(version: int | None, found: str, *, size: int = 0, limit: int = 0) -> ShareError:
     """What was to be shared is beyond any link."""
+    carried = _CARRIED.get(version or 0, "something")
     return ShareError(
-        asked="The session was to be put into a link.",
+        asked=f"A link was to carry {carried}.",
         found=found,
-        action="Pass on the session file instead.",
+        action=_INSTEAD.get(version or 0, "Pass it on as a file."),
+        size=size,
+        limit=limit,
     )
 
 

@@ -107,13 +107,17 @@ def is_payload(text: str) -> bool:
     return share_payload.version_of(text) == _VERSION
 
 
-def read(payload: str) -> SharedReadings:
+def read(payload: str, *, longest: int | None) -> SharedReadings:
     """What `write` wrote in this or an earlier version. Untrusted.
+
+    Args:
+        payload: the text.
+        longest: characters it may have, None for any number.
 
     Raises:
         ShareError: it is damaged, cut short, too large or carries something else.
     """
-    return share_payload.read(payload, _READERS)
+    return share_payload.read(payload, _READERS, longest=longest)
 
 
 def _read_2(values: Any) -> SharedReadings:

@@ -1,8 +1,10 @@
-"""The trees that are kept for a visitor: taken up again, deleted, and what is said without room."""
+"""What is kept for a visitor: trees, and comparisons of two models. Trees are taken up again here;
+either is deleted; and what is said without room."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -14,16 +16,29 @@ from tokenscope_ui import branch_actions, own_store, problems, runs, sessions, v
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.server import service
+from tokenscope_ui.share import short_links
 
 _OTHERS, _CHOSEN = "branches_other", "branches_deleted"
 _LABELS = "kept_tree_labels"
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """Something that is kept, in a few words; and whether it is a tree, or else a comparison."""
+
+    text: str
+    is_tree: bool = True
 
 
 def others() -> None:
     """Draw the menu of the trees worked on before; nothing without one."""
     held = sessions.state()
     here = None if held is None else held.name
-    labels = {name: label for name, label in _labels(_sizes()).items() if name != here}
+    labels = {
+        name: label.text
+        for name, label in _labels(_sizes()).items()
+        if label.is_tree and name != here
+    }
     if labels:
         st.session_state[_OTHERS] = None
         st.selectbox(
@@ -45,11 +60,11 @@ def deleting() -> None:
 
         def shown(name: str) -> str:
             size = f" · {size_text(sizes[name])}" if name in sizes else ""
-            return labels[name] + size + (" · on screen" if name == here else "")
+            return labels[name].text + size + (" · on screen" if name == here else "")
 
         largest_first = sorted(labels, key=lambda name: -sizes.get(name, 0))
         chosen = st.multiselect(
-            "Sessions to delete, largest first", largest_first, key=_CHOSEN, format_func=shown,
+            "To delete, largest first", largest_first, key=_CHOSEN, format_func=shown,
             placeholder="None chosen",
         )  # fmt: skip
         st.caption(
@@ -57,7 +72,7 @@ def deleting() -> None:
             "be undone: a session file, from the page Share, brings a session back."
         )
         st.button(
-            f"Delete {count_text(len(chosen), 'session')} for good" if chosen else "Delete",
+            f"Delete {_counted(labels[name] for name in chosen)} for good" if chosen else "Delete",
             key="delete sessions", icon=":material/delete:", disabled=not chosen, on_click=_delete,
         )  # fmt: skip
 
@@ -111,19 +126,31 @@ def _open() -> None:
 
 
 def _delete() -> None:
-    names = [str(name) for name in st.session_state.get(_CHOSEN, ())]
+    labels = _labels(_sizes())
+    # A browser may send what it was not offered.
+    chosen = [name for name in st.session_state.get(_CHOSEN, ()) if name in labels]
+    gone: list[_Label] = []
     held = sessions.state()
     try:
-        for name in names:
+        for name in chosen:
             if held is not None and held.name == name:
                 runs.leave()
             sessions.delete(name)
+            gone.append(labels[name])
     except TokenScopeError as problem:
         branch_actions.tell(str(problem))
-        return
-    st.session_state[_CHOSEN] = []
-    sessions.keep_again()
-    branch_actions.tell(f"Deleted {count_text(len(names), 'session')}.")
+    else:
+        branch_actions.tell(f"Deleted {_counted(gone)}.")
+    if gone:
+        st.session_state[_CHOSEN] = []
+        sessions.keep_again()
+
+
+def _counted(kept: Iterable[_Label]) -> str:
+    """`1 session`, `2 sessions and 1 comparison`."""
+    of = [label.is_tree for label in kept]
+    counts = (of.count(True), "session"), (of.count(False), "comparison")
+    return " and ".join(count_text(number, word) for number, word in counts if number)
 
 
 def _sizes() -> dict[str, int]:
@@ -133,12 +160,12 @@ def _sizes() -> dict[str, int]:
         return {}
 
 
-def _labels(sizes: Mapping[str, int]) -> dict[str, str]:
-    """The trees that can be opened, in a few words: the one in hand, then the latest first."""
-    known = cast("dict[tuple[str, int | None], str | None]", st.session_state.get(_LABELS, {}))
+def _labels(sizes: Mapping[str, int]) -> dict[str, _Label]:
+    """What can be opened or deleted: the tree in hand, then the latest first."""
+    known = cast("dict[tuple[str, int | None], _Label | None]", st.session_state.get(_LABELS, {}))
     held = sessions.state()
     here = () if held is None or held.kept is None else (held.name,)
-    names = dict.fromkeys((*here, *sessions.earlier()))
+    names = dict.fromkeys((*here, *sessions.earlier(), *reversed(list(sizes))))
     # Reading all of them takes its time: once, and again where one has become larger or smaller.
     labels = {
         (name, size): known[name, size] if (name, size) in known else _label(name)
@@ -149,15 +176,25 @@ def _labels(sizes: Mapping[str, int]) -> dict[str, str]:
     return {name: label for (name, _), label in labels.items() if label is not None}
 
 
-def _label(name: str) -> str | None:
-    """A tree in a few words; None where it cannot be opened."""
+def _label(name: str) -> _Label | None:
+    """None where it is there no more, or cannot be opened."""
     try:
         blob = own_store.get(name)
-        return None if blob is None else f"{_summary(Session.from_bytes(blob))} · {name[:4]}"
-    except RecordError:
+        if blob is None:
+            return None
+        readings = short_links.readings_of(blob)
+        if readings is not None:
+            what = f"Two models: {_beginning(readings.request.prompt)}"
+            return _Label(f"{what} · {name[:4]}", is_tree=False)
+        return _Label(f"{_summary(Session.from_bytes(blob))} · {name[:4]}")
+    except TokenScopeError:
         return None
 
 
 def _summary(session: Session) -> str:
-    first = session.root.request.prompt.strip().splitlines() or [session.root.name]
-    return f"{first[0][:40]} · {branches_text(len(session))}"
+    first = _beginning(session.root.request.prompt) or session.root.name[:40]
+    return f"{first} · {branches_text(len(session))}"
+
+
+def _beginning(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "")[:40]

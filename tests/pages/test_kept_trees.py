@@ -105,7 +105,7 @@ def test_deleting_the_session_in_hand_leaves_nothing_of_it(app: App) -> None:
     choose_to_delete(app, name_in_address(app))
     assert "No branches yet" in app.texts
     other = type(app)(app.test.session_state["model"]).open(share=link)
-    assert "until their session is deleted" in other.texts
+    assert "until their session or comparison is deleted" in other.texts
     assert service().store.kept_by_owner() == {}
     assert "session" not in app.test.query_params
 
@@ -152,17 +152,33 @@ def test_there_is_no_short_link_of_what_is_not_kept(app: App) -> None:
     """The link, which is compressed, would find room where its session does not."""
     prompted(app.open(), "def f():")
     store = service().store
+
+    def bound_to(bounds: KeepingBounds) -> None:
+        store._kept.do(lambda kept: setattr(kept, "bounds", bounds))
+
     (used,) = store.kept_by_owner().values()
-    store._kept.bounds = KeepingBounds(bytes_per_visitor=used.bytes + 650)
+    bound_to(KeepingBounds(bytes_per_visitor=used.bytes + 650))
     prompted(app, "x = 1\n" * 60)
     assert ON_SCREEN_ONLY in app.texts
     to_page(app, SHARE).press("Make a short link")
     assert "There is no short link" in app.texts
     assert len(store.kept_sessions()) == 1
-    store._kept.bounds = KeepingBounds()
+    bound_to(KeepingBounds())
     app.press("Make a short link")
     assert copied(app, "Short link")
     assert ON_SCREEN_ONLY not in app.texts
+
+
+def test_a_short_link_that_was_deleted_with_its_session_is_not_shown_for_an_equal_one(
+    app: App,
+) -> None:
+    prompted(app.open(), "def f():")
+    to_page(app, SHARE).press("Make a short link")
+    assert copied(to_page(app, "pages/decode.py") and to_page(app, SHARE), "Short link")
+    to_page(app, BRANCHES)
+    choose_to_delete(app, name_in_address(app))
+    prompted(to_page(app, "pages/decode.py"), "def f():")
+    assert "Make a short link" in to_page(app, SHARE).buttons
 
 
 def test_a_short_link_of_a_session_that_another_tab_has_deleted_can_be_deleted_again(

@@ -22,6 +22,7 @@ from tokenscope_core.jobs import Job, Ticket
 from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.tasks import Prompted
+from tokenscope_ui import visitors
 from tokenscope_ui.server import service
 from tokenscope_ui.two_models import lines, state
 from tokenscope_ui.two_models.payload import compared
@@ -386,14 +387,28 @@ def test_going_back_shows_the_comparison_before(
 
 def link_of(page: App) -> str:
     """What a link to the comparison in hand carries."""
-    page.test.query_params.clear()
-    page.test.switch_page("pages/share.py")
-    page.run()
+    to_page(page, "pages/share.py")
+    return copied(page, "Link to the two models")
+
+
+def short_link_of(page: App) -> str:
+    to_page(page, "pages/share.py")
+    page.press("Make a short link")
+    return copied(page, "Short link to the two models")
+
+
+def copied(page: App, label: str) -> str:
     for element in page.test.get("bidi_component"):
         data = json.loads(element.proto.json or "{}")
-        if data.get("label") == "Link to the two models":
+        if data.get("label") == label:
             return str(data["text"]).partition("?share=")[2]
     raise AssertionError("there is no link")
+
+
+def to_page(page: App, name: str) -> None:
+    page.test.query_params.clear()
+    page.test.switch_page(name)
+    page.run()
 
 
 def test_a_link_opens_on_a_server_that_has_never_seen_the_comparison(
@@ -445,6 +460,101 @@ def test_a_link_to_a_model_that_is_not_here_opens_as_far_as_possible(
     assert b.trace is None
     assert "No result of model B" in other.texts
     assert "neither is exactly that model" in other.texts
+
+
+def test_a_short_link_opens_for_another_visitor_and_reads_again_what_was_evicted(
+    page: App,
+) -> None:
+    first = compare(page)
+    name = short_link_of(page)
+    assert len(name) == 22
+    assert [side.address for side in shown(type(page)("").open(share=name)).sides] == [
+        side.address for side in first.sides
+    ]
+    for side in first.sides:
+        service().store.delete(str(side.address))
+    other = type(page)("").open(share=name)
+    assert "A shared comparison of two models" in [e.value for e in other.test.subheader]
+    other.press("Open it here").until(lambda: not shown(other.run()).busy)
+    assert [side.address for side in shown(other).sides] == [side.address for side in first.sides]
+
+
+def test_a_short_link_on_a_server_that_does_not_have_it_says_what_to_do(
+    page: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare(page)
+    name = short_link_of(page)
+    service().close()
+    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
+    st.cache_resource.clear()
+    other = type(page)("").open(share=name)
+    assert "This server does not hold it" in other.texts
+    assert "Ask for the long link" in other.texts
+
+
+def test_a_text_too_long_for_a_link_still_has_a_short_one(
+    page: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ts.share_payload, "MAX_LINK", 300)
+    monkeypatch.setattr(ts.share, "MAX_LINK", 300)
+    text = "".join(chr(33 + i * i * 7919 % 90) for i in range(400))
+    choose(page, tiny_folder, tiny_folder, text)
+    first = compare(page)
+    name = short_link_of(page)
+    assert "There is no link to these two" in page.texts
+    assert "short link" in page.texts
+    assert [side.address for side in shown(type(page)("").open(share=name)).sides] == [
+        side.address for side in first.sides
+    ]
+
+
+def test_a_short_link_counts_for_its_visitor_once_and_goes_when_they_delete_it(
+    page: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = {"is_logged_in": True, "iss": "i", "sub": "ada"}
+    monkeypatch.setattr(visitors, "_user", lambda: person)
+    compare(page)
+    name = short_link_of(page)
+    again = type(page)("").open(share=name)
+    assert short_link_of(again) == name
+    assert len(service().store.kept_sessions()) == 1
+
+    person["sub"] = "eve"
+    eve = type(page)("").open(share=name)
+    assert shown(eve).a.trace is not None, "whoever has the link can open it"
+    to_page(eve, "pages/branches.py")
+    assert not eve.test.multiselect, "and nobody else delete it"
+    assert short_link_of(eve) == name
+
+    person["sub"] = "ada"
+    to_page(page, "pages/branches.py")
+    (box,) = page.test.multiselect
+    (option,) = box.options
+    assert option.startswith("Two models: def f(é):")
+    assert "Other trees" not in [one.label for one in page.test.selectbox]
+    box.set_value(box.options)
+    page.run().press("Delete 1 comparison for good")
+    (left,) = service().store.kept_sessions()
+    person["sub"] = "eve"
+    assert left.owner == visitors.owner()
+    to_page(page, "pages/share.py")
+    assert shown(type(page)("").open(share=name)).a.trace is not None, "the other has a copy"
+
+
+def test_a_short_link_beyond_the_bound_is_refused_by_name(
+    app: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_KEPT_PER_VISITOR", "1")
+    st.cache_resource.clear()
+    app.open()
+    to_page(app, PAGE)
+    choose(app, tiny_folder, tiny_folder)
+    compare(app)
+    to_page(app, "pages/share.py")
+    app.press("Make a short link")
+    assert "There is no short link" in app.texts
+    assert "a visitor may keep 1" in app.texts
+    assert service().store.kept_sessions() == []
 
 
 def test_two_precisions_of_one_model_can_be_downloaded_apart(

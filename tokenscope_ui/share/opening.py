@@ -83,11 +83,12 @@ def _is_all_here(held: Opening) -> bool:
 
 def _read(text: str) -> Opening:
     try:
-        if share.is_readings(text):
-            return Opening(text, readings=share.decode_readings(text))
-        return Opening(text, links.read(text))
+        found = links.read(text)
     except TokenScopeError as problem:
         return Opening(text, problem=problem)
+    if isinstance(found, SharedReadings):
+        return Opening(text, readings=found)
+    return Opening(text, found)
 
 
 def take_file(shared: Shared, figures: Mapping[str, Trace], notes: tuple[str, ...]) -> None:

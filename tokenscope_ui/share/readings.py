@@ -15,11 +15,10 @@ from tokenscope_core import (
     share,
     span_frame,
 )
-from tokenscope_core.model_sources import identified
 from tokenscope_core.share_view import View
 from tokenscope_ui import copy_field, files, problems
 from tokenscope_ui.files import File
-from tokenscope_ui.share import links
+from tokenscope_ui.share import links, short_link_view, short_links
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import compared
 
@@ -56,9 +55,9 @@ def draw(a: Trace, b: Trace) -> None:
 
 
 def _link(a: Trace, b: Trace) -> None:
-    choices = identified(a.model), identified(b.model)
+    seen = view()
     try:
-        address = links.address(share.encode_readings(a, b, view(), choices=choices))
+        address = links.of_readings(a, b, seen)
     except TokenScopeError as problem:
         problems.box(problem, title="There is no link to these two", key="problem readings link")
     else:
@@ -66,6 +65,14 @@ def _link(a: Trace, b: Trace) -> None:
         st.caption(
             f"{len(address):,} of {share.MAX_LINK:,} characters. It carries the text and which "
             "models read it; a server that has both in the same version reads it again."
+        )
+    if a.request == b.request:
+        short_link_view.draw(
+            lambda: (a.key, b.key, seen),
+            partial(short_links.of_readings, a, b, seen),
+            label="Short link to the two models",
+            until="Opens on this server for everybody who has it, until you delete it under “Kept "
+            "sessions” on the page Branches.",
         )
     st.caption(
         "The address of the page Two models opens it too, on this server, as long as the store "

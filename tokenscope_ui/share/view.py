@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -17,10 +18,19 @@ from tokenscope_ui.branch_traces import at_hand
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
-from tokenscope_ui.share import bringing, downloads, links, on_screen, opening, readings, words
+from tokenscope_ui.share import (
+    bringing,
+    downloads,
+    links,
+    on_screen,
+    opening,
+    readings,
+    short_link_view,
+    short_links,
+    words,
+)
 from tokenscope_ui.syntax_view.controls import chosen_language
 
-_SHORT = "short link"
 _LARGE_MB = 5
 
 
@@ -72,11 +82,10 @@ def _links(session: Session, view: Mapping[str, View]) -> None:
         return
     shared = Shared(session, view, ModelChoice(session.model.name))
     try:
-        text = links.payload(session, view)
+        address = links.of_session(session, view)
     except ShareError as problem:
         problems.box(problem, title="Too large for a link", key="problem link")
     else:
-        address = links.address(text)
         copy_field.mount(address, label="Link to this session", key="long link")
         st.caption(
             f"{len(address):,} of {MAX_LINK:,} characters. It carries the whole session: its "
@@ -85,7 +94,14 @@ def _links(session: Session, view: Mapping[str, View]) -> None:
         )
         if len(address) > 2_000:
             st.caption("Some chat and mail programs cut links of more than 2,000 characters.")
-    _short_link(session, view)
+    # The link belongs to this very session: an equal one under another name has none yet.
+    short_link_view.draw(
+        lambda: (sessions.name_in_hand(), session, dict(view)),
+        partial(short_links.of_session, session, dict(view)),
+        label="Short link",
+        until="Opens on this server for everybody who has it, as a copy of what the session is "
+        "now, until the session is deleted.",
+    )
     st.subheader("What opening it costs")
     try:
         found = opening.cost(shared)
@@ -94,31 +110,6 @@ def _links(session: Session, view: Mapping[str, View]) -> None:
         return
     st.text(words.cost_text(shared, found, here="on this server"))
     st.text(words.worst_text(shared))
-
-
-def _short_link(session: Session, view: Mapping[str, View]) -> None:
-    """The link that this server alone understands, once somebody asked for it."""
-    made = st.session_state.get(_SHORT)
-    if made is not None and made[:2] == (session, view):
-        copy_field.mount(links.address(made[2]), label="Short link", key="short link")
-        st.caption(
-            "Opens on this server for everybody who has it, as a copy of what the session is now, "
-            "until the session is deleted."
-        )
-        return
-    st.button(
-        "Make a short link", icon=":material/link:", on_click=_shorten, args=(session, dict(view)),
-        help="Keeps a copy here that nothing changes. It works on this server only.",
-    )  # fmt: skip
-    if isinstance(problem := st.session_state.pop(f"{_SHORT} problem", None), TokenScopeError):
-        problems.box(problem, title="There is no short link", key="problem short link")
-
-
-def _shorten(session: Session, view: Mapping[str, View]) -> None:
-    try:
-        st.session_state[_SHORT] = (session, view, links.shorten(session, view))
-    except TokenScopeError as problem:
-        st.session_state[f"{_SHORT} problem"] = problem
 
 
 def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str, View]) -> None:
