@@ -13,6 +13,7 @@ import pandas as pd
 from tokenscope_core import Trace
 from tokenscope_core.syntax import scopes
 from tokenscope_core.syntax import validity as core
+from tokenscope_core.syntax.budget import Budget
 from tokenscope_core.syntax.detection import Detected, language_of
 from tokenscope_core.syntax.documents import language_label
 from tokenscope_core.syntax.scopes import Scope
@@ -59,20 +60,31 @@ def breaks(trace: Trace) -> tuple[int, ...]:
 
 def at_end(trace: Trace) -> Standing | None:
     """How all of a trace's code stands; of several fences the worst. None where there is no code
-    in a known language."""
+    in a known language, or where reading it took too long."""
     # Remembered by key, since a tree may have more branches than memory has room for traces.
     known = _at_end.get(trace.key)
     if known is not None:
         return known[0]
     found = known_language(trace)
     parts = () if found is None else core.regions(trace, found.language)
-    verdicts = [core.standing(trace.text_bytes[r.start : r.end], r.language or "") for r in parts]
-    worst = max(verdicts, key=list(STANDING_WORDS).index, default=None)
+    budget = Budget.of(trace.text_bytes)
+    verdicts = [
+        core.standing(trace.text_bytes[r.start : r.end], r.language or "", budget.share())
+        for r in parts
+    ]
+    # What took too long to read may be worse than all the others.
+    read = [verdict for verdict in verdicts if verdict is not None]
+    settled = len(read) == len(verdicts) or "broken" in read
+    worst = _worst(read) if read and settled else None
     _at_end[trace.key] = (worst,)
     # Several threads may be here: one step each.
     if len(_at_end) > _ENDS_REMEMBERED:
         _at_end.popitem(last=False)
     return worst
+
+
+def _worst(verdicts: Sequence[Standing]) -> Standing:
+    return max(verdicts, key=list(STANDING_WORDS).index)
 
 
 def broken_since(trace: Trace, position: int) -> int | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+from tokenscope_core.syntax.budget import Budget, OutOfTime
 from tokenscope_core.syntax.languages import Grammar
 from tokenscope_core.syntax.layout import Layout
 from tokenscope_core.syntax.prefixes import GrowingText
-from tokenscope_core.syntax.tree import NodeTable, parse
+from tokenscope_core.syntax.tree import NodeTable, no_tree, parse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +22,15 @@ class Completed:
     """The tree of a text with an ending that is no part of it.
 
     `length` is the text's own, in bytes. `viable` says whether the text can become valid code at
-    all, `whole` whether the tree is without errors.
+    all, `whole` whether the tree is without errors. `given_up`: it took too long to read, and
+    nothing is known of it.
     """
 
     nodes: NodeTable
     length: int
     viable: bool
     whole: bool
+    given_up: bool = False
 
 
 @functools.lru_cache(maxsize=16)
@@ -37,12 +40,20 @@ def completed(text: bytes, grammar: Grammar) -> Completed:
     A text that is broken, or whose end we do not find, is parsed with an open string closed and
     nothing else.
     """
-    growing = GrowingText(grammar)
+    budget = Budget.of(text)
+    try:
+        return _completed(text, grammar, budget)
+    except OutOfTime:
+        return Completed(no_tree(), len(text), viable=False, whole=False, given_up=True)
+
+
+def _completed(text: bytes, grammar: Grammar, budget: Budget) -> Completed:
+    growing = GrowingText(grammar, budget)
     viable = growing.feed(text)
     ending = growing.ending() if viable else None
     whole = ending is not None
-    nodes = parse(text + (_closing_quote(text, grammar) if ending is None else ending), grammar)
-    return Completed(nodes, len(text), viable, whole)
+    closed = text + (_closing_quote(text, grammar) if ending is None else ending)
+    return Completed(parse(closed, grammar, budget), len(text), viable, whole)
 
 
 def _closing_quote(text: bytes, grammar: Grammar) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from dataclasses import dataclass
@@ -9,8 +10,17 @@ from typing import Literal
 
 import numpy as np
 
+from tokenscope_core.syntax.budget import Budget, OutOfTime
 from tokenscope_core.syntax.documents import MARKDOWN, code_regions, cut_text
-from tokenscope_core.syntax.languages import CLEAR_MARGIN, DETECTION_BYTES, LABELS, detect, grammar
+from tokenscope_core.syntax.languages import (
+    CLEAR_MARGIN,
+    DETECTION_BYTES,
+    DETECTION_SECONDS,
+    LABELS,
+    LANGUAGES,
+    detect,
+    grammar,
+)
 from tokenscope_core.syntax.prefixes import GrowingText
 from tokenscope_core.trace import Trace
 
@@ -88,9 +98,11 @@ def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
     shares = dict(detect(text).error_share)
     if not shares:
         return None
-    if GrowingText(grammar(USUAL)).feed(text[:DETECTION_BYTES]):
+    if _reach(text, USUAL) >= len(text[:DETECTION_BYTES]):
         shares[USUAL] = 0.0  # what is only unfinished is no error
-    bash = shares.pop("bash")
+    bash = shares.pop("bash", 1.0)
+    # A language whose parser takes too long over a text fits none of it.
+    shares = {name: shares.get(name, 1.0) for name in LANGUAGES if name != "bash"}
     first, second = sorted(shares, key=shares.__getitem__)[:2]
     # Bash takes nearly any words for commands: nothing else may fit even halfway.
     if shares[first] >= _FAR_FROM_ALL and bash < _FEW_ERRORS:
@@ -112,12 +124,13 @@ def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
 
 
 def _reach(text: bytes, language: str) -> int:
-    """After how many bytes a text is broken in a language, to the line."""
-    growing, reach = GrowingText(grammar(language)), 0
-    for line in text[:DETECTION_BYTES].splitlines(keepends=True):
-        if not growing.feed(line):
-            break
-        reach += len(line)
+    """After how many bytes a text is broken in a language, or takes too long, to the line."""
+    growing, reach = GrowingText(grammar(language), Budget(DETECTION_SECONDS)), 0
+    with contextlib.suppress(OutOfTime):
+        for line in text[:DETECTION_BYTES].splitlines(keepends=True):
+            if not growing.feed(line):
+                break
+            reach += len(line)
     return reach
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from tokenscope_core.steps import Ints
-from tokenscope_core.syntax.languages import LABELS, LANGUAGES, detect, grammar
-from tokenscope_core.syntax.pieces import Pieces, cut
+from tokenscope_core.syntax.budget import Budget, OutOfTime
+from tokenscope_core.syntax.languages import LABELS, LANGUAGES, best_fit, detect, grammar
+from tokenscope_core.syntax.pieces import Pieces, Stretch, joined, stretch
 
 MARKDOWN = "markdown"
 
@@ -33,7 +35,8 @@ class CodeRegion:
     closed: bool
 
 
-def code_regions(text: bytes) -> list[CodeRegion]:
+@functools.lru_cache(maxsize=16)
+def code_regions(text: bytes) -> tuple[CodeRegion, ...]:
     """The fenced code of a Markdown text, in order. A fence not closed yet reaches to the end.
 
     A fence that names no language is judged by its content.
@@ -50,81 +53,79 @@ def code_regions(text: bytes) -> list[CodeRegion]:
             opening = None
     if opening is not None:
         regions.append(_region(text, opening, len(text), closed=False))
-    return regions
+    return tuple(regions)
 
 
 def _region(text: bytes, opening: re.Match[bytes], end: int, *, closed: bool) -> CodeRegion:
     word = opening[3].decode("utf-8", "replace").strip()
     code = text[opening.end() : end]
-    found = detect(fence=word) if word else detect(code)
-    return CodeRegion(opening.end(), end, found.language, closed)
+    return CodeRegion(opening.end(), end, _named(word) if word else best_fit(code), closed)
+
+
+@functools.lru_cache(maxsize=256)
+def _named(word: str) -> str | None:
+    return detect(fence=word).language
 
 
 def cut_text(text: bytes, language: str) -> Pieces:
     """Cut a text of one of `LANGUAGES`, or a `MARKDOWN` text: prose, fences, and code in them.
 
     Prose is one piece a line of leaf "prose"; a fence's line has the leaf "fence". Code in a
-    language without a grammar has the leaf "code", a line at a time.
+    language without a grammar has the leaf "code", a line at a time, and so has code that takes
+    the parser longer than the `Budget` of the text: see `Pieces.unread`.
 
     Raises:
         RequestError: no such language.
     """
+    budget = Budget.of(text)
     if language != MARKDOWN:
-        pieces = cut(text, grammar(language))
-        pieces.levels.insert(0, "language", language)
-        return pieces
-    parts: list[Pieces] = []
+        grammar(language)
+        whole = CodeRegion(0, len(text), language, closed=False)
+        return joined([_code(text, whole, budget)])
+    parts: list[Stretch] = []
     at = 0
     for region in code_regions(text):
         parts.append(_lines(text, at, region.start, "prose"))
-        parts.append(_code(text, region))
+        parts.append(_code(text, region, budget.share()))
         at = region.end
     parts.append(_lines(text, at, len(text), "prose"))
-    return _joined(parts)
+    return joined(parts)
 
 
-def _code(text: bytes, region: CodeRegion) -> Pieces:
+def _code(text: bytes, region: CodeRegion, budget: Budget) -> Stretch:
+    start, end = region.start, region.end
     if region.language is None:
-        return _lines(text, region.start, region.end, "code")
-    pieces = cut(text[region.start : region.end], grammar(region.language))
-    levels = pieces.levels.assign(
-        unit_start=pieces.levels["unit_start"] + region.start,
-        unit_end=pieces.levels["unit_end"] + region.start,
-    )
-    levels.insert(0, "language", region.language)
-    return Pieces(
-        pieces.start + region.start,
-        pieces.end + region.start,
-        levels,
-        tuple((offset + region.start, kind) for offset, kind in pieces.missing),
-        pieces.unit,
-        pieces.body,
-    )
+        return _lines(text, start, end, "code")
+    try:
+        return stretch(text[start:end], grammar(region.language), start, budget)
+    except OutOfTime:
+        return replace(_lines(text, start, end, "code"), unread=((start, end),))
 
 
-def _lines(text: bytes, start: int, end: int, leaf: str) -> Pieces:
+_CATEGORIES = {"fence": "markup", "prose": "prose", "code": "other"}
+
+
+def _lines(text: bytes, start: int, end: int, leaf: str) -> Stretch:
     """A stretch without a grammar, a piece a line; fences are told apart from prose."""
     spans = list(_line_spans(text, start, end))
     names = [
         "fence" if leaf == "prose" and _FENCE.fullmatch(text, *span) else leaf for span in spans
     ]
-    categories = {"fence": "markup", "prose": "prose", "code": "other"}
-    frame = pd.DataFrame(
-        {
-            "language": "",
-            "leaf": names,
-            "category": [categories[name] for name in names],
-            "statement": names,
-            "scope": "",
-            "function": "",
-            "unit_start": [a for a, _ in spans],
-            "unit_end": [b for _, b in spans],
-            "error": False,
-        }
-    )
     starts = np.array([a for a, _ in spans], dtype=np.int64)
     ends = np.array([b for _, b in spans], dtype=np.int64)
-    return Pieces(starts, ends, frame, (), np.arange(len(spans)), np.full(len(spans), -1))
+    nothing = [""] * len(spans)
+    columns: dict[str, Sequence[str] | Ints | NDArray[np.bool_]] = {
+        "language": nothing,
+        "leaf": names,
+        "category": [_CATEGORIES[name] for name in names],
+        "statement": names,
+        "scope": nothing,
+        "function": nothing,
+        "unit_start": starts,
+        "unit_end": ends,
+        "error": np.zeros(len(spans), dtype=np.bool_),
+    }
+    return Stretch(starts, ends, columns, (), np.arange(len(spans)), np.full(len(spans), -1))
 
 
 def _line_spans(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -133,27 +134,6 @@ def _line_spans(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         stop = end if newline < 0 else newline + 1
         yield start, stop
         start = stop
-
-
-def _joined(parts: list[Pieces]) -> Pieces:
-    kept = [part for part in parts if len(part)] or parts[:1]
-    return Pieces(
-        np.concatenate([part.start for part in kept]),
-        np.concatenate([part.end for part in kept]),
-        pd.concat([part.levels for part in kept], ignore_index=True),
-        tuple(made_up for part in kept for made_up in part.missing),
-        _numbered([part.unit for part in kept]),
-        _numbered([part.body for part in kept]),
-    )
-
-
-def _numbered(parts: list[Ints]) -> Ints:
-    """Numbers of parts as those of the whole; -1 stays."""
-    first, found = 0, []
-    for part in parts:
-        found.append(np.where(part >= 0, part + first, -1))
-        first += int(part.max(initial=-1)) + 1
-    return np.concatenate(found)
 
 
 def known_languages() -> tuple[str, ...]:

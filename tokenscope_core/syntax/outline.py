@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tokenscope_core.syntax.budget import Budget, OutOfTime
 from tokenscope_core.syntax.documents import MARKDOWN, code_regions
 from tokenscope_core.syntax.languages import Grammar, grammar
 from tokenscope_core.syntax.levels import scope_name
@@ -52,27 +53,36 @@ def outline(text: bytes, language: str) -> Outline:
     """The statements, expressions, scopes and leaves of a text; time linear in its length.
 
     Of a Markdown text the tree of the code in each fence, or a leaf of kind "code" where it is in
-    no known language; prose is in no node but the first.
+    no known language; prose is in no node but the first. Code that takes the parser longer than
+    the `Budget` of the text is a leaf of kind "code", too.
 
     Raises:
         RequestError: no such language.
     """
     found = Outline()
+    budget = Budget.of(text)
     if language != MARKDOWN:
-        _add_tree(found, text, 0, grammar(language), -1)
+        _add_tree(found, text, 0, grammar(language), -1, budget)
         return found
     found.add(-1, 0, len(text), "document", "", leaf=False)
     for region in code_regions(text):
         if region.language is not None:
             code = text[region.start : region.end]
-            _add_tree(found, code, region.start, grammar(region.language), 0)
+            read = grammar(region.language)
+            _add_tree(found, code, region.start, read, 0, budget.share())
         elif region.end > region.start:
             found.add(0, region.start, region.end, "code", "", leaf=True)
     return found
 
 
-def _add_tree(found: Outline, text: bytes, offset: int, read: Grammar, below: int) -> None:
-    nodes = parse(text, read)
+def _add_tree(
+    found: Outline, text: bytes, offset: int, read: Grammar, below: int, budget: Budget
+) -> None:
+    try:
+        nodes = parse(text, read, budget)
+    except OutOfTime:
+        found.add(below, offset, offset + len(text), "code", "", leaf=True)
+        return
     table = read.categories
     nameable = None if table is None else table.statements | table.expressions | table.scopes.keys()
     # The row of each node in the outline, or of the nearest one above it that has a row.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tokenscope_core.steps import Ints
+from tokenscope_core.syntax.budget import Budget
 from tokenscope_core.syntax.categories import GAPS, words
 from tokenscope_core.syntax.languages import Grammar
 from tokenscope_core.syntax.levels import Levels, levels_of
@@ -38,7 +42,8 @@ class Pieces:
     around, the whole text where there is none), `error` (inside what could not be parsed).
     `missing` are the byte offsets at which the parser made up a token to go on, with its kind.
     `unit` and `body`, int64 [P], number the whole statements and the functions: equal for pieces in
-    the same, whatever they are called, and -1 for those in none.
+    the same, whatever they are called, and -1 for those in none. `unread` are the bytes, from and
+    to, of code that took too long to parse: of its pieces, a line each, nothing is known.
     """
 
     start: Ints
@@ -47,18 +52,80 @@ class Pieces:
     missing: tuple[tuple[int, str], ...]
     unit: Ints
     body: Ints
+    unread: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.start)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """The pieces of a stretch of a text, in bytes of the whole text: `Pieces` without a table.
+
+    A table takes a millisecond to make, however short, and an answer may have thousands of fences.
+    """
+
+    start: Ints
+    end: Ints
+    columns: dict[str, Sequence[str] | Ints | NDArray[np.bool_]]
+    missing: tuple[tuple[int, str], ...]
+    unit: Ints
+    body: Ints
+    unread: tuple[tuple[int, int], ...] = ()
+
+
+def joined(parts: Sequence[Stretch]) -> Pieces:
+    """The pieces of consecutive stretches, at least one."""
+    kept = [part for part in parts if len(part.start)] or parts[:1]
+    columns = {name: _column([part.columns[name] for part in kept]) for name in kept[0].columns}
+    return Pieces(
+        np.concatenate([part.start for part in kept]),
+        np.concatenate([part.end for part in kept]),
+        pd.DataFrame(columns),
+        tuple(chain.from_iterable(part.missing for part in kept)),
+        _numbered([part.unit for part in kept]),
+        _numbered([part.body for part in kept]),
+        tuple(chain.from_iterable(part.unread for part in kept)),
+    )
+
+
+def _column(parts: list[Sequence[str] | Ints | NDArray[np.bool_]]) -> object:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return pd.Series(list(chain.from_iterable(parts)), dtype="str")
+
+
+def _numbered(parts: list[Ints]) -> Ints:
+    """Numbers of parts as those of the whole; -1 stays."""
+    first, found = 0, []
+    for part in parts:
+        found.append(np.where(part >= 0, part + first, -1))
+        first += int(part.max(initial=-1)) + 1
+    return np.concatenate(found)
+
+
 def cut(text: bytes, grammar: Grammar) -> Pieces:
-    """Parse a text and cut it into pieces. Time linear in its length."""
-    nodes = parse(text, grammar)
-    return _pieces(nodes, levels_of(nodes, text, grammar), text)
+    """Parse a text, however long that takes, and cut it into pieces."""
+    return joined([stretch(text, grammar, 0, Budget(math.inf))])
 
 
-def _pieces(nodes: NodeTable, levels: Levels, text: bytes) -> Pieces:
+def stretch(text: bytes, grammar: Grammar, offset: int, budget: Budget) -> Stretch:
+    """Parse a text and cut it into pieces. Time linear in its length, as a rule.
+
+    Args:
+        text: the code.
+        grammar: of its language.
+        offset: where in the whole text it begins, in bytes.
+        budget: for the parser.
+
+    Raises:
+        OutOfTime: the parser takes longer than the budget allows.
+    """
+    nodes = parse(text, grammar, budget)
+    return _stretch(nodes, levels_of(nodes, text, grammar), text, grammar.name, offset)
+
+
+def _stretch(nodes: NodeTable, levels: Levels, text: bytes, language: str, offset: int) -> Stretch:
     starts: list[int] = []
     ends: list[int] = []
     rows: list[int] = []
@@ -74,22 +141,23 @@ def _pieces(nodes: NodeTable, levels: Levels, text: bytes) -> Pieces:
     unit = np.array(levels.unit, dtype=np.int64)[at] if len(at) else at
     node_start = np.array(nodes.start, dtype=np.int64)
     node_end = np.array(nodes.end, dtype=np.int64)
-    columns = {
+    columns: dict[str, Sequence[str] | Ints | NDArray[np.bool_]] = {
+        "language": [language] * len(rows),
         "leaf": leaf,
         "category": category,
         "statement": [levels.statement[row] for row in rows],
         "scope": [levels.scope[row] for row in rows],
         "function": [levels.function[row] for row in rows],
-        "unit_start": np.where(unit >= 0, node_start[unit], 0),
-        "unit_end": np.where(unit >= 0, node_end[unit], len(text)),
+        "unit_start": offset + np.where(unit >= 0, node_start[unit], 0),
+        "unit_end": offset + np.where(unit >= 0, node_end[unit], len(text)),
         "error": np.array([nodes.in_error[row] for row in rows], dtype=np.bool_)
         | np.array([name == "unparsed" for name in leaf], dtype=np.bool_),
     }
-    return Pieces(
-        start=np.array(starts, dtype=np.int64),
-        end=np.array(ends, dtype=np.int64),
-        levels=pd.DataFrame(columns),
-        missing=tuple((nodes.start[row], nodes.kind[row]) for row in nodes.missing),
+    return Stretch(
+        start=offset + np.array(starts, dtype=np.int64),
+        end=offset + np.array(ends, dtype=np.int64),
+        columns=columns,
+        missing=tuple((offset + nodes.start[row], nodes.kind[row]) for row in nodes.missing),
         unit=unit,
         body=np.array([levels.body[row] for row in rows], dtype=np.int64),
     )

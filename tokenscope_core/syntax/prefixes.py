@@ -11,6 +11,7 @@ with the endings it could have.
 from __future__ import annotations
 
 import copy
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import LogType, Parser, Point, Tree
 
+from tokenscope_core.syntax.budget import Budget, parse_within
 from tokenscope_core.syntax.endings import Endings, closers_of, may_be_quoted, rests
 from tokenscope_core.syntax.languages import Grammar
 from tokenscope_core.syntax.layout import Layout
@@ -82,11 +84,13 @@ class GrowingText:
 
     Incremental: each piece is parsed on top of the tree of what came before, and top-level
     statements that are over are forgotten, since nothing that follows can depend on them. Once a
-    text cannot become valid, nothing that follows changes that.
+    text cannot become valid, nothing that follows changes that. Every method may raise `OutOfTime`
+    where the budget is spent; the text is then as it was, or as far as it was read.
     """
 
-    def __init__(self, grammar: Grammar) -> None:
+    def __init__(self, grammar: Grammar, budget: Budget | None = None) -> None:
         self.grammar = grammar
+        self.budget = budget or Budget(math.inf)
         self.viable = True
         self._parser = Parser(grammar.language)
         self._endings = Endings(grammar)
@@ -233,13 +237,13 @@ class GrowingText:
     def _parse(self, before: _State, whole: bytes) -> Tree:
         readable = self.grammar.readable(whole)
         if before.tree is None:
-            return self._parser.parse(readable)
+            return parse_within(self._parser, readable, self.budget)
         old = before.text + before.ending
         tree = before.tree.copy()
         kept = len(before.text)
         start = _point(before.line_starts, kept, old)
         tree.edit(kept, len(old), len(whole), start, _point_in(old), _point_in(whole))
-        return self._parser.parse(readable, tree)
+        return parse_within(self._parser, readable, self.budget, tree)
 
 
 def _orders(finish: bytes, inside: bytes, brackets: bytes, after: bytes) -> Iterable[bytes]:

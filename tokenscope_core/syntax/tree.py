@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tree_sitter import Parser, Tree
 
+from tokenscope_core.syntax.budget import Budget, parse_within
 from tokenscope_core.syntax.languages import Grammar
 
 ERROR = "ERROR"
@@ -52,9 +53,29 @@ class NodeTable:
         return next((c for c in self.children(row) if self.field[c] == field), None)
 
 
-def parse(text: bytes, grammar: Grammar) -> NodeTable:
-    """Parse any bytes; what is no valid code comes back as ERROR nodes."""
-    return node_table(Parser(grammar.language).parse(grammar.readable(text)), grammar)
+def parse(text: bytes, grammar: Grammar, budget: Budget) -> NodeTable:
+    """Parse any bytes; what is no valid code comes back as ERROR nodes.
+
+    Raises:
+        OutOfTime: it takes longer than the budget allows.
+    """
+    tree = parse_within(Parser(grammar.language), grammar.readable(text), budget)
+    return node_table(tree, grammar)
+
+
+def has_errors(text: bytes, grammar: Grammar, budget: Budget) -> bool:
+    """Whether the parser finds anything wrong with a text.
+
+    Raises:
+        OutOfTime: it takes longer than the budget allows.
+    """
+    readable = grammar.readable(text)
+    return parse_within(Parser(grammar.language), readable, budget).root_node.has_error
+
+
+def no_tree() -> NodeTable:
+    """What there is of a text that took too long to parse: a root that spans nothing."""
+    return NodeTable([""], [True], [None], [-1], [0], [0], [0], [False], [])
 
 
 def node_table(tree: Tree, grammar: Grammar) -> NodeTable:

@@ -10,19 +10,21 @@ them called broken, and refused 78, all found, 61 at the changed token or the ne
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tree_sitter import Parser
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.syntax.budget import Budget, OutOfTime
 from tokenscope_core.syntax.detection import language_of
 from tokenscope_core.syntax.documents import MARKDOWN, CodeRegion, code_regions
 from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.prefixes import GrowingText
+from tokenscope_core.syntax.tree import has_errors
 from tokenscope_core.trace import Trace
 
 Standing = Literal["complete", "unfinished", "broken"]
@@ -50,18 +52,21 @@ class Validity:
     """For each of T positions whether the text up to it could still become valid code.
 
     `completable` is int8 [T]: 1 it can, 0 it cannot whatever follows, -1 where the question makes
-    no sense (prose, code in a language without a grammar). A token of no bytes changes nothing.
-    `breaks` has at most one entry for a text, one a region for Markdown.
+    no sense (prose, code in a language without a grammar) and where reading took too long. A token
+    of no bytes changes nothing. `breaks` has at most one entry for a text, one a region for
+    Markdown; `given_up` are the `start` of the regions that were not read to the end.
     """
 
     completable: NDArray[np.int8]
     breaks: tuple[Break, ...]
+    given_up: tuple[int, ...] = ()
 
 
 def validity(trace: Trace, language: str | None = None) -> Validity:
     """Read a trace, a run of tokens at a time, and token by token where it breaks.
 
-    Linear in the length: some 10 microseconds a token of valid Python.
+    Linear in the length: some 10 microseconds a token of valid Python. What takes longer than its
+    `Budget` is given up.
 
     Args:
         trace: any.
@@ -74,25 +79,31 @@ def validity(trace: Trace, language: str | None = None) -> Validity:
     language = language or language_of(trace).language
     verdicts = np.full(len(trace), -1, dtype=np.int8)
     breaks: list[Break] = []
+    given_up: list[int] = []
+    budget = Budget.of(trace.text_bytes)
     for region in regions(trace, language):
-        text = GrowingText(grammar(region.language or ""))
+        text = GrowingText(grammar(region.language or ""), budget.share())
         inside = (trace.byte_end > region.start) & (trace.byte_start < region.end)
         inside |= trace.special & (trace.byte_start >= region.start)
         inside &= trace.byte_start <= region.end
         positions = np.flatnonzero(inside)
         starts = np.maximum(trace.byte_start[positions], region.start).tolist()
         ends = np.minimum(trace.byte_end[positions], region.end).tolist()
-        viable = _viable_tokens(text, trace.text_bytes, starts, ends)
-        verdicts[positions[:viable]], verdicts[positions[viable:]] = 1, 0
-        if viable < len(positions):
+        viable, judged = _viable_tokens(text, trace.text_bytes, starts, ends)
+        verdicts[positions[:viable]] = 1
+        if not judged:
+            given_up.append(region.start)
+        elif viable < len(positions):
+            verdicts[positions[viable:]] = 0
             breaks.append(Break(int(positions[viable]), region.start, ends[viable]))
-    return Validity(verdicts, tuple(breaks))
+    return Validity(verdicts, tuple(breaks), tuple(given_up))
 
 
 def _viable_tokens(
     text: GrowingText, whole: bytes, starts: Sequence[int], ends: Sequence[int]
-) -> int:
-    """How many of consecutive tokens can be read before the text is broken.
+) -> tuple[int, bool]:
+    """How many of consecutive tokens can be read before the text is broken, and whether that is
+    known: not where it took too long.
 
     What can be completed could be completed before: only a run that fails is read again, in parts.
     """
@@ -102,32 +113,46 @@ def _viable_tokens(
             run = max(_RUN, text.kept // _KEPT_PER_TOKEN)
         end = min(at + run, len(starts))
         before = text.copy()
-        if text.feed(whole[starts[at] : ends[end - 1]]):
+        try:
+            viable = text.feed(whole[starts[at] : ends[end - 1]])
+        except OutOfTime:
+            return at, False
+        if viable:
             at = end
         elif end - at == 1:
-            return at
+            return at, True
         else:
             text, failed, run = before, end, max(1, (end - at) // _PARTS)
-    return at
+    return at, True
 
 
-def standing(text: bytes, language: str) -> Standing:
-    """Whether a code in one of `LANGUAGES` is complete, could become it, or cannot any more."""
+def standing(text: bytes, language: str, budget: Budget | None = None) -> Standing | None:
+    """Whether a code in one of `LANGUAGES` is complete, could become it, or cannot any more.
+
+    None where reading it took longer than the budget, `Budget.of` the text unless one is given.
+    """
+    try:
+        return _standing(text, language, budget or Budget.of(text))
+    except OutOfTime:
+        return None
+
+
+def _standing(text: bytes, language: str, budget: Budget) -> Standing:
     read = grammar(language)
-    growing = GrowingText(read)
+    growing = GrowingText(read, budget)
     if not growing.feed(text):
         return "broken"
     # tree-sitter takes `def f():` for whole. It is if a statement at the margin may follow.
     if language == "python" and not growing.feed(_STATEMENT):
         return "unfinished"
-    has_error = Parser(read.language).parse(read.readable(text)).root_node.has_error
-    return "unfinished" if has_error else "complete"
+    return "unfinished" if has_errors(text, read, budget) else "complete"
 
 
 def standing_at(trace: Trace, position: int, language: str | None = None) -> Standing | None:
     """The standing of a trace's code up to the end of a token, inside its fence for Markdown.
 
-    None where the question makes no sense: prose, a fence's own line, an unknown language.
+    None where the question makes no sense (prose, a fence's own line, an unknown language) and
+    where reading took too long.
     """
     language = language or language_of(trace).language
     start, end = int(trace.byte_start[position]), int(trace.byte_end[position])
@@ -169,7 +194,8 @@ def breaking_pieces(
 
     Reads the text before anew: some 50 ms for 20 pieces at 2,000 tokens, most of it for those
     that break it. One entry a piece: True it would, False it would not, None where that makes no
-    sense (no piece given, prose, a fence's own marks, code broken already).
+    sense (no piece given, prose, a fence's own marks, code broken already) and for those that
+    there was not time enough to try.
 
     Raises:
         RequestError: no such position or language.
@@ -178,15 +204,17 @@ def breaking_pieces(
     language = language or language_of(trace).language
     at = int(trace.byte_start[position])
     region = next((r for r in regions(trace, language) if r.start <= at <= r.end), None)
-    text = GrowingText(grammar(region.language or "")) if region else None
-    if region is None or text is None or not text.feed(trace.text_bytes[region.start : at]):
-        return (None,) * len(pieces)
+    found: list[bool | None] = [None] * len(pieces)
+    if region is None:
+        return tuple(found)
+    text = GrowingText(grammar(region.language or ""), Budget.of(trace.text_bytes[:at]))
     fence = b"`" if language == MARKDOWN else None
-    return tuple(
-        None if piece is None or (fence and piece.lstrip().startswith(fence))
-        else not text.allows(piece)
-        for piece in pieces
-    )  # fmt: skip
+    with contextlib.suppress(OutOfTime):
+        if text.feed(trace.text_bytes[region.start : at]):
+            for number, piece in enumerate(pieces):
+                if piece is not None and not (fence and piece.lstrip().startswith(fence)):
+                    found[number] = not text.allows(piece)
+    return tuple(found)
 
 
 def _check(trace: Trace, position: int) -> None:

@@ -10,6 +10,12 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
+from tokenscope_core.steps import Ints
+from tokenscope_core.syntax.budget import Budget
+from tokenscope_core.syntax.completion import completed
+from tokenscope_core.syntax.documents import language_label
+from tokenscope_core.syntax.frames import line_ends
+from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.structure import mark_frame
 from tokenscope_core.syntax.validity import (
     Break,
@@ -17,10 +23,11 @@ from tokenscope_core.syntax.validity import (
     regions,
     standing,
 )
-from tokenscope_ui.code_standing import validity
+from tokenscope_ui.code_standing import STANDING_WORDS, validity
 from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
 
+GIVEN_UP = "not judged: reading it took too long"
 _CERTAINTIES = ("likely", "possible", "weak")
 
 
@@ -28,33 +35,67 @@ _CERTAINTIES = ("likely", "possible", "weak")
 class Verdict:
     """What became of one stretch of code: a whole text, or the inside of a fence.
 
-    `line` is where the stretch begins; `broke` is set where it is broken.
+    `start` is the byte and `line` the line where the stretch begins; `broke` is set where it is
+    broken; `state` is None where reading it took too long.
     """
 
     language: str
+    start: int
     line: int
-    state: Standing
+    state: Standing | None
     broke: Break | None = None
 
 
 @functools.lru_cache(maxsize=16)
 def verdicts(trace: Trace, language: str) -> tuple[Verdict, ...]:
     """A verdict for each stretch of code in a known language."""
-    breaks = {found.byte_start: found for found in validity(trace, language).breaks}
+    read = validity(trace, language)
+    breaks = {found.byte_start: found for found in read.breaks}
+    budget = Budget.of(trace.text_bytes)
     found = []
     for region in regions(trace, language):
-        name, line = region.language or "", line_of(trace, region.start)
+        name, at = region.language or "", region.start
+        line = line_of(trace, at)
         if region.start in breaks:
-            found.append(Verdict(name, line, "broken", breaks[region.start]))
+            found.append(Verdict(name, at, line, "broken", breaks[region.start]))
+        elif region.start in read.given_up:
+            found.append(Verdict(name, at, line, None))
         else:
-            stands = standing(trace.text_bytes[region.start : region.end], name)
-            found.append(Verdict(name, line, stands))
+            code = trace.text_bytes[region.start : region.end]
+            found.append(Verdict(name, at, line, standing(code, name, budget.share())))
     return tuple(found)
 
 
 def line_of(trace: Trace, byte: int) -> int:
     """The line that a byte is on."""
-    return 1 + trace.text_bytes.count(b"\n", 0, byte)
+    return 1 + int(np.searchsorted(_line_ends(trace), byte, side="right"))
+
+
+@functools.lru_cache(maxsize=16)
+def _line_ends(trace: Trace) -> Ints:
+    return line_ends(trace)
+
+
+def verdict_table(trace: Trace, language: str) -> pd.DataFrame:
+    """The verdicts as a table in order of the text: `byte` (where it broke, else where the code
+    begins), `line` (of that byte), `language`, `verdict`."""
+    found = verdicts(trace, language)
+    places = [int(trace.byte_start[v.broke.position]) if v.broke else v.start for v in found]
+    return pd.DataFrame(
+        {
+            "byte": pd.Series(places, dtype="int64"),
+            "line": pd.Series([line_of(trace, byte) for byte in places], dtype="int64"),
+            "language": [language_label(v.language) for v in found],
+            "verdict": [verdict_words(v) for v in found],
+        }
+    )
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict in words."""
+    if verdict.state is None:
+        return GIVEN_UP
+    return "broke here" if verdict.broke else STANDING_WORDS[verdict.state]
 
 
 @functools.lru_cache(maxsize=16)
@@ -99,3 +140,8 @@ def name_table(trace: Trace, *, prompt: bool) -> pd.DataFrame:
             "why": marks["reason"].tolist(),
         }
     )
+
+
+def names_given_up(trace: Trace) -> bool:
+    """Whether a Python text takes too long to look for such names."""
+    return completed(trace.text_bytes, grammar("python")).given_up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 
 import streamlit as st
@@ -17,19 +18,26 @@ from tokenscope_ui.syntax_view.nodes import node_payload, selected_node, shown_n
 from tokenscope_ui.syntax_view.payload import PYTHON, span_payload, spans
 from tokenscope_ui.syntax_view.reading import (
     Look,
+    analysed,
     mean_label,
     shown_parts,
 )
 from tokenscope_ui.syntax_view.soundness import (
+    GIVEN_UP,
     Verdict,
     error_table,
     line_of,
     name_table,
+    names_given_up,
+    verdict_table,
+    verdict_words,
     verdicts,
 )
 
 STRIP_KEY = "syntax_strip"
 ICICLE_KEY = "syntax_icicle"
+# More verdicts than these stand in a table.
+_MOST_LINES = 8
 _STRIP_HEIGHT, _LEAST_HEIGHT = 600, 480
 _LEGEND, _LINE = 100, 27
 
@@ -37,8 +45,7 @@ _LEGEND, _LINE = 100, 27
 def show(trace: Trace) -> None:
     """Draw everything about a trace."""
     look, other = controls.draw(trace)
-    for number, verdict in enumerate(verdicts(trace, look.language)):
-        _verdict(trace, verdict, number, alone=look.language != MARKDOWN)
+    _verdicts(trace, look)
     if look.language == MARKDOWN and not verdicts(trace, look.language):
         st.caption(":material/info: No fenced code in a known language: nothing to judge.")
     counts = bool(shown_parts(trace, look)["n"].sum() > 0)
@@ -68,12 +75,37 @@ def _height(trace: Trace) -> int:
     return min(_STRIP_HEIGHT, max(_LEAST_HEIGHT, _LEGEND + _LINE * lines))
 
 
+def _verdicts(trace: Trace, look: Look) -> None:
+    found = verdicts(trace, look.language)
+    if len(found) <= _MOST_LINES:
+        for number, verdict in enumerate(found):
+            _verdict(trace, verdict, number, alone=look.language != MARKDOWN)
+    else:
+        counts = collections.Counter(map(verdict_words, found))
+        words = ", ".join(f"{count:,} {what}" for what, count in counts.most_common())
+        st.markdown(f":material/rule: **{len(found):,} stretches of code**: {words}.")
+        tables.show_findings(trace, verdict_table(trace, look.language), look, name="verdicts")
+    unread = analysed(trace, look.language).pieces.unread
+    if unread:
+        lines = ", ".join(f"{line_of(trace, start):,}" for start, _ in unread[:_MOST_LINES])
+        more = f" and {len(unread) - _MOST_LINES:,} more" if len(unread) > _MOST_LINES else ""
+        st.warning(
+            f"The parser gave up on the code from line {lines}{more} on: it takes too long to "
+            "parse. Its syntax is unknown, so it is shown by the line, and its tokens count as "
+            "“other”.",
+            icon=":material/hourglass_disabled:",
+        )
+
+
 def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> None:
     """One line of words on a stretch of code."""
     label = language_label(verdict.language)
     where = f"{label}: " if alone else f"{label} from line {verdict.line:,} on: "
     broke = verdict.broke
     with st.container(horizontal=True, vertical_alignment="center", key=f"verdict {number}"):
+        if verdict.state is None:
+            st.markdown(f":material/hourglass_disabled: {where}**{GIVEN_UP}.**", width="content")
+            return
         if broke is None:
             valid = verdict.state == "complete"
             icon = ":green[:material/check_circle:]" if valid else ":material/pending:"
@@ -160,11 +192,16 @@ def _findings(trace: Trace, look: Look) -> None:
             f"{count_text(len(errors), 'place')}, as the parser recovered from them: where "
             "code is only unfinished, its end is listed too."
         )
+    elif analysed(trace, look.language).pieces.unread:
+        st.caption("Nothing is known to be wrong; some code took too long to parse.")
     else:
         st.caption("Everything parses.")
     st.markdown("**Names that nothing in sight defines**")
     if look.language != PYTHON:
         st.caption("Looked for in Python only.")
+        return
+    if names_given_up(trace):
+        st.caption("Not looked for: the code takes too long to read.")
         return
     names = name_table(trace, prompt=look.prompt)
     if not len(names):
