@@ -15,9 +15,9 @@ comes back. The exit code is 1 unless all of this holds:
 
 The minutes begin once a first run has ended, with the model loaded, and every page has been drawn.
 
-What the model has read is kept up to a limit, which at its default no such soak reaches: memory
-would rise by half a megabyte a run until then. The server is therefore given a limit that is
-reached within the first minute.
+What the model has read, and the traces read lately, are kept up to limits which at their defaults
+no such soak reaches: memory would rise by half a megabyte a run until then. The server is therefore
+given limits that are reached within the first minute.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ACTIONS = ("own", "own", "shared", "again", "stop", "token", "page", "page", "r
 _LOST_AFTER_S = 180.0
 _WAIT_MS = 60_000
 _STOP_WAIT_MS = 5_000
-_PREFIX_CACHE_MB = 8
+_CACHES_MB = {"TOKENSCOPE_PREFIX_CACHE_MB": "8", "TOKENSCOPE_TRACE_MEMORY_MB": "2"}
 _SHARED = ("def fib(n):\n", "import os\n\ndef size_of(path):\n", "class Stack:\n")
 _FULL = "was to be queued"
 
@@ -248,7 +248,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TOKENSCOPE_STORE"] = str(Path(folder) / "store")
-        os.environ["TOKENSCOPE_PREFIX_CACHE_MB"] = str(_PREFIX_CACHE_MB)
+        os.environ.update(_CACHES_MB)
         log = Path(folder) / "server.log"
         report = soak(options.visitors, 60 * options.minutes, log, options.pictures)
     print(report)

@@ -27,8 +27,9 @@ class Limits:
     `jobs_per_visitor` those that one browser session has waiting or running. `grace_s` is how long
     a run outlives its last lost subscriber. With `memory_check` a model that does not fit into the
     memory there is, is refused before it is loaded. `prefix_cache_mb` is how much memory each model
-    may hold of texts it has read, so that branches need not read them again; `capture_mb` how much
-    one capture of attention may take.
+    may hold of texts it has read, so that branches need not read them again; `trace_memory_mb`
+    how much the traces read lately may take, for all visitors together; `capture_mb` how much one
+    capture of attention may.
 
     `kept_mb` bounds what people made and the store never evicts, `kept_per_visitor_mb` and
     `kept_per_visitor` (records) what of it counts for one visitor.
@@ -41,6 +42,7 @@ class Limits:
     grace_s: float = 60.0
     memory_check: bool = True
     prefix_cache_mb: int = 256
+    trace_memory_mb: int = 64
     capture_mb: int = 1024
     kept_mb: int = 4096
     kept_per_visitor_mb: int = 256
@@ -70,6 +72,7 @@ class Limits:
             grace_s=_positive("TOKENSCOPE_GRACE_S", cls.grace_s),
             memory_check=choice_of("TOKENSCOPE_MEMORY_CHECK", ("on", "off")) == "on",
             prefix_cache_mb=int(_positive("TOKENSCOPE_PREFIX_CACHE_MB", cls.prefix_cache_mb)),
+            trace_memory_mb=int(_positive("TOKENSCOPE_TRACE_MEMORY_MB", cls.trace_memory_mb)),
             capture_mb=int(_positive("TOKENSCOPE_CAPTURE_MB", cls.capture_mb)),
             kept_mb=int(_positive("TOKENSCOPE_KEPT_MB", cls.kept_mb)),
             kept_per_visitor_mb=int(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ FINISH_REASONS: tuple[FinishReason, ...] = ("length", "eos", "stop", "cancelled"
 
 # Part of every key: raise it when the meaning of a stored column changes.
 KEY_VERSION = 2
+# Measured: a short bytes object, its place in a dictionary and its number.
+_BYTES_PER_MENTIONED_TOKEN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,7 @@ class Trace:
         object.__setattr__(self, "special", special)
         object.__setattr__(self, "byte_end", ends)
         object.__setattr__(self, "byte_start", ends - widths)
-        for array in (
-            self.token_ids, self.source, self.candidate_ids, self.candidate_logprobs,
-            self.candidate_kept, self.special, self.byte_start, self.byte_end,
-            *self.metrics.values(),
-        ):  # fmt: skip
+        for array in self._arrays():
             array.flags.writeable = False
 
     @classmethod
@@ -122,6 +121,19 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory it takes: its arrays, and the bytes of the tokens that it mentions."""
+        mentioned = len(self.vocabulary.token_bytes) * _BYTES_PER_MENTIONED_TOKEN
+        return sum(array.nbytes for array in self._arrays()) + mentioned
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return (
+            self.token_ids, self.source, self.candidate_ids, self.candidate_logprobs,
+            self.candidate_kept, self.special, self.byte_start, self.byte_end,
+            *self.metrics.values(),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return (

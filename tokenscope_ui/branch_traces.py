@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import functools
 from collections.abc import Mapping
 
 import pandas as pd
 
 from tokenscope_core import RecordError, Session, Trace, tree_frame
 from tokenscope_ui import code_standing, imported
+from tokenscope_ui.memory import Remembered
 from tokenscope_ui.server import service
 
-# Some 3 kB a token with 20 candidates, so about 150 MB for all visitors together.
-_MOST_TOKENS = 50_000
 
-
-class _Read:
-    """Traces that were read lately, by key. What a key names never changes, so that none of them
-    is ever out of date. Safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._traces: OrderedDict[str, Trace] = OrderedDict()
-        self._tokens = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Trace | None:
-        with self._lock:
-            if key in self._traces:
-                self._traces.move_to_end(key)
-            return self._traces.get(key)
-
-    def put(self, trace: Trace) -> None:
-        with self._lock:
-            if trace.key not in self._traces:
-                self._traces[trace.key] = trace
-                self._tokens += len(trace)
-            while self._tokens > _MOST_TOKENS:
-                self._tokens -= len(self._traces.popitem(last=False)[1])
-
-
-_read = _Read()
+@functools.cache
+def _read() -> Remembered[Trace]:
+    """Traces that were read lately, by key, for all visitors together. What a key names never
+    changes, so that none of them is ever out of date."""
+    return Remembered(service().limits.trace_memory_mb * 10**6)
 
 
 def at_hand(session: Session) -> dict[str, Trace]:
@@ -56,11 +33,11 @@ def stored(key: str) -> Trace | None:
         # Asked every time: it may have been evicted since it was read.
         if key not in store and imported.get(key) is None:
             return None
-        trace = _read.get(key) or store.get(key)
+        trace = _read().get(key) or store.get(key)
     except RecordError:
         return None
     if trace is not None:
-        _read.put(trace)
+        _read().put(key, trace, trace.nbytes)
     return trace
 
 

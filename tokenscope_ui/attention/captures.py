@@ -13,7 +13,7 @@ import streamlit as st
 from tokenscope_core import ModelChoice, RecordError, TokenScopeError
 from tokenscope_core.analyses import Analysis, key_of
 from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
-from tokenscope_ui.attention.memory import Remembered, bytes_of
+from tokenscope_ui.memory import Remembered, bytes_of
 from tokenscope_ui.server import service, subscriber
 
 _STATE = "attention_captures"

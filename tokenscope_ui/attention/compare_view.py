@@ -17,13 +17,13 @@ from tokenscope_ui import matrix, runs, sessions, view_controls
 from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.look import Look
 from tokenscope_ui.attention.matrix_view import rows_that_fit
-from tokenscope_ui.attention.memory import remembering
 from tokenscope_ui.attention.payload import difference_payload, plain_payload
 from tokenscope_ui.attention.rows import row_of
 from tokenscope_ui.attention.shown import Shown
 from tokenscope_ui.attention.tokens import labels, lines_of, spelled
 from tokenscope_ui.attention.weights import LOG_FLOOR, points_text, share_text
 from tokenscope_ui.branch_traces import stored
+from tokenscope_ui.memory import remembering
 from tokenscope_ui.strip import mount, picked
 
 MATRIX_KEY, STRIP_KEY = "attention_difference", "attention_difference_strip"

@@ -16,9 +16,9 @@ from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.crop import read
 from tokenscope_ui.attention.flow_chart import MOST_PARTS, flow_chart, flow_table
 from tokenscope_ui.attention.look import FlowTint, Head, Look, Parts
-from tokenscope_ui.attention.memory import remembering
 from tokenscope_ui.attention.shown import masked
 from tokenscope_ui.formatting import count_text
+from tokenscope_ui.memory import remembering
 
 CHART_KEY = "attention_flow"
 PARTS: dict[Parts, str] = {

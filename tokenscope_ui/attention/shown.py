@@ -11,7 +11,7 @@ from tokenscope_core.attention.sinks import sinks_in, without
 from tokenscope_core.attention.windows import window_in
 from tokenscope_core.steps import Floats, Ints
 from tokenscope_ui.attention.look import Head
-from tokenscope_ui.attention.memory import remembering
+from tokenscope_ui.memory import remembering
 
 # A layer of 2,048 tokens and eight heads takes 134 MB, and keeps as much alive.
 _MOST_BYTES = 400 * 10**6
