@@ -12,6 +12,7 @@ import pytest
 import tiny_models
 
 from tokenscope_core import LanguageModel, QueueFullError, Request, Store
+from tokenscope_core.fetching import ReadyModel
 from tokenscope_core.job_base import Holder
 from tokenscope_core.jobs import Job, Ticket
 from tokenscope_core.limits import Limits
@@ -168,6 +169,26 @@ def test_the_wait_is_unknown_until_the_model_has_done_something(
     service = start(Limits())
     asked(service, tiny_folder, "first", -1)
     waiting = asked(service, tiny_folder, "second", 0).view().place
+    assert waiting is not None
+    assert waiting.seconds is None
+
+
+def test_getting_a_model_ready_says_nothing_of_its_pace(
+    start: Start, gate: threading.Event, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.set()
+    service = start(Limits())
+    assert service.analyse(tiny_folder, ReadyModel(5_000), "first").wait(WAIT_S).phase == "done"
+    go_on, work = threading.Event(), Job.work
+
+    def held_up(job: Job, *arguments: Any) -> None:
+        assert go_on.wait(WAIT_S)
+        work(job, *arguments)
+
+    monkeypatch.setattr(Job, "work", held_up)
+    asked(service, tiny_folder, "first", -1)
+    waiting = asked(service, tiny_folder, "second", 0).view().place
+    go_on.set()
     assert waiting is not None
     assert waiting.seconds is None
 

@@ -101,7 +101,20 @@ def test_a_missing_metric_is_said_to_be_missing() -> None:
     assert metric_text("typicality", -1.5) == "−1.500 bits"
     assert metric_text("typicality", -0.0001) == "0.000 bits"
     assert screen_unit(METRICS[0], "nats") == "nats"
-    assert duration_text(0.2) == "under 1 s"
+    assert metric_text("min_p_ratio", 0.0) == "0.000"
+
+
+def test_a_small_ratio_is_not_shown_as_nothing() -> None:
+    assert metric_text("min_p_ratio", 4.7e-5) == "4.7 × 10⁻⁵"
+    assert metric_text("min_p_ratio", 0.0012) == "0.001"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.2, "under 1 s"), (89, "89 s"), (120, "2 min"), (5 * 3600, "5 h"), (72 * 3600, "3 days")],
+)
+def test_a_duration_is_said_in_a_unit_of_its_size(seconds: float, shown: str) -> None:
+    assert duration_text(seconds) == shown
 
 
 def test_candidates_and_all_other_tokens_hold_the_whole_probability(trace: Trace) -> None:

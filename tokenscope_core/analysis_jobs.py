@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.analyses import Analysis
 from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.fetching import ReadyModel
 from tokenscope_core.job_base import ENDED, Hold, Phase, Place, Work
 from tokenscope_core.load_progress import LoadProgress
 from tokenscope_core.model_choice import ModelChoice
@@ -68,7 +69,9 @@ class AnalysisJob(Work):
             analysis: what to compute.
             keep_result: is given the result once it is whole.
         """
-        super().__init__(job_id, model, tokens=analysis.tokens, clock=clock)
+        # A model that is got ready handles nothing, and says nothing of its pace.
+        handled = 0 if isinstance(analysis, ReadyModel) else None
+        super().__init__(job_id, model, tokens=analysis.tokens, clock=clock, handled=handled)
         self._analysis = analysis
         self._keep_result = keep_result
         self._from_store = False

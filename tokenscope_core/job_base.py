@@ -36,7 +36,13 @@ class Work(ABC):
     """
 
     def __init__(
-        self, job_id: str, model: ModelChoice, *, tokens: int, clock: Callable[[], float]
+        self,
+        job_id: str,
+        model: ModelChoice,
+        *,
+        tokens: int,
+        clock: Callable[[], float],
+        handled: int | None = None,
     ) -> None:
         """
         Args:
@@ -44,10 +50,12 @@ class Work(ABC):
             model: on which model.
             tokens: about how many the model holds in memory for it.
             clock: seconds, from any point.
+            handled: how many of these take time; None for all.
         """
         self.job_id = job_id
         self.model = model
         self.tokens = tokens
+        self.handled = tokens if handled is None else handled
         self._clock = clock
         self._lock = threading.Lock()
         self._phase: Phase = "queued"

@@ -83,7 +83,7 @@ class Worker:
 
     def _seconds(self, before: Sequence[Work]) -> float | None:
         """About how long these jobs will take, the first of which may have begun."""
-        each = [self.pace.seconds(job.tokens) for job in before]
+        each = [self.pace.seconds(job.handled) for job in before]
         known = [seconds for seconds in each if seconds is not None]
         if len(known) < len(each):
             return None
@@ -114,7 +114,7 @@ class Worker:
         self._began = began = time.monotonic()
         job.work(self.lm, lambda: self._host.wanted(self, job), self._host.keep)
         if job.done:
-            self.pace.note(job.tokens, time.monotonic() - began)
+            self.pace.note(job.handled, time.monotonic() - began)
 
     def _fail(self, job: Work, error: BaseException) -> None:
         """End a job whose run raised, keeping what it had decoded."""

@@ -55,6 +55,8 @@ def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:
         return f"{int(value):,}"
     if metric.unit == "ms":
         return f"{value:.1f} ms"
+    if metric.unit == "ratio" and 0 < value < 0.0005:
+        return power_text(value)
     suffix = screen_unit(metric, unit)
     # Rounding may leave a minus sign before a zero, which would be a claim about its sign.
     number = f"{value:.3f}" if float(f"{value:.3f}") else "0.000"
@@ -109,7 +111,10 @@ def duration_text(seconds: float) -> str:
         return "under 1 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"
+    minutes, hours = seconds / 60, seconds / 3600
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
 
 
 def count_text(number: int, noun: str) -> str:

@@ -17,6 +17,7 @@ from tokenscope_ui import copy_field, files, problems, runs, sessions
 from tokenscope_ui.branch_traces import at_hand
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
+from tokenscope_ui.router import HOME, ROOT
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.share import (
     bringing,
@@ -71,6 +72,7 @@ def _nothing() -> None:
     with st.container(border=True):
         st.markdown("**Nothing to share yet.** Generate or score some code on Decode.")
         st.caption("Then this page makes a link of it, and files. A file can be opened below.")
+        st.page_link(ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:")
 
 
 def _links(session: Session, view: Mapping[str, View]) -> None:
