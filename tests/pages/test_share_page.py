@@ -197,7 +197,7 @@ def test_a_session_too_large_for_a_link_is_offered_as_a_file_and_a_short_link(
 def test_a_link_that_cannot_be_opened_says_why(app: App, text: str, said: str) -> None:
     app.open(share=text)
     assert said in app.texts
-    app.press("Do not open it")
+    app.press("Go on without it")
     assert "Nothing decoded yet" in app.texts
 
 

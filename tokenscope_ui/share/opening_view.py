@@ -14,7 +14,15 @@ from tokenscope_ui import branch_recompute, problems, progress, runs, sessions, 
 from tokenscope_ui.branch_traces import at_hand, figures
 from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.formatting import count_text
-from tokenscope_ui.share import beginning, fetching, on_screen, opening, readings_view, words
+from tokenscope_ui.share import (
+    beginning,
+    fetching,
+    leaving,
+    on_screen,
+    opening,
+    readings_view,
+    words,
+)
 from tokenscope_ui.share.opening import Opening
 from tokenscope_ui.tree import lanes
 
@@ -30,16 +38,15 @@ def show(held: Opening) -> None:
     if held.problem is None and held.readings is not None:
         readings_view.show(held.readings)
         return
-    if held.problem is not None or held.shared is None:
-        if held.problem is not None:
-            problems.box(held.problem, title="That cannot be opened", key="problem opening")
-        _leave_button()
+    if held.problem is not None:
+        leaving.refuse(held.problem)
+        return
+    if held.shared is None:
         return
     try:
         found = opening.cost(held.shared)
     except TokenScopeError as problem:
-        problems.box(problem, title="That cannot be opened", key="problem opening")
-        _leave_button()
+        leaving.refuse(problem)
         return
     _about(held, held.shared, found)
     _ways_on(held, held.shared, found)
@@ -62,7 +69,7 @@ def _about(held: Opening, shared: Shared, found: Cost) -> None:
     st.subheader("A shared session")
     st.text(
         f"{branches_text(len(shared.session))} of the model “{shared.session.model.name}”. "
-        "Nothing of it has been computed or changed yet."
+        "Nothing is computed or changed before you open it."
     )
     with st.container(border=True, key="what opening costs"):
         st.text(words.cost_text(shared, found))
@@ -104,13 +111,9 @@ def _ways_on(held: Opening, shared: Shared, found: Cost) -> None:
                 type="secondary" if can_compute else "primary",
                 help="As they stand in it, marked as such; nothing is computed.",
             )  # fmt: skip
-        _leave_button()
+        leaving.button()
     if sessions.current() is not None:
         st.caption("Your session stays: it is under “Other trees” on the page Branches.")
-
-
-def _leave_button() -> None:
-    st.button("Do not open it", on_click=opening.close)
 
 
 def _branches(held: Opening, session: Session, found: Cost) -> None:

@@ -16,7 +16,7 @@ from tokenscope_core import (
     span_frame,
 )
 from tokenscope_core.share_view import View
-from tokenscope_ui import copy_field, files, problems
+from tokenscope_ui import copy_field, files, problems, visitors
 from tokenscope_ui.files import File
 from tokenscope_ui.share import links, short_link_view, short_links
 from tokenscope_ui.two_models import state
@@ -72,7 +72,8 @@ def _link(a: Trace, b: Trace) -> None:
             partial(short_links.of_readings, a, b, seen),
             label="Short link to the two models",
             until="Opens on this server for everybody who has it, until you delete it under “Kept "
-            "sessions” on the page Branches.",
+            "sessions” on the page Branches"
+            + ("." if visitors.owner() else "; after this visit only the operator can."),
         )
     st.caption(
         "The address of the page Two models opens it too, on this server, as long as the store "

@@ -7,9 +7,8 @@ import streamlit as st
 from tokenscope_core import TokenScopeError
 from tokenscope_core.memory_need import about_tokens
 from tokenscope_core.share import ReadingCost, SharedReadings
-from tokenscope_ui import problems
 from tokenscope_ui.formatting import count_text
-from tokenscope_ui.share import beginning, fetching, opening, words
+from tokenscope_ui.share import beginning, fetching, leaving, opening, words
 
 
 def show(shared: SharedReadings) -> None:
@@ -17,11 +16,10 @@ def show(shared: SharedReadings) -> None:
     try:
         found = opening.readings_cost(shared)
     except TokenScopeError as problem:
-        problems.box(problem, title="That cannot be opened", key="problem opening")
-        _leave_button()
+        leaving.refuse(problem)
         return
     st.subheader("A shared comparison of two models")
-    st.text("One text, read by two models. Nothing of it has been computed yet.")
+    st.text("One text, read by two models. Nothing is computed before you open it.")
     with st.container(border=True, key="what opening costs"):
         for name, reader, cost in zip("AB", shared.readers, found, strict=True):
             st.text(f"{name}: {_standing(reader.model.name, cost, shared)}")
@@ -38,7 +36,7 @@ def show(shared: SharedReadings) -> None:
                 "Open it here" if whole else "Open what is possible",
                 type="primary", on_click=opening.open_here,
             )  # fmt: skip
-        _leave_button()
+        leaving.button()
     beginning.draw(shared.request.prompt)
 
 
@@ -48,7 +46,3 @@ def _standing(name: str, cost: ReadingCost, shared: SharedReadings) -> str:
     size = count_text(len(shared.request.prompt.encode("utf-8")), "byte")
     here = words.availability_text(name, cost.availability)
     return f"{here} It would read {size}." if cost.availability == "here" else here
-
-
-def _leave_button() -> None:
-    st.button("Do not open it", on_click=opening.close)
