@@ -43,11 +43,11 @@ def test_a_trace_opens_in_pandas_however_it_is_packed(candidates: int) -> None:
 
 
 def test_numbers_without_a_pattern_are_packed_harder() -> None:
-    """Where quick packing does not even halve the data."""
+    """Where quick packing leaves most of the data."""
     draw = np.random.default_rng(0)
-    noise, steps = draw.integers(0, 300, 20_000).astype(np.int32), np.arange(20_000) // 50
+    noise, steps = draw.integers(0, 3000, 20_000).astype(np.int32), np.arange(20_000) // 50
     packed = [arrow_files.write(pa.record_batch({"x": pa.array(x)})) for x in (noise, steps)]
-    assert len(packed[0]) < 0.5 * noise.nbytes
+    assert len(packed[0]) < 0.6 * noise.nbytes
     for record, x in zip(packed, (noise, steps), strict=True):
         assert arrow_files.read_batch(record).column("x").to_numpy().tolist() == x.tolist()
 

@@ -18,6 +18,8 @@ import pyarrow as pa
 MAX_UNPACKED_BYTES = 256 * 1024**2
 
 _FILE_START, _FILE_END = b"ARROW1\0\0", b"ARROW1"
+# Of 1,000 tokens it leaves 0.43 where the model is sure, 0.52 where it guesses.
+_QUICK_ENOUGH = 0.6
 # For a trace of usual size, waking other threads takes longer than what they would do.
 _IN_THIS_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
@@ -25,11 +27,12 @@ _IN_THIS_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 def write(batch: pa.RecordBatch) -> bytes:
     """The batch as a file.
 
-    LZ4 unpacks ten times as fast as Zstandard, which packs harder: for a trace of 1,000 tokens
-    0.07 ms instead of 0.7. It is used where it halves the data.
+    LZ4 unpacks six times as fast as Zstandard, which packs harder: a trace of 1,000 tokens in
+    0.12 ms instead of 0.8. It is used where what it leaves of the data is little enough.
     """
     quick = _written(batch, "lz4")
-    if 2 * sum(len(message.body) for message in _messages(quick)) <= unpacked_bytes(quick):
+    left = sum(len(message.body) for message in _messages(quick))
+    if left <= _QUICK_ENOUGH * unpacked_bytes(quick):
         return quick
     return _written(batch, "zstd")
 
