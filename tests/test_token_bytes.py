@@ -260,6 +260,23 @@ def test_a_token_added_to_sentencepiece_keeps_its_mark() -> None:
     assert text_read(tokenizer, "de<0x41>x é") == "de<0x41>x é"
 
 
+@pytest.mark.parametrize("text", ["  de\n    de", "de  ", "de<0x41>x  é"])
+def test_a_run_of_spaces_that_is_listed_as_added_is_spaces(text: str) -> None:
+    """As in Gemma's vocabulary, whose ordinary text becomes such tokens."""
+    names = [*FALLBACK_TOKENS, "▁▁", "▁▁▁▁"]
+    vocabulary = {"<unk>": 0, "</s>": 1} | {name: i for i, name in enumerate(names, 2)}
+    merges = [("▁", "▁"), ("▁▁", "▁▁"), ("▁", "d"), ("▁d", "e")]
+    backend = Tokenizer(
+        models.BPE(vocab=vocabulary, merges=merges, byte_fallback=True, unk_token="<unk>")
+    )
+    backend.normalizer = normalizers.Replace(" ", "▁")
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    backend.add_tokens([AddedToken(run, normalized=False) for run in ("▁▁", "▁▁▁▁", "<0x41>x")])
+    assert text_read(fast(backend), text) == text
+
+
 @pytest.mark.parametrize(
     ("decoder", "found"),
     [

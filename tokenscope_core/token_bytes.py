@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -42,11 +42,13 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> V
     """
     to_bytes = _decoder(tokenizer)
     added = tokenizer.added_tokens_decoder
+    written = _written_by_the_model(tokenizer, to_bytes)
     table: dict[int, bytes] = {}
     special = set(tokenizer.all_special_ids)
     for token, token_id in tokenizer.get_vocab().items():
         entry = added.get(token_id)
-        table[token_id] = token.encode("utf-8") if entry else to_bytes(token)
+        verbatim = entry is not None and (entry.special or token not in written)
+        table[token_id] = token.encode("utf-8") if verbatim else to_bytes(token)
         if entry is not None and entry.special:
             special.add(token_id)
     for token_id in range(vocabulary_size):
@@ -65,6 +67,19 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> V
         if decoded not in (read, read.removeprefix(b" ")):
             raise _refusal(tokenizer, "does not decode token by token")
     return vocabulary
+
+
+def _written_by_the_model(
+    tokenizer: PreTrainedTokenizerBase, to_bytes: Callable[[str], bytes]
+) -> Collection[str]:
+    """Tokens that ordinary text becomes although they are listed as added: Gemma's runs of spaces.
+
+    In byte-level BPE an added token stands for its own letters, not for the bytes they spell.
+    """
+    if to_bytes is _byte_level_bytes:
+        return ()
+    learnt: dict[str, int] = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
+    return learnt.keys()
 
 
 def _read_back(
