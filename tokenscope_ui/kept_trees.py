@@ -3,10 +3,11 @@ either is deleted; and what is said without room."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import streamlit as st
 
@@ -24,10 +25,10 @@ _LABELS = "kept_tree_labels"
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """Something that is kept, in a few words; and whether it is a tree, or else a comparison."""
+    """Something that is kept, in a few words; a record is what cannot be opened."""
 
     text: str
-    is_tree: bool = True
+    kind: Literal["session", "comparison", "record"]
 
 
 def others() -> None:
@@ -37,7 +38,7 @@ def others() -> None:
     labels = {
         name: label.text
         for name, label in _labels(_sizes()).items()
-        if label.is_tree and name != here
+        if label.kind == "session" and name != here
     }
     if labels:
         st.session_state[_OTHERS] = None
@@ -140,7 +141,7 @@ def _delete() -> None:
     except TokenScopeError as problem:
         branch_actions.tell(str(problem))
     else:
-        branch_actions.tell(f"Deleted {_counted(gone)}.")
+        branch_actions.tell(f"Deleted {_counted(gone) or 'nothing'}.")
     if gone:
         st.session_state[_CHOSEN] = []
         sessions.keep_again()
@@ -148,9 +149,8 @@ def _delete() -> None:
 
 def _counted(kept: Iterable[_Label]) -> str:
     """`1 session`, `2 sessions and 1 comparison`."""
-    of = [label.is_tree for label in kept]
-    counts = (of.count(True), "session"), (of.count(False), "comparison")
-    return " and ".join(count_text(number, word) for number, word in counts if number)
+    counts = Counter(label.kind for label in kept)
+    return " and ".join(count_text(number, kind) for kind, number in counts.items())
 
 
 def _sizes() -> dict[str, int]:
@@ -173,7 +173,12 @@ def _labels(sizes: Mapping[str, int]) -> dict[str, _Label]:
         for size in (sizes.get(name),)
     }
     st.session_state[_LABELS] = labels
-    return {name: label for (name, _), label in labels.items() if label is not None}
+    return {
+        name: label or _Label(f"Cannot be opened · {name[:4]}", "record")
+        for (name, size), label in labels.items()
+        # What counts for the visitor can be deleted, whatever has become of it.
+        if label is not None or size is not None
+    }
 
 
 def _label(name: str) -> _Label | None:
@@ -185,8 +190,8 @@ def _label(name: str) -> _Label | None:
         readings = short_links.readings_of(blob)
         if readings is not None:
             what = f"Two models: {_beginning(readings.request.prompt)}"
-            return _Label(f"{what} · {name[:4]}", is_tree=False)
-        return _Label(f"{_summary(Session.from_bytes(blob))} · {name[:4]}")
+            return _Label(f"{what} · {name[:4]}", "comparison")
+        return _Label(f"{_summary(Session.from_bytes(blob))} · {name[:4]}", "session")
     except TokenScopeError:
         return None
 

@@ -216,6 +216,20 @@ def test_nobody_is_offered_what_is_anothers(app: App, signed_in: dict[str, objec
     assert [name[:4] in option for option in box.options] == [False]
 
 
+def test_what_can_no_longer_be_opened_can_still_be_deleted(
+    app: App, signed_in: dict[str, object]
+) -> None:
+    prompted(app.open(), "def f():")
+    owner = str(visitors.owner())
+    service().store.put_session(f"{owner}/damaged", b"no session", owner=owner)
+    to_page(app, BRANCHES)
+    (box,) = (m for m in app.test.multiselect if m.key == "branches_deleted")
+    assert any(option.startswith("Cannot be opened · dama") for option in box.options)
+    assert "Other trees" not in [one.label for one in app.test.selectbox]
+    choose_to_delete(app, "damaged")
+    assert service().store.session_names() == [f"{owner}/{name_in_address(app)}"]
+
+
 def test_a_bound_that_is_no_number_is_named_on_the_page(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
