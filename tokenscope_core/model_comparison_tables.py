@@ -101,7 +101,7 @@ def line_frame(comparison: ModelComparison) -> pd.DataFrame:
             "byte_end": ends,
             "text": pd.Series(
                 [
-                    _decoded(text[start:end].removesuffix(b"\n").removesuffix(b"\r"))
+                    _decoded(text[start:end].removesuffix(b"\r\n").removesuffix(b"\n"))
                     for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
                 ],
                 dtype="str",
@@ -128,20 +128,20 @@ def summary_frame(comparison: ModelComparison) -> pd.DataFrame:
     """Two rows, indexed `a` and `b`: the totals over the spans that both have a value for.
 
     Columns: `model`, `bytes` (the same for both), `tokens`, `surprisal` (total),
-    `bits_per_byte`, `tokens_per_byte`; the rates are NaN for no bytes.
+    `bits_per_byte`, `tokens_per_byte`; the figures are NaN for no bytes.
     """
     known = comparison.known
     width = (comparison.byte_end - comparison.byte_start)[known].sum()
     rows = {}
     for name, reading in _sides(comparison):
-        surprisal = reading.surprisal[known].sum()
+        surprisal = float(reading.surprisal[known].sum()) if width else np.nan
         tokens = int(reading.tokens[known].sum())
         rows[name] = {
             "model": reading.trace.model.name,
             "bytes": int(width),
             "tokens": tokens,
-            "surprisal": float(surprisal),
-            "bits_per_byte": float(surprisal) / NATS_PER_BIT / width if width else np.nan,
+            "surprisal": surprisal,
+            "bits_per_byte": surprisal / NATS_PER_BIT / width if width else np.nan,
             "tokens_per_byte": tokens / width if width else np.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -182,7 +182,9 @@ def token_difference_frame(a: Trace, b: Trace) -> pd.DataFrame:
     for metric in STORED:
         frame[f"{metric}_a"] = a.metrics[metric]
         frame[f"{metric}_b"] = b.metrics[metric]
-        frame[f"{metric}_difference"] = a.metrics[metric] - b.metrics[metric]
+        # Two certain misses (inf) have no difference, which is no error.
+        with np.errstate(invalid="ignore"):
+            frame[f"{metric}_difference"] = a.metrics[metric] - b.metrics[metric]
     return frame
 
 
