@@ -190,7 +190,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
         vocabulary=Vocabulary(
             _token_bytes(batch, token_ids, candidate_ids),
             frozenset(_whole(i) for i in metadata["special_ids"]),
-            bool(metadata["dummy_prefix"]),
+            _yes_or_no(metadata["dummy_prefix"]),
         ),
         prompt_length=_whole(metadata["prompt_length"]),
         finish_reason=metadata["finish_reason"],
@@ -242,7 +242,7 @@ def _require_consistent(trace: Trace, byte_end: Ints) -> None:
         raise ValueError(f"unknown finish reason {trace.finish_reason!r}")
     if not np.array_equal(trace.byte_end, byte_end):
         raise ValueError("byte offsets do not match the tokens")
-    for logprobs in (trace.logprob, trace.candidate_logprobs):
+    for logprobs in (trace.logprob, trace.sampled_logprob, trace.candidate_logprobs):
         if (logprobs > _ROUNDING).any():
             raise ValueError("a probability is above 1")
     rank = trace.rank[~np.isnan(trace.rank)]
@@ -255,6 +255,12 @@ def _require_consistent(trace: Trace, byte_end: Ints) -> None:
 def _whole(value: Any) -> int:
     if type(value) is not int or not -(2**63) <= value < 2**63:
         raise TypeError(f"{value!r} is not a whole number")
+    return value
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
     return value
 
 
