@@ -94,31 +94,17 @@ class GenerationService:
             require_fit(choice, facts_of(files), tokens=tokens_of_task(task))
         job_id = job_id_of(choice, task.recipe())
         with self._changed:
-            if stored:
-                job = Job(job_id, choice, task, clock=self._clock)
-                self._remember(job)
-                job.end("done", stored, from_store=True)
-                self.activity.note("from store", job)
-                return Ticket(
-                    job,
-                    subscriber,
-                    purpose=purpose,
-                    place=self._scheduler.place,
-                    keep=self._answers.keep,
-                )
             known = self._jobs.get(job_id)
-            if isinstance(known, Job) and self._can_be_joined(known):
+            if stored:
+                known = Job(job_id, choice, task, clock=self._clock)
+                self._remember(known)
+                known.end("done", stored, from_store=True)
+                self.activity.note("from store", known)
+            elif isinstance(known, Job) and self._can_be_joined(known):
                 self.activity.note("joined", known)
             else:
-                job = Job(job_id, choice, task, clock=self._clock)
-                known = self._enqueue(job, subscriber)
-            return Ticket(
-                known,
-                subscriber,
-                purpose=purpose,
-                place=self._scheduler.place,
-                keep=self._answers.keep,
-            )
+                known = self._enqueue(Job(job_id, choice, task, clock=self._clock), subscriber)
+            return self._ticket(known, subscriber, purpose)
 
     def analyse(
         self, model: str | ModelChoice, analysis: Analysis, subscriber: str
@@ -168,13 +154,7 @@ class GenerationService:
             job = self._jobs.get(job_id)
             if not isinstance(job, Job):
                 return None
-            return Ticket(
-                job,
-                subscriber,
-                purpose=purpose,
-                place=self._scheduler.place,
-                keep=self._answers.keep,
-            )
+            return self._ticket(job, subscriber, purpose)
 
     def lose(self, subscriber: str) -> None:
         """A subscriber's connection is gone: its runs end unless it is back within the grace."""
@@ -211,6 +191,11 @@ class GenerationService:
     def close(self) -> None:
         """End all runs and workers."""
         self._scheduler.pool.close()
+
+    def _ticket(self, job: Job, subscriber: str, purpose: str) -> Ticket:
+        return Ticket(
+            job, subscriber, purpose=purpose, place=self._scheduler.place, keep=self._answers.keep
+        )
 
     def _stored(
         self, choice: ModelChoice, files: ModelFiles | None, task: Task
