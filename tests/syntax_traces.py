@@ -37,7 +37,8 @@ def trace_of(
             candidate_ids[position, place] = table.setdefault((piece, False), len(table))
     random = np.random.default_rng(len(pieces))
     metrics = {name: random.gamma(1.0, 1.0, len(pieces)) for name in STORED}
-    metrics["logprob"] = -metrics["logprob"]
+    for name in ("logprob", "sampled_logprob"):
+        metrics[name] = -metrics[name]
     metrics["rank"] = np.ceil(metrics["rank"])
     if entropy is not None:
         metrics["entropy"] = np.asarray(entropy, dtype=np.float64)
