@@ -68,13 +68,15 @@ def candidates_note(trace: Trace, position: int, *, marked: bool) -> None:
     elif any(judged):
         st.caption(
             f"{WARNING} would break the code here: nothing that could follow makes it valid "
-            f"({sum(judged)} of {count_text(len(judged), 'candidate')}). All others leave it valid "
-            "or not finished yet."
+            f"({sum(judged)} of {count_text(len(judged), 'candidate')}). The others of these leave "
+            "it valid or not finished yet."
         )
     elif judged:
         st.caption("None of the recorded candidates would break the code here.")
     elif position and code_standing.broken_since(trace, position - 1) is not None:
         st.caption("The code is broken before this token, so no candidate is judged.")
+    elif code_standing.takes_too_long(trace, position):
+        st.caption("Reading the code up to here takes too long, so no candidate is judged.")
 
 
 def scopes(trace: Trace, position: int | None) -> None:

@@ -95,6 +95,16 @@ def broken_since(trace: Trace, position: int) -> int | None:
     return max((broke for broke in breaks(trace) if broke <= position), default=None)
 
 
+def takes_too_long(trace: Trace, position: int) -> bool:
+    """Whether a position is in code that was not judged because reading it takes too long."""
+    found = known_language(trace)
+    if found is None or not (given_up := validity(trace, found.language).given_up):
+        return False
+    at = int(trace.byte_start[position])
+    code = core.regions(trace, found.language)
+    return any(region.start in given_up and region.start <= at < region.end for region in code)
+
+
 @functools.lru_cache(maxsize=64)
 def standing_at(trace: Trace, position: int) -> Standing | None:
     """How the code stands up to the end of a token; None outside of code in a known language."""

@@ -27,7 +27,7 @@ _SCOPES: dict[str, ScopeKind] = {
 _PATTERNS = frozenset(
     ["pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern",
      "dictionary_splat_pattern", "typed_parameter", "as_pattern_target", "splat_pattern",
-     "tuple", "list"]
+     "tuple", "list", "list_splat"]
 )  # fmt: skip
 _BINDING = frozenset(
     [
@@ -36,7 +36,7 @@ _BINDING = frozenset(
         ("parameters", None), ("lambda_parameters", None), ("default_parameter", "name"),
         ("typed_default_parameter", "name"), ("function_definition", "name"),
         ("class_definition", "name"), ("aliased_import", "alias"), ("global_statement", None),
-        ("nonlocal_statement", None), ("case_pattern", None), ("type_alias_statement", "left"),
+        ("nonlocal_statement", None), ("case_pattern", None), ("dict_pattern", None),
         ("parameters", "name"),
     ]
 )  # fmt: skip
@@ -56,12 +56,16 @@ _IMPORTS = frozenset(
 
 @dataclass(slots=True)
 class Scope:
-    """A region in which names live: where it is, what it binds first at which byte."""
+    """A region in which names live: where it is, what it binds first at which byte.
+
+    `type_parameters` are seen from all that is inside, be it a class (PEP 695).
+    """
 
     kind: ScopeKind
     row: int
     outer: int  # index of the scope around, -1 for the module
     bound: dict[str, int] = field(default_factory=dict)
+    type_parameters: set[str] = field(default_factory=set)
 
     def bind(self, name: str, at: int) -> None:
         """Remember the first place."""
@@ -95,7 +99,10 @@ class Names:
         index, own = use.scope, self.scopes[use.scope]
         while index >= 0:
             scope = self.scopes[index]
-            if use.name in scope.bound and (scope.kind != "class" or scope is own):
+            seen = scope.kind != "class" or scope is own or use.name in scope.type_parameters
+            # The annotations of a method are read in the class.
+            seen = seen or (use.typed and index == own.outer)
+            if use.name in scope.bound and seen:
                 later = scope.kind == "class" and scope.bound[use.name] > at
                 around = Use(use.name, use.row, scope.outer, use.called, use.typed)
                 return (self.visible(around, at) if later else None) or scope
@@ -110,7 +117,9 @@ def names_of(nodes: NodeTable, text: bytes) -> Names:
     typed: list[bool] = []
     for row, (kind, parent) in enumerate(zip(nodes.kind, nodes.parent, strict=True)):
         scope = scope_of[parent] if parent >= 0 else -1
-        if parent >= 0 and (nodes.kind[parent], nodes.field[row]) in _OUTSIDE:
+        if parent >= 0 and (
+            (nodes.kind[parent], nodes.field[row]) in _OUTSIDE or _is_first_iterable(row, nodes)
+        ):
             scope = names.scopes[scope].outer
         if (row == 0 or kind in _SCOPES) and nodes.named[row]:
             names.scopes.append(Scope(_SCOPES.get(kind, "module"), row, scope))
@@ -125,13 +134,29 @@ def names_of(nodes: NodeTable, text: bytes) -> Names:
     return names
 
 
+def _is_first_iterable(row: int, nodes: NodeTable) -> bool:
+    """What a comprehension goes over first is evaluated around it."""
+    clause = nodes.parent[row]
+    if nodes.kind[clause] != "for_in_clause" or nodes.field[row] != "right":
+        return False
+    body = nodes.parent[clause] + 2  # after the bracket
+    return _SCOPES.get(nodes.kind[nodes.parent[clause]]) == "comprehension" and (
+        clause == nodes.last[body] + 1
+    )
+
+
 def _sort(names: Names, nodes: NodeTable, row: int, scope: int, spelled: str, typed: bool) -> None:
     """Is this identifier a binding, a use, or neither?"""
     top, above = row, nodes.parent[row]
     while above > 0 and nodes.kind[above] in _PATTERNS:
         top, above = above, nodes.parent[above]
     kind, place = nodes.kind[above], nodes.field[top]
-    if kind == "dotted_name":
+    if typed and _declares_type(row, nodes):
+        names.scopes[scope].bind(spelled, nodes.start[row])
+        names.scopes[scope].type_parameters.add(spelled)
+    elif kind == "as_pattern" and nodes.kind[nodes.parent[above]] == "case_pattern":
+        names.scopes[scope].bind(spelled, nodes.start[row])
+    elif kind == "dotted_name":
         _sort_dotted(names, nodes, row, above, scope, spelled)
     elif (kind, place) in _BINDING:
         _bind(names, nodes, row, kind, scope, spelled)
@@ -140,6 +165,23 @@ def _sort(names: Names, nodes: NodeTable, row: int, scope: int, spelled: str, ty
     elif (kind, place) not in _NO_USE and kind not in _IMPORTS:
         called = (kind, place) == ("call", "function")
         names.uses.append(Use(spelled, row, scope, called, typed))
+
+
+def _declares_type(row: int, nodes: NodeTable) -> bool:
+    """Whether this is the name of a type parameter or of a type alias (PEP 695)."""
+    child, above = row, nodes.parent[row]
+    while nodes.kind[above] in ("type", "splat_type") or (
+        nodes.kind[above] in ("constrained_type", "generic_type") and child == above + 1
+    ):
+        child, above = above, nodes.parent[above]
+    if nodes.kind[above] == "type_alias_statement":
+        return nodes.field[child] == "left"
+    if nodes.kind[above] != "type_parameter":
+        return False
+    alias = nodes.parent[nodes.parent[above]]
+    return nodes.field[above] == "type_parameters" or (
+        nodes.field[alias] == "left" or nodes.kind[alias] == "type_alias_statement"
+    )
 
 
 def _bind(names: Names, nodes: NodeTable, row: int, kind: str, scope: int, spelled: str) -> None:
@@ -165,7 +207,7 @@ def _sort_dotted(
     if kind in _IMPORTS:
         if place == "name" and kind != "aliased_import":
             names.scopes[scope].bind(spelled, nodes.start[row])
-    elif kind == "case_pattern" and nodes.last[dotted] == row:
+    elif kind in ("case_pattern", "keyword_pattern") and nodes.last[dotted] == row:
         names.scopes[scope].bind(spelled, nodes.start[row])
     else:
         names.uses.append(Use(spelled, row, scope, called=False, typed=False))

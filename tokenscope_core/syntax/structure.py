@@ -28,6 +28,8 @@ Certainty = Literal["likely", "possible", "weak"]
 
 _IMPLICIT = re.compile(r"__\w+__|_")
 _REFLECTION = frozenset(["exec", "globals", "locals", "vars", "setattr", "eval"])
+_CAUGHT = frozenset([b"NameError", b"UnboundLocalError"])
+_LATER = frozenset(["function_definition", "lambda"])
 _LOOPS = frozenset(["for_statement", "while_statement"])
 
 
@@ -54,14 +56,15 @@ def name_marks(text: bytes) -> tuple[NameMark, ...]:
 
     An unfinished text is read as if it were finished (see `completion`). A name that what follows
     may yet bind or go on to spell is not judged: the last one of the text, one inside a bracket
-    that is open, and one that may become the target of an assignment.
+    that is open, and one that may become the target of an assignment. Nor is one whose NameError
+    the code itself catches.
     """
     done = completed(text, grammar("python"))
     names = names_of(done.nodes, text)
     last, statements = _last_line(text), _statements(done.nodes)
     return tuple(
         mark
-        for use, mark in _marks(names, done)
+        for use, mark in _marks(names, done, _caught(done.nodes, text))
         if not done.viable or last.judges(use, done.nodes, statements)
     )
 
@@ -119,14 +122,36 @@ def _last_line(text: bytes) -> _LastLine:
     return _LastLine(start, len(text), bool(layout.depth) or layout.mode in ("quotes", "string"))
 
 
-def _marks(names: Names, done: Completed) -> Iterator[tuple[Use, NameMark]]:
+def _caught(nodes: NodeTable, text: bytes) -> list[bool]:
+    """Which rows stand in a `try` that expects a name not to be there."""
+    caught: list[bool] = []
+    for kind, parent in zip(nodes.kind, nodes.parent, strict=True):
+        above = parent >= 0 and caught[parent] and kind not in _LATER
+        tried = parent >= 0 and nodes.kind[parent] == "try_statement" and kind == "block"
+        caught.append(above or (tried and _expects_no_name(parent, nodes, text)))
+    return caught
+
+
+def _expects_no_name(statement: int, nodes: NodeTable, text: bytes) -> bool:
+    for clause in nodes.children(statement):
+        if nodes.kind[clause] not in ("except_clause", "except_group_clause"):
+            continue
+        row = clause
+        while row <= nodes.last[clause] and nodes.kind[row] != "block":
+            if text[nodes.start[row] : nodes.end[row]] in _CAUGHT:
+                return True
+            row += 1
+    return False
+
+
+def _marks(names: Names, done: Completed, caught: Sequence[bool]) -> Iterator[tuple[Use, NameMark]]:
     nodes = done.nodes
     reflection = any(use.called and use.name in _REFLECTION for use in names.uses)
     for use in names.uses:
         # What belongs to the ending is no part of the text; what is only unfinished, no error.
         if nodes.start[use.row] >= done.length or (done.viable and nodes.in_error[use.row]):
             continue
-        if _IMPLICIT.fullmatch(use.name):
+        if _IMPLICIT.fullmatch(use.name) or caught[use.row]:
             continue
         found = names.visible(use, nodes.start[use.row])
         if found is None:

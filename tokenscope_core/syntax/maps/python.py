@@ -15,7 +15,7 @@ BUILTINS = words("""
     BrokenPipeError BufferError BytesWarning ChildProcessError ConnectionAbortedError
     ConnectionError ConnectionRefusedError ConnectionResetError DeprecationWarning EOFError
     EncodingWarning EnvironmentError Exception ExceptionGroup FileExistsError FileNotFoundError
-    FloatingPointError FutureWarning GeneratorExit IOError ImportError ImportWarning
+    WindowsError FloatingPointError FutureWarning GeneratorExit IOError ImportError ImportWarning
     IndentationError IndexError InterruptedError IsADirectoryError KeyError KeyboardInterrupt
     LookupError MemoryError ModuleNotFoundError NameError NotADirectoryError NotImplementedError
     OSError OverflowError PendingDeprecationWarning PermissionError ProcessLookupError
