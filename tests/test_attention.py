@@ -16,6 +16,7 @@ import tokenscope_core as ts
 from tokenscope_core.attention import layers
 from tokenscope_core.attention.capture import attend
 from tokenscope_core.attention.tasks import AttentionOf
+from tokenscope_core.steps import Ints
 
 TEXT = "for i in range(10):\n    print(i, é)\n" * 2
 Floats = NDArray[np.float64]
@@ -157,7 +158,7 @@ class Names:
     def __init__(self) -> None:
         self.layers: list[int] = []
 
-    def add(self, layer: int, weights: torch.Tensor) -> None:
+    def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
         self.layers.append(layer)
 
 
@@ -203,7 +204,7 @@ def test_a_stop_below_the_first_layer_wanted_leaves_nothing(
 
 def test_a_failing_fold_leaves_the_model_as_it_was(lm: ts.LanguageModel, trace: ts.Trace) -> None:
     class Broken:
-        def add(self, layer: int, weights: torch.Tensor) -> None:
+        def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

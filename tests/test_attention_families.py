@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
-from tokenscope_core.attention.windows import window_in
+from tokenscope_core.attention.records import decode_map, encode_map
+from tokenscope_core.attention.windows import Locality, first_keys_attended, locality_of
 
 # Longer than every window and block of the families.
 TEXT = "def add(a, b):\n    return a + b\n" * 2
@@ -129,21 +130,47 @@ def test_a_window_leaves_older_keys_at_zero() -> None:
     assert not weights[..., too_old].any()
 
 
-def test_a_window_is_told_from_what_rows_attend_to() -> None:
-    lm = tiny_models.language_model("gemma3")
-    found = ts.attention(lm, lm.encode("for i in range(10):\n    print(i)\n" * 2))
-    assert [window_in(found, layer) for layer in found.layers] == [7, None]
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gemma2, soft-capped", [Locality("window", 7), None]),
+        ("gemma3", [Locality("window", 7), None]),
+        ("gpt_oss", [Locality("window", 7), None]),
+        ("mistral, windowed", [Locality("window", 7)] * 2),
+        ("gpt_neo", [None, Locality("window", 7)]),
+        ("llama4, attention in blocks", [Locality("blocks", 8), None]),
+        ("llama", [None, None]),
+        ("mpt, alibi", [None, None]),
+    ],
+)
+def test_what_a_layer_sees_is_told_from_what_it_computes_with(
+    name: str, expected: list[Locality | None]
+) -> None:
+    lm = tiny_models.language_model(name)
+    found = ts.attention(lm, lm.encode(TEXT * 2), queries=(3, 5), heads=[1], fold="mean")
+    assert [locality_of(found.first_keys.get(layer)) for layer in found.layers] == expected
 
 
-def test_a_short_text_and_faint_attention_are_no_window() -> None:
+def test_no_row_of_a_text_shorter_than_the_window_misses_anything() -> None:
     lm = tiny_models.language_model("gemma3")
-    assert window_in(ts.attention(lm, lm.encode("x = 1")), 0) is None
-    faded = np.tril(np.ones((40, 40), dtype=np.float32))
+    assert not ts.attention(lm, lm.encode("x = 1")).first_keys
+
+
+def test_attention_that_fades_is_no_window() -> None:
+    faded = torch.ones(1, 40, 40).tril_()
     for row in range(10, 40):  # a weight too small to be kept, here and there
-        faded[row, : row // 2 - 4] = 0.0
-    assert window_in(ts.AttentionMap(faded[None, None], (0,), (0,), np.arange(40)), 0) is None
+        faded[:, row, : row // 2 - 4] = 0.0
+    assert first_keys_attended(faded) is None
 
 
 def test_learned_sinks_leave_less_than_one_to_the_keys() -> None:
     lm = tiny_models.language_model("gpt_oss")
     assert ts.attention(lm, lm.encode(TEXT)).weights.sum(axis=-1).min() < 0.9
+
+
+def test_what_a_layer_sees_is_kept_with_its_attention() -> None:
+    lm = tiny_models.language_model("llama4, attention in blocks")
+    found = ts.attention(lm, lm.encode(TEXT))
+    again = decode_map(encode_map(found)).first_keys
+    assert list(again) == [0]
+    np.testing.assert_array_equal(again[0], np.arange(found.weights.shape[-1]) // 8 * 8)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import syntax_traces
+import tiny_families
+import tiny_models
 import torch
 from numpy.typing import NDArray
 
+import tokenscope_core as ts
 from tokenscope_core.attention.flow import LEVELS, Flow, Level
 from tokenscope_core.attention.flow_sums import FlowSums, flow_in
 from tokenscope_core.attention.head_statistics import Rows
@@ -53,17 +57,26 @@ def streamed(syntax: Syntax, weights: torch.Tensor, by: Level, **options: object
 
 
 def oracle(
-    trace: Trace, heads: NDArray[np.float32], by: str, rows: Rows, masked: tuple[int, ...]
+    trace: Trace,
+    heads: NDArray[np.float32],
+    by: str,
+    rows: Rows,
+    masked: tuple[int, ...],
+    firsts: Sequence[Callable[[int], int]] = (),
 ) -> dict[tuple[str, str], tuple[float, float]]:
-    """Mean share and mean share under even attention, token by token and head by head."""
+    """Mean share and mean share under even attention, token by token and head by head.
+
+    `firsts`: for each head, the first key that a row can see; all, where there are none.
+    """
     label = syntax_frame(trace)[by].astype(str).tolist()
     names = set(label)
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for weights in heads.astype(np.float64):
+    firsts = firsts or [lambda i: 0] * len(heads)
+    for weights, first in zip(heads.astype(np.float64), firsts, strict=True):
         for i in range(1, len(trace)):
             if rows == "predicting" and not trace.prompt_length - 1 <= i < len(trace) - 1:
                 continue
-            keys = [j for j in range(i + 1) if j not in masked]
+            keys = [j for j in range(first(i), i + 1) if j not in masked]
             left = sum(weights[i, j] for j in keys)
             if left == 0:
                 continue
@@ -93,6 +106,31 @@ def test_the_flow_is_the_mean_share_and_beside_it_that_of_even_attention(
         cell = flow.parts.index(query), flow.parts.index(key)
         assert flow.mean[cell] == pytest.approx(mean, abs=1e-6)
         assert flow.uniform[cell] == pytest.approx(uniform, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", tiny_families.SEEN)
+@pytest.mark.parametrize("masked", [(), (0, 40)])
+def test_even_attention_is_over_the_keys_that_a_layer_lets_a_row_see(
+    family: str, masked: tuple[int, ...]
+) -> None:
+    lm = tiny_models.language_model(family, bos=False)
+    trace = ts.score(lm, CODE)
+    captured = ts.attention(lm, trace)
+    firsts = tiny_families.first_keys(family)
+    for layer in (None, 0, 1):
+        chosen = slice(None) if layer is None else slice(layer, layer + 1)
+        of_heads = [first for first in firsts[chosen] for _ in captured.heads]
+        heads = captured.weights[chosen].reshape(-1, len(trace), len(trace))
+        expected = oracle(trace, heads, "line", "all", masked, of_heads)
+        streamed = ts.attention_flow(
+            lm, trace, "line", layers=None if layer is None else [layer], masked=masked
+        )
+        stored = flow_in(without(captured, masked), trace, "line", layer=layer)
+        for flow in (streamed, stored):
+            for (query, key), (mean, uniform) in expected.items():
+                cell = flow.parts.index(query), flow.parts.index(key)
+                assert flow.mean[cell] == pytest.approx(mean, abs=1e-5)
+                assert flow.uniform[cell] == pytest.approx(uniform, abs=1e-9)
 
 
 @pytest.mark.parametrize("by", LEVELS)

@@ -10,7 +10,15 @@ from tokenscope_core.attention.maps import AttentionMap
 from tokenscope_ui.attention.look import Look, from_address, to_address
 from tokenscope_ui.attention.matrix_view import rows_that_fit
 from tokenscope_ui.attention.row_heads import row_table
-from tokenscope_ui.attention.rows import EARLIER, FIRST, LATER, NOT_CAPTURED, lay, source_table
+from tokenscope_ui.attention.rows import (
+    EARLIER,
+    FIRST,
+    LATER,
+    NOT_CAPTURED,
+    TOO_FAR,
+    lay,
+    source_table,
+)
 from tokenscope_ui.attention.shown import shown
 from tokenscope_ui.attention.weights import share_text, weight_scale
 from tokenscope_ui.matrix import MAX_CELLS, Crop
@@ -43,6 +51,18 @@ def test_weights_are_held_against_an_even_share_of_what_a_row_can_see() -> None:
     masked = lay(MATRIX, QUERIES, 3, "at", "from", masked=(0,))
     assert masked is not None
     np.testing.assert_allclose(masked.times_uniform, 3 * MATRIX[3])
+
+
+def test_in_a_window_an_even_share_is_of_the_keys_in_it() -> None:
+    window = np.array([0, 0, 1, 2])  # the last two tokens
+    row = lay(MATRIX, QUERIES, 3, "at", "from", (0, 2), window)
+    assert row is not None
+    np.testing.assert_allclose(row.times_uniform, MATRIX[3])
+    assert row.reasons == {0: TOO_FAR, 1: TOO_FAR}
+    column = lay(MATRIX, QUERIES, 1, "at", "to", (), window)
+    assert column is not None
+    np.testing.assert_allclose(column.times_uniform[1:], 2 * MATRIX[1:, 1])
+    assert column.reasons == {0: EARLIER, 3: TOO_FAR}
 
 
 def test_a_column_lies_on_the_tokens_at_its_rows_or_on_those_they_predict() -> None:

@@ -6,6 +6,7 @@ more than are used, and each hybrid has a layer of both kinds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 CONTEXT = 512
@@ -165,3 +166,24 @@ FAMILIES = ATTENTION | RECURRENT
 # How far transformers' own cache reproduces one full pass, where not in any chunks.
 STEPS_ONLY = {"mamba", "falcon_mamba", "jamba", "minimax"}
 NO_CACHE = {"xlstm", "zamba2", "nemotron_h", "recurrent_gemma"}
+
+_ALL, _IN_WINDOW = "all", "window"
+# What the layers of models with windows and blocks see, as their configurations above have it.
+SEEN: dict[str, tuple[str, str]] = {
+    "mistral, windowed": (_IN_WINDOW, _IN_WINDOW),
+    "gemma2, soft-capped": (_IN_WINDOW, _ALL),
+    "gemma3": (_IN_WINDOW, _ALL),
+    "llama4, attention in blocks": ("blocks", _ALL),
+    "gpt_oss": (_IN_WINDOW, _ALL),
+    "gpt_neo": (_ALL, _IN_WINDOW),
+}
+_FIRST: dict[str, Callable[[int], int]] = {
+    _ALL: lambda i: 0,
+    _IN_WINDOW: lambda i: max(0, i - 6),
+    "blocks": lambda i: i - i % 8,
+}
+
+
+def first_keys(family: str) -> list[Callable[[int], int]]:
+    """For each layer, the first key that the row at a position can see."""
+    return [_FIRST[kind] for kind in SEEN[family]]

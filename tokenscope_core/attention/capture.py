@@ -96,8 +96,9 @@ def attend(
                 if weights is None:
                     raise _not_captured(lm, layer)
                 weights = _folded(weights, selection.fold)
+                first_keys = source.first_keys()
                 for fold in folds:
-                    fold.add(layer, weights)
+                    fold.add(layer, weights, first_keys)
                 shown.append(layer)
             source.forget()
             report(ran, count)
@@ -127,7 +128,11 @@ def captured(
     """
     kept = KeepWeights(len(selection.layers or lm.capabilities.attention.layers))
     described = _taken_in(kept, lm, text, selection, report, cancelled)
-    return None if described is None else AttentionMap(_frozen(kept.weights()), **described)
+    return (
+        None
+        if described is None
+        else AttentionMap(_frozen(kept.weights()), **described, first_keys=kept.first_keys())
+    )
 
 
 def captured_top(

@@ -31,9 +31,9 @@ class Flow:
     - `mean`: float64 [query part, key part]: of the attention of a token in the first, the share
       that goes to tokens in the second, mean over its rows (and over the heads). Rows sum to 1;
       NaN for a part that has no row.
-    - `uniform`: the same for a head that attends evenly to all keys up to the row, on the same
-      rows: what the numbers and places of the tokens alone give. A cell means something as far as
-      it differs from this. Where a layer sees a sliding window only, this is still of all keys.
+    - `uniform`: the same for heads that attend evenly to all keys a row can see, in a layer with a
+      window those in it, on the same rows: what the numbers and places of the tokens alone give. A
+      cell means something as far as it differs from this.
     - `query_tokens`, `key_tokens`: float64 [G], rows of each part that count, and its tokens that
       can be attended to (masked ones cannot). In parts of tokens where bytes share them out.
     - `layers`, `heads`: which the mean is over. `masked`: positions taken out of every row.
@@ -59,7 +59,7 @@ class Flow:
     def ratio(self) -> Floats:
         """`mean` / `uniform`, [G, G]: 1 as even attention has it, 2 twice as much.
 
-        NaN where no query of the one part comes after a key of the other.
+        NaN where no query of the one part can see a key of the other.
         """
         possible = np.where(self.uniform > 0, self.uniform, np.nan)
         return np.asarray(self.mean / possible)

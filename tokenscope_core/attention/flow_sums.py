@@ -12,8 +12,9 @@ from tokenscope_core.attention.head_statistics import Rows, counted_rows
 from tokenscope_core.attention.maps import AttentionMap, Weights
 from tokenscope_core.attention.parts import parts_of
 from tokenscope_core.attention.sinks import positions_in
+from tokenscope_core.attention.windows import keys_seen
 from tokenscope_core.errors import RequestError
-from tokenscope_core.steps import Ints
+from tokenscope_core.steps import Floats, Ints
 from tokenscope_core.syntax.frames import Syntax, analyse
 from tokenscope_core.trace import Trace
 
@@ -53,18 +54,19 @@ class FlowSums:
         self._can_be_seen = np.ones(len(parts.share))
         self._can_be_seen[list(self._masked)] = 0.0
         self._open = parts.share * self._can_be_seen[:, None]
-        keys = np.maximum(np.cumsum(self._can_be_seen), 1.0)
-        self._even = np.cumsum(self._open, axis=0) / keys[:, None]
         groups = len(parts.names)
+        # What the keys before each position have of each part.
+        self._up_to = np.concatenate([np.zeros((1, groups)), np.cumsum(self._open, axis=0)])
         self._sums = np.zeros((2, groups, groups))  # as it is, and as even attention has it
         self._of = np.zeros(groups)
         self._queries: Ints = np.flatnonzero(self._counted)
         self._layers: list[int] = []
         self._heads = 0
 
-    def add(self, layer: int, weights: torch.Tensor) -> None:
+    def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
         """Add the heads of a layer, float32 [head, query, key] with every row of the text."""
         heads, length, _ = weights.shape
+        even = self._even(first_keys)
         parts = weights.new_tensor(self._open)
         seen = weights.new_tensor(self._can_be_seen)
         step = max(1, _BLOCK_WEIGHTS // (heads * length))
@@ -82,31 +84,41 @@ class FlowSums:
                 np.arange(start, end),
                 (shares @ parts[:end]).cpu().numpy(),
                 there.sum(0).cpu().numpy(),
+                even[start:end],
             )
         self._layers.append(layer)
         self._heads = heads
 
-    def add_rows(self, queries: Ints, flows: npt.NDArray[np.floating], heads: Ints) -> None:
+    def _even(self, first_keys: Ints | None) -> Floats:
+        """The share of each part in even attention over what each position can see, [T, part]."""
+        before = 0.0 if first_keys is None else self._up_to[first_keys]
+        keys = keys_seen(self._can_be_seen, first_keys)
+        return np.asarray((self._up_to[1:] - before) / np.maximum(keys, 1)[:, None])
+
+    def add_rows(
+        self, queries: Ints, flows: npt.NDArray[np.floating], heads: Ints, even: Floats
+    ) -> None:
         """Add rows of some heads.
 
         Args:
             queries: [row], their positions.
             flows: [row, part], the share of each part in a row's attention, summed over the heads.
             heads: [row], how many heads that were.
+            even: [row, part], what those shares would be in one head that attends evenly.
         """
         weight = self._share[queries] * self._counted[queries, None]
         self._sums[0] += weight.T @ flows
-        self._sums[1] += (weight * heads[:, None]).T @ self._even[queries]
+        self._sums[1] += (weight * heads[:, None]).T @ even
         self._of += weight.T @ heads
 
-    def add_head(self, queries: Ints, weights: Weights) -> None:
+    def add_head(self, queries: Ints, weights: Weights, first_keys: Ints | None = None) -> None:
         """Add rows [query, key] of one captured head, masked as it was said; NaN rows are none."""
         flows = weights @ self._open.astype(np.float32)
         flows[np.isnan(weights[:, 0])] = 0.0
         mass = flows.sum(axis=1)  # a token's shares sum to 1
         there = mass > 0
         flows /= np.where(there, mass, 1.0)[:, None]
-        self.add_rows(queries, flows, there.astype(np.int64))
+        self.add_rows(queries, flows, there.astype(np.int64), self._even(first_keys)[queries])
 
     def only(self, queries: Ints) -> None:
         """Say that no other rows will come."""
@@ -180,5 +192,5 @@ def flow_in(
     sums.only(captured.queries)
     for one in layers:
         for number in each:
-            sums.add_head(captured.queries, captured.of(one, number))
+            sums.add_head(captured.queries, captured.of(one, number), captured.first_keys.get(one))
     return sums.flow(layers, heads)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tokenscope_core.attention.maps import Keys, Weights
+from tokenscope_core.steps import Ints
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class LayerFold(Protocol):
     """Takes in one layer after the other, and keeps what it needs of each: see `capture.attend`."""
 
-    def add(self, layer: int, weights: torch.Tensor) -> None:
+    def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
         """Take in a layer.
 
         Args:
@@ -23,6 +24,8 @@ class LayerFold(Protocol):
             weights: float32 [head, query, key] of the heads and rows that the selection asks for,
                 on the model's device; keys are all positions. Others see it too, and the next
                 layer is written over it: do not write into it, and copy what is to be kept.
+            first_keys: of every position of the text, the first one it can see; None where that is
+                all that came before.
         """
 
 
@@ -37,9 +40,12 @@ class KeepWeights:
         self._expected = layers
         self._count = 0
         self._kept: Weights | None = None
+        self._first_keys: dict[int, Ints] = {}
 
-    def add(self, layer: int, weights: torch.Tensor) -> None:
+    def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
         """As `LayerFold.add`."""
+        if first_keys is not None:
+            self._first_keys[layer] = first_keys
         given: Weights = weights.cpu().numpy()
         if self._expected == 1:  # no other layer is written over it
             self._kept = given[None]
@@ -54,6 +60,10 @@ class KeepWeights:
         assert self._kept is not None, "no layer has come"
         return self._kept[: self._count]
 
+    def first_keys(self) -> dict[int, Ints]:
+        """The first key that each position can see, of the layers that do not see all."""
+        return self._first_keys
+
 
 class KeepTop:
     """Keeps of each row the keys with the largest weights."""
@@ -66,7 +76,7 @@ class KeepTop:
         self._count = count
         self._layers: list[tuple[Keys, Weights]] = []
 
-    def add(self, layer: int, weights: torch.Tensor) -> None:
+    def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
         """As `LayerFold.add`."""
         found = weights.topk(min(self._count, weights.shape[-1]), dim=-1)
         values: Weights = found.values.cpu().numpy()

@@ -6,6 +6,9 @@ attend to nothing, and p(i, j) = a(i, j) / m(i). A statistic is the mean of what
 over the rows i that it is defined for, and missing (NaN) where there is none. Position 0, which
 can only attend to itself, is no row of any. Where positions are masked, a has been renormalised
 over the other keys, and a row whose every weight was on masked positions is left out.
+
+In a layer that sees a window or a block of the text only, the keys of a row are those it can see:
+sums are over them, and a statistic of certain keys is defined for the rows that can see one.
 """
 
 from __future__ import annotations
@@ -62,9 +65,10 @@ _NO_SYNTAX = "the language of the text is not known"
 
 HEAD_STATISTICS: tuple[HeadStatistic, ...] = (
     HeadStatistic(
-        "entropy_norm", "normalised entropy", "ratio", "−Σ p(i, j) ln p(i, j) / ln(i + 1)",
-        "How widely a head spreads its attention: 0 all on one token, 1 evenly on all before. With "
-        "masked tokens the logarithm is that of the number of keys that are left.",
+        "entropy_norm", "normalised entropy", "ratio", "−Σ p(i, j) ln p(i, j) / ln n(i)",
+        "How widely a head spreads its attention: 0 all on one token, 1 evenly on all it can see. "
+        "n(i) is how many keys row i can see: i + 1, less where a layer has a window or tokens are "
+        "masked.",
         "rows with two keys or more", _NO_ROWS,
         f"Clark et al. 2019, arXiv:1906.04341; {_VIG}; divided by its largest value",
     ),
@@ -78,7 +82,8 @@ HEAD_STATISTICS: tuple[HeadStatistic, ...] = (
         "sink_mass", "attention to sinks", "share", "Σ a(i, s) over the sinks s < i",
         "How much attention is parked on the first token and the other sinks found. Always of the "
         "weights as they are, nothing masked.",
-        _ALWAYS, _NO_ROWS, "Xiao et al. 2023, arXiv:2309.17453; Gu et al. 2024, arXiv:2410.10781",
+        "rows that can see a sink", _NO_ROWS,
+        "Xiao et al. 2023, arXiv:2309.17453; Gu et al. 2024, arXiv:2410.10781",
     ),
     HeadStatistic(
         "current_token", "attention to itself", "share", "a(i, i)",
@@ -88,13 +93,13 @@ HEAD_STATISTICS: tuple[HeadStatistic, ...] = (
     HeadStatistic(
         "previous_token", "previous-token score", "share", "a(i, i − 1)",
         "How much a token attends to the one before it.",
-        "rows whose previous token is not masked", _NO_ROWS,
+        "rows that can see the token before, not masked", _NO_ROWS,
         f"Clark et al. 2019, arXiv:1906.04341; {_OLSSON}",
     ),
     HeadStatistic(
         "duplicate_token", "duplicate-token score", "share", "Σ a(i, j) over j < i, x(j) = x(i)",
         "How much a token attends to its own earlier occurrences.",
-        "rows whose token occurred before", "no token of the text occurs twice",
+        "rows that can see their token before", "no token of the text occurs twice",
         "Wang et al. 2022, arXiv:2211.00593",
     ),
     HeadStatistic(
@@ -102,15 +107,15 @@ HEAD_STATISTICS: tuple[HeadStatistic, ...] = (
         "How much a token attends to what followed its earlier occurrences: the tokens that come "
         "next if the text repeats itself. A token that was right before is not counted, since what "
         "followed it is the token itself.",
-        "rows whose token occurred before, other than just before",
+        "rows that can see what followed their token before, other than just before",
         "no token of the text occurs twice with another between",
         f"{_OLSSON}, here on the text at hand rather than on repeated random tokens",
     ),
     HeadStatistic(
         "prompt_share", "attention to the prompt", "share", "Σ a(i, j) over j < prompt length",
         "How much a generated token attends to the prompt; the rest goes to generated tokens.",
-        "rows at generated tokens", "there is no prompt, or nothing was generated",
-        "sum of the weights",
+        "rows at generated tokens that can see the prompt",
+        "there is no prompt, or nothing was generated", "sum of the weights",
     ),
     HeadStatistic(
         "same_line", "attention inside the line", "share", "Σ a(i, j) over j in the line of i",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ class AttentionMap:
     - `layers`, `heads`: which of the model's; `heads` lists those that were folded.
     - `queries`: int64 [query], the position of each row.
     - `masked`: positions whose weight was taken out and shared among the rest of the row.
+    - `first_keys`: by layer int64 [T], of every position the first one that it can see, where a
+      layer sees a window or a block only; a layer that is not in it sees all that came before.
     """
 
     weights: Weights
@@ -32,6 +35,7 @@ class AttentionMap:
     fold: Fold | None = None
     weighting: Weighting = "weights"
     masked: tuple[int, ...] = ()
+    first_keys: Mapping[int, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def of(self, layer: int, head: int | None = None) -> Weights:
         """The matrix [query, key] of one layer and head, by the model's own indices.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tokenscope_core.attention.head_statistics import BY_NAME, Rows
 from tokenscope_core.attention.sinks import Sinks
-from tokenscope_core.steps import Floats
+from tokenscope_core.steps import Floats, Ints
 
 Thumbnails = npt.NDArray[np.float16]
 THUMBNAIL_SIDE = 32
@@ -24,10 +24,11 @@ class HeadOverview:
     - `layers`: the model's layers that have attention and were measured, ascending: L of them.
     - `heads`: H, the most heads of any layer; a layer with fewer is NaN beyond its own.
     - `statistics`: float64 [layer, head] by the names of `head_statistics`; NaN is missing.
-    - `uniform`: what a head that attends evenly to all keys up to the row has on this text: the
-      mark to measure each statistic by. NaN where the statistic is missing. Where a layer sees a
-      sliding window only, this is still of all keys.
-    - `row_counts`: how many rows each statistic is a mean over; 0 where it is missing.
+    - `uniform`: float64 [layer], what a head that attends evenly to all keys a row can see, in a
+      layer with a window those in it, has on this text: the mark to measure each statistic by. NaN
+      where the statistic is missing.
+    - `row_counts`: int64 [layer], how many rows each statistic is a mean over; 0 where it is
+      missing.
     - `thumbnails`: float16 [layer, head, query, key] of side min(T, 32): the largest weight of the
       cells that each pixel stands for, so that a sink one token wide and a diagonal stay visible;
       pixel k covers the positions from k T // side on. 0 above the diagonal; float16 keeps
@@ -41,8 +42,8 @@ class HeadOverview:
     heads: int
     tokens: int
     statistics: Mapping[str, Floats]
-    uniform: Mapping[str, float]
-    row_counts: Mapping[str, int]
+    uniform: Mapping[str, Floats]
+    row_counts: Mapping[str, Ints]
     thumbnails: Thumbnails
     sinks: Sinks
     masked: tuple[int, ...] = ()
@@ -51,8 +52,9 @@ class HeadOverview:
 
     def __post_init__(self) -> None:
         self.thumbnails.flags.writeable = False
-        for figures in self.statistics.values():
-            figures.flags.writeable = False
+        for named in (self.statistics, self.uniform, self.row_counts):
+            for figures in named.values():
+                figures.flags.writeable = False
 
     def statistic(self, name: str) -> Floats:
         """One statistic of all heads, float64 [layer, head].
@@ -85,9 +87,11 @@ class HeadOverview:
         return pd.DataFrame(columns | {name: self.statistics[name].ravel() for name in BY_NAME})
 
 
-def missing_reason(overview: HeadOverview, name: str) -> str:
-    """Why a statistic has no value for a head: a clause that a screen can show as it is."""
-    statistic = BY_NAME[name]
-    if overview.row_counts[name] == 0:
-        return statistic.missing
+def missing_reason(overview: HeadOverview, name: str, layer: int) -> str:
+    """Why a statistic has no value for a head of a layer: a clause that a screen can show."""
+    counts = overview.row_counts[name]
+    if not counts.any():
+        return BY_NAME[name].missing
+    if counts[overview.layers.index(layer)] == 0:
+        return "no row of the layer sees back to such a token"
     return "the layer has fewer heads, or all the head's attention is on masked tokens"

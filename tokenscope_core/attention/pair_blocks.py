@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from tokenscope_core.attention.head_statistics import Rows, counted_rows
 from tokenscope_core.attention.overview import THUMBNAIL_SIDE
 from tokenscope_core.attention.places import NOWHERE, Places
+from tokenscope_core.steps import Ints
 
 # The statistics that are the sum of a row's weights over some of its keys.
 SUMS = (
@@ -23,19 +24,30 @@ class PairBlock:
     """Rows `start` to `end` (exclusive) of a text, whose keys are the positions before `end`.
 
     - `pairs`: uint8 [statistic, row, key], which keys each of `SUMS` adds up.
-    - `defined`: float32 [statistic, row], the rows that have such a key which is not masked.
+    - `open_keys`: bool [key], those that are not masked.
+    - `defined`: float32 [statistic, row], the rows that can see such a key which is not masked.
     - `counted`: float32 [row], 1 for the rows that count. `all_counted`: they are all rows with a
       choice, that is all but position 0.
-    - `keys`: float32 [row], how many keys there are to attend to, masked ones not.
+    - `keys`: float32 [row], how many keys a row can see, masked ones not.
     """
 
     start: int
     end: int
     pairs: torch.Tensor
+    open_keys: torch.Tensor
     defined: torch.Tensor
     counted: torch.Tensor
     all_counted: bool
     keys: torch.Tensor
+
+    def seeing(self, first_keys: Ints) -> PairBlock:
+        """The block in a layer whose rows see no keys before those, of every position."""
+        device = self.keys.device
+        first = torch.tensor(first_keys[self.start : self.end], device=device)
+        seen = self.open_keys & (torch.arange(self.end, device=device) >= first[:, None])
+        defined = (self.pairs.bool() & seen).any(-1).float()
+        keys = seen.tril_(self.start).sum(-1).float()
+        return replace(self, defined=defined, keys=keys)
 
     def back(self) -> torch.Tensor:
         """How many tokens back each key is, float32 [row, key]; negative for what comes after."""
@@ -62,6 +74,7 @@ def pair_blocks(
             start,
             end,
             pairs.to(torch.uint8),
+            open_keys[:end],
             (pairs & open_keys[:end]).any(-1).float(),
             counted[start:end].float(),
             bool(counted[max(start, 1) : end].all()),

@@ -16,7 +16,7 @@ from tokenscope_core.array_records import Array, damaged, decode, encode
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.selection import Fold, Weighting
 
-_VERSION = 2
+_VERSION = 3
 _UNIT = np.float32(2**15)
 _MAP, _TOP, _ROLLOUT = "attention map", "largest attention weights", "attention rollout"
 
@@ -27,8 +27,14 @@ def encode_map(found: AttentionMap) -> bytes:
     Raises:
         RecordError: it is too large to be read back.
     """
-    arrays = {"weights": _half(found.weights), "queries": found.queries}
-    described = _described(found) | {"masked": found.masked}
+    local = tuple(found.first_keys)
+    first_keys = np.zeros((len(local), found.weights.shape[-1]), dtype=np.int64)
+    for row, layer in enumerate(local):
+        first_keys[row] = found.first_keys[layer]
+    arrays = {
+        "weights": _half(found.weights), "queries": found.queries, "first_keys": first_keys
+    }  # fmt: skip
+    described = _described(found) | {"masked": found.masked, "local": local}
     return encode(_MAP, _VERSION, arrays, described)
 
 
@@ -42,7 +48,13 @@ def decode_map(blob: bytes) -> AttentionMap:
     try:
         weights = _single(arrays["weights"], 4)
         known = _known(arrays, described, weights)
-        return AttentionMap(weights, **known, masked=_indices(described["masked"]))
+        masked, local = _indices(described["masked"]), _indices(described["local"])
+        first_keys = arrays["first_keys"]
+        if first_keys.dtype != np.int64 or first_keys.shape != (len(local), weights.shape[-1]):
+            raise ValueError("what its layers can see has another type or shape")
+        return AttentionMap(
+            weights, **known, masked=masked, first_keys=dict(zip(local, first_keys, strict=True))
+        )
     except (LookupError, TypeError, ValueError) as error:
         raise damaged(_MAP, str(error)) from error
 

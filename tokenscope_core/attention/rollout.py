@@ -16,6 +16,7 @@ from tokenscope_core.attention.maps import Rollout, Weights
 from tokenscope_core.attention.reporting import Cancelled, Report, never, silent
 from tokenscope_core.attention.selection import Selection
 from tokenscope_core.machine import memory_of
+from tokenscope_core.steps import Ints
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
@@ -30,7 +31,7 @@ class RolloutFold:
         self._rolled: torch.Tensor | None = None
 
     @torch.inference_mode()
-    def add(self, layer: int, weights: torch.Tensor) -> None:
+    def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
         """As `LayerFold.add`: weights [1, T, T]."""
         step = weights[0] / 2
         step.diagonal().add_(0.5)

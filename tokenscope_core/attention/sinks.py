@@ -37,8 +37,10 @@ class Sinks:
 
     - `share_of_heads`: of all heads captured, those whose later rows attend to it by more than
       `EPSILON` on average (Sink of Gu et al., section 3).
-    - `mass`: share of a later row's attention that it takes, mean over rows and heads; NaN where
-      there is no later row.
+    - `mass`: share of a later row's attention that it takes, mean over rows, then over heads; NaN
+      where there is no later row.
+
+    Later rows are those that can see it: beyond a layer's window there is nothing to be seen.
     """
 
     positions: tuple[int, ...]
@@ -52,18 +54,19 @@ class Sinks:
         Args:
             received: float64 [layer, head, key], the attention that each key got from all rows
                 after it; NaN for heads that a layer does not have.
-            rows_after: [key], how many rows those were.
+            rows_after: [layer, key], how many rows those were that can see it.
         """
         known = ~np.isnan(received[..., 0])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = received[known] / rows_after
-        mean[:, rows_after == 0] = 0.0
-        above = (mean > EPSILON).mean(axis=0) if len(mean) else np.zeros(len(rows_after))
-        found = (above >= LEAST_SHARE_OF_HEADS) & (rows_after >= LEAST_LATER_ROWS)
+        rows = np.broadcast_to(rows_after[:, None], received.shape)[known]
+        there = rows > 0
+        mean = received[known] / np.where(there, rows, 1.0)  # nothing was received where none is
+        above, heads = mean > EPSILON, max(1, len(mean))
+        found = (above & (rows >= LEAST_LATER_ROWS)).sum(axis=0) / heads >= LEAST_SHARE_OF_HEADS
+        above = above.sum(axis=0) / heads
         found[:1] = True
         positions = np.flatnonzero(found)
-        none = (rows_after == 0) | (not len(mean))
-        mass = np.where(none, np.nan, mean.sum(axis=0) / max(1, len(mean)))
+        of = there.sum(axis=0)
+        mass = mean.sum(axis=0) / np.where(of > 0, of, np.nan)
         return cls(
             tuple(positions.tolist()),
             tuple(above[positions].tolist()),
@@ -86,7 +89,12 @@ def sinks_in(captured: AttentionMap) -> Sinks:
     keys = np.arange(captured.weights.shape[-1])
     later = keys[None, :] < captured.queries[:, None]
     received = np.where(later, captured.weights, 0.0).sum(axis=2, dtype=np.float64)
-    return Sinks.of(received, later.sum(axis=0).astype(np.float64))
+    nothing = np.zeros(len(keys), dtype=np.int64)
+    seen = [
+        later & (keys >= captured.first_keys.get(layer, nothing)[captured.queries, None])
+        for layer in captured.layers
+    ]
+    return Sinks.of(received, np.array([rows.sum(axis=0) for rows in seen], dtype=np.float64))
 
 
 def without(captured: AttentionMap, positions: Sequence[int]) -> AttentionMap:

@@ -11,7 +11,9 @@ import torch
 from tokenscope_core.attention.interface import Call, watched_by, weights_of
 from tokenscope_core.attention.layers import Layout, run_as, weights_returned
 from tokenscope_core.attention.value_norms import Projections
+from tokenscope_core.attention.windows import first_keys_allowed, first_keys_attended
 from tokenscope_core.errors import CapabilityError
+from tokenscope_core.steps import Ints
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,6 +27,10 @@ class Source(Protocol):
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
         """The weights, float32 [head, query, key], until the next layer's are taken; None where the
         layer gave none."""
+
+    def first_keys(self) -> Ints | None:
+        """Of every position the first one that the layer lets it see, int64 [T]; None for all that
+        came before."""
 
     def forget(self) -> None:
         """Let go of the layer."""
@@ -54,6 +60,11 @@ class InterfaceSource:
             weights /= weights.sum(dim=-1, keepdim=True)
         return weights
 
+    def first_keys(self) -> Ints | None:
+        """As `Source.first_keys`: off the mask that the model computes with."""
+        mask = self._calls[0].mask
+        return None if mask is None else first_keys_allowed(mask)
+
     def forget(self) -> None:
         """Let go of the layer."""
         self._calls.clear()
@@ -75,6 +86,11 @@ class ModuleSource:
             return None
         weights = self._weights[0, :, rows[0] : rows[1]]
         return (weights if len(heads) == len(weights) else weights[heads]).float()
+
+    def first_keys(self) -> Ints | None:
+        """As `Source.first_keys`: off what all heads attend to, as such modules keep their masks
+        to themselves."""
+        return None if self._weights is None else first_keys_attended(self._weights[0])
 
     def forget(self) -> None:
         """Let go of the layer."""

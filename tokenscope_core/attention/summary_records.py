@@ -14,15 +14,15 @@ from tokenscope_core.attention.sinks import Sinks
 
 _OVERVIEW, _FLOW = "head overview", "attention flow"
 # Raise one when what its numbers mean changes.
-_OVERVIEW_VERSION = _FLOW_VERSION = 2
+_OVERVIEW_VERSION = _FLOW_VERSION = 3
 
 
 def encode_overview(found: HeadOverview) -> bytes:
     """Write an overview."""
     arrays: dict[str, Array] = {
         "statistics": np.stack([found.statistics[name] for name in BY_NAME]),
-        "uniform": np.array([found.uniform[name] for name in BY_NAME], dtype=np.float64),
-        "row_counts": np.array([found.row_counts[name] for name in BY_NAME], dtype=np.int64),
+        "uniform": np.stack([found.uniform[name] for name in BY_NAME]),
+        "row_counts": np.stack([found.row_counts[name] for name in BY_NAME]),
         "thumbnails": found.thumbnails,
     }
     described = {
@@ -51,8 +51,8 @@ def decode_overview(blob: bytes) -> HeadOverview:
         found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
         expected = {
             "statistics": ("float64", (len(BY_NAME), len(layers), heads)),
-            "uniform": ("float64", (len(BY_NAME),)),
-            "row_counts": ("int64", (len(BY_NAME),)),
+            "uniform": ("float64", (len(BY_NAME), len(layers))),
+            "row_counts": ("int64", (len(BY_NAME), len(layers))),
             "thumbnails": ("float16", (len(layers), heads, side, side)),
         }
         if found != expected or described["names"] != list(BY_NAME):
@@ -63,8 +63,8 @@ def decode_overview(blob: bytes) -> HeadOverview:
             heads=heads,
             tokens=tokens,
             statistics=dict(zip(BY_NAME, statistics, strict=True)),
-            uniform=dict(zip(BY_NAME, arrays["uniform"].tolist(), strict=True)),
-            row_counts=dict(zip(BY_NAME, arrays["row_counts"].tolist(), strict=True)),
+            uniform=dict(zip(BY_NAME, arrays["uniform"], strict=True)),
+            row_counts=dict(zip(BY_NAME, arrays["row_counts"], strict=True)),
             thumbnails=arrays["thumbnails"],
             sinks=Sinks(_indices(positions), _numbers(share), _numbers(mass)),
             masked=_indices(described["masked"]),

@@ -38,7 +38,7 @@ def tools(look: Look) -> None:
     controls.segmented(
         "Tint", "tint", look.tint, TINTS,
         help="Against even: how many times the share that attention spread evenly over all that "
-        "came before, beyond a layer’s window too, would give to the same tokens. A part with many "
+        "a row can see would give to the same tokens. A part with many "
         "tokens gets much of any attention; only what differs from even says something.",
     )  # fmt: skip
     controls.switch("Mean over all layers and heads", "whole", look.whole)

@@ -78,12 +78,17 @@ def show(overview: HeadOverview | None, look: Look) -> None:
 
 
 def _about(overview: HeadOverview, statistic: HeadStatistic) -> str:
-    rows = overview.row_counts[statistic.name]
-    if not rows:
+    counts = overview.row_counts[statistic.name]
+    if not counts.any():
         return f"{statistic.meaning} Not available: {statistic.missing}."
-    even = number_text(statistic, overview.uniform[statistic.name])
+    there = counts > 0
+    least, most = int(counts[there].min()), int(counts[there].max())
+    rows = count_text(most, "row") if least == most else f"{least:,} to {most:,} rows"
+    known = overview.uniform[statistic.name][there]
+    texts = [number_text(statistic, float(end)) for end in (known.min(), known.max())]
+    even = texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}, by layer"
     return (
-        f"{statistic.meaning} Mean over {count_text(rows, 'row')} ({statistic.rows}); a head that "
+        f"{statistic.meaning} Mean over {rows} ({statistic.rows}); a head that "
         f"attends evenly would have {even}. {statistic.source}."
     )
 
@@ -147,7 +152,7 @@ def _head(overview: HeadOverview, selected: tuple[int, int] | None) -> None:
         value = float(overview.statistic(statistic.name)[at, head])
         shown = number_text(statistic, value)
         if value != value:
-            shown = f"{NOT_AVAILABLE}: {missing_reason(overview, statistic.name)}"
-        even = number_text(statistic, overview.uniform[statistic.name])
+            shown = f"{NOT_AVAILABLE}: {missing_reason(overview, statistic.name, layer)}"
+        even = number_text(statistic, float(overview.uniform[statistic.name][at]))
         rows.append({"statistic": statistic.label, "this head": shown, "evenly": even})
     st.table(pd.DataFrame(rows), hide_index=True)

@@ -45,7 +45,8 @@ def show(trace: Trace, shown: Shown | None, look: Look, title: str) -> None:
         laid = None
         if position is not None:
             laid = lay(
-                shown.matrix, shown.queries, position, look.question, "from", shown.taken_out
+                shown.matrix, shown.queries, position, look.question, "from", shown.taken_out,
+                shown.first_keys,
             )  # fmt: skip
         code(trace, laid, look, position, invisibles)
 
@@ -187,7 +188,7 @@ def _cell(trace: Trace, shown: Shown, look: Look, position: int | None) -> None:
         st.caption("Click a cell to see its weight, and its row on the code.")
         return
     weight = float(shown.matrix[int((shown.queries == query).argmax()), look.key])
-    even = int(keys_seen(np.array([query]), shown.taken_out)[0])
+    even = int(keys_seen(np.array([query]), shown.taken_out, shown.first_keys)[0])
     st.markdown(
         f"**{share_text(weight)}** of the row at {spelled(trace, query)} (position {query:,}) goes "
         f"to {spelled(trace, look.key)} (position {look.key:,}), "

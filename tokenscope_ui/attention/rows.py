@@ -15,6 +15,7 @@ from tokenscope_ui.attention.tokens import labels, lines_of
 
 LATER = "it comes later: a token attends only to itself and what precedes it"
 EARLIER = "it comes earlier: a token is attended to only by itself and what follows it"
+TOO_FAR = "the layer does not see that far back"
 NOT_CAPTURED = "its row was not captured"
 FIRST = "nothing precedes the first token, so no row predicts it"
 
@@ -48,6 +49,7 @@ def lay(
     question: Question,
     direction: Direction,
     masked: tuple[int, ...] = (),
+    first_keys: Ints | None = None,
 ) -> Laid | None:
     """What a token attends to, or what attends to it; None where it has no row among `queries`.
 
@@ -58,26 +60,37 @@ def lay(
         question: which row stands for a token.
         direction: "from" the token along its row, or "to" it down its column.
         masked: positions that were taken out of every row, and can get nothing.
+        first_keys: of every position the first one that it can see; None for all before it.
     """
     if direction == "to":
-        return _column(matrix, queries, position, question, masked)
+        return _column(matrix, queries, position, question, masked, first_keys)
     query = row_of(position, question)
     at = int(np.searchsorted(queries, query))
     if query < 0 or at >= len(queries) or int(queries[at]) != query:
         return None
     weight = matrix[at].astype(np.float64)
-    seen = keys_seen(np.array([query]), masked)[0]
+    seen = keys_seen(np.array([query]), masked, first_keys)[0]
     later = range(query + 1, len(weight))
-    return Laid(weight, weight * seen, dict.fromkeys(later, LATER), query)
+    first = 0 if first_keys is None else int(first_keys[query])
+    reasons = dict.fromkeys(range(first), TOO_FAR) | dict.fromkeys(later, LATER)
+    return Laid(weight, weight * seen, reasons, query)
 
 
-def keys_seen(queries: Ints, masked: tuple[int, ...]) -> Ints:
+def keys_seen(queries: Ints, masked: tuple[int, ...], first_keys: Ints | None = None) -> Ints:
     """How many positions each row can see."""
-    return queries + 1 - np.searchsorted(np.array(sorted(masked)), queries, side="right")
+    first = np.zeros_like(queries) if first_keys is None else first_keys[queries]
+    gone = np.array(sorted(masked))
+    hidden = np.searchsorted(gone, queries, side="right") - np.searchsorted(gone, first)
+    return np.asarray(queries + 1 - first - hidden)
 
 
 def _column(
-    matrix: Weights, queries: Ints, position: int, question: Question, masked: tuple[int, ...]
+    matrix: Weights,
+    queries: Ints,
+    position: int,
+    question: Question,
+    masked: tuple[int, ...],
+    first_keys: Ints | None,
 ) -> Laid:
     length = matrix.shape[1]
     shift = 0 if question == "at" else 1
@@ -85,8 +98,10 @@ def _column(
     shown = queries + shift < length
     place = queries[shown] + shift
     weight[place] = matrix[shown, position]
-    seen[place] = keys_seen(queries[shown], masked)
+    seen[place] = keys_seen(queries[shown], masked, first_keys)
     reasons = dict.fromkeys(np.flatnonzero(np.isnan(weight)).tolist(), NOT_CAPTURED)
+    if first_keys is not None:
+        reasons |= dict.fromkeys(place[first_keys[queries[shown]] > position].tolist(), TOO_FAR)
     if shift:
         reasons[0] = FIRST
     first = position + shift

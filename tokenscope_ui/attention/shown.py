@@ -8,7 +8,7 @@ import numpy as np
 
 from tokenscope_core.attention.maps import AttentionMap, Rollout, Weights
 from tokenscope_core.attention.sinks import sinks_in, without
-from tokenscope_core.attention.windows import window_in
+from tokenscope_core.attention.windows import Locality, locality_of
 from tokenscope_core.steps import Floats, Ints
 from tokenscope_ui.attention.look import Head
 from tokenscope_ui.memory import remembering
@@ -31,7 +31,8 @@ class Shown:
     - `sink_positions`: where the heads of the layer park their attention; the first token always.
     - `sink_mass`: float64 [query], what each row puts there with nothing masked, mean over the
       heads that were folded: the largest weights of several heads do not make up a row.
-    - `window`: how many tokens a row sees at most, as `windows.window_in` finds it.
+    - `first_keys`: int64 [T], of every position the first one that it can see; None for all that
+      came before.
     """
 
     matrix: Weights
@@ -39,7 +40,12 @@ class Shown:
     sink_positions: tuple[int, ...]
     sink_mass: Floats
     masked: bool
-    window: int | None = None
+    first_keys: Ints | None = None
+
+    @property
+    def locality(self) -> Locality | None:
+        """How far back the rows of the layer see; None for all that came before."""
+        return locality_of(self.first_keys)
 
     @property
     def taken_out(self) -> tuple[int, ...]:
@@ -71,7 +77,7 @@ def shown(captured: AttentionMap, layer: int, head: Head, *, mask: bool) -> Show
     at = list(positions)
     mass = heads.weights[0][:, :, at].sum(axis=2, dtype=np.float64).mean(axis=0)
     matrix = _without(heads, at, head) if mask else _folded(heads.weights[0], head)
-    return Shown(matrix, captured.queries, positions, mass, mask, window_in(captured, layer))
+    return Shown(matrix, captured.queries, positions, mass, mask, captured.first_keys.get(layer))
 
 
 @remembering(_MOST_BYTES)

@@ -38,7 +38,8 @@ def show(
     laid = None
     if shown is not None and position is not None:
         laid = lay(
-            shown.matrix, shown.queries, position, look.question, look.direction, shown.taken_out
+            shown.matrix, shown.queries, position, look.question, look.direction, shown.taken_out,
+            shown.first_keys,
         )  # fmt: skip
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
@@ -202,8 +203,8 @@ def _sources(trace: Trace, table: pd.DataFrame, look: Look, position: int) -> No
     )  # fmt: skip
     share = "sum: with the rows above it" if row else "share: of all the weight in this column"
     st.caption(
-        f"The {len(table)} largest; {share}; × even: against attention spread evenly over all up "
-        "to the row, beyond a layer’s window too. Click one to select it."
+        f"The {len(table)} largest; {share}; × even: against attention spread evenly over all a "
+        "row can see. Click one to select it."
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from tokenscope_core import Trace
 from tokenscope_core.attention.overview import HeadOverview
+from tokenscope_core.attention.windows import Locality
 from tokenscope_ui.attention.controls import WEIGHTINGS, head_text, layer_text
 from tokenscope_ui.attention.look import ROLLOUT, Head, Layer, Look
 from tokenscope_ui.attention.shown import Shown
@@ -29,12 +30,22 @@ def title(look: Look, layer: Layer) -> str:
     return f"{name}, sink masked" if look.mask else name
 
 
+def reach(locality: Locality) -> str:
+    """How far back the rows of a layer see, as a clause."""
+    tokens = count_text(locality.length, "token")
+    return {
+        "window": f"sees the last {tokens} only",
+        "blocks": f"sees its own block of {tokens} only",
+        "other": f"sees {tokens} at most",
+    }[locality.kind]
+
+
 def status(trace: Trace, shown: Shown, look: Look, layer: Layer) -> str:
     """What is shown and where the sink is, as Markdown."""
     name = matrix_name(layer, look.head).capitalize()
     what = "attention after all layers" if layer == ROLLOUT else WEIGHTINGS[look.weighting]
-    if shown.window is not None:
-        what += f" · sees the last {count_text(shown.window, 'token')} only"
+    if (locality := shown.locality) is not None:
+        what += f" · {reach(locality)}"
     at = ", ".join(f"{spelled(trace, p)} at {p:,}" for p in shown.sink_positions)
     sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
     if not np.isfinite(shown.mean_sink_mass):
