@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from browser.apps import matrix_demo as demo
+from browser.pictures import saved
 
 DEMO = Path(demo.__file__)
 LEFT, TOP = 132, 108
@@ -162,7 +163,7 @@ class TestPainting:
         page = open_demo()
         ticks = page.locator(".st-key-map .ticks")
         assert ticks.locator("span").all_text_contents() == [
-            "≤\u20091e-4", "0.001", "0.01", "0.1", "1",
+            "≤\u20090.0001", "0.001", "0.01", "0.1", "1",
         ]  # fmt: skip
         page.get_by_text("linear", exact=True).click()
         expect(ticks).to_contain_text("0.25")
@@ -319,3 +320,23 @@ class TestSelection:
         page.get_by_text("difference", exact=True).click()
         expect(page.locator(".st-key-map .title")).to_contain_text("minus")
         expect_whole(page, whole=False)
+
+
+def test_the_map_is_saved_in_light_colours_with_its_legend(open_demo: Open) -> None:
+    page = open_demo("", color_scheme="dark")
+    frame = page.locator(".st-key-map .matrix")
+    before = pixel(page, 50, 20)
+    files = saved(page, frame)
+    assert files.name.startswith("attention_")
+    width, height = files.size
+    assert files.painted.size == (2 * width, 2 * height), "twice the resolution of the screen"
+    assert HEIGHT < height < HEIGHT + 120
+    assert "log scale" in files.text
+    assert "≤\u20090.0001" in files.texts
+    assert "PNG" not in files.text, "buttons stay on the page"
+    # Above the diagonal there is nothing: the paper.
+    corner = files.painted.getpixel((2 * width - 40, 2 * (height - HEIGHT + TOP + 20)))
+    assert corner == (255, 255, 255)
+    assert len(files.painted.getcolors(4 * width * height) or ()) > 50, "the cells are drawn"
+    # And the page is as it was.
+    assert pixel(page, 50, 20) == before

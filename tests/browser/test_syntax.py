@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
+from browser.pictures import saved
 from browser.table import pick_cell
 from tokenscope_ui.syntax_view.reading import Look
 from tokenscope_ui.syntax_view.tables import statement_table
@@ -132,3 +133,16 @@ def test_the_token_at_which_the_code_broke_is_one_click_away(page: Page) -> None
     page.get_by_role("button", name=re.compile("^Show .* on Decode")).first.click()
     expect(page.get_by_text(re.compile(r"^Position \d+ of 0 to"))).to_be_visible(timeout=LOAD_MS)
     expect(code(page).locator(".selected").first).to_have_text("=")
+
+
+def test_the_tree_is_saved_as_a_picture_with_its_labels(page: Page) -> None:
+    icicle = page.locator(".icicle")
+    expect(icicle.locator(".node").first).to_be_visible()
+    files = saved(page, icicle)
+    assert files.name == "syntax-tree_mean-surprisal-of-a-node"
+    assert "function add" in files.texts
+    assert "mean surprisal of a node" in files.texts
+    box = icicle.bounding_box()
+    assert box is not None
+    assert abs(files.size[0] - box["width"]) <= 1
+    assert files.painted.size == (2 * files.size[0], 2 * files.size[1])

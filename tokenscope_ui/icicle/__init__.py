@@ -13,6 +13,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components import v2 as components
 
+from tokenscope_ui import picture
 from tokenscope_ui.icicle.payload import NodeFigures, Payload, encode
 from tokenscope_ui.strip.ramp import ramp_css
 
@@ -21,10 +22,11 @@ __all__ = ["NodeFigures", "Payload", "encode", "mount", "picked"]
 _HERE = Path(__file__).parent
 _STRIP = _HERE.parent / "strip"
 _STYLES = (_STRIP / "legend.css", _STRIP / "tooltip.css", _STRIP / "colours.css",
-           _HERE / "icicle.css")  # fmt: skip
+           picture.STYLE, _HERE / "icicle.css")  # fmt: skip
 _SHARED = ("glyphs.js", "scale.js", "legend.js", "tooltip.js", "picks.js")
 _SCRIPTS = (
     *(_STRIP / name for name in _SHARED),
+    picture.SCRIPT,
     *(_HERE / name for name in ("words.js", "layout.js", "crumbs.js", "icicle.js")),
 )
 

@@ -11,13 +11,17 @@ class Icicle {
   constructor(root) {
     this.frame = element("section", "icicle");
     this.legend = element("div", "legend");
+    const nameOf = () => fileStem("syntax-tree", this.payload.scale.label, this.focus ? visibleLabel(this.payload, this.focus) : "");
+    this.save = pictureButtons(this.frame, nameOf);
     this.crumbs = element("nav", "crumbs");
     this.crumbs.setAttribute("aria-label", "Zoomed into");
     this.rows = element("div", "rows");
     this.rows.tabIndex = 0;
     this.rows.setAttribute("role", "tree");
     this.note = element("div", "unseen");
-    this.frame.append(this.legend, this.crumbs, this.rows, this.note);
+    const foot = element("div", "foot");
+    foot.append(this.note, this.save);
+    this.frame.append(this.legend, this.crumbs, this.rows, foot);
     root.append(this.frame);
     this.tooltip = new NodeTooltip(root);
     this.selected = null;

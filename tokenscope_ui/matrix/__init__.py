@@ -16,6 +16,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.components import v2 as components
 
+from tokenscope_ui import picture
 from tokenscope_ui.matrix.payload import MAX_CELLS, encode
 
 __all__ = ["MAX_CELLS", "ColourScale", "Crop", "encode", "mount", "picked"]
@@ -128,6 +129,7 @@ def _pick(key: str) -> Mapping[str, object]:
 _HERE = Path(__file__).parent
 _SCRIPTS = (
     _HERE.parent / "strip" / "glyphs.js",
+    picture.SCRIPT,
     *(
         _HERE / name
         for name in (
@@ -146,7 +148,7 @@ _SCRIPTS = (
         )
     ),
 )
-_STYLES = (_HERE.parent / "strip" / "tooltip.css", _HERE / "matrix.css")
+_STYLES = (_HERE.parent / "strip" / "tooltip.css", picture.STYLE, _HERE / "matrix.css")
 _matrix = components.component(
     "tokenscope.matrix",
     css="\n".join(style.read_text(encoding="utf-8") for style in _STYLES),

@@ -21,6 +21,13 @@ function numeralOf(code) {
   return `${isNegative(code) ? "-" : ""}${mantissa[0]}.${mantissa.slice(1)}e${Math.floor(place / 900) - 35}`;
 }
 
+// "1.23×10⁻⁵" of "1.23e-5".
+function powerText(numeral) {
+  const [mantissa, power] = numeral.split("e");
+  const raised = Array.from(power, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
+  return `${mantissa === "1" ? "" : `${mantissa}×`}10${raised}`;
+}
+
 function valueOf(code) {
   if (code <= MISSING) return NaN;
   if (code === ZERO) return 0;
@@ -32,10 +39,10 @@ function textOf(code) {
   if (code <= MISSING) return "not available";
   if (code === ZERO) return "0";
   const minus = isNegative(code) ? "−" : "";
-  if (rankOf(code) === TINY) return `${minus}less than 1e-35`;
+  if (rankOf(code) === TINY) return `${minus}less than 10⁻³⁵`;
   const numeral = numeralOf(code).replace(/^-/, "");
   const value = Number(numeral);
-  return minus + (value < 1e-4 ? numeral : value.toPrecision(3));
+  return minus + (value < 1e-4 ? powerText(numeral) : value.toPrecision(3));
 }
 
 // Where a magnitude lies between the palest (0) and the strongest colour (1).

@@ -15,10 +15,9 @@ class Drawing {
 
   // Takes the size of the stage, whose height follows its width where none is given; whether it is
   // another than before.
-  resize(given) {
+  resize(given, ratio = window.devicePixelRatio || 1) {
     const width = this.stage.clientWidth;
     const height = given ?? Math.round(clamp(width * TALL_SHARE, SHORTEST, TALLEST));
-    const ratio = window.devicePixelRatio || 1;
     const size = [width, height, ratio].join();
     if (!width || size === this.size) return false;
     this.size = size;

@@ -11,8 +11,8 @@ function powersWithin(low, high) {
 
 function numberText(value) {
   const size = Math.abs(value);
-  const text = size && size < 1e-3 ? size.toExponential(size.toPrecision(1) == size ? 0 : 1) : String(Number(size.toPrecision(2)));
-  return (value < 0 ? "−" : "") + text;
+  const short = Number(size.toPrecision(2));
+  return (value < 0 ? "−" : "") + (size && size < 1e-4 ? powerText(short.toExponential()) : String(short));
 }
 
 // [place on the bar from 0 to 1, label]
@@ -47,7 +47,7 @@ function swatch(className, label) {
 }
 
 class Legend {
-  constructor(host, actions) {
+  constructor(host, actions, saving) {
     this.title = element("div", "title");
     this.bar = element("div", "bar");
     this.ticks = element("div", "ticks");
@@ -56,6 +56,7 @@ class Legend {
     const gauge = element("div", "gauge");
     gauge.append(this.bar, this.ticks);
     const buttons = element("div", "buttons");
+    buttons.dataset.offPicture = "";
     for (const [text, name, action] of actions) {
       const button = element("button", "", text);
       button.type = "button";
@@ -64,6 +65,7 @@ class Legend {
       button.addEventListener("click", action);
       buttons.append(button);
     }
+    buttons.append(saving);
     host.append(this.title, gauge, this.note, this.keys, buttons);
   }
 

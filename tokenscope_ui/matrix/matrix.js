@@ -11,13 +11,15 @@ class Matrix {
       ["+", "Zoom in", () => this.zoomBy(KEY_ZOOM)],
       ["−", "Zoom out", () => this.zoomBy(1 / KEY_ZOOM)],
       ["whole", "Show the whole (Escape)", () => this.showWhole()],
-    ]);
+    ], pictureButtons(this.frame, () => fileStem("attention", this.map.title, this.map.value), (on) => this.dress(on)));
     this.stage = element("div", "stage");
     this.stage.tabIndex = 0;
     this.stage.setAttribute("role", "application");
     this.hint = element("div", "hint");
+    this.hint.dataset.offPicture = "";
     this.spoken = element("div", "spoken");
     this.spoken.setAttribute("aria-live", "polite");
+    this.spoken.dataset.offPicture = "";
     this.frame.append(legend, this.stage, this.hint, this.spoken);
     root.append(this.frame);
     this.tooltip = new Tooltip(root);
@@ -214,6 +216,16 @@ class Matrix {
     this.stage.classList.toggle("moved", !whole);
     const hint = `Ctrl + wheel or pinch zooms; drag ${whole ? "a box to enlarge it" : "moves, Shift + drag a box enlarges it; double-click or Escape shows the whole"}`;
     if (this.hint.textContent !== hint) this.hint.textContent = hint;
+  }
+
+  // At once, in the theme that the frame now has, and finely where it is for a picture.
+  dress(pictured) {
+    this.hovered = null;
+    this.theme = readTheme(this.frame);
+    this.palette = paletteOf(this.scale, this.theme);
+    this.legend.show(this.map, this.scale, this.theme);
+    this.drawing.resize(this.view.height, pictured ? DENSITY : undefined);
+    this.paint();
   }
 
   drawOverlay() {

@@ -13,10 +13,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components import v2 as components
 
+from tokenscope_ui import picture
 from tokenscope_ui.branch_palette import style_rules
 
 _HERE = Path(__file__).parent
-_CSS = (_HERE / "tree.css").read_text(encoding="utf-8") + style_rules()
+_STYLES = (picture.STYLE, _HERE / "tree.css")
+_CSS = "\n".join(style.read_text(encoding="utf-8") for style in _STYLES) + style_rules()
 
 
 def _script(*names: str) -> str:
@@ -25,7 +27,11 @@ def _script(*names: str) -> str:
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
-_component = components.component("tokenscope.tree", css=_CSS, js=_script("lanes.js", "tree.js"))
+_component = components.component(
+    "tokenscope.tree",
+    css=_CSS,
+    js=picture.SCRIPT.read_text(encoding="utf-8") + _script("lanes.js", "tree.js"),
+)
 _overview = components.component("tokenscope.tree_overview", css=_CSS, js=_script("overview.js"))
 
 

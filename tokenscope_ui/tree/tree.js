@@ -12,7 +12,11 @@ class TreeView {
     this.body.tabIndex = 0;
     this.body.setAttribute("role", "tree");
     this.body.setAttribute("aria-label", "Branches");
-    this.frame.append(this.head, this.body);
+    const foot = element("div", "foot");
+    const nameOf = () => fileStem("branches", this.lanes[0]?.name ?? "");
+    foot.append(pictureButtons(this.frame, nameOf, () => this.takeTheme()));
+    foot.dataset.offPicture = "";
+    this.frame.append(this.head, this.body, foot);
     root.append(this.frame);
     this.lanes = [];
     this.selected = -1;
@@ -24,8 +28,12 @@ class TreeView {
     this.body.addEventListener("focusout", () => this.flush());
   }
 
-  update(data) {
+  takeTheme() {
     this.frame.classList.toggle("dark", pageIsDark(this.frame));
+  }
+
+  update(data) {
+    this.takeTheme();
     const message = new TextDecoder().decode(data);
     const headerEnd = message.indexOf("\n");
     const { selected, stamp, height } = JSON.parse(message.slice(0, headerEnd));
