@@ -11,6 +11,7 @@ from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
 from tokenscope_core.metric_registry import NATS_PER_BIT
+from tokenscope_core.syntax.budget import Budget
 from tokenscope_core.syntax.structure import mark_frame
 from tokenscope_core.trace import Trace
 from tokenscope_ui.code_standing import STANDING_WORDS
@@ -346,3 +347,25 @@ def test_a_metric_that_no_token_has_is_said_to_be_missing(page: App) -> None:
     shown(page, trace_of(pieces, entropy=np.full(len(pieces), np.nan)))
     choose(page, metric="entropy")
     assert "No token that counts has a value of entropy" in page.texts
+
+
+def test_code_that_takes_too_long_is_said_to_be_unread(
+    page: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Budget, "of", lambda _: Budget(0.0))
+    shown(page, traced(CODE + "\n\nslow = 1\n", PROMPT))
+    assert not page.test.exception
+    assert "not judged: reading it took too long" in page.texts
+    warnings = [box.value for box in page.test.warning]
+    assert any("The parser gave up on the code from line 1 on" in text for text in warnings)
+    assert "Not looked for: the code takes too long to read." in page.texts
+    assert "Everything parses." not in page.texts
+
+
+def test_many_fences_are_judged_in_a_table(page: App) -> None:
+    shown(page, traced("```python\nx = 1\n```\n" * 19 + "```python\nx = = 1\n```\n"))
+    assert "20 stretches of code" in page.texts
+    assert "19 valid as it is, 1 broke here" in page.texts
+    table = frame(page, "verdict")
+    assert table["verdict"].tolist() == ["valid as it is"] * 19 + ["broke here"]
+    assert table["line"].iloc[-1] == 59
