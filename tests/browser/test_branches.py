@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import tokenscope_core as ts
+from browser.pictures import saved
 from tokenscope_core import Request, Sampling, Session
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
@@ -32,7 +33,7 @@ def kept(tiny_folder: str) -> Iterator[ts.Store]:
     session = session.rename(deeper.key, "deeper").select(root.key).without_history()
     for trace in (root, late, early, deeper):
         store.put(trace)
-    for name in ("walk", "clicks", "changes", "tabs", "code"):
+    for name in ("walk", "clicks", "changes", "tabs", "code", "saved"):
         store.put_session(name, session.to_bytes())
     yield store
     store.close()
@@ -172,3 +173,12 @@ def test_the_overview_reads_all_branches_at_the_pointer(open_tree: Open, scheme:
     assert all(re.match(r"\d+: ", text) for text in readouts)
     assert any("bits" in text for text in readouts)
     assert any("shared" in text for text in readouts)
+
+
+def test_the_tree_is_saved_as_a_picture_with_every_branch(open_tree: Open) -> None:
+    page = open_tree("saved", color_scheme="dark")
+    files = saved(page, page.locator(".tree").filter(has=page.get_by_role("tree")))
+    assert files.name == "branches_original"
+    assert {"original", "late", "early", "deeper", "branch", "ends"} <= set(files.texts)
+    assert files.painted.size == (2 * files.size[0], 2 * files.size[1])
+    assert files.painted.getpixel((400, 60)) == (255, 255, 255), "on white, from a dark page"
