@@ -153,11 +153,13 @@ def test_what_its_last_subscriber_has_left_is_begun_anew(
     service: GenerationService, tiny_folder: str
 ) -> None:
     told, go_on = threading.Event(), threading.Event()
+    begun: list[Slow] = []
 
     class Slow(Endless):
         """One that takes its time to end."""
 
         def run(self, lm: object, report: Callable[[int, int], None], cancelled: Any) -> str:
+            begun.append(self)
             part = super().run(lm, report, cancelled)
             told.set()
             assert go_on.wait(WAIT_S)
@@ -172,7 +174,9 @@ def test_what_its_last_subscriber_has_left_is_begun_anew(
     again = service.analyse(tiny_folder, Slow(), "tab")
     go_on.set()
     stopping.join()
-    view = again.wait(0.2)
+    while len(begun) < 2 and not again.view().ended:
+        again.wait(0.01)
+    view = again.view()
     assert view.phase == "running", f"{view.result} was taken for all"
     again.stop()
 

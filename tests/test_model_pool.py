@@ -94,6 +94,25 @@ class Held:
         return load(files, choice, report)
 
 
+class Pausing:
+    """Loads at once; the first model writes a few tokens and goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self._loads = self._passes = 0
+
+    def __call__(self, files: ModelFiles, choice: ModelChoice, report: Report) -> LanguageModel:
+        lm = load(files, choice, report)
+        self._loads += 1
+        if self._loads == 1:
+            lm.model.register_forward_hook(self._wait)
+        return lm
+
+    def _wait(self, *_: object) -> None:
+        self._passes += 1
+        assert self._passes <= 3 or self.go_on.wait(WAIT_S)
+
+
 def need_of(model: str) -> int:
     return memory_need(facts_of(locate(model)), tokens=tokens_of(request())).total
 
@@ -213,12 +232,14 @@ def test_a_model_whose_first_run_goes_on_counts_once(
     start: Start, folders: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(5 * need_of(folders[0]) // 2, monkeypatch)
-    machine.service = service = start(limits=Limits(loaded_models=5))
+    paused = Pausing()
+    machine.service = service = start(limits=Limits(loaded_models=5), load=paused)
     first = service.submit(folders[0], Request("def add(", max_new_tokens=400), "tab")
     while not first.view().new_tokens:
         time.sleep(0.001)
     assert service.submit(folders[1], request(), "tab").wait(WAIT_S).phase == "done"
     assert not first.view().ended
+    paused.go_on.set()
     first.stop()
 
 

@@ -127,7 +127,7 @@ def test_stop_ends_a_long_run_and_keeps_its_tokens(open_decode: Open, endless: s
     start_endless_run(page, endless, "stopped")
     expect(tokens(page).nth(10)).to_be_visible(timeout=LOAD_MS)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=LOAD_MS)
     expect(tokens(page).nth(10)).to_be_visible()
     expect(button(page, "Generate")).to_be_enabled()
 
@@ -154,7 +154,7 @@ def test_a_run_goes_on_while_another_page_is_open(open_decode: Open, endless: st
     page.get_by_role("link", name="Open it").click()
     expect(page.get_by_text(re.compile(r"tokens/s"))).to_be_visible(timeout=LOAD_MS)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=LOAD_MS)
 
 
 def test_markup_in_a_prompt_is_shown_as_text(open_decode: Open) -> None:
@@ -228,7 +228,7 @@ def test_choosing_a_point_of_the_chart_selects_its_token(open_decode: Open) -> N
     box = chart.bounding_box()
     assert box is not None
     chart.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
-    expect(page.get_by_text(re.compile(r"^Position \d+ "))).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(re.compile(r"^Position \d+ "))).to_be_visible(timeout=LOAD_MS)
     expect(page.locator(".strip .selected").first).to_be_visible()
 
 
@@ -239,7 +239,7 @@ def test_a_run_whose_tab_was_closed_ends(open_decode: Open, endless: str) -> Non
     page.close()
     time.sleep(4)
     again = open_decode(f"?{address}")
-    expect(again.get_by_text("stopped before its end")).to_be_visible(timeout=15_000)
+    expect(again.get_by_text("stopped before its end")).to_be_visible(timeout=LOAD_MS)
     expect(tokens(again).first).to_be_visible()
     assert tokens(again).count() < 30_000
 
