@@ -23,6 +23,7 @@ def draw(
     key: str,
     name: str,
     file_width: int | None = WIDE,
+    on_white: Callable[[], Chart] | None = None,
     **options: Any,
 ) -> None:
     """Draw a chart, and below it what saves it.
@@ -32,11 +33,14 @@ def draw(
         key: names it within the page.
         name: the beginning of its files' names, from `files.stem`.
         file_width: in pixels; None where the chart has its own.
+        on_white: makes the chart that is saved, where the one on screen follows a dark theme:
+            files are for paper, whatever theme they were made in.
         options: of `st.altair_chart`.
     """
-    st.altair_chart(chart, key=key, **options)
+    # Streamlit would leave 20 pixels below it.
+    st.altair_chart(chart.properties(padding={"bottom": 0}), key=key, **options)
     with st.popover("Save this chart", icon=":material/download:", type="tertiary"):
-        files.buttons(of_chart(lambda: chart, name, file_width), f"chart {key}")
+        files.buttons(of_chart(on_white or (lambda: chart), name, file_width), f"chart {key}")
 
 
 def of_chart(make: Callable[[], Chart], name: str, width: int | None = WIDE) -> tuple[File, ...]:

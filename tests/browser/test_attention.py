@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 import tokenscope_core as ts
@@ -140,3 +142,29 @@ def test_what_is_too_much_is_captured_in_part_at_a_click(
     page.get_by_role("button", name=re.compile("rows")).click()
     expect(page.get_by_text("Only the rows")).to_be_visible(timeout=LOAD_MS)
     expect(page.get_by_text("sink shown")).to_be_visible()
+
+
+def test_a_chart_saved_from_a_dark_page_is_for_paper(open_app: Open, trace: ts.Trace) -> None:
+    page = open_app(APP, f"attention?run={trace.key}&view=heads", color_scheme="dark")
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    button = page.get_by_role("button", name="Capture overview")
+    expect(button.or_(chart).first).to_be_visible(timeout=LOAD_MS)
+    if button.count():
+        button.click()
+    expect(chart.locator("canvas, svg").first).to_be_visible(timeout=LOAD_MS)
+    page.get_by_role("button", name="Save this chart").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Vega-Lite JSON").click()
+    spec = json.loads(download.value.path().read_text(encoding="utf-8"))
+    colours = spec["layer"][0]["encoding"]["color"]["scale"]["range"]
+    assert luminance(colours[0]) > 0.9 > 0.3 > luminance(colours[-1]), "pale is little, as on white"
+    with page.expect_download() as download:
+        page.get_by_test_id("stPopoverBody").get_by_role("button", name="PNG").click()
+    picture = Image.open(download.value.path()).convert("L")
+    assert picture.getpixel((0, 0)) == 255
+    assert picture.size[0] > 200
+
+
+def luminance(colour: str) -> float:
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return 0.299 * red + 0.587 * green + 0.114 * blue

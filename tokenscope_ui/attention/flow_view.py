@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pandas as pd
 import streamlit as st
 
@@ -69,8 +71,9 @@ def show(trace: Trace, flow: Flow, look: Look) -> None:
         f"**From the part on the left to the part above**, read as {language}: of a token’s "
         "attention, by the row at it, the share that goes there."
     )
+    grid = functools.partial(flow_chart, table, look.tint)
     chart_files.draw(
-        flow_chart(table, look.tint, dark=st.context.theme.type == "dark"), key=CHART_KEY,
+        grid(dark=st.context.theme.type == "dark"), on_white=grid, key=CHART_KEY,
         name=f"{files.of_trace(trace)}.attention-{flow.by}",
     )  # fmt: skip
     st.caption(_note(flow, look.tint))

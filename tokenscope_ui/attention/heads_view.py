@@ -58,12 +58,13 @@ def show(overview: HeadOverview | None, look: Look) -> None:
     selected = _selected(overview, look)
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
+        grid = functools.partial(
+            head_chart, overview, table, statistic.name, beyond=beyond, selected=selected,
+            pictures=pictures,
+        )  # fmt: skip
         chart_files.draw(
-            head_chart(
-                overview, table, statistic.name, beyond=beyond, selected=selected,
-                pictures=pictures, dark=st.context.theme.type == "dark",
-            ),
-            key=GRID_KEY, name=files.stem("heads", statistic.name), file_width=None,
+            grid(dark=st.context.theme.type == "dark"), on_white=grid, key=GRID_KEY,
+            name=files.stem("heads", statistic.name), file_width=None,
             on_select=_take_cell, selection_mode="pick", width="content",
         )  # fmt: skip
         if pictures:
