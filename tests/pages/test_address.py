@@ -117,3 +117,27 @@ def test_the_choices_of_the_page_of_syntax_are_in_its_address(app: App) -> None:
     app.run()
     assert "by" not in app.test.query_params
     assert value(app, "as") == "rust"
+
+
+def test_a_choice_made_before_the_browser_knows_the_address_of_the_one_before_stays(
+    app: App,
+) -> None:
+    app.open().generate()
+    for chosen in ("entropy", "rank"):
+        app.test.selectbox(key="metric").select(chosen)
+        app.run()
+    app.test.query_params["metric"] = "entropy"
+    app.test.selectbox(key="metric").select("margin")
+    app.run()
+    assert app.test.session_state["metric"] == "margin"
+    assert value(app, "metric") == "margin"
+
+
+def test_going_back_to_an_address_of_another_choice_shows_that_choice(app: App) -> None:
+    app.open().generate()
+    for chosen in ("entropy", "rank"):
+        app.test.selectbox(key="metric").select(chosen)
+        app.run()
+    app.test.query_params["metric"] = "entropy"
+    app.run()
+    assert app.test.session_state["metric"] == "entropy"
