@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 from syntax_traces import trace_of, words
 
@@ -81,18 +78,8 @@ def test_one_fence_that_takes_too_long_leaves_time_for_the_next(
     assert found.completable[inside][0] == 1
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    began = time.thread_time()
-    run()
-    return time.thread_time() - began
-
-
-def test_two_thousand_fences_are_read_in_linear_time() -> None:
-    def answer(fences: int) -> bytes:
-        return b"```python\ndef f(x):\n    return x\n```\nprose\n" * fences
-
-    cut_text(answer(10), MARKDOWN)
-    few = _seconds(lambda: cut_text(answer(500), MARKDOWN))
-    many = _seconds(lambda: cut_text(answer(2_000), MARKDOWN))
-    assert many < 8 * few
-    assert len(set(cut_text(answer(2_000), MARKDOWN).unit.tolist())) > 2_000
+def test_two_thousand_fences_are_read_whole_within_what_a_text_may_take() -> None:
+    answer = b"```python\ndef f(x):\n    return x\n```\nprose\n" * 2_000
+    pieces = cut_text(answer, MARKDOWN)
+    assert pieces.unread == ()
+    assert len(set(pieces.unit.tolist())) > 2_000
