@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tokenscope_core import METRICS, Request, Trace, generate
 from tokenscope_ui.charts import candidate_table, position_table
 from tokenscope_ui.formatting import (
+    difference_text,
     duration_text,
     metric_text,
     probability_text,
@@ -201,3 +202,10 @@ def test_a_text_read_differently_from_how_it_was_typed_is_pointed_out(trace: Tra
     assert reading_note(trace) is None
     composed = replace(trace, request=replace(trace.request, prompt="x = 'e\u0301👋'"))
     assert "as typed" in (reading_note(composed) or "")
+
+
+def test_what_is_infinite_is_written_as_a_sign() -> None:
+    """A token of probability 0 has no finite surprisal."""
+    assert metric_text("surprisal", math.inf) == "∞ bits"
+    assert metric_text("logprob", -math.inf, "nats") == "−∞ nats"
+    assert difference_text("surprisal", -math.inf) == "−∞ bits"

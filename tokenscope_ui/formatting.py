@@ -60,7 +60,7 @@ def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:
     suffix = screen_unit(metric, unit)
     # Rounding may leave a minus sign before a zero, which would be a claim about its sign.
     number = f"{value:.3f}" if float(f"{value:.3f}") else "0.000"
-    return f"{number} {suffix}".rstrip().replace("-", "−")
+    return f"{number.replace('inf', '∞')} {suffix}".rstrip().replace("-", "−")
 
 
 def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str:
@@ -82,7 +82,7 @@ def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str
         digits, suffix = f"{difference:+.3f}", screen_unit(metric_named(name), unit)
     # A sign before a zero would be a claim about its sign.
     number = digits if float(digits.replace(",", "")) else digits[1:]
-    return f"{number} {suffix}".rstrip().replace("-", "−")
+    return f"{number.replace('inf', '∞')} {suffix}".rstrip().replace("-", "−")
 
 
 def probability_text(value: float) -> str:
