@@ -13,6 +13,7 @@ from tokenscope_core import RecordError, RequestError, Store
 from tokenscope_core.activity import log_to_stderr
 from tokenscope_core.limits import choice_of
 from tokenscope_core.service import GenerationService, Limits
+from tokenscope_ui.heaps import share_heaps
 
 _LOG = logging.getLogger(__name__)
 # A decode step takes and gives back the interpreter lock some hundred times. At Python's default of
@@ -32,6 +33,7 @@ _SET_ASIDE = (
 def service() -> GenerationService:
     """The one service of this server, over the one store."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    share_heaps()
     log_to_stderr(as_json=choice_of("TOKENSCOPE_LOG", ("text", "json")) == "json")
     return GenerationService(_store()[0], limits=Limits.from_environment())
 
