@@ -63,6 +63,11 @@ class AppServer:
         """The server's process."""
         return self._process.pid
 
+    @property
+    def log(self) -> str:
+        """What the server has written until now."""
+        return Path(self._log.name).read_text(errors="replace")
+
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:

@@ -6,12 +6,14 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 import torch
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from browser.server import AppServer
 from tokenscope_core.model_files import SHIPPED_FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,12 +234,20 @@ def test_choosing_a_point_of_the_chart_selects_its_token(open_decode: Open) -> N
     expect(page.locator(".strip .selected").first).to_be_visible()
 
 
-def test_a_run_whose_tab_was_closed_ends(open_decode: Open, endless: str) -> None:
+def test_a_run_whose_tab_was_closed_ends(
+    open_decode: Open, endless: str, app_server: Callable[[Path], AppServer]
+) -> None:
     page = open_decode()
     start_endless_run(page, endless, "abandoned")
+    expect(page).to_have_url(re.compile(r"[?&]run=\w{64}"))
     address = page.url.partition("?")[2]
+    (job,) = parse_qs(address)["run"]
     page.close()
-    time.sleep(4)
+    # Whoever opens the address before its end takes hold of it: the operator sees when it ends.
+    deadline = time.monotonic() + LOAD_MS / 1000
+    while f"stopped job={job[:8]} " not in app_server(APP).log:
+        assert time.monotonic() < deadline, "the run of the closed tab went on"
+        time.sleep(0.1)
     again = open_decode(f"?{address}")
     expect(again.get_by_text("stopped before its end")).to_be_visible(timeout=LOAD_MS)
     expect(tokens(again).first).to_be_visible()
