@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
+from waiting import WAIT_S, until
 
 import tokenscope_core as ts
 from tokenscope_core.analyses import BranchComparison, InfluenceOf
@@ -22,8 +23,6 @@ from tokenscope_core.loading import load
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.service import GenerationService
 from tokenscope_core.tasks import Branched
-
-WAIT_S = 30.0
 
 
 @pytest.fixture
@@ -140,8 +139,7 @@ def test_a_stopped_analysis_frees_the_worker(
     service: GenerationService, tiny_folder: str, parent: ts.Trace
 ) -> None:
     ticket = service.analyse(tiny_folder, Endless(), "tab")
-    while ticket.view().done < 2:
-        ticket.wait(0.01)
+    until(lambda: ticket.view().done >= 2, "two steps are done")
     assert ticket.view().seconds_left is not None
     stopped = ticket.stop()
     assert (stopped.phase, stopped.result) == ("stopped", "part of it")
@@ -166,16 +164,14 @@ def test_what_its_last_subscriber_has_left_is_begun_anew(
             return part
 
     first = service.analyse(tiny_folder, Slow(), "tab")
-    while not first.view().done:
-        first.wait(0.01)
+    until(lambda: first.view().done, "it has begun")
     stopping = threading.Thread(target=first.stop)
     stopping.start()
     assert told.wait(WAIT_S)
     again = service.analyse(tiny_folder, Slow(), "tab")
     go_on.set()
     stopping.join()
-    while len(begun) < 2 and not again.view().ended:
-        again.wait(0.01)
+    until(lambda: len(begun) == 2 or again.view().ended, "it begins a second time")
     view = again.view()
     assert view.phase == "running", f"{view.result} was taken for all"
     again.stop()
@@ -235,13 +231,14 @@ def test_a_failed_run_does_not_hold_its_model_in_memory(store: ts.Store, tiny_fo
     service = GenerationService(store, load=loading)
     view = service.submit(tiny_folder, ts.Request("a" * 400, 400), "tab").wait(WAIT_S)
     assert isinstance(view.error, ts.ContextLengthError)
-    while not all(loaded.idle for loaded in service.loaded_models()):
-        time.sleep(0.001)
+    until(lambda: all(loaded.idle for loaded in service.loaded_models()), "the model is idle")
     assert service.unload(tiny_folder)
-    deadline = time.monotonic() + WAIT_S
-    while held[0]() is not None and time.monotonic() < deadline:
+
+    def freed() -> bool:
         gc.collect()
-    assert held[0]() is None
+        return held[0]() is None
+
+    until(freed, "nothing refers to the model")
     service.close()
 
 

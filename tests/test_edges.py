@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import tiny_models
 import torch
 from faults import Broken, no_numbers, raising
+from waiting import WAIT_S, until
 
 from tokenscope_core import (
     ContextLengthError,
@@ -30,7 +30,6 @@ from tokenscope_core.models import describe
 from tokenscope_core.service import GenerationService
 from tokenscope_core.tasks import Branched, Task
 
-WAIT_S = 30.0
 PROMPT = "def add("
 
 
@@ -46,8 +45,8 @@ class Service:
         return self._services[-1].submit("tokenscope-py", request, "tab")
 
     def until_idle(self) -> None:
-        while not all(model.idle for model in self._services[-1].loaded_models()):
-            time.sleep(0.001)
+        service = self._services[-1]
+        until(lambda: all(model.idle for model in service.loaded_models()), "the model is idle")
 
     def close(self) -> None:
         for service in self._services:

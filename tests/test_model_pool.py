@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import tiny_models
+from waiting import WAIT_S, Pausing, until
 
 from tokenscope_core import (
     LanguageModel,
@@ -27,8 +27,6 @@ from tokenscope_core.memory_need import memory_need, tokens_of
 from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import ModelFiles, locate
 from tokenscope_core.service import GenerationService, Limits
-
-WAIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -92,25 +90,6 @@ class Held:
         self.entered.set()
         assert self.go_on.wait(WAIT_S)
         return load(files, choice, report)
-
-
-class Pausing:
-    """Loads at once; the first model writes a few tokens and goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.go_on = threading.Event()
-        self._loads = self._passes = 0
-
-    def __call__(self, files: ModelFiles, choice: ModelChoice, report: Report) -> LanguageModel:
-        lm = load(files, choice, report)
-        self._loads += 1
-        if self._loads == 1:
-            lm.model.register_forward_hook(self._wait)
-        return lm
-
-    def _wait(self, *_: object) -> None:
-        self._passes += 1
-        assert self._passes <= 3 or self.go_on.wait(WAIT_S)
 
 
 def need_of(model: str) -> int:
@@ -199,8 +178,7 @@ def test_a_run_waits_for_a_busy_model_to_make_room(
     first = service.submit(folders[0], request(), "tab")
     assert held.entered.wait(WAIT_S)
     second = service.submit(folders[1], request(), "tab")
-    while second.view().load != LoadProgress("waiting"):
-        time.sleep(0.001)
+    until(lambda: second.view().load == LoadProgress("waiting"), "the second run waits for room")
     held.go_on.set()
     assert first.wait(WAIT_S).phase == "done"
     assert second.wait(WAIT_S).phase == "done"
@@ -221,8 +199,7 @@ def test_a_model_that_is_never_idle_makes_way_for_one_that_waits_too_long(
     busy = [service.submit(folders[0], request(p), "tab") for p in "abc"]
     assert held.entered.wait(WAIT_S)
     late = service.submit(folders[1], request(), "tab")
-    while late.view().load != LoadProgress("waiting"):
-        time.sleep(0.001)
+    until(lambda: late.view().load == LoadProgress("waiting"), "the late run waits for room")
     held.go_on.set()
     assert [ticket.wait(WAIT_S).phase for ticket in (*busy, late)] == ["done"] * 4
     assert loads == ["first", "second", "first"]
@@ -235,8 +212,7 @@ def test_a_model_whose_first_run_goes_on_counts_once(
     paused = Pausing()
     machine.service = service = start(limits=Limits(loaded_models=5), load=paused)
     first = service.submit(folders[0], Request("def add(", max_new_tokens=400), "tab")
-    while not first.view().new_tokens:
-        time.sleep(0.001)
+    until(lambda: first.view().new_tokens, "the first run writes a token")
     assert service.submit(folders[1], request(), "tab").wait(WAIT_S).phase == "done"
     assert not first.view().ended
     paused.go_on.set()
@@ -255,19 +231,16 @@ def test_memory_that_others_took_refuses_a_model_by_name(
 
 
 def test_unloading_frees_an_idle_model_and_leaves_a_busy_one(start: Start, model: str) -> None:
-    held = Held()
-    service = start(load=held)
+    paused = Pausing()
+    service = start(load=paused)
     assert not service.unload(model)
-    held.go_on.set()
-    service.submit(model, request("a"), "tab").wait(WAIT_S)
-    running = service.submit(model, Request("b", max_new_tokens=400), "tab")
-    while running.view().phase != "running":
-        time.sleep(0.001)
+    running = service.submit(model, Request("a", max_new_tokens=400), "tab")
+    until(lambda: running.view().new_tokens, "the run writes a token")
     with pytest.raises(ModelError, match="It is running"):
         service.unload(model)
     running.stop()
-    while not all(loaded.idle for loaded in service.loaded_models()):
-        time.sleep(0.001)
+    paused.go_on.set()
+    until(lambda: all(held.idle for held in service.loaded_models()), "the model is idle")
     assert service.unload(model)
     assert service.loaded_models() == ()
     assert service.submit(model, request("c"), "tab").wait(WAIT_S).phase == "done"

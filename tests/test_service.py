@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import diskcache
 import pytest
 import tiny_models
+from waiting import WAIT_S, Pausing, until
 
 from tokenscope_core import (
     LanguageModel,
@@ -27,8 +27,6 @@ from tokenscope_core.load_progress import Report
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.service import GenerationService, Limits
-
-WAIT_S = 30.0
 
 
 class Clock:
@@ -139,8 +137,7 @@ def test_equal_requests_share_one_run(start: Start, gate: Gate, model: str) -> N
 def test_a_queued_run_says_how_many_come_first(start: Start, gate: Gate, model: str) -> None:
     service = start(load=gate)
     tickets = [service.submit(model, request(prompt=f"x{i} ="), "tab") for i in range(3)]
-    while tickets[0].view().phase == "queued":
-        time.sleep(0.001)
+    until(lambda: tickets[0].view().phase != "queued", "the first run is taken")
     places = [ticket.view().place for ticket in tickets]
     assert [place and place.position for place in places] == [None, 1, 2]
     gate.opened.set()
@@ -148,11 +145,11 @@ def test_a_queued_run_says_how_many_come_first(start: Start, gate: Gate, model: 
 
 
 def test_stop_keeps_what_was_decoded(start: Start, store: Store, model: str) -> None:
-    ticket = start().submit(model, request(400), "tab")
-    while ticket.view().new_tokens < 5:
-        time.sleep(0.001)
-        assert not ticket.view().ended
+    paused = Pausing(after=8)
+    ticket = start(load=paused).submit(model, request(400), "tab")
+    until(lambda: ticket.view().new_tokens >= 5, "five tokens are written")
     view = ticket.stop()
+    paused.go_on.set()
     assert view.phase == "stopped"
     assert view.trace is not None
     assert view.trace.finish_reason == "cancelled"
@@ -312,14 +309,13 @@ def test_a_trace_that_cannot_be_stored_is_shown_all_the_same(
 
 
 def test_what_a_closed_tab_left_behind_is_kept(start: Start, store: Store, model: str) -> None:
-    clock = Clock()
-    service = start(clock=clock)
+    clock, paused = Clock(), Pausing()
+    service = start(clock=clock, load=paused)
     ticket = service.submit(model, request(400, temperature=1.0), "tab")
-    while not ticket.view().new_tokens:
-        time.sleep(0.001)
-        assert not ticket.view().ended
+    until(lambda: ticket.view().new_tokens, "a token is written")
     service.lose("tab")
     clock.now += 100.0
+    paused.go_on.set()
     view = ticket.wait(WAIT_S)
     assert view.phase == "stopped"
     assert view.trace is not None
