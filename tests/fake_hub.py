@@ -12,6 +12,7 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 from huggingface_hub import hf_api
+from waiting import WAIT_S
 
 NAME = "org/tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -115,7 +116,7 @@ class FakeHub:
                     half = len(data) // 2
                     self.wfile.write(data[:half])
                     self.wfile.flush()
-                    hub.go_on.wait(30.0)
+                    hub.go_on.wait(WAIT_S)
                     self.wfile.write(data[half:])
                 elif body:
                     self.wfile.write(data)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from waiting import WAIT_S, until
 
 import tokenscope_core as ts
 from tokenscope_core import analysis_jobs
 from tokenscope_core.analyses import InfluenceOf
 from tokenscope_core.service import GenerationService
-
-WAIT_S = 30.0
 
 
 class Panic(BaseException):
@@ -49,13 +48,6 @@ def gated(store: ts.Store, gate: Gate) -> Iterator[GenerationService]:
 
 def request(prompt: str = "def add(", tokens: int = 4) -> ts.Request:
     return ts.Request(prompt, max_new_tokens=tokens)
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + WAIT_S
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return holds()
 
 
 def test_a_panic_ends_the_run_and_not_the_worker(
@@ -106,7 +98,7 @@ def test_names_of_models_that_are_not_there_leave_nothing_running(
     for name in range(5):
         failed = service.submit(f"/no/such/folder/{name}", request(), "tab").wait(WAIT_S)
         assert failed.phase == "failed"
-    assert soon(lambda: threading.active_count() <= before)
+    until(lambda: threading.active_count() <= before, "no thread is left over")
     assert service.queues() == ()
 
 
@@ -122,7 +114,7 @@ def test_a_model_that_could_not_be_loaded_is_tried_again(
 
     service = GenerationService(store, load=load)
     assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "failed"
-    assert soon(lambda: service.queues() == ())
+    until(lambda: service.queues() == (), "the worker is gone")
     assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "done"
     service.close()
 
