@@ -42,6 +42,13 @@ def test_the_language_is_read_off_fences_the_prompt_and_the_text(
     assert language_of(traced(text, prompt)).language == language
 
 
+def test_a_long_unfinished_table_has_no_errors() -> None:
+    row = "    ('a{1', 'b', None),\n"
+    found = language_of(traced("rows = [\n" + 900 * row))
+    assert found.language == "python"
+    assert found.certainty == "likely"
+
+
 @pytest.mark.parametrize(
     "text",
     [

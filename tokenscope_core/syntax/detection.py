@@ -98,7 +98,7 @@ def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
     shares = dict(detect(text).error_share)
     if not shares:
         return None
-    if _reach(text, USUAL) >= len(text[:DETECTION_BYTES]):
+    if _may_become(text, USUAL):
         shares[USUAL] = 0.0  # what is only unfinished is no error
     bash = shares.pop("bash", 1.0)
     # A language whose parser takes too long over a text fits none of it.
@@ -121,6 +121,14 @@ def _judged(text: bytes, what: str) -> tuple[Detected, float] | None:
     reason = "the least errors, by far" if clear else "several languages fit it about as well"
     found = Detected(first, "likely" if clear else "a guess", f"judged by {what}: {reason}")
     return found, shares[first]
+
+
+def _may_become(text: bytes, language: str) -> bool:
+    """Whether what is looked at of a text can become valid in a language, read in one go."""
+    beginning = text[:DETECTION_BYTES]
+    with contextlib.suppress(OutOfTime):
+        return GrowingText(grammar(language), Budget.of(beginning)).feed(beginning)
+    return False
 
 
 def _reach(text: bytes, language: str) -> int:
