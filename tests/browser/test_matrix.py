@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from browser.pictures import saved
 DEMO = Path(demo.__file__)
 LEFT, TOP = 132, 108
 HEIGHT = 560
+DRAWN_S = 20.0
 # Of a map of 100 tokens seen whole: the side of a cell.
 CELL = (HEIGHT - TOP - 10) / 100
 
@@ -93,11 +95,18 @@ def drag(page: Page, start: dict[str, float], end: dict[str, float]) -> None:
     page.mouse.up()
 
 
-def positions_at(page: Page, at: dict[str, float]) -> list[int]:
-    """Query and key under a point, once what was asked for before is drawn."""
-    page.wait_for_timeout(100)
-    stage(page).hover(position={"x": at["x"], "y": at["y"]})
-    return [int(t) for t in page.get_by_role("tooltip").locator(".position").all_text_contents()]
+def expect_at(page: Page, at: dict[str, float], holds: Callable[[int, int], bool]) -> None:
+    """Wait until query and key under a point are as expected: a drag is drawn a frame later."""
+    shown = page.get_by_role("tooltip").locator(".position")
+    deadline = time.monotonic() + DRAWN_S
+    while True:
+        page.mouse.move(0, 0)
+        stage(page).hover(position={"x": at["x"], "y": at["y"]})
+        found = [int(text) for text in shown.all_text_contents()]
+        if len(found) == 2 and holds(*found):
+            return
+        assert time.monotonic() < deadline, f"query and key {found} at {at}"
+        page.wait_for_timeout(50)
 
 
 def expect_whole(page: Page, *, whole: bool) -> None:
@@ -242,11 +251,9 @@ class TestZoom:
         drag(page, place(60, 20), place(80, 40))
         expect_whole(page, whole=False)
         corner = {"x": LEFT + 3.0, "y": TOP + 3.0}
-        assert positions_at(page, corner) == [60, 20]
+        expect_at(page, corner, lambda query, key: (query, key) == (60, 20))
         drag(page, {"x": LEFT + 150.0, "y": TOP + 150.0}, {"x": LEFT + 60.0, "y": TOP + 60.0})
-        moved = positions_at(page, corner)
-        assert moved[0] > 60
-        assert moved[1] > 20
+        expect_at(page, corner, lambda query, key: query > 60 and key > 20)
         expect_chosen(page, "(None, None)")
 
     def test_a_crop_shows_only_its_part(self, open_demo: Open) -> None:

@@ -74,19 +74,9 @@ def test_a_piece_is_selected_from_the_code_and_from_a_table(page: Page, trace: t
 
 
 def test_a_bar_shows_its_part_in_the_code(page: Page) -> None:
-    chart = page.get_by_test_id("stVegaLiteChart").first
-    expect(chart.locator("canvas, svg").first).to_be_visible()
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
-    least_sure = re.compile(r"^category: ")
-    # The bar of the first row, just right of its labels.
-    for x in range(60, int(box["width"]), 12):
-        chart.click(position={"x": x, "y": 14})
-        if page.get_by_text(least_sure).count():
-            break
-        page.wait_for_timeout(100)
-    expect(page.get_by_text(least_sure)).to_be_visible()
+    bars = page.get_by_test_id("stVegaLiteChart").first.locator(".mark-rect path")
+    bars.first.click()
+    expect(page.get_by_text(re.compile(r"^category: "))).to_be_visible()
     expect(code(page).locator(".selected").first).to_be_visible()
 
 
