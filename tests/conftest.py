@@ -13,6 +13,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import tiny_models
 from hypothesis import HealthCheck, settings
+from waiting import WAIT_S
 
 from tokenscope_core import LanguageModel, Request, Sampling, Store, Trace
 from tokenscope_core.service import GenerationService
@@ -56,6 +57,6 @@ def service(store: Store) -> Iterator[GenerationService]:
 def trace(service: GenerationService, tiny_folder: str) -> Trace:
     """What the service has had the tiny model write."""
     request = Request("def add(", 16, Sampling(temperature=0.9, seed=1))
-    found = service.submit(tiny_folder, request, "tab").wait(30.0).trace
+    found = service.submit(tiny_folder, request, "tab").wait(WAIT_S).trace
     assert found is not None
     return found

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from waiting import WAIT_S
 
 from tokenscope_core import Request, activity, decoding
 from tokenscope_core.server_figures import ServerFigures
 from tokenscope_core.service import GenerationService
 
-WAIT_S = 30.0
 SECRET = "the prompt of somebody"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_store import plant
+from waiting import WAIT_S
 
 import tokenscope_core as ts
 from tokenscope_core.analyses import BranchComparison, InfluenceOf, Kept, key_of
@@ -18,7 +19,6 @@ from tokenscope_core.attention.summaries import FlowOf, OverviewOf
 from tokenscope_core.attention.tasks import AttentionOf, RolloutOf
 from tokenscope_core.service import GenerationService
 
-WAIT_S = 30.0
 ALL = ts.Selection()
 
 

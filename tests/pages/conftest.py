@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from waiting import WAIT_S
 
 from tokenscope_core import RecordError
 from tokenscope_ui import runs
 from tokenscope_ui.server import service
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_S = 30.0
 
 
 class App:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from waiting import WAIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py"))
@@ -19,6 +20,6 @@ def test_a_page_alone_goes_through_the_router(
     monkeypatch.setattr(
         "streamlit.set_page_config", lambda **said: shown.append(said["page_title"])
     )
-    test = AppTest.from_file(str(ROOT / "pages" / page), default_timeout=30.0).run()
+    test = AppTest.from_file(str(ROOT / "pages" / page), default_timeout=WAIT_S).run()
     assert not test.exception
     assert shown == ["TokenScope"]

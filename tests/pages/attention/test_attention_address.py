@@ -12,6 +12,7 @@ from attention_screen import (
     sources,
 )
 from streamlit.testing.v1 import AppTest
+from waiting import WAIT_S
 
 import tokenscope_core as ts
 
@@ -31,7 +32,7 @@ def test_a_copied_link_shows_the_same(page: App, trace: ts.Trace, tiny_folder: s
     page.open(**address)
     settled(page, "masked")
     before = sources(page)
-    other = AppTest.from_file(str(APP), default_timeout=30.0)
+    other = AppTest.from_file(str(APP), default_timeout=WAIT_S)
     other.switch_page(PAGE)
     for name in [*address]:
         other.query_params[name] = page.test.query_params[name]

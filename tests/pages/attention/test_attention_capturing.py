@@ -16,6 +16,7 @@ from attention_screen import (
     settled,
 )
 from made_traces import made
+from waiting import WAIT_S
 
 import tokenscope_core as ts
 from tokenscope_core.attention.selection import Selection
@@ -108,7 +109,7 @@ def test_a_capture_can_be_stopped_and_taken_up_again(
     with monkeypatch.context() as patch:
         patch.setattr(AttentionOf, "run", endless)
         page.open(run=trace.key, view="token", layer="1")
-        assert begun.wait(30.0)
+        assert begun.wait(WAIT_S)
         page.run().press("Stop")
         assert "Stopped" in page.texts
     page.press("Capture the rest")
