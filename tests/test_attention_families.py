@@ -156,6 +156,18 @@ def test_no_row_of_a_text_shorter_than_the_window_misses_anything() -> None:
     assert not ts.attention(lm, lm.encode("x = 1")).first_keys
 
 
+@pytest.mark.parametrize("kind", ["window", "blocks"])
+def test_a_reach_is_told_from_attention_alone_in_a_long_text(kind: str) -> None:
+    rows = np.arange(300)
+    first = np.maximum(rows - 140, 0) if kind == "window" else rows // 141 * 141
+    one = torch.tensor(rows >= first[:, None]).tril().float()
+    # What one head does not attend to, another does.
+    found = first_keys_attended(torch.stack([one * (torch.arange(300) % 2), one]))
+    assert found is not None
+    np.testing.assert_array_equal(found, first)
+    assert locality_of(found) == Locality(kind, 141)  # type: ignore[arg-type]
+
+
 def test_attention_that_fades_is_no_window() -> None:
     faded = torch.ones(1, 40, 40).tril_()
     for row in range(10, 40):  # a weight too small to be kept, here and there
