@@ -73,18 +73,19 @@ def _on_screen(frame: pd.DataFrame, unit: LogUnit) -> pd.DataFrame:
     def worded(column: str, words: Callable[[Any], str]) -> list[str | None]:
         return [None if pd.isna(value) else words(value) for value in frame[column]]
 
+    # How the code stands and what is sorted by come first: in sight in a window of 1280 pixels.
     return pd.DataFrame(
         {
             "shown": ["▸" if chosen else "" for chosen in frame["selected"]],
             "order": frame["order"],
             "name": frame["name"],
-            "fork": frame["fork_position"],
-            "put there": worded("forced", lambda text: visible_text(text.encode())),
+            "code": worded("standing", standing_text),
+            "ends": worded("finish_reason", finish_text),
             "logprob": scaled("total_logprob", "logprob"),
             "surprisal": scaled("mean_surprisal", "surprisal"),
             "entropy": scaled("mean_entropy", "entropy"),
-            "code": worded("standing", standing_text),
-            "ends": worded("finish_reason", finish_text),
+            "fork": frame["fork_position"],
+            "put there": worded("forced", lambda text: visible_text(text.encode())),
             "tokens": frame["tokens"],
             "generated": frame["generated_tokens"],
             "perplexity": frame["perplexity"],
@@ -99,8 +100,8 @@ def _columns(unit: LogUnit) -> dict[str, Any]:
     span = "Over the generated tokens, or over the text where nothing was generated."
     return {
         "shown": text("", width=20, help="The branch that is selected."),
-        "order": number("made", width=56, help="The how manyth branch of the tree it is."),
-        "name": text("branch", width="medium"),
+        "order": number("made", width=50, help="The how manyth branch of the tree it is."),
+        "name": text("branch", width=170),
         "fork": number("fork at", width=64, help="The position at which it leaves its parent."),
         "put there": text("put there", width="small", help="The text that was put at the fork."),
         "tokens": number("tokens", width=64),
@@ -109,8 +110,10 @@ def _columns(unit: LogUnit) -> dict[str, Any]:
         "surprisal": number(f"mean surprisal ({unit})", format="%.3f", help=span),
         "perplexity": number("perplexity", format="%.2f", help=f"exp of mean surprisal. {span}"),
         "entropy": number(f"mean entropy ({unit})", format="%.3f", help=span),
-        "ends": text("ends", help="Why it ends where it does."),
-        "code": text("code", help="In the language the text was read in; empty where none fits."),
+        "ends": text("ends", width=110, help="Why it ends where it does."),
+        "code": text(
+            "code", width=156, help="In the language the text was read in; empty where none fits."
+        ),
         "span": text("over", width="small", help="What the figures are over."),
         "note": text("note", width="medium"),
     }
