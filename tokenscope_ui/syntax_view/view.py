@@ -38,8 +38,8 @@ STRIP_KEY = "syntax_strip"
 ICICLE_KEY = "syntax_icicle"
 # More verdicts than these stand in a table.
 _MOST_LINES = 8
-_STRIP_HEIGHT, _LEAST_HEIGHT = 600, 480
-_LEGEND, _LINE = 100, 27
+_STRIP_HEIGHT, _LEAST_HEIGHT = 600, 420
+_LEGEND, _LINE = 90, 22.5
 
 
 def show(trace: Trace) -> None:
@@ -71,8 +71,8 @@ def show(trace: Trace) -> None:
 
 def _height(trace: Trace) -> int:
     """About as high as the code, in pixels."""
-    lines = 1 + trace.text_bytes.count(b"\n")
-    return min(_STRIP_HEIGHT, max(_LEAST_HEIGHT, _LEGEND + _LINE * lines))
+    lines = len(trace.text_bytes.splitlines())
+    return min(_STRIP_HEIGHT, max(_LEAST_HEIGHT, round(_LEGEND + _LINE * lines)))
 
 
 def _verdicts(trace: Trace, look: Look) -> None:
