@@ -44,7 +44,7 @@ def made(
         finish_reason=finish_reason,
         token_ids=np.array(ids, dtype=np.int64),
         source=np.array(["prompt"] * prompt_length + after, dtype=np.str_),
-        metrics={name: logprob.copy() if name == "logprob" else -logprob for name in STORED},
+        metrics={n: logprob.copy() if n.endswith("logprob") else -logprob for n in STORED},
         candidate_ids=np.where(np.isnan(logprob), -1, 0)[:, None],
         candidate_logprobs=logprob[:, None].copy(),
         candidate_kept=np.full((length, 1), -1, dtype=np.int8),
