@@ -26,7 +26,7 @@ _STYLES = (_STRIP / "legend.css", _STRIP / "tooltip.css", _STRIP / "colours.css"
 _SHARED = ("glyphs.js", "scale.js", "legend.js", "tooltip.js", "picks.js")
 _SCRIPTS = (
     *(_STRIP / name for name in _SHARED),
-    picture.SCRIPT,
+    *picture.SCRIPTS,
     *(_HERE / name for name in ("words.js", "layout.js", "crumbs.js", "icicle.js")),
 )
 

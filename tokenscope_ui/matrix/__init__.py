@@ -129,7 +129,7 @@ def _pick(key: str) -> Mapping[str, object]:
 _HERE = Path(__file__).parent
 _SCRIPTS = (
     _HERE.parent / "strip" / "glyphs.js",
-    picture.SCRIPT,
+    *picture.SCRIPTS,
     *(
         _HERE / name
         for name in (

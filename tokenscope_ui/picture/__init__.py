@@ -1,4 +1,4 @@
-"""What saves a drawing of a component as a picture, in the browser: script and style, to be put
+"""What saves a drawing of a component as a picture, in the browser: scripts and style, to be put
 before the component's own."""
 
 from __future__ import annotations
@@ -6,5 +6,5 @@ from __future__ import annotations
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-SCRIPT = _HERE / "picture.js"
+SCRIPTS = tuple(_HERE / name for name in ("colour.js", "reading.js", "writing.js", "picture.js"))
 STYLE = _HERE / "picture.css"

@@ -21,16 +21,16 @@ _STYLES = (picture.STYLE, _HERE / "tree.css")
 _CSS = "\n".join(style.read_text(encoding="utf-8") for style in _STYLES) + style_rules()
 
 
-def _script(*names: str) -> str:
+def _script(*names: str, before: tuple[Path, ...] = ()) -> str:
     shared = (_HERE.parent / "strip" / "glyphs.js", _HERE / "theme.js")
-    files = (*shared, *(_HERE / name for name in names))
+    files = (*before, *shared, *(_HERE / name for name in names))
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 _component = components.component(
     "tokenscope.tree",
     css=_CSS,
-    js=picture.SCRIPT.read_text(encoding="utf-8") + _script("lanes.js", "tree.js"),
+    js=_script("lanes.js", "tree.js", before=picture.SCRIPTS),
 )
 _overview = components.component("tokenscope.tree_overview", css=_CSS, js=_script("overview.js"))
 
