@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -303,3 +306,35 @@ def test_visitors_who_come_and_stay_do_not_open_the_files_once_more_each(tmp_pat
             for thread in threads:
                 thread.join()
     assert open_files() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_uses_the_store_too(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", _FORKED, str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert found.stdout.split() == ["child", "b'kept'", "parent", "b'answered'"]
+
+
+_FORKED = """
+import os, signal, sys
+from tokenscope_core.store import Store
+
+store = Store(sys.argv[1])
+store.put_capture("asked", b"kept")
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    store.put_capture("answer", b"answered")
+    os.write(1, f"child {store.get_capture('asked')} ".encode())
+    os._exit(0)
+os.waitpid(child, 0)
+print("parent", store.get_capture("answer"))
+"""
+
+
+def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
+    store = ts.Store(tmp_path)
+    store.close()
+    store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -38,17 +39,29 @@ class OneThread(Generic[_Files]):
     """
 
     def __init__(self, name: str, opened: Callable[[], _Files]) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tokenscope-{name}")
-        self._files = self._thread.submit(opened).result()
+        self._name, self._opened = name, opened
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tokenscope-{self._name}")
+        self._files = self._thread.submit(self._opened).result()
+        self._process = os.getpid()
 
     def do(self, work: Callable[[_Files], _Result]) -> _Result:
         """What `work` returns or raises for the files."""
+        if self._process != os.getpid() and not self._closed:
+            # A forked process has no thread but its own, and SQLite's files are not to be shared:
+            # https://www.sqlite.org/howtocorrupt.html section 2.6.
+            self._begin()
         return self._thread.submit(work, self._files).result()
 
     def close(self) -> None:
-        """Close them once what was begun is done; they cannot be used again."""
-        self.do(lambda files: files.close())
-        self._thread.shutdown()
+        """Close them once what was begun is done; they cannot be used again. Once is enough."""
+        if not self._closed:
+            self.do(lambda files: files.close())
+            self._closed = True
+            self._thread.shutdown()
 
 
 class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
