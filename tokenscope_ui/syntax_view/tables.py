@@ -27,7 +27,7 @@ from tokenscope_ui.syntax_view.reading import (
     shown_parts,
 )
 from tokenscope_ui.syntax_view.soundness import line_of
-from tokenscope_ui.syntax_view.words import THIN_WORDS, label_text, one_line
+from tokenscope_ui.syntax_view.words import THIN_WORDS, label_text, number_text, one_line
 
 _ROW, _HEAD = 35, 40
 _INTERVAL = {"ci_low": "95 % from", "ci_high": "95 % to"}
@@ -71,9 +71,10 @@ def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
             "bytes": st.column_config.NumberColumn("bytes", format="%d", width=58),
             **{
                 name: st.column_config.NumberColumn(
-                    name, format="%.1f", width=width, help=_HELP.get(name)
+                    name, format=_count_form(table[name]), width=width, help=_HELP.get(name)
                 )
                 for name, width in (("tokens", 58), ("tokens there", 86))
+                if name in table
             },
             **_number_columns(table.columns, look),
         },
@@ -142,7 +143,9 @@ def show_statements(trace: Trace, look: Look) -> None:
         trace, table, table["byte"].tolist(), name="statements", look=look, height=215,
         column_order=[name for name in table.columns if name != "byte"],
         column_config={
-            "tokens": st.column_config.NumberColumn("tokens", format="%.1f", width=60),
+            "tokens": st.column_config.NumberColumn(
+                "tokens", format=_count_form(table["tokens"]), width=60
+            ),
             "line": st.column_config.NumberColumn("line", format="%d", width=48),
             **_number_columns([mean_heading(look)], look),
         },
@@ -236,6 +239,11 @@ def mean_heading(look: Look) -> str:
     """The heading of the column of means, with its unit."""
     unit = screen_unit(BY_NAME[look.metric], look.unit)
     return f"{mean_label(look.metric)} ({unit})" if unit else mean_label(look.metric)
+
+
+def _count_form(counts: pd.Series) -> str:
+    """How a column of numbers of tokens is written: whole where none of them counts in parts."""
+    return "%.1f" if any("." in number_text(count) for count in counts.dropna()) else "%.0f"
 
 
 def _number_columns(names: Iterable[str], look: Look) -> dict[str, Any]:
