@@ -93,10 +93,10 @@ def show(trace: Trace, captured: AttentionMap, layer: int, query: int, look: Loo
             "most on": st.column_config.TextColumn(width=90),
             "at": st.column_config.NumberColumn(format="localized", width=50),
             "weight": st.column_config.ProgressColumn(
-                "weight, %", format="%.1f", min_value=0.0, max_value=100.0, width=120
+                "weight, %", format="%.1f", min_value=0.0, max_value=100.0, width=114
             ),
             "sink": st.column_config.ProgressColumn(
-                "on the sink, %", format="%.1f", min_value=0.0, max_value=100.0, width=120
+                "on the sink, %", format="%.1f", min_value=0.0, max_value=100.0, width=114
             ),
             "spread": st.column_config.NumberColumn(format="%.2f", width=65),
         },

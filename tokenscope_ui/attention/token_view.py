@@ -41,7 +41,7 @@ def show(
             shown.matrix, shown.queries, position, look.question, look.direction, shown.taken_out,
             shown.first_keys,
         )  # fmt: skip
-    left, right = st.columns([0.58, 0.42], gap="medium")
+    left, right = st.columns([0.55, 0.45], gap="medium")
     with left:
         code(trace, laid, look, position, invisibles)
         if source is not None and laid is not None and laid.row is not None:
@@ -190,12 +190,12 @@ def _sources(trace: Trace, table: pd.DataFrame, look: Look, position: int) -> No
         key=key, hide_index=True, height=_HEAD + _ROW * len(table),
         on_select=functools.partial(_take_source, key, places), selection_mode="single-cell",
         column_config={
-            "token": st.column_config.TextColumn(width=60),
+            "token": st.column_config.TextColumn(width=93),
             "at": st.column_config.NumberColumn(format="localized", width=48),
             "line": st.column_config.NumberColumn(format="localized", width=42),
             "weight": st.column_config.ProgressColumn(
                 "weight, %", format="%.2f", min_value=0.0,
-                max_value=float(100 * max(table["weight"].max(), 1e-9)), width=94,
+                max_value=float(100 * max(table["weight"].max(), 1e-9)), width=88,
             ),
             "share": st.column_config.TextColumn("sum" if row else "share", width=58),
             "even": st.column_config.TextColumn("× even", width=62),
