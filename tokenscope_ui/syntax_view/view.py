@@ -38,7 +38,7 @@ STRIP_KEY = "syntax_strip"
 ICICLE_KEY = "syntax_icicle"
 # More verdicts than these stand in a table.
 _MOST_LINES = 8
-_STRIP_HEIGHT, _LEAST_HEIGHT = 600, 420
+_STRIP_HEIGHT, _LEAST_HEIGHT = 600, 480
 _LEGEND, _LINE = 90, 22.5
 
 
