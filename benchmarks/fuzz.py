@@ -4,7 +4,8 @@
 
 `count` is a number of inputs for each kind. Half of them are changed as bytes; in the other half
 the content is changed and packed again soundly, so that it gets past check sums. A crash is any
-error that is no `TokenScopeError`; with its seed it can be had again.
+error that is no `TokenScopeError`, and a refusal in Python's own words or that no page can show;
+with its seed it can be had again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import base64
 import json
 import math
 import os
+import re
 import resource
 import sys
 import time
@@ -29,6 +31,13 @@ import tokenscope_core as ts
 from benchmarks.mutations import archive_mutated, bytes_mutated, json_mutated
 from tokenscope_core import arrow_files, export, session_file, share
 
+# Of what Python and its libraries say where a value is not as they expect it.
+_PYTHON_SAYS = re.compile(
+    r"codec can't|recursion|Exceeds the limit|has no attribute|indices must be|not supported betw"
+    r"|unsupported operand|NoneType|unhashable|not subscriptable|not iterable|invalid literal"
+    r"|could not convert|expected (str|int|bytes)|(positional|keyword) argument|0x[0-9a-f]{6}"
+)
+_LONGEST_REFUSAL = 800
 _WHOLE = (-1, 0, 1, 5, 2**31 - 1, -(2**31))
 _REAL = (None, 0.0, -0.0, 1.0, 1.5, -3.0, 1e30, math.inf, -math.inf, math.nan)
 
@@ -103,12 +112,25 @@ def run(kind: Kind, count: int, seed: int = 0) -> Tally:
         try:
             kind.open(blob)
             tally.opened += 1
-        except ts.TokenScopeError:
+        except ts.TokenScopeError as refusal:
             tally.refused += 1
+            if problem := _problem_of(str(refusal)):
+                tally.crashes.append((number, problem))
         except Exception as error:
             tally.crashes.append((number, repr(error)[:200]))
         tally.slowest_s = max(tally.slowest_s, time.perf_counter() - start)
     return tally
+
+
+def _problem_of(sentence: str) -> str:
+    """What is wrong with how something was refused; empty where nothing is."""
+    try:
+        sentence.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return repr(error)[:200]
+    if len(sentence) > _LONGEST_REFUSAL:
+        return f"refused with {len(sentence):,} characters: {sentence[:100]}"
+    return f"refused in Python's words: {sentence[:200]}" if _PYTHON_SAYS.search(sentence) else ""
 
 
 def _sample() -> tuple[ts.Session, list[ts.Trace]]:
@@ -139,6 +161,7 @@ def _open_readings(blob: bytes) -> None:
 
 def _open_file(blob: bytes) -> None:
     opened = session_file.read(blob)
+    assert not any(map(_problem_of, opened.problems)), opened.problems
     session_file.write(opened.shared.session, opened.traces.values(), opened.shared.view)
 
 

@@ -16,6 +16,14 @@ _VALUES: tuple[Any, ...] = (
     [[]], [None], {"": None}, [0] * 2000, float("nan"), float("inf"),
 )  # fmt: skip
 
+# What JSON can say and Python's own writer cannot: numbers of many digits, deep nesting.
+_WRITTEN = (
+    "9" * 5_000, "-" + "9" * 5_000, "1e999", "1" + "0" * 400 + ".5", "[" * 100_000 + "]" * 100_000,
+    '{"a":' * 50_000 + "1" + "}" * 50_000, "[" * 100_000, '"\\ud800\\ud800"', '{"\\udfff": 1}',
+)  # fmt: skip
+# Stands for one of these until the text has been written; no content begins so.
+_PLACE = "\x01 here"
+
 
 def bytes_mutated(blob: bytes, random: Random) -> bytes:
     """The same with a few random changes: bits, bytes, pieces lost, doubled or moved, an end."""
@@ -43,16 +51,19 @@ def bytes_mutated(blob: bytes, random: Random) -> bytes:
 
 
 def json_mutated(blob: bytes, random: Random) -> bytes:
-    """The same object with a few values replaced, lost, doubled or nested."""
+    """The same object with a few values replaced, lost, doubled or nested, at times as deep or as
+    long as no program would write it."""
     value = json.loads(blob)
     for _ in range(random.choice((1, 1, 2, 3))):
         holders = list(_holders(value))
         if not holders:
             break
         holder, name = random.choice(holders)
-        match random.randrange(6):
+        match random.randrange(7):
             case 0 | 1 | 2:
                 holder[name] = deepcopy(random.choice(_VALUES))
+            case 6:
+                holder[name] = _PLACE
             case 3:
                 del holder[name]
             case 4:
@@ -63,7 +74,8 @@ def json_mutated(blob: bytes, random: Random) -> bytes:
                 )
             case _:
                 holder.insert(0, deepcopy(holder[name]))
-    return json.dumps(value).encode("ascii")
+    written = json.dumps(value)
+    return written.replace(json.dumps(_PLACE), random.choice(_WRITTEN)).encode("ascii")
 
 
 def archive_mutated(blob: bytes, random: Random, change: Callable[[bytes, Random], bytes]) -> bytes:

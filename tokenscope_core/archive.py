@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tokenscope_core.failures import MalformedError, reason_of
+
 _END = struct.Struct("<4s4H2LH")
 _END_MARK = b"PK\x05\x06"
 # Before the end where a second one, for four gigabytes, says where the directory is.
@@ -25,7 +27,7 @@ _FAILURES = (
 )  # fmt: skip
 
 
-class ArchiveError(ValueError):
+class ArchiveError(MalformedError):
     """An archive is damaged, or beyond its bounds."""
 
 
@@ -75,7 +77,7 @@ def members(blob: bytes, *, most: int) -> Members:
     except ArchiveError:
         raise
     except _FAILURES as error:
-        raise ArchiveError(str(error)) from error
+        raise ArchiveError(reason_of(error)) from error
     by_name = {info.filename: info for info in infos}
     if len(infos) > most or len(by_name) != len(infos):
         raise ArchiveError("it has too many members, or two of one name")
@@ -105,7 +107,7 @@ def content(opened: Members, name: str, limit: int) -> bytes:
         with opened.archive.open(info) as member:
             unpacked = member.read(limit + 1)
     except _FAILURES as error:
-        raise ArchiveError(f"{name[:100]!r} is damaged ({error})") from error
+        raise ArchiveError(f"{name[:100]!r} is damaged") from error
     if len(unpacked) != info.file_size:
         raise ArchiveError(f"{name[:100]!r} is not as long as it says")
     return unpacked

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tokenscope_core.errors import RecordError
+from tokenscope_core.failures import MalformedError, quoted, reason_of
 
 Array = npt.NDArray[Any]
 
@@ -63,14 +64,14 @@ def decode(kind: str, version: int, blob: bytes) -> tuple[dict[str, Array], dict
     """
     try:
         if not blob.startswith(_MAGIC):
-            raise ValueError("it does not begin as such a record does")
+            raise MalformedError("it does not begin as such a record does")
         checksum, size = _HEADER.unpack_from(blob, len(_MAGIC))
         packed = blob[len(_MAGIC) + _HEADER.size :]
         if hashlib.sha256(packed).digest() != checksum:
-            raise ValueError("its checksum does not match")
+            raise MalformedError("its checksum does not match")
         # What describes the arrays takes a few hundred bytes more.
         if size > MAX_UNPACKED_BYTES + 2**20:
-            raise ValueError(f"it would unpack to {size:,} bytes")
+            raise MalformedError(f"it would unpack to {size:,} bytes")
         plain: bytes = pa.decompress(packed, decompressed_size=size, codec="zstd", asbytes=True)
         (length,) = struct.unpack_from("<Q", plain)
         header = json.loads(plain[8 : 8 + length])
@@ -81,11 +82,11 @@ def decode(kind: str, version: int, blob: bytes) -> tuple[dict[str, Array], dict
         ValueError, LookupError, TypeError, OSError, RecursionError, struct.error,
         SafetensorError, pa.ArrowException,
     ) as error:  # fmt: skip
-        raise damaged(kind, str(error)) from error
+        raise damaged(kind, reason_of(error)) from error
     if found != (kind, version):
         raise RecordError(
             asked=f"A kept result ({kind}, version {version}) was to be read.",
-            found=f"It is {found[0]!r}, version {found[1]!r}.",
+            found=f"It is {quoted(found[0])}, version {quoted(found[1])}.",
             action="It is computed again.",
         )
     for array in arrays.values():

@@ -14,6 +14,8 @@ from typing import cast
 
 import pyarrow as pa
 
+from tokenscope_core.failures import MalformedError, reason_of
+
 # A trace of 100,000 positions with 200 candidates each takes 250 MB.
 MAX_UNPACKED_BYTES = 256 * 1024**2
 
@@ -64,13 +66,13 @@ def read_batch(blob: bytes) -> pa.RecordBatch:
     """
     declared = unpacked_bytes(blob)
     if declared > MAX_UNPACKED_BYTES:
-        raise ValueError(
+        raise MalformedError(
             f"it would unpack to {declared:,} bytes, and {MAX_UNPACKED_BYTES:,} are allowed"
         )
     with pa.ipc.open_stream(_stream(blob), options=_IN_THIS_THREAD) as reader:
         batches = list(reader)
     if len(batches) != 1:
-        raise ValueError(f"it holds {len(batches)} record batches, not one")
+        raise MalformedError(f"it holds {len(batches)} record batches, not one")
     batches[0].validate(full=True)
     return batches[0]
 
@@ -83,7 +85,7 @@ def unpacked_bytes(blob: bytes) -> int:
     try:
         return sum(map(_body_bytes, _messages(blob)))
     except struct.error as error:
-        raise ValueError(f"a message is cut short ({error})") from error
+        raise MalformedError(f"a message is cut short ({reason_of(error)})") from error
 
 
 def checksum(blob: bytes, description: bytes) -> bytes:
@@ -106,7 +108,7 @@ def _messages(blob: bytes) -> Iterator[pa.ipc.Message]:
 
 def _stream(blob: bytes) -> pa.Buffer:
     if not blob.startswith(_FILE_START) or not blob.endswith(_FILE_END):
-        raise ValueError("it does not begin and end as an Arrow file does")
+        raise MalformedError("it does not begin and end as an Arrow file does")
     return pa.py_buffer(blob).slice(len(_FILE_START))
 
 
@@ -128,7 +130,7 @@ def _body_bytes(message: pa.ipc.Message) -> int:
             # A compressed buffer begins with its size before that; -1: it is stored as it is.
             (size,) = struct.unpack_from("<q", body, offset)
             if size < -1:
-                raise ValueError("a buffer declares a negative size")
+                raise MalformedError("a buffer declares a negative size")
             total += length if size == -1 else size
     return total
 

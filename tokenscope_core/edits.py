@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.failures import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _count(name: str, value: Any) -> int:
             raise TypeError
     except TypeError:
         raise RequestError(
-            asked=f"An edit was described with {name} {value!r}.",
+            asked=f"An edit was described with {name} {quoted(value)}.",
             found="It must be a whole number, 0 or more.",
             action="Choose another value.",
         ) from None

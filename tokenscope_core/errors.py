@@ -29,6 +29,8 @@ class TokenScopeError(Exception):
     """An error a person can act on: what was asked, what was found, what to do next."""
 
     def __init__(self, *, asked: str, found: str, action: str) -> None:
+        # It may quote halves of surrogate pairs, which no page, log or terminal takes.
+        asked, found, action = map(_encodable, (asked, found, action))
         super().__init__(f"{asked} {found} {action}")
         self.asked = asked
         self.found = found
@@ -167,6 +169,10 @@ class StoreFullError(TokenScopeError):
 
 class QueueFullError(TokenScopeError):
     """Too many requests are waiting already."""
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def summary_of(error: BaseException) -> str:

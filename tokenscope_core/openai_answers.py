@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tokenscope_core.failures import MalformedError
+
 MAX_TOKENS = 200_000
 # “Very unlikely”, in the API's reference; servers put it in the place of minus infinity too.
 _BEYOND = -9999.0
@@ -47,27 +49,27 @@ def answer_of(values: Any, choice: int) -> Answer:
         LookupError, TypeError, ValueError, AttributeError: it is none, or without what is needed.
     """
     if not isinstance(values, Mapping):
-        raise TypeError("it is no JSON object")
+        raise MalformedError("it is no JSON object")
     model = str(values.get("model") or "unnamed model")[:200].encode("utf-8", "replace").decode()
     if "output" in values:
         return Answer(model, *_from_content(_of_responses(values["output"])))
     if "choices" in values:
         choices = values["choices"]
         if not isinstance(choices, list) or not 0 <= choice < len(choices):
-            raise LookupError(f"it has no choice {choice}")
+            raise MalformedError(f"it has no choice {choice}")
         chosen = choices[choice]
         reason, logprobs = chosen.get("finish_reason"), chosen.get("logprobs")
     else:
         reason, logprobs = values.get("finish_reason"), values.get("logprobs", values)
     if not isinstance(logprobs, Mapping):
-        raise ValueError("it has no log-probabilities")
+        raise MalformedError("it has no log-probabilities")
     if isinstance(logprobs.get("content"), list):
         tokens, rows = _from_content(logprobs["content"])
         return Answer(model, tokens, rows, reason)
     if isinstance(logprobs.get("tokens"), list):
         tokens, rows = _from_lists(logprobs)
         return Answer(model, tokens, rows, reason, _echoed(values.get("usage"), len(tokens)))
-    raise ValueError("it has no log-probabilities")
+    raise MalformedError("it has no log-probabilities")
 
 
 def _of_responses(output: Any) -> list[Any]:
@@ -100,7 +102,7 @@ def _token(values: Mapping[str, Any], spelled: bool) -> Answered:
     if given is None:
         return Answered(_utf8(values["token"]), spelled, _logprob(values.get("logprob")))
     if not isinstance(given, list) or any(type(byte) is not int for byte in given):
-        raise TypeError("the bytes of a token are no list of whole numbers")
+        raise MalformedError("the bytes of a token are no list of whole numbers")
     return Answered(bytes(given), False, _logprob(values.get("logprob")))
 
 
@@ -112,9 +114,9 @@ def _from_lists(logprobs: Mapping[str, Any]) -> Tokens:
     offsets = logprobs.get("text_offset") or [0] * len(texts)
     _require_some(texts)
     if not len(texts) == len(values) == len(tops) == len(offsets):
-        raise ValueError("its lists are not equally long")
+        raise MalformedError("its lists are not equally long")
     if any(type(offset) is not int or offset < 0 for offset in offsets):
-        raise TypeError("an offset is no whole number")
+        raise MalformedError("an offset is no whole number")
     return (
         tuple(
             Answered(_legacy(text), False, _logprob(value))
@@ -135,7 +137,7 @@ def _legacy(text: Any) -> bytes:
 
 def _utf8(text: Any) -> bytes:
     if not isinstance(text, str):
-        raise TypeError("a token is no text")
+        raise MalformedError("a token is no text")
     return text.encode("utf-8")
 
 
@@ -143,9 +145,9 @@ def _logprob(value: Any) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError("a log-probability is no number")
+        raise MalformedError("a log-probability is no number")
     if value > _ROUNDING:
-        raise ValueError(f"a log-probability is {value}, above 0")
+        raise MalformedError(f"a log-probability is {value}, above 0")
     if math.isnan(value) or value <= _BEYOND:
         return math.nan
     return min(float(value), 0.0)
@@ -163,4 +165,4 @@ def _echoed(usage: Any, tokens: int) -> int:
 
 def _require_some(tokens: Sequence[Any]) -> None:
     if not 0 < len(tokens) <= MAX_TOKENS:
-        raise ValueError(f"it has {len(tokens):,} tokens; 1 to {MAX_TOKENS:,} are read")
+        raise MalformedError(f"it has {len(tokens):,} tokens; 1 to {MAX_TOKENS:,} are read")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tokenscope_core.errors import RecordError
+from tokenscope_core.failures import MalformedError, reason_of
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.openai_answers import Answer, Answered, answer_of
 from tokenscope_core.recipe_format import require_flat
@@ -57,7 +58,7 @@ def import_openai_logprobs(source: str | bytes | Mapping[str, Any], *, choice: i
     try:
         if isinstance(source, (str, bytes)):
             if len(source) > MAX_BYTES:
-                raise ValueError(f"it has {len(source):,} bytes, and {MAX_BYTES:,} are read")
+                raise MalformedError(f"it has {len(source):,} bytes, and {MAX_BYTES:,} are read")
             written = source.encode("utf-8") if isinstance(source, str) else source
             require_flat(written)
             source = json.loads(written)
@@ -67,7 +68,7 @@ def import_openai_logprobs(source: str | bytes | Mapping[str, Any], *, choice: i
     ) as error:  # fmt: skip
         raise RecordError(
             asked="Log-probabilities in OpenAI's format were to be imported.",
-            found=f"The file cannot be used: {str(error)[:300]}.",
+            found=f"The file cannot be used: {reason_of(error)}.",
             action="Ask the API for them with logprobs=true and top_logprobs, and save the whole "
             "response.",
         ) from error
@@ -96,9 +97,9 @@ def _trace_of(answer: Answer) -> Trace:
     rows = [_ordered([(number(t), t.logprob) for t in row]) for row in answer.alternatives]
     width = max(1, *map(len, rows))
     if width > MAX_CANDIDATES:
-        raise ValueError(f"{width} alternatives a token are listed, over {MAX_CANDIDATES}")
+        raise MalformedError(f"{width} alternatives a token are listed, over {MAX_CANDIDATES}")
     if length * width > _MAX_CELLS:
-        raise ValueError(f"{length:,} tokens with {width} alternatives each are too many")
+        raise MalformedError(f"{length:,} tokens with {width} alternatives each are too many")
     candidate_ids = np.full((length, width), -1, dtype=np.int64)
     candidate_logprobs = np.full((length, width), np.nan)
     metrics = {name: np.full(length, np.nan) for name in STORED}

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RequestError
+from tokenscope_core.failures import MalformedError, quoted
 from tokenscope_core.request import Request
 from tokenscope_core.session_branch import Branch
 from tokenscope_core.trace import ModelIdentity, recipe_key
@@ -18,7 +19,7 @@ from tokenscope_core.trace import ModelIdentity, recipe_key
 # What values from outside raise where their types or their parts do not fit together.
 MALFORMED = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
-    RequestError,
+    MemoryError, RequestError,
 )  # fmt: skip
 
 MAX_CONTAINERS = 1_000_000
@@ -46,7 +47,7 @@ def require_flat(blob: bytes) -> None:
     """
     containers = blob.count(b"{") + blob.count(b"[")
     if containers > MAX_CONTAINERS:
-        raise ValueError(f"it has {containers:,} brackets, and {MAX_CONTAINERS:,} are read")
+        raise MalformedError(f"it has {containers:,} brackets, and {MAX_CONTAINERS:,} are read")
 
 
 def branch_values(branch: Branch, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def text(value: Any) -> str:
         TypeError, UnicodeEncodeError: it is not.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:50]!r} is not a text")
+        raise MalformedError(f"{quoted(value)} is not a text")
     value.encode("utf-8")
     return value
 
@@ -150,21 +151,15 @@ def whole(value: Any) -> int:
         TypeError: it is not.
     """
     if type(value) is not int or not 0 <= value < 2**63:
-        raise TypeError(f"{str(value)[:50]!r} is not a whole number from 0 on")
+        raise MalformedError(f"{quoted(value)} is not a whole number from 0 on")
     return value
-
-
-def short(error: Exception) -> str:
-    """What an error says; it may quote the record."""
-    said = str(error)
-    return said if len(said) <= 300 else said[:299] + "…"
 
 
 def _moderate(digits: str) -> int:
     if len(digits) > 20 or abs(number := int(digits)) >= 2**63:
-        raise ValueError("a whole number takes more than 64 bits")
+        raise MalformedError("a whole number takes more than 64 bits")
     return number
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise MalformedError(f"{name} is no JSON")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.failures import quoted
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -34,7 +35,7 @@ def _set_number(owner: Any, name: str, convert: Callable[[Any], float]) -> None:
     except (TypeError, ValueError, OverflowError):
         kind = "a whole number" if convert is operator.index else "a number"
         raise RequestError(
-            asked=f"{name} was set to {value!r}.",
+            asked=f"{name} was set to {quoted(value)}.",
             found=f"It must be {kind}.",
             action="Choose another value.",
         ) from None
@@ -150,7 +151,7 @@ class Request:
             _set_number(self, name, operator.index)
         _require(
             not isinstance(self.stop, str),
-            f"The stop strings were given as one text, {self.stop!r}.",
+            f"The stop strings were given as one text, {quoted(self.stop)}.",
             "They must be a sequence of texts.",
             "Put it in brackets.",
         )
@@ -217,7 +218,7 @@ def _token_ids(values: Iterable[Any]) -> tuple[int, ...]:
     """Ascending, each once: neither order nor repetition decides anything."""
     _require(
         isinstance(values, Iterable) and all(map(_is_token_id, values := tuple(values))),
-        f"Generation was to stop at the tokens {values!r}.",
+        f"Generation was to stop at the tokens {quoted(values)}.",
         "Token ids are whole numbers, 0 or more.",
         "Give a sequence of them.",
     )
@@ -244,7 +245,7 @@ def _set_values(record: Any) -> dict[str, Any]:
 def _require_unicode(text: str) -> None:
     _require(
         isinstance(text, str),
-        f"{text!r} was given as a text.",
+        f"{quoted(text)} was given as a text.",
         f"It is of type {type(text).__name__}.",
         "Give a str.",
     )

@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from tokenscope_core import archive, arrow_files, session_format
 from tokenscope_core.errors import ModelError, RecordError, RequestError, ShareError
+from tokenscope_core.failures import MalformedError, reason_of
 from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.recipe_format import MALFORMED, dump, load, require_flat, short
+from tokenscope_core.recipe_format import MALFORMED, dump, load, require_flat
 from tokenscope_core.session import MAX_BRANCHES, Session
 from tokenscope_core.share_format import Shared, choice_of, shared_model_values
 from tokenscope_core.share_view import View, view_of, view_values
@@ -115,7 +116,7 @@ def read(blob: bytes) -> SessionFile:
         about = load(archive.content(members, _ABOUT, _MAX_ABOUT_BYTES))
         version = about["version"] if about["format"] == _FORMAT else None
     except (archive.ArchiveError, *MALFORMED) as error:
-        raise _damaged(f"it is no session file ({short(error)})") from error
+        raise _damaged(f"it is no session file ({reason_of(error)})") from error
     if version != FORMAT_VERSION:
         raise RecordError(
             asked="A session file was to be opened.",
@@ -129,7 +130,7 @@ def read(blob: bytes) -> SessionFile:
         view = view_of(about["view"], session.branches)
         shared = Shared(session, view, choice_of(about["model"]))
     except (archive.ArchiveError, RecordError, ShareError, ModelError, *MALFORMED) as error:
-        raise _damaged(short(error)) from error
+        raise _damaged(reason_of(error)) from error
     traces, problems = _traces(members, session)
     return SessionFile(shared, traces, tuple(problems))
 
@@ -144,22 +145,22 @@ def _traces(members: archive.Members, session: Session) -> tuple[dict[str, Trace
         key = name.removeprefix(_FOLDER).removesuffix(_SUFFIX)
         try:
             if key not in session or name != f"{_FOLDER}{key}{_SUFFIX}":
-                raise ValueError("no branch of the session is called so")
+                raise MalformedError("no branch of the session is called so")
             packed = archive.size(members, name)
             if packed > unread:
-                raise ValueError(f"it takes {packed:,} bytes, and {unread:,} are left for it")
+                raise MalformedError(f"it takes {packed:,} bytes, and {unread:,} are left for it")
             # Whatever becomes of it: members may be many, and each small as long as it is packed.
             unread -= packed
             blob = archive.content(members, name, MAX_FILE_BYTES)
             size = arrow_files.unpacked_bytes(blob)
             if size > left:
-                raise ValueError(f"it unpacks to {size:,} bytes, and {left:,} are left for it")
+                raise MalformedError(f"it unpacks to {size:,} bytes, and {left:,} are left for it")
             left -= size
             trace = Trace.from_bytes(blob)
             if trace.key != key or trace.model != session.model:
-                raise ValueError("it is the trace of another branch")
+                raise MalformedError("it is the trace of another branch")
         except (archive.ArchiveError, RecordError, ValueError, OSError, pa.ArrowException) as error:
-            problems.append(f"{name[:100]!r} was left out: {short(error)}")
+            problems.append(f"{name[:100]!r} was left out: {reason_of(error)}")
         else:
             traces[key] = trace
     return traces, problems

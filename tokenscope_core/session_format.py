@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tokenscope_core.errors import RecordError, RequestError
+from tokenscope_core.failures import MalformedError, reason_of
 from tokenscope_core.recipe_format import (
     MALFORMED,
     branch_of,
@@ -17,7 +18,6 @@ from tokenscope_core.recipe_format import (
     model_of,
     model_values,
     require_moderate,
-    short,
     text,
     whole,
 )
@@ -91,7 +91,7 @@ def decode(blob: bytes) -> Session:
         values = load(blob)
         version = values["version"] if values["format"] == "tokenscope session" else None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise _damaged(f"it is no session ({short(error)})") from error
+        raise _damaged(f"it is no session ({reason_of(error)})") from error
     if version != FORMAT_VERSION:
         raise RecordError(
             asked="A saved session was to be read.",
@@ -102,14 +102,14 @@ def decode(blob: bytes) -> Session:
     try:
         return _session_of(values)
     except MALFORMED as error:
-        raise _damaged(f"its parts do not fit together ({short(error)})") from error
+        raise _damaged(f"its parts do not fit together ({reason_of(error)})") from error
 
 
 def _session_of(values: dict[str, Any]) -> Session:
     model = model_of(values["model"])
     branches = _branches_of(values, model.fingerprint)
     if not 0 < len(values["states"]) <= UNDO_STEPS + 1:
-        raise ValueError("its history is too long")
+        raise MalformedError("its history is too long")
     states = [
         Session(model, held, held[whole(state["current"])].key)
         for state in values["states"]
@@ -118,7 +118,7 @@ def _session_of(values: dict[str, Any]) -> Session:
     now = whole(values["now"])
     here = states[now]
     if any(state.root.key != here.root.key for state in states):
-        raise ValueError("its history is that of several sessions")
+        raise MalformedError("its history is that of several sessions")
     return Session(
         model, here.branches, here.current, tuple(states[:now]), tuple(states[now + 1 :])
     )
@@ -140,7 +140,7 @@ def _branches_of(values: dict[str, Any], fingerprint: str) -> list[Branch]:
             stopped_key=key,
         )
         if key != branch.key and not foreign_keys:
-            raise ValueError("a key is not that of its recipe")
+            raise MalformedError("a key is not that of its recipe")
         new_keys[key] = branch.key
         branches.append(branch)
     return branches

@@ -12,6 +12,7 @@ from typing import Any
 
 from tokenscope_core import share_payload
 from tokenscope_core.errors import RequestError
+from tokenscope_core.failures import MalformedError
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.recipe_format import (
     branch_of,
@@ -78,7 +79,7 @@ def read(payload: str) -> Shared:
 def _read_1(values: Any) -> Shared:
     base, written = values["request"], values["branches"]
     if not isinstance(written, list) or len(written) > MAX_BRANCHES:
-        raise ValueError("its branches are no list, or too many")
+        raise MalformedError("its branches are no list, or too many")
     require_moderate(base, len(written), _MAX_REQUEST_BYTES)
     identity = model_of(values["model"])
     branches: list[Branch] = []
@@ -129,6 +130,6 @@ def choice_of(values: Mapping[str, Any]) -> ModelChoice:
     name = text(values["name"])
     parts = name.split("/")
     if len(name) > _MAX_MODEL_NAME or "\\" in name or {"", ".", "..", "~"} & set(parts):
-        raise ValueError("its model is named by a path, or not at all")
+        raise MalformedError("its model is named by a path, or not at all")
     dtype = values.get("dtype")
     return ModelChoice(name, None if dtype is None else text(dtype))

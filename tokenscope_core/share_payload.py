@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tokenscope_core.errors import ModelError, ShareError
-from tokenscope_core.recipe_format import MALFORMED, dump, load, short
+from tokenscope_core.failures import MalformedError, reason_of
+from tokenscope_core.recipe_format import MALFORMED, dump, load
 
 # nginx and others take a request line of 8 KiB by default.
 MAX_LINK = 8_000
@@ -96,7 +97,7 @@ def read(
     try:
         return readers[version](load(_unpacked(payload.partition(".")[2])))
     except (*MALFORMED, ModelError, zlib.error, binascii.Error) as error:
-        raise _damaged(short(error)) from error
+        raise _damaged(reason_of(error)) from error
 
 
 def too_large(version: int | None, found: str, *, size: int = 0, limit: int = 0) -> ShareError:
@@ -127,16 +128,16 @@ def _other_version(version: int) -> ShareError:
 
 def _unpacked(body: str) -> bytes:
     if not _BODY.fullmatch(body):
-        raise ValueError("a character of it does not belong into a link")
+        raise MalformedError("a character of it does not belong into a link")
     packed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
     unpacking = zlib.decompressobj()
     blob = unpacking.decompress(packed, MAX_UNPACKED_BYTES + 1)
     if len(blob) > MAX_UNPACKED_BYTES:
-        raise ValueError(f"it would unpack to more than {MAX_UNPACKED_BYTES:,} bytes")
+        raise MalformedError(f"it would unpack to more than {MAX_UNPACKED_BYTES:,} bytes")
     if not unpacking.eof:
-        raise ValueError("its end is missing; it may have been cut when it was copied")
+        raise MalformedError("its end is missing; it may have been cut when it was copied")
     if unpacking.unused_data:
-        raise ValueError("something follows its end")
+        raise MalformedError("something follows its end")
     return blob
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokenscope_core.errors import ShareError
+from tokenscope_core.failures import quoted
 from tokenscope_core.recipe_format import text, whole
 from tokenscope_core.session_branch import Branch
 
@@ -73,7 +74,7 @@ def _entries(view: Any) -> list[tuple[str, Any]]:
     _require(len(view) <= MAX_ENTRIES, f"has {len(view)} entries")
     for name in view:
         named = isinstance(name, str) and _NAME.fullmatch(name)
-        _require(named, f"has an entry called {str(name)[:50]!r}")
+        _require(named, f"has an entry called {quoted(name)}")
     return sorted(view.items())
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tokenscope_core import arrow_files, trace_format_v1
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RecordError, RequestError
+from tokenscope_core.failures import MalformedError, quoted, reason_of
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.request import Request
 from tokenscope_core.steps import KEPT, NOT_DRAWN, Floats, Ints, Kept, Vocabulary
@@ -139,14 +140,16 @@ def decode(blob: bytes) -> Trace:
         metadata = json.loads(described[_METADATA_KEY])
         checksum = described[_CHECKSUM_KEY]
     except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError) as error:
-        raise _damaged(f"it is not a complete Arrow file of this kind ({error})") from error
+        found = f"it is not a complete Arrow file of this kind ({reason_of(error)})"
+        raise _damaged(found) from error
     if not isinstance(metadata, dict):
         raise _damaged("its description is not an object")
     version = metadata.get("version")
     if version not in (trace_format_v1.FORMAT_VERSION, FORMAT_VERSION):
         raise RecordError(
             asked="A saved trace was to be read.",
-            found=f"It has format version {version}; this program reads 1 to {FORMAT_VERSION}.",
+            found=f"It has format version {quoted(version)}; "
+            f"this program reads 1 to {FORMAT_VERSION}.",
             action="Open it with the version that wrote it, or compute it again.",
         )
     try:
@@ -157,13 +160,13 @@ def decode(blob: bytes) -> Trace:
             expected = trace_format_v1.checksum(batch, described[_METADATA_KEY])
             batch, metadata = trace_format_v1.upgraded(batch, metadata)
         if checksum != expected:
-            raise ValueError("its checksum does not match")
+            raise MalformedError("its checksum does not match")
         return _trace_of(batch, metadata)
     except (
         LookupError, TypeError, ValueError, AttributeError, OSError, RequestError,
         pa.ArrowException,
     ) as error:  # fmt: skip
-        raise _damaged(f"its parts do not fit together ({error})") from error
+        raise _damaged(f"its parts do not fit together ({reason_of(error)})") from error
 
 
 def _damaged(what: str) -> RecordError:
@@ -178,9 +181,9 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
     candidates = batch.column("candidate_ids")
     width = candidates.type.list_size
     if not batch.schema.equals(_schema(width)):
-        raise ValueError("its columns have other names or types")
+        raise MalformedError("its columns have other names or types")
     if any(batch.column(name).null_count for name in _LISTS):
-        raise ValueError("a position has no list of candidates")
+        raise MalformedError("a position has no list of candidates")
     candidate_ids = _ints(candidates.flatten().fill_null(-1))
     token_ids = _ints(batch.column("token_id"))
     branch = metadata["branch"]
@@ -213,12 +216,12 @@ def _token_bytes(batch: pa.RecordBatch, token_ids: Ints, candidate_ids: Ints) ->
     lowest = min(int(ids.min(initial=0)) for ids in (token_ids, named_ids))
     highest = max(int(ids.max(initial=0)) for ids in (token_ids, candidate_ids))
     if lowest < 0 or candidate_ids.min(initial=0) < -1 or highest > _MAX_TOKEN_ID:
-        raise ValueError("no vocabulary has such ids")
+        raise MalformedError("no vocabulary has such ids")
     has_bytes = np.zeros(highest + 2, dtype=np.bool_)
     has_bytes[token_ids] = has_bytes[named_ids] = True
     has_bytes[-1] = True  # stands for a missing candidate, -1
     if taken.null_count or not has_bytes[candidate_ids].all():
-        raise ValueError("a token has no bytes")
+        raise MalformedError("a token has no bytes")
     table = dict(zip(named_ids.tolist(), candidates.drop_null().to_pylist(), strict=True))
     table.update(zip(token_ids.tolist(), taken.to_pylist(), strict=True))
     return table
@@ -227,46 +230,46 @@ def _token_bytes(batch: pa.RecordBatch, token_ids: Ints, candidate_ids: Ints) ->
 def _identity(values: dict[str, Any]) -> ModelIdentity:
     size = _whole(values["vocabulary_size"])
     if size < 1:
-        raise ValueError("the vocabulary is empty")
+        raise MalformedError("the vocabulary is empty")
     return ModelIdentity(_text(values["name"]), _text(values["fingerprint"]), size)
 
 
 def _require_consistent(trace: Trace, byte_end: Ints) -> None:
     prompt, generated = trace.source[: trace.prompt_length], trace.source[trace.prompt_length :]
     if not 0 <= trace.prompt_length <= len(trace) or not len(trace):
-        raise ValueError("the prompt is longer than the trace")
+        raise MalformedError("the prompt is longer than the trace")
     edited = {"prompt", "forced"} if trace.branch else {"prompt"}
     if not set(prompt.tolist()) <= edited or not set(generated.tolist()) <= {"sampled", "forced"}:
-        raise ValueError("token sources do not match the prompt's length")
+        raise MalformedError("token sources do not match the prompt's length")
     if trace.finish_reason not in FINISH_REASONS:
-        raise ValueError(f"unknown finish reason {trace.finish_reason!r}")
+        raise MalformedError(f"unknown finish reason {quoted(trace.finish_reason)}")
     if not np.array_equal(trace.byte_end, byte_end):
-        raise ValueError("byte offsets do not match the tokens")
+        raise MalformedError("byte offsets do not match the tokens")
     for logprobs in (trace.logprob, trace.sampled_logprob, trace.candidate_logprobs):
         if (logprobs > _ROUNDING).any():
-            raise ValueError("a probability is above 1")
+            raise MalformedError("a probability is above 1")
     rank = trace.rank[~np.isnan(trace.rank)]
     if (rank < 1).any() or (rank != np.floor(rank)).any() or np.isinf(rank).any():
-        raise ValueError("a rank is no whole number from 1 on")
+        raise MalformedError("a rank is no whole number from 1 on")
     if trace.parent and not 0 <= trace.parent[1] <= len(trace):
-        raise ValueError("the fork lies outside the trace")
+        raise MalformedError("the fork lies outside the trace")
 
 
 def _whole(value: Any) -> int:
     if type(value) is not int or not -(2**63) <= value < 2**63:
-        raise TypeError(f"{value!r} is not a whole number")
+        raise MalformedError(f"{quoted(value)} is not a whole number")
     return value
 
 
 def _yes_or_no(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false")
+        raise MalformedError(f"{quoted(value)} is neither true nor false")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
+        raise MalformedError(f"{quoted(value)} is not a text")
     value.encode("utf-8")  # refuses half of a surrogate pair
     return value
 
@@ -277,7 +280,7 @@ def _floats(column: pa.Array) -> Floats:
 
 def _ints(column: pa.Array) -> Ints:
     if column.null_count:
-        raise ValueError("a required number is missing")
+        raise MalformedError("a required number is missing")
     return cast(Ints, column.to_numpy(zero_copy_only=False).astype(np.int64))
 
 

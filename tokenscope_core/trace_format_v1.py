@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from tokenscope_core.failures import MalformedError
+
 FORMAT_VERSION = 1
 
 
@@ -28,7 +30,7 @@ def upgraded(
     """
     described = dict(metadata)
     if described.pop("parent") is not None:
-        raise ValueError("no trace of version 1 has a parent")
+        raise MalformedError("no trace of version 1 has a parent")
     candidates = batch.column("candidate_ids")
     unknown = pa.nulls(len(candidates) * candidates.type.list_size, pa.bool_())
     columns = {name: batch.column(name) for name in batch.schema.names}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tokenscope_core.errors import TokenScopeError
-from tokenscope_core.failures import is_out_of_memory
+from tokenscope_core.failures import is_out_of_memory, log_place
 from tokenscope_core.job_base import Place, Work
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.queueing import FairQueue, Pace
@@ -119,25 +117,17 @@ class Worker:
     def _fail(self, job: Work, error: BaseException) -> None:
         """End a job whose run raised, keeping what it had decoded."""
         if not isinstance(error, TokenScopeError):
-            # Where it happened and not what it says: that may quote what somebody wrote.
-            name = type(error).__name__
-            _LOG.error("A run on %s failed: %s at %s", self.choice, name, _at(error))
+            log_place(_LOG, f"A run on {self.choice} failed", error)
         try:
             job.fail(error, self._host.keep)
         except Exception as another:
-            _LOG.error("Nothing was kept of it: %s at %s", type(another).__name__, _at(another))
+            log_place(_LOG, "Nothing was kept of it", another)
             job.fail_with_nothing(error)
         _forget_frames(error)
         if is_out_of_memory(error):
             if self.lm is not None:
                 self.lm.prefixes.clear()
             release_memory()
-
-
-def _at(error: BaseException) -> str:
-    """The places in the code that an error came through, innermost first."""
-    frames = reversed(traceback.extract_tb(error.__traceback__))
-    return ", ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
 
 
 def _forget_frames(error: BaseException | None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from tokenscope_core.array_records import Array, damaged, decode, encode
 from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
 from tokenscope_core.attention.selection import Fold, Weighting
+from tokenscope_core.failures import MalformedError, quoted, reason_of
 
 _VERSION = 3
 _UNIT = np.float32(2**15)
@@ -51,12 +52,12 @@ def decode_map(blob: bytes) -> AttentionMap:
         masked, local = _indices(described["masked"]), _indices(described["local"])
         first_keys = arrays["first_keys"]
         if first_keys.dtype != np.int64 or first_keys.shape != (len(local), weights.shape[-1]):
-            raise ValueError("what its layers can see has another type or shape")
+            raise MalformedError("what its layers can see has another type or shape")
         return AttentionMap(
             weights, **known, masked=masked, first_keys=dict(zip(local, first_keys, strict=True))
         )
     except (LookupError, TypeError, ValueError) as error:
-        raise damaged(_MAP, str(error)) from error
+        raise damaged(_MAP, reason_of(error)) from error
 
 
 def encode_top(found: TopAttention) -> bytes:
@@ -77,10 +78,10 @@ def decode_top(blob: bytes) -> TopAttention:
     try:
         weights, keys = _single(arrays["weights"], 4), arrays["keys"]
         if keys.shape != weights.shape or keys.dtype != np.int32:
-            raise ValueError("keys and weights do not match")
+            raise MalformedError("keys and weights do not match")
         return TopAttention(keys, weights, **_known(arrays, described, weights))
     except (LookupError, TypeError, ValueError) as error:
-        raise damaged(_TOP, str(error)) from error
+        raise damaged(_TOP, reason_of(error)) from error
 
 
 def encode_rollout(found: Rollout) -> bytes:
@@ -101,7 +102,7 @@ def decode_rollout(blob: bytes) -> Rollout:
     try:
         return Rollout(_single(arrays["weights"], 2), _indices(described["layers"]))
     except (LookupError, TypeError, ValueError) as error:
-        raise damaged(_ROLLOUT, str(error)) from error
+        raise damaged(_ROLLOUT, reason_of(error)) from error
 
 
 def _half(weights: Array) -> Array:
@@ -110,7 +111,7 @@ def _half(weights: Array) -> Array:
 
 def _single(weights: Array, dimensions: int) -> Array:
     if weights.dtype != np.float16 or weights.ndim != dimensions:
-        raise ValueError("the weights have another type or shape")
+        raise MalformedError("the weights have another type or shape")
     single = weights.astype(np.float32)
     single /= _UNIT
     single.flags.writeable = False
@@ -131,9 +132,9 @@ def _known(arrays: dict[str, Array], described: dict[str, Any], weights: Array) 
     queries, fold = arrays["queries"], described["fold"]
     expected = (len(layers), 1 if fold else len(heads), len(queries))
     if weights.shape[:3] != expected or queries.dtype != np.int64:
-        raise ValueError(f"weights of {weights.shape} are not those of {expected}")
+        raise MalformedError(f"weights of {weights.shape} are not those of {expected}")
     if fold not in (None, *get_args(Fold)) or described["weighting"] not in get_args(Weighting):
-        raise ValueError("an unknown fold or weighting")
+        raise MalformedError("an unknown fold or weighting")
     return {
         "layers": layers,
         "heads": heads,
@@ -145,5 +146,5 @@ def _known(arrays: dict[str, Array], described: dict[str, Any], weights: Array) 
 
 def _indices(values: Any) -> tuple[int, ...]:
     if not isinstance(values, list) or not all(type(value) is int for value in values):
-        raise TypeError(f"{values!r} are no indices")
+        raise MalformedError(f"{quoted(values)} are no indices")
     return tuple(values)

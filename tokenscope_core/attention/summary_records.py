@@ -11,6 +11,7 @@ from tokenscope_core.attention.flow import LEVELS, Flow
 from tokenscope_core.attention.head_statistics import BY_NAME, Rows
 from tokenscope_core.attention.overview import THUMBNAIL_SIDE, HeadOverview
 from tokenscope_core.attention.sinks import Sinks
+from tokenscope_core.failures import MalformedError, quoted, reason_of
 
 _OVERVIEW, _FLOW = "head overview", "attention flow"
 # Raise one when what its numbers mean changes.
@@ -56,7 +57,7 @@ def decode_overview(blob: bytes) -> HeadOverview:
             "thumbnails": ("float16", (len(layers), heads, side, side)),
         }
         if found != expected or described["names"] != list(BY_NAME):
-            raise ValueError(f"its arrays are {found}")
+            raise MalformedError(f"its arrays are {found}")
         positions, share, mass = described["sinks"]
         return HeadOverview(
             layers=layers,
@@ -72,7 +73,7 @@ def decode_overview(blob: bytes) -> HeadOverview:
             language=_language(described),
         )
     except (LookupError, TypeError, ValueError) as error:
-        raise damaged(_OVERVIEW, str(error)) from error
+        raise damaged(_OVERVIEW, reason_of(error)) from error
 
 
 def encode_flow(found: Flow) -> bytes:
@@ -108,12 +109,12 @@ def decode_flow(blob: bytes) -> Flow:
     try:
         parts = described["parts"]
         if not isinstance(parts, list) or not all(isinstance(name, str) for name in parts):
-            raise TypeError("its parts have no names")
+            raise MalformedError("its parts have no names")
         found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
         square, row = ("float64", (len(parts), len(parts))), ("float64", (len(parts),))
         expected = {"mean": square, "uniform": square, "query_tokens": row, "key_tokens": row}
         if found != expected or described["by"] not in LEVELS:
-            raise ValueError(f"its arrays are {found}")
+            raise MalformedError(f"its arrays are {found}")
         return Flow(
             by=described["by"],
             parts=tuple(parts),
@@ -125,12 +126,12 @@ def decode_flow(blob: bytes) -> Flow:
             language=_language(described),
         )
     except (LookupError, TypeError, ValueError) as error:
-        raise damaged(_FLOW, str(error)) from error
+        raise damaged(_FLOW, reason_of(error)) from error
 
 
 def _indices(values: Any) -> tuple[int, ...]:
     if not isinstance(values, list) or not all(type(value) is int for value in values):
-        raise TypeError(f"{values!r} are no indices")
+        raise MalformedError(f"{quoted(values)} are no indices")
     return tuple(values)
 
 
@@ -141,12 +142,12 @@ def _numbers(values: Any) -> tuple[float, ...]:
 def _rows(described: dict[str, Any]) -> Rows:
     rows: Rows = described["rows"]
     if rows not in get_args(Rows):
-        raise ValueError(f"{rows!r} are no rows")
+        raise MalformedError(f"{quoted(rows)} are no rows")
     return rows
 
 
 def _language(described: dict[str, Any]) -> str | None:
     language = described["language"]
     if not isinstance(language, str | None):
-        raise TypeError(f"{language!r} is no language")
+        raise MalformedError(f"{quoted(language)} is no language")
     return language
