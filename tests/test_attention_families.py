@@ -16,10 +16,15 @@ from tokenscope_core.attention.windows import Locality, first_keys_attended, loc
 # Longer than every window and block of the families.
 TEXT = "def add(a, b):\n    return a + b\n" * 2
 NO_ATTENTION = {"mamba", "falcon_mamba", "mamba2", "rwkv", "xlstm"}
-ATTENDING = [name for name in tiny_families.FAMILIES if name not in NO_ATTENTION]
-GATED = {"qwen3_next", "qwen3_5"}
+ATTENDING = [
+    name for name in tiny_families.FAMILIES if name not in NO_ATTENTION | tiny_families.LOOPED
+]
+# What heads put out is changed before it is projected: gated, or rotated back.
+GATED = {"qwen3_next", "qwen3_5", "deepseek_v4, compressed keys"}
 HYBRID = {name: (1,) for name in tiny_families.RECURRENT if name not in NO_ATTENTION}
 HYBRID |= {"falcon_h1": (0, 1), "recurrent_gemma": (2,)}
+HYBRID |= {"deepseek_v4, compressed keys": (0,)}
+LEARNED_SINKS = {"gpt_oss", "deepseek_v4, compressed keys"}
 
 
 def eager(family: str, ids: list[int]) -> list[NDArray[np.float32]]:
@@ -57,7 +62,7 @@ def test_weights_are_those_of_eager_attention(lm: ts.LanguageModel, family: str)
     assert (found.weights * attended).max() > 1.1, "the family's weights are not all even"
     sums = found.weights.sum(axis=-1)
     assert (sums <= 1 + 1e-5).all()
-    if family != "gpt_oss":
+    if family not in LEARNED_SINKS:
         np.testing.assert_allclose(sums, 1, atol=1e-5)
 
 
@@ -98,6 +103,39 @@ def test_a_recurrent_layer_of_a_hybrid_is_refused_with_those_that_attend() -> No
     lm = tiny_models.language_model("bamba")
     with pytest.raises(ts.RequestError, match="layers with attention: 1"):
         ts.attention(lm, lm.encode(TEXT), layers=[0])
+
+
+def test_a_layer_that_attends_to_more_than_the_tokens_is_refused_with_what_it_does() -> None:
+    """Its keys stand for four tokens each, or for sixteen: then a short text does not show it."""
+    lm = tiny_models.language_model("deepseek_v4, compressed keys")
+    ids = lm.encode(TEXT)
+    assert lm.capabilities.attention.layers == (0,)
+    with pytest.raises(ts.RequestError, match="stand for several tokens together"):
+        ts.attention(lm, ids, layers=[1])
+    with pytest.raises(ts.CapabilityError, match=r"layer 1 .*16 keys where the text has 13 tokens"):
+        ts.rollout(lm, ids)
+    assert ts.attention(lm, ids).layers == (0,)
+
+
+def test_a_layer_that_shows_on_a_long_text_only_that_it_attends_to_more_is_refused_there() -> None:
+    model_type, settings = tiny_families.FAMILIES["deepseek_v4, compressed keys"]
+    kinds = ["sliding_attention", "heavily_compressed_attention"]
+    lm = tiny_models.described(model_type, settings | {"layer_types": kinds})
+    short, long = lm.encode("a + b"), lm.encode(TEXT)
+    assert len(short) < 16 < len(long)
+    assert ts.attention(lm, short).layers == (0, 1)
+    assert ts.attention(lm, long, layers=[0]).layers == (0,)
+    trace = ts.score(lm, TEXT)
+    for asked in (ts.attention, ts.rollout, ts.attention_flow):
+        with pytest.raises(ts.CapabilityError, match="28 keys where the text has 27 tokens"):
+            asked(lm, trace)
+
+
+def test_layers_that_run_several_times_a_pass_are_refused() -> None:
+    lm = tiny_models.language_model("hrm_text, layers run again")
+    assert lm.capabilities.attention.layers == ()
+    with pytest.raises(ts.CapabilityError, match=r"layer 0, 1 .* runs 2 times a pass"):
+        ts.attention(lm, lm.encode(TEXT))
 
 
 def test_value_norms_are_known_wherever_values_go_straight_to_the_projection(

@@ -161,7 +161,24 @@ RECURRENT: dict[str, tuple[str, dict[str, Any]]] = {
     }),
 }  # fmt: skip
 
-FAMILIES = ATTENTION | RECURRENT
+# Layers that attend, though not by one weight for each token.
+UNUSUAL: dict[str, tuple[str, dict[str, Any]]] = {
+    "deepseek_v4, compressed keys": ("deepseek_v4", _LLAMA | _EXPERTS | {
+        "num_key_value_heads": 1, "head_dim": 8, "q_lora_rank": 16, "o_groups": 2,
+        "o_lora_rank": 8, "n_routed_experts": 4, "n_shared_experts": 1, "sliding_window": 7,
+        "layer_types": ["sliding_attention", "compressed_sparse_attention"],
+        "compress_rates": {"compressed_sparse_attention": 4, "heavily_compressed_attention": 16},
+        "index_n_heads": 2, "index_head_dim": 8, "index_topk": 16, "hc_mult": 2,
+        "mlp_layer_types": ["moe", "moe"], "partial_rotary_factor": 0.5,
+    }),
+    "hrm_text, layers run again": ("hrm_text", _LLAMA | {
+        "head_dim": 8, "H_cycles": 2, "L_cycles": 3, "initializer_range": 0.1,
+    }),
+}  # fmt: skip
+
+FAMILIES = ATTENTION | RECURRENT | UNUSUAL
+
+LOOPED = {"hrm_text, layers run again"}
 
 # How far transformers' own cache reproduces one full pass, where not in any chunks.
 STEPS_ONLY = {"mamba", "falcon_mamba", "jamba", "minimax"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import tiny_families
 import torch
@@ -48,8 +48,12 @@ def tokenizer(bos: bool = True) -> PreTrainedTokenizerFast:
 
 def model(family: str, seed: int = 0) -> PreTrainedModel:
     """A random model of a family, with weights large enough for peaked distributions."""
+    return configured(*tiny_families.FAMILIES[family], seed)
+
+
+def configured(model_type: str, settings: dict[str, Any], seed: int = 0) -> PreTrainedModel:
+    """A random model of transformers' model type, as it is given in `tiny_families`."""
     torch.manual_seed(seed)
-    model_type, settings = tiny_families.FAMILIES[family]
     config = AutoConfig.for_model(model_type, **{"vocab_size": len(tokenizer()), **settings})
     return cast(PreTrainedModel, AutoModelForCausalLM.from_config(config).eval())
 
@@ -58,6 +62,12 @@ def model(family: str, seed: int = 0) -> PreTrainedModel:
 def language_model(family: str = "llama", bos: bool = True) -> LanguageModel:
     """The model and tokenizer as the engine sees them."""
     return describe(model(family), tokenizer(bos), files(f"tiny-{family}", f"hash-{family}-{bos}"))
+
+
+def described(model_type: str, settings: dict[str, Any]) -> LanguageModel:
+    """As `language_model`, of a configuration that is no family of its own."""
+    model = configured(model_type, settings)
+    return describe(model, tokenizer(), files(f"tiny-{model_type}", repr(settings)))
 
 
 def files(name: str, fingerprint: str = "hash") -> ModelFiles:

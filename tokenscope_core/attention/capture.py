@@ -90,11 +90,13 @@ def attend(
 
         def done(layer: int) -> None:
             nonlocal ran
+            if layer in shown:
+                raise _not_captured(lm, layer, "it runs several times a pass")
             ran = layer + 1
             if layer in heads:
                 weights = source.take(list(heads[layer]), rows)
                 if weights is None:
-                    raise _not_captured(lm, layer)
+                    raise _not_captured(lm, layer, source.hidden_by())
                 weights = _folded(weights, selection.fold)
                 first_keys = source.first_keys()
                 for fold in folds:
@@ -210,9 +212,9 @@ def _read(model: PreTrainedModel, ids: torch.Tensor) -> None:
         return
 
 
-def _not_captured(lm: LanguageModel, layer: int) -> CapabilityError:
+def _not_captured(lm: LanguageModel, layer: int, instead: str) -> CapabilityError:
     return CapabilityError(
         asked=f"The attention of layer {layer} of “{lm.identity.name}” was asked for.",
-        found="On a short text the layer gave it; on this one it did not, or in several parts.",
+        found=f"On a short text the layer gave it token by token; on this one {instead}.",
         action="Ask for other layers, or report the model's architecture.",
     )

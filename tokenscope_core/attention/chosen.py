@@ -8,7 +8,7 @@ from tokenscope_core.attention.estimate import Heads, require_room
 from tokenscope_core.attention.interface import EAGER
 from tokenscope_core.attention.layers import AttentionFacts
 from tokenscope_core.attention.selection import Selection
-from tokenscope_core.attention.sources import no_attention
+from tokenscope_core.attention.sources import no_attention, refusals_of
 from tokenscope_core.errors import RequestError
 from tokenscope_core.machine import memory_of
 
@@ -31,7 +31,7 @@ def chosen_layers(
         raise RequestError(
             asked=f"Attention of the layers {missing} was asked for.",
             found="They give none, or are not there; layers with attention: "
-            f"{', '.join(map(str, facts.layers))}.",
+            f"{', '.join(map(str, facts.layers))}. {refusals_of(facts)}".rstrip(),
             action="Choose among these.",
         )
     fewest = min(heads[layer] for layer in layers)
@@ -58,7 +58,7 @@ def heads_of(lm: LanguageModel) -> Heads:
     """
     facts, config = lm.capabilities.attention, lm.model.config
     if facts.way == "none":
-        raise no_attention(lm.identity.name)
+        raise no_attention(lm.identity.name, facts)
     eager = facts.way == "modules" or config._attn_implementation == EAGER
     width = config.get_text_config().hidden_size
     return Heads(facts.layers, max(facts.heads), width, eager=eager)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -132,6 +132,23 @@ _sdpa: Attend = AttentionInterface()[SDPA]
 AttentionInterface.register(SDPA, _watched(lambda module: _sdpa))
 AttentionInterface.register(WATCHED_EAGER, _watched(_eager_of))
 AttentionMaskInterface.register(WATCHED_EAGER, AttentionMaskInterface()[EAGER])
+
+
+def what_hides_the_weights(calls: Sequence[Call]) -> str | None:
+    """Why what a layer has called for is not one weight for each token of the text; None if it is.
+
+    Layers may attend several times, or to entries that stand for several tokens each, as the
+    compressed keys of DeepSeek-V4 do.
+    """
+    if len(calls) != 1:
+        return f"it attends {len(calls)} times"
+    tokens, keys = calls[0].query.shape[2], calls[0].key.shape[2]
+    if keys != tokens:
+        return (
+            f"it attends to {keys:,} keys where the text has {tokens:,} tokens, as some stand for "
+            "several tokens together"
+        )
+    return None
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,8 @@ from tokenscope_core.attention.interface import (
     Call,
     NoEagerFunctionError,
     watched_by,
+    weights_of,
+    what_hides_the_weights,
 )
 from tokenscope_core.errors import CapabilityError
 from tokenscope_core.reading import input_device
@@ -44,11 +46,16 @@ _MOST_IN_A_ROW = 1.05  # in half precision
 
 @dataclass(frozen=True, slots=True)
 class AttentionFacts:
-    """The layers of a model that attend, by the model's own index, and how many heads each has."""
+    """The layers of a model that attend, by the model's own index, and how many heads each has.
+
+    `refused`: layers that attend too, but not by one weight for each earlier token, each with a
+    sentence that says what they do instead.
+    """
 
     way: Way
     layers: tuple[int, ...]
     heads: tuple[int, ...]
+    refused: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,61 +83,111 @@ def _probe(model: PreTrainedModel, ids: torch.Tensor) -> Layout:
         layers = decoder_layers(model)
     except CapabilityError:
         return Layout(AttentionFacts("none", (), ()), {})
-    watcher = _Counter()
-    found: dict[int, int] = {}
+    watcher, tried = _Calls(), _Tried()
     with suppress(*_PROBE_ERRORS), watched_by(watcher), run_as(model, "interface"):
-        found = _heads_by_layer(model, layers, ids, watcher)
-    if found:
-        return Layout(AttentionFacts("interface", *_columns(found)), {})
+        tried = _try_layers(model, layers, ids, watcher.taken)
+    if tried.heads or tried.refused:
+        return Layout(tried.facts("interface"), {})
     places: dict[torch.nn.Module, int] = {}
+    returned: list[int] = []
 
     def take(module: torch.nn.Module, weights: torch.Tensor) -> None:
         if is_attention(weights):
-            watcher.heads.append(weights.shape[1])
+            returned.append(weights.shape[1])
             places[module] = len(places)
+
+    def taken() -> int | str | None:
+        heads = returned.copy()
+        returned.clear()
+        return heads[0] if len(heads) == 1 else None
 
     with (
         suppress(*_PROBE_ERRORS),
         run_as(model, "modules"),
         weights_returned(layers.modules(), take),
     ):
-        found = _heads_by_layer(model, layers, ids, watcher)
-    if found and len(places) == len(found):
-        return Layout(
-            AttentionFacts("modules", *_columns(found)), dict(zip(found, places, strict=True))
-        )
+        tried = _try_layers(model, layers, ids, taken)
+    if tried.refused or (tried.heads and len(places) == len(tried.heads)):
+        return Layout(tried.facts("modules"), dict(zip(tried.heads, places, strict=False)))
     return Layout(AttentionFacts("none", (), ()), {})
 
 
-class _Counter:
-    """Notes the heads of each call."""
+@dataclass(slots=True)
+class _Tried:
+    """What layers showed on a short text: their heads, or why there is nothing to show."""
+
+    heads: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+
+    def facts(self, way: Way) -> AttentionFacts:
+        return AttentionFacts(
+            way if self.heads else "none",
+            tuple(self.heads),
+            tuple(self.heads.values()),
+            tuple(sorted(self.refused.items())),
+        )
+
+
+class _Calls:
+    """Keeps the calls of a layer until it has run."""
 
     def __init__(self) -> None:
-        self.heads: list[int] = []
+        self._calls: list[Call] = []
 
     def called(self, call: Call) -> None:
-        self.heads.append(call.query.shape[1])
+        self._calls.append(call)
+
+    def taken(self) -> int | str | None:
+        """The heads of the layer, why its weights are not to be had, or None: it did not attend."""
+        calls = self._calls.copy()
+        self._calls.clear()
+        if not calls:
+            return None
+        hidden = what_hides_the_weights(calls)
+        if hidden is None and not _weights_give_output(calls[0]):
+            hidden = "its output is not what its weights make of its values"
+        return hidden or calls[0].query.shape[1]
 
 
 @torch.inference_mode()
-def _heads_by_layer(
-    model: PreTrainedModel, layers: torch.nn.ModuleList, ids: torch.Tensor, watcher: _Counter
-) -> dict[int, int]:
-    """The heads of the layers that attended once."""
-    found: dict[int, int] = {}
+def _try_layers(
+    model: PreTrainedModel,
+    layers: torch.nn.ModuleList,
+    ids: torch.Tensor,
+    taken: Callable[[], int | str | None],
+) -> _Tried:
+    """Run a text through a model, and ask of every layer what it showed."""
+    tried = _Tried()
+    runs = [0] * len(layers)
 
     def done(index: int) -> None:
-        if len(watcher.heads) == 1:
-            found[index] = watcher.heads[0]
-        watcher.heads.clear()
+        runs[index] += 1
+        found = taken()
+        if isinstance(found, int):
+            tried.heads[index] = found
+        elif found is not None:
+            tried.refused[index] = found
 
     with after_each(layers, done):
         model(input_ids=ids, use_cache=False)
-    return found
+    for index, count in enumerate(runs):
+        attended = index in tried.heads or index in tried.refused
+        if count > 1 and attended:
+            tried.heads.pop(index, None)
+            tried.refused[index] = f"it runs {count} times a pass, with other weights every time"
+    return tried
 
 
-def _columns(found: dict[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return tuple(found), tuple(found.values())
+def _weights_give_output(call: Call) -> bool:
+    """Whether a layer goes on with the mean of its values by the weights that would be shown."""
+    weights = weights_of(call, list(range(call.query.shape[1])), (0, call.query.shape[2]))
+    group = call.query.shape[1] // call.value.shape[1]
+    values = call.value[0].float().repeat_interleave(group, dim=0)
+    made = torch.bmm(weights, values).transpose(0, 1)
+    output = call.output[0].float()
+    error = (made - output).square().mean().sqrt()
+    exact = call.output.dtype in (torch.float32, torch.float64)
+    return bool(error <= (1e-3 if exact else 0.05) * output.square().mean().sqrt())
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from tokenscope_core.attention.estimate import require_rollout_room
 from tokenscope_core.attention.maps import Rollout, Weights
 from tokenscope_core.attention.reporting import Cancelled, Report, never, silent
 from tokenscope_core.attention.selection import Selection
+from tokenscope_core.attention.sources import refusals_of
+from tokenscope_core.errors import CapabilityError
 from tokenscope_core.machine import memory_of
 from tokenscope_core.steps import Ints
 
@@ -65,11 +67,13 @@ def rolled_out(
 
     Raises: as `capture.attend`, and
         SelectionTooLargeError: it would not fit into the memory that is free.
+        CapabilityError: layers on the way attend to more, or to else, than the text's tokens.
     """
     layers = None
     if up_to is not None:
         below = tuple(layer for layer in lm.capabilities.attention.layers if layer < up_to)
         layers = (*below, up_to)
+    _require_all_shown(lm, up_to)
     require_rollout_room(heads_of(lm), len(text), memory_of(str(lm.device)).available)
     fold = RolloutFold()
     done = attend(lm, text, Selection(layers, fold="mean"), [fold], report, cancelled)
@@ -78,3 +82,19 @@ def rolled_out(
     weights = fold.weights()
     weights.flags.writeable = False
     return Rollout(weights, done)
+
+
+def _require_all_shown(lm: LanguageModel, up_to: int | None) -> None:
+    """What goes through a layer that attends to something else than tokens would be missing from
+    the product, without a trace.
+
+    Raises:
+        CapabilityError: there is such a layer among those to be multiplied.
+    """
+    facts = lm.capabilities.attention
+    if facts.way != "none" and any(up_to is None or layer <= up_to for layer, _ in facts.refused):
+        raise CapabilityError(
+            asked=f"A rollout of “{lm.identity.name}” was asked for.",
+            found=f"Some of its layers do not attend token by token. {refusals_of(facts)}",
+            action="Look at single layers: " + ", ".join(map(str, facts.layers)) + ".",
+        )

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from tokenscope_core.attention.interface import Call, watched_by, weights_of
-from tokenscope_core.attention.layers import Layout, run_as, weights_returned
+from tokenscope_core.attention.interface import (
+    Call,
+    watched_by,
+    weights_of,
+    what_hides_the_weights,
+)
+from tokenscope_core.attention.layers import AttentionFacts, Layout, run_as, weights_returned
 from tokenscope_core.attention.value_norms import Projections
 from tokenscope_core.attention.windows import first_keys_allowed, first_keys_attended
 from tokenscope_core.errors import CapabilityError
@@ -27,6 +32,9 @@ class Source(Protocol):
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
         """The weights, float32 [head, query, key], until the next layer's are taken; None where the
         layer gave none."""
+
+    def hidden_by(self) -> str:
+        """What the layer does instead, where it gave no weights."""
 
     def first_keys(self) -> Ints | None:
         """Of every position the first one that the layer lets it see, int64 [T]; None for all that
@@ -52,13 +60,17 @@ class InterfaceSource:
 
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
         """As `Source.take`; with projections, shares of what each key adds."""
-        if len(self._calls) != 1:
+        if what_hides_the_weights(self._calls) is not None:
             return None
         weights = self._weights = weights_of(self._calls[0], heads, rows, self._weights)
         if self._projections is not None:
             weights *= self._projections.lengths(self._calls[0], heads).unsqueeze(1)
             weights /= weights.sum(dim=-1, keepdim=True)
         return weights
+
+    def hidden_by(self) -> str:
+        """As `Source.hidden_by`."""
+        return what_hides_the_weights(self._calls) or ""
 
     def first_keys(self) -> Ints | None:
         """As `Source.first_keys`: off the mask that the model computes with."""
@@ -87,6 +99,10 @@ class ModuleSource:
         weights = self._weights[0, :, rows[0] : rows[1]]
         return (weights if len(heads) == len(weights) else weights[heads]).float()
 
+    def hidden_by(self) -> str:
+        """As `Source.hidden_by`."""
+        return "it returns no matrix"
+
     def first_keys(self) -> Ints | None:
         """As `Source.first_keys`: off what all heads attend to, as such modules keep their masks
         to themselves."""
@@ -97,11 +113,25 @@ class ModuleSource:
         self._weights = None
 
 
-def no_attention(name: str) -> CapabilityError:
+def refusals_of(facts: AttentionFacts) -> str:
+    """Which layers attend in another way, and in which: a sentence for each way; empty for none."""
+    by_reason: dict[str, list[str]] = {}
+    for layer, reason in facts.refused:
+        by_reason.setdefault(reason, []).append(str(layer))
+    return " ".join(
+        f"Of layer {', '.join(layers)} (on a short text): {reason}."
+        for reason, layers in by_reason.items()
+    )
+
+
+def no_attention(name: str, facts: AttentionFacts) -> CapabilityError:
     """The error for a model of which there is nothing to see."""
+    found = "None of its layers gives any: they are recurrent, or keep it to themselves."
+    if facts.refused:
+        found = f"None of its layers gives it token by token. {refusals_of(facts)}"
     return CapabilityError(
         asked=f"The attention of “{name}” was asked for.",
-        found="None of its layers gives any: they are recurrent, or keep it to themselves.",
+        found=found,
         action="Choose a model with attention, such as a Llama, Qwen, Gemma or GPT.",
     )
 
@@ -117,7 +147,7 @@ def source_of(
     """
     way = layout.facts.way
     if way == "none":
-        raise no_attention(name)
+        raise no_attention(name, layout.facts)
     if way == "modules":
         if value_norms:
             raise CapabilityError(
