@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,12 +19,12 @@ DAY_S = 24 * 3600
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ts.Store]:
     """One session of Ada's from 40 days ago, with a link, and one of Eve's from today."""
     monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path))
+    now = time.time()
     with closing(ts.Store(tmp_path)) as store:
-        store.put_session("ada/1", b"x" * 1500, owner="ada")
-        store.put_part("ada/1", "share/1", b"x" * 500)
-        with closing(sqlite3.connect(tmp_path / "sessions" / "cache.db")) as database:
-            database.execute("UPDATE Cache SET store_time = ?", (time.time() - 40 * DAY_S,))
-            database.commit()
+        with monkeypatch.context() as then:
+            then.setattr(time, "time", lambda: now - 40 * DAY_S)
+            store.put_session("ada/1", b"x" * 1500, owner="ada")
+            store.put_part("ada/1", "share/1", b"x" * 500)
         store.put_session("eve/1", b"x" * 3000, owner="eve")
         yield store
 

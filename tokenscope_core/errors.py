@@ -12,6 +12,7 @@ TokenScopeError
 │   ├── OutOfMemoryError    a run used up the memory
 │   └── CapabilityError     the model works, but cannot do this
 ├── RecordError             stored bytes are damaged or of an unknown version
+├── SessionChangedError     somebody else has changed what was to be replaced
 ├── ShareError              a link cannot be made or opened
 ├── StoreFullError          more than may be kept for a visitor, or for all
 └── QueueFullError          too many requests are waiting already
@@ -146,6 +147,18 @@ class CapabilityError(ModelError):
 
 class RecordError(TokenScopeError):
     """Stored bytes are damaged or were written by an unknown version."""
+
+
+class SessionChangedError(TokenScopeError):
+    """What was to be replaced is no longer what it was: somebody else, or another tab, has changed
+    or deleted it. Nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            asked="A session was to be kept in the place of an earlier state of it.",
+            found="It has been changed or deleted elsewhere meanwhile.",
+            action="Read it again and make the change to that.",
+        )
 
 
 class ShareError(TokenScopeError):

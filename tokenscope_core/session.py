@@ -87,13 +87,13 @@ class Session:
             self._require_growth(child, known)
             if child.key in known:
                 continue
-            name = _unused(name_of(child, parent), names)
+            name = unused_name(name_of(child, parent), names)
             branches.append(Branch.of(child, name=name, colour=len(branches) % PALETTE_SIZE))
             known.add(child.key)
             names.add(name)
         if len(branches) == len(self):
             return self.select(children[0].key)
-        return self._changed(tuple(branches), children[0].key)
+        return self.with_branches(tuple(branches), children[0].key)
 
     def rename(self, key: str, name: str) -> Session:
         """Call a branch something else."""
@@ -122,7 +122,7 @@ class Session:
             )
         gone = set(self.descendants(key)) | {key}
         left = tuple(branch for branch in self.branches if branch.key not in gone)
-        return self._changed(left, parent if self.current in gone else self.current)
+        return self.with_branches(left, parent if self.current in gone else self.current)
 
     def select(self, key: str) -> Session:
         """Turn to a branch. No step of its own: undo and redo are as they were."""
@@ -143,6 +143,21 @@ class Session:
         return replace(
             self.future[0], past=(*self.past, self.without_history()), future=self.future[1:]
         )
+
+    def with_branches(self, branches: tuple[Branch, ...], current: str) -> Session:
+        """The tree with other branches, as one step; with the same ones, what is selected.
+
+        Raises:
+            RequestError: they are no tree, or too many.
+        """
+        if branches == self.branches:
+            return self.select(current)
+        past = (*self.past, self.without_history())[-UNDO_STEPS:]
+        return Session(self.model, branches, current, past)
+
+    def differs_in_selection_alone(self, other: Session) -> bool:
+        """Whether another is the same but for which branch is selected now."""
+        return replace(self, current=other.current) == other if other.current in self else False
 
     def without_history(self) -> Session:
         """The same tree, with nothing to undo or redo."""
@@ -247,11 +262,7 @@ class Session:
         if branch == self.branch(branch.key):
             return self
         branches = tuple(branch if b.key == branch.key else b for b in self.branches)
-        return self._changed(branches, self.current)
-
-    def _changed(self, branches: tuple[Branch, ...], current: str) -> Session:
-        past = (*self.past, self.without_history())[-UNDO_STEPS:]
-        return Session(self.model, branches, current, past)
+        return self.with_branches(branches, self.current)
 
     def _require_growth(self, child: Trace, known: set[str]) -> None:
         if child.key in known:
@@ -272,6 +283,7 @@ class Session:
             )
 
 
-def _unused(name: str, names: set[str]) -> str:
+def unused_name(name: str, names: set[str]) -> str:
+    """The name, with a number where another has it already."""
     numbered = (name if n == 1 else f"{name} ({n})" for n in range(1, len(names) + 2))
     return next(candidate for candidate in numbered if candidate not in names)

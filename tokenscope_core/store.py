@@ -21,7 +21,14 @@ import diskcache
 from tokenscope_core.errors import RecordError
 from tokenscope_core.limits import KeepingBounds
 from tokenscope_core.store_files import OneThread, open_cache, read
-from tokenscope_core.store_kept import Kept, KeptRecords, KeptSession
+from tokenscope_core.store_kept import (
+    ANY_STATE,
+    AnyState,
+    Kept,
+    KeptRecords,
+    KeptSession,
+    part_place,
+)
 from tokenscope_core.trace import Trace
 
 STORE_VARIABLE = "TOKENSCOPE_STORE"
@@ -142,8 +149,8 @@ class Store:
         Raises:
             RecordError: it is there, but damaged or of an unknown version.
         """
-        blob = self._do(self._traces, lambda traces: read(traces, key))
-        return None if blob is None else Trace.from_bytes(blob)
+        found = self._do(self._traces, lambda traces: read(traces, key))
+        return None if found is None else Trace.from_bytes(found.value)
 
     def __contains__(self, key: str) -> bool:
         """Whether the store holds a trace; asking does not count as using it."""
@@ -159,14 +166,21 @@ class Store:
 
     def get_capture(self, key: str) -> bytes | None:
         """What `put_capture` kept under that key, or None."""
-        return self._do(self._captures, lambda captures: read(captures, key))
+        found = self._do(self._captures, lambda captures: read(captures, key))
+        return None if found is None else found.value
 
     def delete_capture(self, key: str) -> bool:
         """Forget a capture; False when it was not there."""
         return self._do(self._captures, lambda captures: bool(captures.delete(key)))
 
     def put_session(
-        self, name: str, blob: bytes, *, owner: str = "", parts: Mapping[str, bytes] = _NOTHING
+        self,
+        name: str,
+        blob: bytes,
+        *,
+        owner: str = "",
+        parts: Mapping[str, bytes] = _NOTHING,
+        replacing: bytes | AnyState | None = ANY_STATE,
     ) -> None:
         """Keep what a person made; never evicted.
 
@@ -176,11 +190,15 @@ class Store:
             owner: whom it counts for, nobody where it is empty; a session that is there goes on to
                 count for whoever kept it first.
             parts: what it is nothing without, by names of their own, as for `put_part`.
+            replacing: the bytes that are kept under that name until then, None for none; looked at
+                and replaced in one transaction, whatever other processes do.
 
         Raises:
+            SessionChangedError: something else is kept there, and nothing was changed.
             StoreFullError: there is no room for it, and nothing was changed.
         """
-        self._do(self._kept, lambda kept: kept.put(name, {**parts, name: blob}, owner))
+        records = {**parts, name: blob}
+        self._do(self._kept, lambda kept: kept.put(name, records, owner, replacing))
 
     def put_part(self, session: str, name: str, blob: bytes, *, owner: str = "") -> None:
         """Keep what belongs to a session, until the session is deleted. `get_session` finds it by
@@ -192,8 +210,20 @@ class Store:
         self._do(self._kept, lambda kept: kept.put(session, {name: blob}, owner))
 
     def get_session(self, name: str) -> bytes | None:
-        """What `put_session` or `put_part` kept under that name, or None."""
+        """What `put_session` or `put_part` kept under that name, or None.
+
+        Raises:
+            RecordError: it is damaged.
+        """
         return self._do(self._kept, lambda kept: kept.get(name))
+
+    def session_revision(self, name: str) -> bytes | None:
+        """`revision_of` the bytes of a session, without reading them all; None without one."""
+        return self._do(self._kept, lambda kept: kept.revision(name))
+
+    def part_revision(self, session: str, name: str) -> bytes | None:
+        """The same of what belongs to a session, as that session has it."""
+        return self._do(self._kept, lambda kept: kept.revision(part_place(name, session)))
 
     def session_names(self, beginning: str = "") -> list[str]:
         """The names of the sessions that begin so, in the order they were first kept.

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import diskcache
 
@@ -138,15 +139,24 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.close()
 
 
-def read(cache: diskcache.Cache, key: str) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record, and the tag it has; empty without one."""
+
+    value: bytes
+    tag: str
+
+
+def read(cache: diskcache.Cache, key: str) -> Found | None:
     """A record; also where the disk has no room to note that it was used."""
     try:
-        return cast("bytes | None", cache.get(key))
+        value, tag = cache.get(key, tag=True)
     except sqlite3.OperationalError:
         # `copy.copy` would open it anew, which writes.
         untouched = object.__new__(diskcache.Cache)
         untouched.__dict__.update(cache.__dict__, eviction_policy="none")
-        return cast("bytes | None", untouched.get(key))
+        value, tag = untouched.get(key, tag=True)
+    return None if value is None else Found(value, str(tag or ""))
 
 
 def _open(folder: Path, **settings: Any) -> diskcache.Cache:

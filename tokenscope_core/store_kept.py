@@ -8,20 +8,29 @@ session: where several have the same, each has a copy.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from tokenscope_core.errors import StoreFullError
+from tokenscope_core.errors import RecordError, SessionChangedError, StoreFullError
 from tokenscope_core.limits import KeepingBounds
 from tokenscope_core.memory_need import size_text
 from tokenscope_core.store_files import open_cache, read
+from tokenscope_core.store_records import BEGINNING, SIZE, described, revision_of, unwrap, wrap
 
 _LOG = logging.getLogger(__name__)
 _IN_THE_DATABASE = 2**40
 # Between the name of what belongs to a session and the session's. "0" is the character after "/".
 _OF, _AFTER_OF = "/of/", "/of0"
+
+
+class AnyState:
+    """In the place of a record: whatever is there, nothing too."""
+
+
+ANY_STATE: Final = AnyState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +80,17 @@ class KeptRecords:
             sqlite_synchronous=2,
             disk_min_file_size=_IN_THE_DATABASE,
             tag_index=True,
+            # Nothing expires: what would be found expired was damaged.
+            cull_limit=0,
         )
 
-    def put(self, session: str, records: Mapping[str, bytes], owner: str) -> None:
+    def put(
+        self,
+        session: str,
+        records: Mapping[str, bytes],
+        owner: str,
+        replacing: bytes | AnyState | None = ANY_STATE,
+    ) -> None:
         """Keep a session or what belongs to it: all of the records, or none.
 
         Args:
@@ -82,31 +99,65 @@ class KeptRecords:
                 there is replaced.
             owner: whom it counts for, nobody where it is empty; of a session that is there, and
                 of all that belongs to it, whoever kept it first.
+            replacing: what the session has to be until then, None for not there.
 
         Raises:
+            SessionChangedError: the session is something else.
             StoreFullError: that would be more than the bounds allow. What takes no more room than
                 before is always kept.
         """
         places = {
-            name if name == session else f"{name}{_OF}{session}": blob
+            name if name == session else part_place(name, session): blob
             for name, blob in records.items()
         }
         with self._cache.transact():
+            if not isinstance(replacing, AnyState):
+                self._require(session, replacing)
             kept = self._described(session)
             account = kept.owner if kept and kept.owner else owner
             self._require_room(places, account)
+            now = time.time()
             for place, blob in places.items():
-                self._cache.set(place, blob, tag=account)
+                self._cache.set(place, wrap(place, account, blob, now), tag=account)
 
     def get(self, name: str) -> bytes | None:
-        """The session of that name, or what belongs to any session under it; None without one."""
-        blob = read(self._cache, name)
-        if blob is None:
-            between = (name + _OF, name + _AFTER_OF)
-            found = self._sql("SELECT key FROM Cache WHERE key > ? AND key < ?", *between)
-            copies = (read(self._cache, str(place)) for (place,) in found)
-            blob = next((copy for copy in copies if copy is not None), None)
-        return blob
+        """The session of that name, or what belongs to any session under it; None without one.
+
+        Raises:
+            RecordError: all that is there of it is damaged.
+        """
+        blob = self._at(name)
+        if blob is not None:
+            return blob
+        problem = None
+        between = (name + _OF, name + _AFTER_OF)
+        for (place,) in self._sql("SELECT key FROM Cache WHERE key > ? AND key < ?", *between):
+            try:
+                blob = self._at(str(place))
+            except RecordError as error:
+                problem = error
+            else:
+                if blob is not None:
+                    return blob
+        if problem is not None:
+            raise problem
+        return None
+
+    def revision(self, name: str) -> bytes | None:
+        """The digest that `revision_of` has of the bytes at that very place; None without any.
+
+        Raises:
+            RecordError: what says so is damaged.
+        """
+        found = self._sql(f"SELECT tag, {BEGINNING} FROM Cache WHERE key = ?", name)
+        if not found:
+            return None
+        tag, beginning = found[0]
+        says = described(name, tag or "", beginning)
+        if says is not None:
+            return says.revision
+        blob = self._at(name)
+        return None if blob is None else revision_of(blob)
 
     def names(self, beginning: str) -> list[str]:
         """The names of the sessions that begin so, in the order they were first kept.
@@ -135,9 +186,7 @@ class KeptRecords:
         """
         with self._cache.transact():
             if unless_after is not None and any(
-                self._sql(
-                    "SELECT 1 FROM Cache WHERE key = ? AND store_time > ?", session, unless_after
-                )
+                one.changed > unless_after for one in self._sessions("key = ?", session)
             ):
                 return False
             suffix = _OF + session
@@ -155,31 +204,29 @@ class KeptRecords:
     def usage_of(self, owner: str) -> Kept:
         """What counts for somebody."""
         ((records, size),) = self._sql(
-            "SELECT COUNT(*), COALESCE(SUM(LENGTH(value)), 0) FROM Cache WHERE tag = ?", owner
+            f"SELECT COUNT(*), COALESCE(SUM({SIZE}), 0) FROM Cache WHERE tag = ?", owner
         )
         return Kept(records, size)
 
     def sessions(self, owner: str | None) -> list[KeptSession]:
         """All sessions, or those that count for somebody, in the order they were first kept."""
-        columns = "SELECT key, tag, LENGTH(value), store_time FROM Cache"
-        found = (
-            self._sql(f"{columns} ORDER BY rowid")
-            if owner is None
-            else self._sql(f"{columns} WHERE tag = ? ORDER BY rowid", owner)
-        )
+        found = self._sessions("1") if owner is None else self._sessions("tag = ?", owner)
         sessions: dict[str, KeptSession] = {}
-        for place, tag, size, changed in found:
-            name = str(place).rpartition(_OF)[2]
-            had = sessions.get(name, KeptSession(name, tag or "", 0, 0.0))
+        for record in found:
+            name = record.name.rpartition(_OF)[2]
+            had = sessions.get(name, KeptSession(name, record.owner, 0, 0.0))
             sessions[name] = KeptSession(
-                name, had.owner or tag or "", had.bytes + size, max(had.changed, changed)
+                name,
+                had.owner or record.owner,
+                had.bytes + record.bytes,
+                max(had.changed, record.changed),
             )
         return list(sessions.values())
 
     def usage_by_owner(self) -> dict[str, Kept]:
         """What counts for each who keeps something."""
         found = self._sql(
-            "SELECT tag, COUNT(*), SUM(LENGTH(value)) FROM Cache"
+            f"SELECT tag, COUNT(*), SUM({SIZE}) FROM Cache"
             " WHERE tag IS NOT NULL AND tag != '' GROUP BY tag"
         )
         return {str(owner): Kept(records, size) for owner, records, size in found}
@@ -188,8 +235,33 @@ class KeptRecords:
         """Release the files."""
         self._cache.close()
 
+    def _at(self, place: str) -> bytes | None:
+        found = read(self._cache, place)
+        return None if found is None else unwrap(place, found.tag, found.value)
+
+    def _require(self, session: str, expected: bytes | None) -> None:
+        try:
+            there = self.revision(session)
+        except RecordError as error:
+            raise SessionChangedError from error
+        if there != (None if expected is None else revision_of(expected)):
+            raise SessionChangedError
+
+    def _sessions(self, where: str, *values: object) -> Iterator[KeptSession]:
+        """One for each record, under its own place."""
+        columns = f"SELECT key, tag, {SIZE}, store_time, {BEGINNING} FROM Cache"
+        for place, tag, size, stored, beginning in self._sql(
+            f"{columns} WHERE {where} ORDER BY rowid", *values
+        ):
+            try:
+                says = described(str(place), tag or "", beginning)
+            except RecordError:
+                says = None
+            changed = stored if says is None else says.changed
+            yield KeptSession(str(place), tag or "", size, changed)
+
     def _described(self, place: str) -> _Described | None:
-        found = self._sql("SELECT tag, LENGTH(value) FROM Cache WHERE key = ?", place)
+        found = self._sql(f"SELECT tag, {SIZE} FROM Cache WHERE key = ?", place)
         return _Described(*found[0]) if found else None
 
     def _require_room(self, places: Mapping[str, bytes], account: str) -> None:
@@ -213,6 +285,11 @@ class KeptRecords:
 
     def _sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return cast("list[tuple[Any, ...]]", self._cache._sql(statement, values).fetchall())
+
+
+def part_place(name: str, session: str) -> str:
+    """Where what belongs to a session is kept."""
+    return f"{name}{_OF}{session}"
 
 
 def _require_share(here: Kept, more: Kept, bounds: KeepingBounds, asked: int) -> None:

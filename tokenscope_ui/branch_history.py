@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tokenscope_core import Session
 from tokenscope_core.session_branch import Branch
+from tokenscope_ui.branch_words import branches_text
 
 
 def undo_words(session: Session) -> str | None:
@@ -16,6 +17,20 @@ def undo_words(session: Session) -> str | None:
 def redo_words(session: Session) -> str | None:
     """The step that `redo` makes again; None where there is none."""
     return _step(session, session.future[0]) if session.future else None
+
+
+def changes_words(before: Session, after: Session) -> str:
+    """All that is not the same in two states of a tree, such as `2 branches added, 1 branch
+    renamed`; empty where nothing is."""
+    both = [(branch, after.branch(branch.key)) for branch in before.branches if branch.key in after]
+    counts = {
+        "added": sum(branch.key not in before for branch in after.branches),
+        "removed": sum(branch.key not in after for branch in before.branches),
+        "renamed": sum(old.name != new.name for old, new in both),
+        "with another note": sum(old.note != new.note for old, new in both),
+        "with another colour": sum(old.colour != new.colour for old, new in both),
+    }
+    return ", ".join(f"{branches_text(number)} {what}" for what, number in counts.items() if number)
 
 
 def _step(before: Session, after: Session) -> str:

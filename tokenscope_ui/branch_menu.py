@@ -20,18 +20,11 @@ from tokenscope_ui.scales import LogUnit
 
 
 def messages() -> None:
-    """What the last action did, and what became of keeping the tree."""
+    """What the last action did, and what is wrong with what is shown."""
     notice = branch_actions.notice()
     if notice is not None:
         # In sight wherever the page is scrolled to: what was pressed may be far down.
         st.toast(as_markdown(notice), duration="long")
-    held = sessions.state()
-    if held is not None and held.copied:
-        st.info(
-            "This tree was changed in another tab. What you do here goes on in a copy of its own, "
-            "so that neither overwrites the other.",
-            icon=":material/content_copy:",
-        )
     shown = runs.current()
     tree = sessions.current()
     # A branch that is not stored says so itself, and what to do.

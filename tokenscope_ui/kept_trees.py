@@ -79,13 +79,16 @@ def deleting() -> None:
 
 
 def notice(*, branches: Path, share: Path) -> None:
-    """Say on any page that the tree in hand is not kept, and what can be done.
+    """Say on any page what others have changed in the tree in hand; or that it is not kept, and
+    what can be done.
 
     Args:
         branches: the page where sessions are deleted.
         share: the page where files are made.
     """
     held = sessions.state()
+    if held is not None and held.news is not None:
+        _tell_news(held.news, held.copy_of)
     if held is None or held.problem is None:
         return
     box = problems.box(
@@ -102,6 +105,24 @@ def notice(*, branches: Path, share: Path) -> None:
             share, label="Download the session", icon=":material/download:", query_params=here
         )
         st.button("Try to keep it again", icon=":material/refresh:", on_click=sessions.keep_again)
+
+
+def _tell_news(news: str, copy_of: str | None) -> None:
+    with st.container(border=True, key="changed elsewhere"):
+        st.markdown(":material/group: **Changed elsewhere**")
+        st.text(news)
+        with st.container(horizontal=True, key="ways after a change elsewhere"):
+            if copy_of is not None:
+                st.button(
+                    "Open the other", icon=":material/open_in_new:", on_click=_open_other,
+                    args=(copy_of,), help="The copy stays, among “Other trees” on Branches.",
+                )  # fmt: skip
+            st.button("Close", icon=":material/close:", on_click=sessions.dismiss_news)
+
+
+def _open_other(name: str) -> None:
+    sessions.dismiss_news()
+    branch_actions.open_tree(name)
 
 
 def _usage_text() -> str:

@@ -6,12 +6,16 @@ its name.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 
-from tokenscope_core import RecordError
+from tokenscope_core import RecordError, Session, session_keeping
+from tokenscope_core.session_keeping import KeptTree
 from tokenscope_core.store_kept import Kept
 from tokenscope_ui import visitors
 from tokenscope_ui.server import service
+
+_COPIED = "copied"
 
 
 def get(name: str) -> bytes | None:
@@ -23,8 +27,47 @@ def get(name: str) -> bytes | None:
     return service().store.get_session(_place(name))
 
 
+def revision(name: str) -> bytes | None:
+    """`revision_of` the bytes of a tree; None where none of that name is kept for the visitor.
+
+    Raises:
+        RecordError: the store cannot be read, or the tree is damaged.
+    """
+    return service().store.session_revision(_place(name))
+
+
+def keep(name: str, session: Session, before: bytes | None, parts: Mapping[str, bytes]) -> KeptTree:
+    """Keep a tree in the place of what it was made of, together with what others have changed.
+
+    Raises:
+        TokenScopeError: as `session_keeping.keep`.
+    """
+    return session_keeping.keep(
+        service().store, _place(name), session, before, owner=visitors.account(), parts=parts
+    )
+
+
+def tell_of_copy(name: str) -> None:
+    """Leave word for whoever has a tree open that somebody goes on with a copy of it.
+
+    Raises:
+        TokenScopeError: there is no room for it, or the store cannot be written.
+    """
+    store, place = service().store, _place(name)
+    store.put_part(place, _COPIED, uuid.uuid4().bytes, owner=visitors.account())
+
+
+def told_of_copy(name: str) -> bytes | None:
+    """Something else each time that `tell_of_copy` was called; None before.
+
+    Raises:
+        RecordError: the store cannot be read.
+    """
+    return service().store.part_revision(_place(name), _COPIED)
+
+
 def put(name: str, blob: bytes, parts: Mapping[str, bytes]) -> None:
-    """Keep a tree, and what it is nothing without.
+    """Keep something for the visitor, and what it is nothing without.
 
     Raises:
         TokenScopeError: there is no room for it, or the store cannot be written.

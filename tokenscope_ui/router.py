@@ -15,7 +15,16 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
-from tokenscope_ui import address, kept_trees, page_style, runs, server, visitors
+from tokenscope_ui import (
+    address,
+    branch_actions,
+    kept_trees,
+    page_style,
+    runs,
+    server,
+    sessions,
+    visitors,
+)
 from tokenscope_ui.share import on_screen, opening, opening_view
 from tokenscope_ui.two_models import state as two_models
 
@@ -81,10 +90,20 @@ def _open_or_run(page: StreamlitPage) -> None:
         return
     opening_view.say_origin(page.url_path or "decode")
     above = st.container()
+    _follow_others()
     page.run()
     with above:
         kept_trees.notice(branches=ROOT / BRANCHES_PAGE, share=ROOT / SHARE_PAGE)
     on_screen.remember(page.url_path or "decode")
+
+
+def _follow_others() -> None:
+    """Show the tree in hand as others have changed it, but not below a run that grows on it."""
+    if runs.current().busy or not sessions.follow_others():
+        return
+    session = sessions.current()
+    if session is not None:
+        branch_actions.choose(session.current)
 
 
 def _operator_pages() -> list[StreamlitPage]:

@@ -1,15 +1,17 @@
 """The tree of branches a browser session works on: grown, changed, kept, and found again.
 
 The address holds `session`: the name under which the store keeps the tree, for its owner alone
-where people sign in, else for whoever knows the name. Every change is kept at once. Where another
-tab has changed the same tree meanwhile, this one goes on as a copy of its own, so that neither
-overwrites the other.
+where people sign in, else for whoever knows the name. Every change is kept at once; which branch is
+selected is no change, and each visit has its own. Where somebody else, or another tab, has changed
+the tree meanwhile, both changes are kept; where they concern the same, this visit goes on with a
+copy, so that neither overwrites the other. Either way both are told.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +19,28 @@ from typing import cast
 
 import streamlit as st
 
-from tokenscope_core import RecordError, Session, TokenScopeError, Trace
+from tokenscope_core import RecordError, Session, SessionChangedError, TokenScopeError, Trace
 from tokenscope_core.from_file import is_from_file
+from tokenscope_core.store_records import revision_of
 from tokenscope_ui import address as page_address
-from tokenscope_ui import imported, own_store
+from tokenscope_ui import branch_history, imported, own_store
 from tokenscope_ui.server import service
+
+_LOG = logging.getLogger(__name__)
+_ELSEWHERE = "by somebody else or in another tab"
+_MERGED = "This session was changed elsewhere meanwhile, {who}: {what}. Both changes are in it now."
+_FOLLOWED = "This session was changed elsewhere, {who}: {what}. It is shown as it is now."
+_COPIED = (
+    "The same was changed elsewhere meanwhile, {who}. What you do here goes on in a copy of its "
+    "own, so that neither overwrites the other."
+)
+_DELETED = (
+    "This session was deleted elsewhere, {who}. What you have of it goes on as another session."
+)
+_OTHER_COPIED = (
+    "The same as here was changed elsewhere, {who}, and goes on there in a copy. What you did is "
+    "in this session as you left it."
+)
 
 SESSION_PARAMETER = "session"
 _STATE = "session_state"
@@ -33,15 +52,18 @@ _EARLIER = "earlier_sessions"
 class SessionState:
     """The tree, the name it is kept under, and its bytes as they were kept last; None before.
 
-    `problem` says why the last change is on screen only; `copied` that another tab had changed the
-    tree, and this is now a copy.
+    `problem` says why the last change is on screen only, `news` what others have changed, until
+    that is dismissed. `copy_of` is the name of the tree that this became a copy of by then, where
+    it is still there, and `copied` what was known of copies that others went on with.
     """
 
     name: str
     session: Session
     kept: bytes | None = None
     problem: TokenScopeError | None = None
-    copied: bool = False
+    news: str | None = None
+    copy_of: str | None = None
+    copied: bytes | None = None
 
 
 def state() -> SessionState | None:
@@ -116,28 +138,56 @@ def stored(key: str) -> Trace | None:
 
 
 def change(session: Session) -> None:
-    """Go on with a changed tree, and keep it."""
+    """Go on with a changed tree, and keep it; merely turning to a branch is kept nowhere."""
     held = state()
     if held is None or held.session is session:
         return
-    if held.session.branches == session.branches:
-        held, session = _select_in_newest(held, session)
-    _set(_keep(replace(held, session=session, problem=None)))
+    held_now = replace(held, session=session)
+    if held.session.differs_in_selection_alone(session):
+        _set(held_now)
+    else:
+        _set(_keep(replace(held_now, problem=None)))
 
 
-def _select_in_newest(held: SessionState, session: Session) -> tuple[SessionState, Session]:
-    """Merely turning to a branch is no reason for a copy: where another tab has changed the tree,
-    this one takes over the change."""
+def follow_others() -> bool:
+    """Take over what others have changed in the tree in hand, and what is to be said of it.
+
+    Returns whether another branch is selected now, since they removed the one that was.
+    """
+    held = state()
+    if held is None or held.kept is None or held.problem is not None:
+        return False
+    kept = held.kept
     try:
+        revision, copied = own_store.revision(held.name), own_store.told_of_copy(held.name)
+        if copied != held.copied:
+            news = held.news if copied is None else _OTHER_COPIED.format(who=_ELSEWHERE)
+            held = replace(held, copied=copied, news=news)
+            _set(held)
+        # One that is deleted is kept anew with the next change, and then said to be.
+        if revision is None or revision == revision_of(kept):
+            return False
         blob = own_store.get(held.name)
-        if blob is None or blob == held.kept:
-            return held, session
+        if blob is None:
+            return False
         newest = Session.from_bytes(blob)
-    except RecordError:
-        return held, session
-    if session.current not in newest:
-        return held, session
-    return replace(held, kept=blob), newest.select(session.current)
+    except RecordError as problem:
+        # The next change finds the same, and is on screen only then, which the page says.
+        _LOG.warning("What others changed cannot be read: %s", problem.found)
+        return False
+    selected = held.session.current
+    newest = newest.select(selected) if selected in newest else newest
+    what = branch_history.changes_words(held.session, newest)
+    news = _FOLLOWED.format(who=_ELSEWHERE, what=what) if what else held.news
+    _set(replace(held, session=newest, kept=blob, news=news))
+    return newest.current != selected
+
+
+def dismiss_news() -> None:
+    """Say no more of what others have changed."""
+    held = state()
+    if held is not None:
+        _set(replace(held, news=None))
 
 
 def open_named(name: str) -> Session | None:
@@ -151,7 +201,7 @@ def open_named(name: str) -> Session | None:
         return None
     session = Session.from_bytes(blob)
     _remember_earlier()
-    _set(SessionState(name, session, kept=blob))
+    _set(SessionState(name, session, kept=blob, copied=own_store.told_of_copy(name)))
     return session
 
 
@@ -256,16 +306,42 @@ def _remember_earlier() -> None:
 
 
 def _keep(held: SessionState) -> SessionState:
-    """Put the tree into the store, under a new name where another tab has changed it."""
+    """Put the tree into the store, with what others have changed in it; where that is impossible,
+    under a new name."""
     try:
-        blob = held.session.to_bytes()
-        if held.kept is not None and own_store.get(held.name) != held.kept:
-            held = replace(held, name=uuid.uuid4().hex, kept=None, copied=True)
         parts = _brought(held.session) if held.kept is None else {}
-        own_store.put(held.name, blob, parts)
+        try:
+            done = own_store.keep(held.name, held.session, held.kept, parts)
+        except SessionChangedError:
+            held = _as_copy(held)
+            done = own_store.keep(held.name, held.session, None, _brought(held.session))
     except TokenScopeError as problem:
         return replace(held, problem=problem)
-    return replace(held, kept=blob, problem=None)
+    if done.theirs is not None:
+        what = branch_history.changes_words(held.session, done.session)
+        news = _MERGED.format(who=_ELSEWHERE, what=what) if what else held.news
+        held = replace(held, news=news)
+    return replace(held, session=done.session, kept=done.blob, problem=None)
+
+
+def _as_copy(held: SessionState) -> SessionState:
+    """The tree under a new name, with word left for those who have the other open.
+
+    Raises:
+        RecordError: the store cannot be read.
+    """
+    there = own_store.get(held.name) is not None
+    if there:
+        try:
+            own_store.tell_of_copy(held.name)
+        except TokenScopeError as problem:
+            _LOG.warning("Not told of a copy: %s", problem)
+    return SessionState(
+        uuid.uuid4().hex,
+        held.session,
+        news=(_COPIED if there else _DELETED).format(who=_ELSEWHERE),
+        copy_of=held.name if there else None,
+    )
 
 
 def _brought(session: Session) -> dict[str, bytes]:

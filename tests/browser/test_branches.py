@@ -156,7 +156,7 @@ def test_a_second_tab_goes_on_with_a_copy(open_tree: Open) -> None:
         name_field(page).fill(name)
         name_field(page).press("Enter")
         expect(lane(page, name)).to_be_visible()
-    expect(second.get_by_text("changed in another tab")).to_be_visible()
+    expect(second.get_by_text("goes on in a copy of its own")).to_be_visible()
     assert "session=tabs" not in second.url
     first.reload()
     expect(lane(first, "one")).to_be_visible(timeout=LOAD_MS)

@@ -251,7 +251,7 @@ def test_a_tree_that_another_tab_changed_goes_on_as_a_copy_and_says_so(
     service().store.put_session("made", session.rename(key, "elsewhere").to_bytes())
     field(app, "text_input", f"branch name {key}").set_value("here")
     app.run()
-    assert "changed in another tab" in app.texts
+    assert "The same was changed elsewhere" in app.texts
     assert tree(app).branch(key).name == "here"
     blob = service().store.get_session("made")
     assert blob is not None
