@@ -10,7 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tokenscope_core import LanguageModel, load_model
-from tokenscope_core.model_files import SHIPPED_FOLDER, ModelFiles
+from tokenscope_core.model_files import ModelFiles
+from tokenscope_core.model_names import SHIPPED_FOLDER
 from tokenscope_core.models import describe
 
 

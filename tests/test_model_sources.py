@@ -16,20 +16,23 @@ import tiny_models
 from tokenscope_core import (
     ModelChoice,
     ModelNotAllowedError,
+    ModelNotFoundError,
     Request,
     Store,
     generate,
     load_model,
 )
-from tokenscope_core.model_files import SHIPPED_FOLDER, find, locate
+from tokenscope_core.__main__ import main
+from tokenscope_core.model_files import find, locate
+from tokenscope_core.model_names import MODELS_VARIABLE, SHIPPED_FOLDER, plain_name
 from tokenscope_core.model_sources import (
     ALLOWED_VARIABLE,
-    MODELS_VARIABLE,
     Source,
     accepts_others,
     available,
     identified,
     is_allowed,
+    source_of,
     sources,
 )
 from tokenscope_core.service import GenerationService
@@ -76,7 +79,10 @@ def test_complete_models_of_the_cache_are_listed_and_found(
 ) -> None:
     put_into_cache("org/name")
     (put_into_cache("org/half") / "model.safetensors").unlink()
-    assert sources() == (Source(SHIPPED, "shipped"), Source("org/name", "cache"))
+    assert sources() == (
+        Source(SHIPPED, "shipped", SHIPPED),
+        Source("org/name", "cache", "org/name"),
+    )
     files = find("org/name")
     assert files is not None
     assert files.name == "org/name"
@@ -154,7 +160,10 @@ def test_what_is_not_allowed_is_neither_listed_nor_run_nor_told_from_the_store(
     store.put(generate(load_model(saved), request))
     monkeypatch.setenv(MODELS_VARIABLE, str(saved.parent))
     monkeypatch.setenv(ALLOWED_VARIABLE, "tokenscope-py,org/wanted")
-    assert sources() == (Source(SHIPPED, "shipped"), Source("org/wanted", "hub"))
+    assert sources() == (
+        Source(SHIPPED, "shipped", SHIPPED),
+        Source("org/wanted", "hub", "org/wanted"),
+    )
     assert not accepts_others()
     service = GenerationService(store)
     for model in (str(saved), ModelChoice(str(saved), "bfloat16"), "org/other"):
@@ -176,3 +185,136 @@ def test_a_trace_names_its_model_with_the_precision_it_ran_in(
     assert identified(changed) == ModelChoice(str(saved)), "called the same"
     assert identified(type(loaded)("nobody", "nothing", 3)) is None
     assert available() == (SHIPPED, str(saved))
+
+
+def test_a_listed_folder_is_found_by_the_name_it_is_shown_under(
+    put_into_cache: Callable[[str], Path],
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for place in ("a/one", "b/one", "b/two", "b/tokenscope-py", "b/cached"):
+        shutil.copytree(saved, tmp_path / place)
+    put_into_cache("cached")
+    monkeypatch.setenv(MODELS_VARIABLE, f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}")
+    labels = {source.label: source.name for source in sources() if source.kind == "folder"}
+    assert labels == {
+        "a/one": str(tmp_path / "a" / "one"),
+        "b/one": str(tmp_path / "b" / "one"),
+        "b/cached": str(tmp_path / "b" / "cached"),
+        "b/tokenscope-py": str(tmp_path / "b" / "tokenscope-py"),
+        "two": str(tmp_path / "b" / "two"),
+    }
+    for label, name in labels.items():
+        assert locate(label).folder == Path(name)
+        assert source_of(label).label == source_of(name).label == label
+        assert plain_name(label) == name
+    # What a name meant before a folder was listed, it still means.
+    assert locate("cached").folder == put_into_cache_folder(tmp_path)
+    assert locate(SHIPPED).folder == SHIPPED_FOLDER
+    (tmp_path / "here" / "two").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert locate("two").folder == tmp_path / "b" / "two", "no model lies beside the server"
+    with pytest.raises(ModelNotFoundError, match="neither the short name"):
+        locate("../one/")
+
+
+def put_into_cache_folder(tmp_path: Path) -> Path:
+    return tmp_path / "hub" / "models--cached" / "snapshots" / COMMIT
+
+
+def test_a_short_name_is_allowed_as_the_folder_it_stands_for(
+    saved: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(saved.parent))
+    monkeypatch.setenv(ALLOWED_VARIABLE, "tiny")
+    assert is_allowed("tiny")
+    assert is_allowed(str(saved))
+    assert [source.name for source in sources()] == [str(saved)]
+    service = GenerationService(store)
+    runs = [service.submit(name, Request("x = "), "tab") for name in ("tiny", str(saved))]
+    assert runs[0].job_id == runs[1].job_id, "one model, loaded once"
+    service.close()
+    monkeypatch.setenv(ALLOWED_VARIABLE, "tokenscope-py")
+    assert not is_allowed("tiny")
+
+
+def test_the_shell_finds_what_the_picker_lists(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(saved.parent))
+    assert main(["score", "x = 1", "--model", "tiny", "--csv"]) == 0
+    assert "surprisal" in capsys.readouterr().out
+
+
+def test_what_cannot_be_opened_is_listed_with_the_reason(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt = Path(shutil.copytree(saved, tmp_path / "models" / "spoilt"))
+    (spoilt / "model.safetensors").unlink()
+    monkeypatch.setenv(MODELS_VARIABLE, str(spoilt.parent))
+    source = sources()[1]
+    assert (source.label, source.kind) == ("spoilt", "folder")
+    assert source.problem is not None
+    assert source.problem.startswith("It lacks model.safetensors")
+    assert available() == (SHIPPED,), "it is not proposed"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://huggingface.co/org/name",
+        " https://huggingface.co/org/name/ ",
+        "https://huggingface.co/org/name/tree/main",
+        "https://huggingface.co/org/name/blob/main/config.json",
+        "https://huggingface.co/org/name/resolve/main/model.safetensors?download=true",
+        "https://huggingface.co/org/name/discussions/3#top",
+        "http://www.huggingface.co/org/name?library=transformers",
+        "huggingface.co/org/name",
+        "https://hf.co/org/name",
+        "https://HF.co/org/name",
+        "hf://org/name",
+        "https://mirror.example/org/name/tree/main",
+    ],
+)
+def test_the_address_of_a_model_s_page_is_its_id(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
+    assert ModelChoice(address).name == "org/name"
+    assert source_of(address) == Source("org/name", "hub", "org/name")
+    with pytest.raises(ModelNotFoundError, match=r"“org/name”.*hub access is switched off"):
+        locate(address)
+    monkeypatch.setenv(ALLOWED_VARIABLE, "org/name")
+    assert is_allowed(address)
+
+
+def test_the_address_of_a_model_without_an_organisation_is_its_id() -> None:
+    assert ModelChoice("https://huggingface.co/gpt2").name == "gpt2"
+    assert ModelChoice("https://huggingface.co/gpt2/tree/main").name == "gpt2"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://huggingface.co/org/name/tree/v2",
+        "https://huggingface.co/org/name/resolve/0123456789/config.json",
+        "https://huggingface.co/datasets/org/name",
+        "https://huggingface.co/spaces/org/name",
+        "https://huggingface.co/org/name/unknown",
+        "https://huggingface.co/models",
+        "https://huggingface.co/",
+    ],
+)
+def test_another_page_of_the_hub_is_refused_with_what_it_is(address: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="another revision than “main”, or of no model"):
+        locate(address)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.com/org/name", "https://[", "ftp://hf.co/a/b", "org/na me", ""]
+)
+def test_other_addresses_are_no_models(text: str) -> None:
+    assert ModelChoice(text).name == text
+    with pytest.raises(ModelNotFoundError, match="no such folder"):
+        locate(text)

@@ -27,8 +27,9 @@ from transformers import (
 import tokenscope_core as ts
 from tokenscope_core import hub
 from tokenscope_core.model_facts import facts_of
-from tokenscope_core.model_files import SHIPPED_FOLDER, find, locate
-from tokenscope_core.model_sources import MODELS_VARIABLE, available
+from tokenscope_core.model_files import find, locate
+from tokenscope_core.model_names import MODELS_VARIABLE, SHIPPED_FOLDER
+from tokenscope_core.model_sources import available
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,11 @@ def _masked(folder: Path) -> None:
 
 
 def _index(content: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / "model.safetensors.index.json").write_text(content)
+    def write(folder: Path) -> None:
+        (folder / "model.safetensors").unlink()  # it would be loaded before what an index names
+        (folder / "model.safetensors.index.json").write_text(content)
+
+    return write
 
 
 def _write(name: str, content: bytes) -> Callable[[Path], object]:
@@ -139,6 +144,14 @@ def _write(name: str, content: bytes) -> Callable[[Path], object]:
         (_index("{}"), "index.json cannot be read"),
         (_index('{"weight_map": {"a": 3}}'), "index.json cannot be read"),
         (_index('{"weight_map": {"a": "part-1.safetensors"}}'), "lacks part-1.safetensors"),
+        (_index('{"weight_map": {"a": "../other.safetensors"}}'), "other.*outside the model's"),
+        (_index('{"weight_map": {"a": "/etc/other.safetensors"}}'), "outside the model's folder"),
+        (_index('{"weight_map": {"a": "C:other.safetensors"}}'), "outside the model's folder"),
+        (_index('{"weight_map": {"a": ""}}'), "outside the model's folder"),
+        (
+            lambda folder: edit_config(folder, transformers_weights="../a.safetensors"),
+            "config.json names.*outside",
+        ),
     ],
 )
 def test_a_damaged_folder_is_refused_before_anything_is_loaded(

@@ -13,7 +13,8 @@ import tiny_models
 from transformers import AddedToken
 
 from tokenscope_core import CapabilityError, Message, Request, generate, load_model
-from tokenscope_core.model_files import SHIPPED_FOLDER, locate
+from tokenscope_core.model_files import locate
+from tokenscope_core.model_names import SHIPPED_FOLDER
 from tokenscope_core.prompt_preview import Passage, preview
 from tokenscope_core.tokenizer_files import can_fill_in_the_middle, has_chat_template
 

@@ -15,6 +15,7 @@ from tokenscope_core.errors import RequestError, TokenScopeError
 from tokenscope_core.model_comparison import ModelComparison, compare_models
 from tokenscope_core.model_comparison_tables import line_frame, span_frame, summary_frame
 from tokenscope_core.request import Message, Request, Role, Sampling
+from tokenscope_core.shell_model import open_model
 from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import Trace
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _generate(options: argparse.Namespace) -> Trace:
-    from tokenscope_core import generate, load_model
+    from tokenscope_core import generate
 
     request = Request(
         prompt=_text(options.prompt),
@@ -61,7 +62,7 @@ def _generate(options: argparse.Namespace) -> Trace:
         suffix=None if options.suffix is None else _text(options.suffix),
         messages=_messages(options),
     )
-    return generate(load_model(options.model), request)
+    return generate(open_model(options.model), request)
 
 
 def _messages(options: argparse.Namespace) -> tuple[Message, ...]:
@@ -73,17 +74,17 @@ def _messages(options: argparse.Namespace) -> tuple[Message, ...]:
 
 
 def _score(options: argparse.Namespace) -> Trace:
-    from tokenscope_core import load_model, score
+    from tokenscope_core import score
 
-    return score(load_model(options.model), _text(options.text), candidates=options.candidates)
+    return score(open_model(options.model), _text(options.text), candidates=options.candidates)
 
 
 def _compare_models(options: argparse.Namespace) -> ModelComparison:
-    from tokenscope_core import load_model, score
+    from tokenscope_core import score
 
     text = _text(options.text)
     # One after the other: only one of them needs to fit into memory.
-    a, b = (score(load_model(model), text) for model in (options.a, options.b))
+    a, b = (score(open_model(model), text) for model in (options.a, options.b))
     return compare_models(a, b)
 
 
@@ -183,7 +184,10 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("trace", help="a file written with --out")
     show.set_defaults(verb=_show)
     for verb in (generate, score):
-        verb.add_argument("--model", help="folder or hub id; default: the shipped model")
+        verb.add_argument(
+            "--model",
+            help="folder, name of one in TOKENSCOPE_MODELS, or hub id; default: the shipped model",
+        )
         verb.add_argument("--candidates", type=int, default=20)
     importing = shell_files.add_verbs(verbs)
     shell_store.add_verb(verbs)

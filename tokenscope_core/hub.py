@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tokenscope_core.errors import ModelFormatError, ModelNotFoundError, ModelTooLargeError
-from tokenscope_core.load_progress import LoadProgress, Report
+from tokenscope_core.load_progress import LoadProgress, LoadStopped, Report
 
 # What a model is made of. Other copies of its weights, and folders inside, are left where they are.
 _FILES = [
@@ -26,10 +26,6 @@ _ELSEWHERE = ["*/*"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _TIMEOUT_S = 10.0
 _CONFIG_LIMIT = 4 * 1024 * 1024
-
-
-class DownloadStopped(Exception):  # noqa: N818 - nothing went wrong
-    """Nobody wants the download any more; what has arrived is kept for the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,15 @@ class HubModel:
 def is_hub_id(name: str) -> bool:
     """Whether a name can be one of the hub's, such as `org/name`."""
     return _HUB_ID.fullmatch(name) is not None
+
+
+def is_in_cache(name: str) -> bool:
+    """Whether the cache holds anything of a model, complete or not."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = repo_folder_name(repo_id=name, repo_type="model")
+    return (Path(constants.HF_HUB_CACHE) / folder / "snapshots").is_dir()
 
 
 def cached_names() -> tuple[str, ...]:
@@ -168,7 +173,7 @@ def download(
 
     Raises:
         ModelNotFoundError: the hub does not have it, or cannot be reached.
-        DownloadStopped: it is no longer wanted.
+        LoadStopped: it is no longer wanted.
     """
     from huggingface_hub import snapshot_download
 
@@ -195,7 +200,7 @@ def _reporting_bar(total: int | None, report: Report, wanted: Callable[[], bool]
 
         def update(self, n: float | None = 1) -> bool | None:
             if not wanted():
-                raise DownloadStopped
+                raise LoadStopped
             drawn: bool | None = super().update(n)
             if self.unit == "B":
                 report(

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 
+class LoadStopped(Exception):  # noqa: N818 - nothing went wrong
+    """Nobody wants the model any more; what has arrived is kept for the next time."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """Bytes downloaded or loaded so far, of how many; `total` is None while it is unknown.
+    """Bytes downloaded, read or loaded so far, of how many; `total` is None while it is unknown.
 
-    `waiting` is for running models to end, so that there is room in memory; `starting` for the
-    libraries that run models to be imported, which takes seconds the first time.
+    `identifying` reads files for the hash that names them, once. `waiting` is for running models to
+    end, so that there is room in memory; `starting` for the libraries that run models to be
+    imported, which takes seconds the first time.
     """
 
-    stage: Literal["downloading", "waiting", "starting", "loading"]
+    stage: Literal["downloading", "identifying", "waiting", "starting", "loading"]
     done: int = 0
     total: int | None = None
 

@@ -17,7 +17,7 @@ from tokenscope_core.machine import devices, memory_of
 from tokenscope_core.memory_need import memory_need, shortage
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_facts import ModelFacts, facts_of, hub_facts
-from tokenscope_core.model_files import ModelFiles, locate
+from tokenscope_core.model_files import ModelFiles, identify, locate
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
@@ -34,19 +34,20 @@ def fetch(
     report: Report,
     wanted: Callable[[], bool],
 ) -> ModelFiles:
-    """The files of a chosen model, downloaded where they have to be.
+    """The files of a chosen model, downloaded where they have to be, and read for the hash that
+    names them where they never were.
 
     Args:
         choice: the model.
         tokens: how long its run gets, about.
         check_memory: refuse, before downloading, what this machine could not load.
-        report: told how far the download has come.
+        report: told how far the download, or the reading, has come.
         wanted: asked again and again whether to go on with it.
 
     Raises:
-        ModelNotFoundError, ModelFormatError: as `locate`.
+        ModelNotFoundError, ModelFormatError: as `locate` and `identify`.
         ModelTooLargeError: it fits neither memory nor disk.
-        DownloadStopped: it is no longer wanted.
+        LoadStopped: it is no longer wanted.
     """
 
     def download(name: str) -> Path:
@@ -57,7 +58,7 @@ def fetch(
             require_fit(choice, hub_facts(model), tokens=tokens)
         return hub.download(name, total=model.download_bytes, report=report, wanted=wanted)
 
-    return locate(choice.name, download=download)
+    return identify(locate(choice.name, download=download), report=report, wanted=wanted)
 
 
 def require_fit(choice: ModelChoice, facts: ModelFacts, *, tokens: int) -> None:

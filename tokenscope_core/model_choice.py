@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokenscope_core.errors import ModelError
+from tokenscope_core.model_names import hub_id_of
 
 HALF_PRECISIONS = ("bfloat16", "float16")
 DTYPES = ("float32", *HALF_PRECISIONS)
@@ -16,7 +17,8 @@ BYTES_PER_NUMBER = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 class ModelChoice:
     """A model as a person names it, the precision it runs in and the device it runs on.
 
-    `name` is the shipped model's, a folder or a hub id. `dtype` is one of `DTYPES`, or None for
+    `name` is the shipped model's, a folder, the short name of a listed one, or a hub id; the
+    address of a model's page on the hub becomes its id. `dtype` is one of `DTYPES`, or None for
     that of the checkpoint; `device` is one that `machine.devices` lists, or None for its first.
 
     Raises:
@@ -28,7 +30,7 @@ class ModelChoice:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.name.strip())
+        object.__setattr__(self, "name", hub_id_of(self.name))
         if self.dtype is not None and self.dtype not in DTYPES:
             raise ModelError(
                 asked=f"The model “{self.name}” was to run in “{self.dtype}”.",

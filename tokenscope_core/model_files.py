@@ -1,50 +1,62 @@
 """Finding a model's files and naming them, without importing torch.
 
 A model is the shipped one, a folder, or a hub id. Its fingerprint hashes the files that decide
-its numbers, so that a stored trace is found again without loading the weights.
+its numbers, so that a stored trace is found again without loading the weights. Where that takes
+reading many gigabytes for the first time, `find` leaves it open and `identify` does it.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tokenscope_core import hub
+from tokenscope_core import hub, model_identity
 from tokenscope_core.errors import ModelFormatError, ModelNotFoundError
+from tokenscope_core.load_progress import LoadProgress, LoadStopped, Report
+from tokenscope_core.model_identity import FileChanged, States
+from tokenscope_core.model_names import SHIPPED_FOLDER, folder_named, hub_id_of, is_hub_address
 from tokenscope_core.weight_files import read_header, weight_paths
 
-SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models" / "tokenscope-py"
-
 _SHOWN_NAME = 200
-_WHOLE_FILE_BYTES = 256 * 1024 * 1024
-_SAMPLE_BYTES = 1024 * 1024
-# Reports about a model that lie beside it without deciding anything.
-_REPORTS = {"evaluation.json", "training.json"}
+_CHANGED = "Wait until they are complete, and run it again."
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
     """A model on disk: what people call it, where it lies, what its files hash to.
 
-    `precision` is the dtype it runs in by default: the one its configuration names, or else that
-    of its weights.
+    `content_hash` is None until the files have been read (`identify`). `precision` is the dtype it
+    runs in by default: the one its configuration names, or else that of its weights. `states` are
+    the files that decide its numbers, as they were when it was found.
     """
 
     name: str
     folder: Path
-    content_hash: str
+    content_hash: str | None
     precision: str = "float32"
+    states: States = ()
 
-    def fingerprint_in(self, precision: str | None = None) -> str:
-        """The fingerprint of this model run in a precision (default: its own)."""
-        return hashlib.sha256(
-            f"{self.content_hash}:{precision or self.precision}".encode()
-        ).hexdigest()
+    def fingerprint_in(self, precision: str | None = None) -> str | None:
+        """The fingerprint of this model run in a precision (default: its own); None until its files
+        have been read."""
+        return self._fingerprint(self.content_hash, precision)
+
+    def sampled_fingerprint_in(self, precision: str | None = None) -> str | None:
+        """How traces of earlier releases name it, which compared large files by samples; None where
+        that is the same. Two models may share it: it never names what runs now."""
+        with _named_errors(self.name):
+            sampled = model_identity.sampled_hash(self.folder, self.states)
+        return self._fingerprint(sampled, precision)
+
+    def _fingerprint(self, content: str | None, precision: str | None) -> str | None:
+        if content is None:
+            return None
+        return hashlib.sha256(f"{content}:{precision or self.precision}".encode()).hexdigest()
 
 
 def locate(
@@ -55,7 +67,8 @@ def locate(
     """Find a model's files, downloading them from the hub where that is needed and possible.
 
     Args:
-        model: None or the shipped model's name, a folder, or a hub id such as `org/name`.
+        model: None or the shipped model's name, a folder, the name of one that TOKENSCOPE_MODELS
+            lists, or a hub id such as `org/name` or its address.
         download: brings a hub id's files here and returns their folder; None is `hub.download`.
 
     Raises:
@@ -65,16 +78,29 @@ def locate(
     found = find(model)
     if found is not None:
         return found
-    name = str(model).strip()
+    name = hub_id_of(str(model))
     if isinstance(model, Path) or not hub.is_hub_id(name):
-        raise ModelNotFoundError(
-            asked=f"The model “{name[:_SHOWN_NAME]}” was asked for.",
-            found="There is no such folder, and it is not a hub id such as “org/name”.",
-            action="Check the spelling, or choose a model from the list.",
-        )
+        raise _unnamed(name)
     if hub.is_offline():
         hub.refuse_offline(name)
     return _checked(name, download(name) if download is not None else hub.download(name))
+
+
+def _unnamed(name: str) -> ModelNotFoundError:
+    found = (
+        "There is no such folder, and it is neither the short name of a listed one nor a hub id "
+        "such as “org/name”."
+    )
+    action = "Check the spelling, or choose a model from the list."
+    if is_hub_address(name):
+        found = "That page of the hub is of another revision than “main”, or of no model."
+        action = (
+            "Give the model's id such as “org/name”. For another revision, download it into a "
+            "folder and name that."
+        )
+    return ModelNotFoundError(
+        asked=f"The model “{name[:_SHOWN_NAME]}” was asked for.", found=found, action=action
+    )
 
 
 def find(model: str | Path | None = None) -> ModelFiles | None:
@@ -86,7 +112,7 @@ def find(model: str | Path | None = None) -> ModelFiles | None:
     """
     if model is None or str(model) == SHIPPED_FOLDER.name:
         return _checked(SHIPPED_FOLDER.name, SHIPPED_FOLDER)
-    name = str(model).strip()
+    name = hub_id_of(str(model))
     folder = folder_named(name)
     if folder is not None:
         return _checked(folder.name, folder)
@@ -102,19 +128,99 @@ def is_complete(folder: Path) -> bool:
     """Whether a folder holds a causal language model that can be opened, judged by configuration,
     headers and sizes alone."""
     try:
-        _precision(folder.name, folder)
+        require_complete(folder.name, folder)
     except ModelFormatError:
         return False
     return True
 
 
-def folder_named(name: str) -> Path | None:
-    """The folder of that name, in full; None where there is none or can be none."""
+def require_complete(name: str, folder: Path) -> None:
+    """Refuse a folder that is not complete.
+
+    Raises:
+        ModelFormatError: what it lacks.
+    """
+    with _named_errors(name):
+        _precision(name, folder)
+
+
+def identify(
+    files: ModelFiles,
+    *,
+    report: Report = lambda _progress: None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> ModelFiles:
+    """The same files with their hash, after reading what of them was never read.
+
+    Args:
+        files: as found.
+        report: told how far it has come.
+        wanted: asked again and again whether to go on.
+
+    Raises:
+        ModelFormatError: they cannot be read, or are being written.
+        LoadStopped: it is no longer wanted.
+    """
+    if files.content_hash is not None:
+        return files
+    done, total = 0, model_identity.unread_bytes(files.states)
+
+    def told(count: int) -> None:
+        nonlocal done
+        if not wanted():
+            raise LoadStopped
+        done += count
+        report(LoadProgress("identifying", done, total))
+
+    told(0)
+    with _named_errors(files.name):
+        content = model_identity.read_hash(files.folder, files.states, told)
+    return replace(files, content_hash=content)
+
+
+def changed_files(files: ModelFiles) -> tuple[str, ...]:
+    """The names of files that were changed, added or removed since they were found."""
+    if not files.states:
+        return ()  # they were never on a disk
     try:
-        folder = Path(name).expanduser().resolve()
-        return folder if name and folder.is_dir() else None
-    except (OSError, RuntimeError, ValueError):  # too long, no such user's home, a NUL
-        return None
+        now = model_identity.states_of(files.folder)
+    except (OSError, ValueError):
+        return (files.folder.name,)
+    differing = sorted({state.path for state in set(files.states) ^ set(now)})
+    return tuple(Path(path).name for path in differing)
+
+
+def require_unchanged(files: ModelFiles) -> None:
+    """Refuse files that are no longer what was found and hashed.
+
+    Raises:
+        ModelFormatError: they are not.
+    """
+    changed = changed_files(files)
+    if changed:
+        raise _changed_meanwhile(files.name, changed[0])
+
+
+def _changed_meanwhile(name: str, file: str) -> ModelFormatError:
+    return ModelFormatError(
+        asked=f"The model “{name}” was to be opened.",
+        found=f"Its file {file} was changed while it was read.",
+        action=_CHANGED,
+    )
+
+
+@contextmanager
+def _named_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileChanged as error:
+        raise _changed_meanwhile(name, error.path.name) from error
+    except OSError as error:
+        raise ModelFormatError(
+            asked=f"The model “{name}” was to be opened.",
+            found=f"Its files cannot be read ({type(error).__name__}).",
+            action="Check that they are there and may be read, or choose another model.",
+        ) from error
 
 
 def _checked(name: str, folder: Path) -> ModelFiles:
@@ -125,8 +231,10 @@ def _checked(name: str, folder: Path) -> ModelFiles:
             action="Restore it, or choose another model.",
         )
     precision = _precision(name, folder)
-    files = tuple((path, path.stat().st_mtime_ns) for path in _decisive_files(folder))
-    return ModelFiles(name, folder, _content_hash(files), precision)
+    with _named_errors(name):
+        states = model_identity.states_of(folder)
+        content = model_identity.known_hash(folder, states)
+    return ModelFiles(name, folder, content, precision, states)
 
 
 def _precision(name: str, folder: Path) -> str:
@@ -191,38 +299,3 @@ def _stored_precision(folder: Path, refuse: Any) -> str | None:
     except ValueError as error:
         raise refuse(f"{error}.") from error
     return next(filter(None, stored), None)
-
-
-def _decisive_files(folder: Path) -> list[Path]:
-    """The files that decide a model's numbers."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in {".json", ".safetensors", ".model", ".txt", ".jinja"}
-        and path.name not in _REPORTS
-        and path.is_file()
-    ]
-
-
-@functools.lru_cache(maxsize=64)
-def _content_hash(files: tuple[tuple[Path, int], ...]) -> str:
-    """Hash of the files' names and contents; the times only tell when to read them again."""
-    digest = hashlib.sha256()
-    for path, _ in files:
-        size = path.stat().st_size
-        digest.update(f"{path.name}:{size}\n".encode())
-        for chunk in _decisive_chunks(path, size):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _decisive_chunks(path: Path, size: int) -> Iterator[bytes]:
-    """The whole file, or of a very large one its beginning (header included), middle and end."""
-    with path.open("rb") as file:
-        if size <= _WHOLE_FILE_BYTES:
-            while chunk := file.read(_SAMPLE_BYTES):
-                yield chunk
-            return
-        for offset in (0, size // 2, size - _SAMPLE_BYTES):
-            file.seek(offset)
-            yield file.read(_SAMPLE_BYTES)

@@ -16,6 +16,7 @@ from tokenscope_core.machine import devices, memory_of
 from tokenscope_core.memory_need import memory_need, shortage
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_facts import ModelFacts
+from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.worker import Host, Worker, release_memory
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ PATIENCE_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory: how many bytes it takes, where, and what it was found able to do."""
+    """A model in memory: how many bytes it takes, where, what it was found able to do, and the
+    files it was loaded from, as they were then."""
 
     choice: ModelChoice
     bytes: int
     device: str
     capabilities: Capabilities
+    files: ModelFiles
     idle: bool
 
 
@@ -113,11 +116,19 @@ class ModelPool:
                 bytes=lm.model.get_memory_footprint(),
                 device=str(lm.device),
                 capabilities=lm.capabilities,
+                files=lm.files,
                 idle=idle,
             )
             for choice, lm, idle in held
             if lm is not None
         )
+
+    def fingerprint(self, choice: ModelChoice) -> str | None:
+        """The fingerprint of a model as it is in memory; None where it is not."""
+        with self.changed:
+            worker = self._workers.get(choice)
+            lm = None if worker is None else worker.lm
+        return None if lm is None else lm.identity.fingerprint
 
     def unload(self, choice: ModelChoice) -> bool:
         """Take a model out of memory; False when it was not there.

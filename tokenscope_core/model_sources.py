@@ -12,10 +12,16 @@ from typing import Literal
 from tokenscope_core import hub
 from tokenscope_core.errors import ModelNotAllowedError, TokenScopeError
 from tokenscope_core.model_choice import DTYPES, ModelChoice
-from tokenscope_core.model_files import SHIPPED_FOLDER, find, folder_named, is_complete
+from tokenscope_core.model_files import find, is_complete, require_complete
+from tokenscope_core.model_names import (
+    SHIPPED_FOLDER,
+    folder_named,
+    hub_id_of,
+    listed_folders,
+    short_names,
+)
 from tokenscope_core.trace import ModelIdentity
 
-MODELS_VARIABLE = "TOKENSCOPE_MODELS"
 ALLOWED_VARIABLE = "TOKENSCOPE_ALLOWED_MODELS"
 _WILDCARDS = "*?["
 
@@ -26,29 +32,29 @@ Kind = Literal["shipped", "folder", "cache", "hub"]
 class Source:
     """A model that can be chosen: the name that loads it, and where it lies.
 
-    `cache` is the Hugging Face cache of this machine; `hub` has to be downloaded first.
+    `cache` is the Hugging Face cache of this machine; `hub` has to be downloaded first. `label` is
+    what it is shown as, which finds it too. `problem` says why it cannot be opened, a sentence.
     """
 
     name: str
     kind: Kind
+    label: str
+    problem: str | None = None
 
 
 def available() -> tuple[str, ...]:
-    """The names of `sources`."""
-    return tuple(source.name for source in sources())
+    """The names of those among `sources` that can be opened, as far as is known."""
+    return tuple(source.name for source in sources() if source.problem is None)
 
 
 def sources() -> tuple[Source, ...]:
     """What can be chosen without typing: the shipped model, every model folder directly inside the
-    folders that TOKENSCOPE_MODELS lists (separated like PATH), complete models in the Hugging Face
-    cache, and the hub ids that TOKENSCOPE_ALLOWED_MODELS names."""
-    roots = [Path(p) for p in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if p]
-    folders = [
-        str(config.parent)
-        for root in roots
-        if root.is_dir()
-        for config in sorted([*root.glob("config.json"), *root.glob("*/config.json")])
-    ]
+    folders that TOKENSCOPE_MODELS lists, complete models in the Hugging Face cache, and the hub ids
+    that TOKENSCOPE_ALLOWED_MODELS names.
+
+    A listed folder whose model cannot be opened is there with its problem: an operator who put it
+    there would look for it."""
+    labels = {folder: label for label, folder in short_names(listed_folders()).items()}
     cached = [name for name in hub.cached_names() if _is_cached(name)]
     named = [
         pattern
@@ -56,21 +62,46 @@ def sources() -> tuple[Source, ...]:
         if not set(_WILDCARDS) & set(pattern) and source_of(pattern).kind == "hub"
     ]
     found = [
-        Source(SHIPPED_FOLDER.name, "shipped"),
-        *(Source(name, "folder") for name in folders),
-        *(Source(name, "cache") for name in cached),
-        *(Source(name, "hub") for name in named if name not in cached),
+        source_of(SHIPPED_FOLDER.name),
+        *(
+            Source(str(folder), "folder", label, _problem(label, folder))
+            for folder, label in labels.items()
+        ),
+        *(Source(name, "cache", name) for name in cached),
+        *(Source(name, "hub", name) for name in named if name not in cached),
     ]
     return tuple(source for source in dict.fromkeys(found) if is_allowed(source.name))
 
 
 def source_of(name: str) -> Source:
     """Where a model of that name would come from."""
+    name = hub_id_of(name)
     if name == SHIPPED_FOLDER.name:
-        return Source(name, "shipped")
-    if folder_named(name) is not None:
-        return Source(name, "folder")
-    return Source(name, "cache" if _is_cached(name) else "hub")
+        return Source(name, "shipped", name, _problem(name, SHIPPED_FOLDER))
+    folder = folder_named(name)
+    if folder is not None:
+        label = _label(folder)
+        return Source(name, "folder", label, _problem(label, folder))
+    return Source(name, "cache" if _is_cached(name) else "hub", name)
+
+
+def _label(folder: Path) -> str:
+    """The short name of a listed folder; of another the last parts of its path, as many as make it
+    no listed one's."""
+    listed = short_names(listed_folders())
+    short = next((short for short, path in listed.items() if path.resolve() == folder), None)
+    if short is not None:
+        return short
+    tails = ("/".join(folder.parts[-count:]) for count in range(1, len(folder.parts)))
+    return next((tail for tail in tails if tail not in listed), str(folder))
+
+
+def _problem(name: str, folder: Path) -> str | None:
+    try:
+        require_complete(name, folder)
+    except TokenScopeError as error:
+        return f"{error.found} {error.action}"
+    return None
 
 
 def _is_cached(name: str) -> bool:
@@ -80,15 +111,27 @@ def _is_cached(name: str) -> bool:
 
 def identified(identity: ModelIdentity) -> ModelChoice | None:
     """The choice among `available` that has exactly the weights and the precision of a trace; else
-    one that is only called the same; else None."""
-    namesakes = [name for name in available() if identity.name in (name, Path(name).name)]
+    one that is only called the same, first one whose files were never read; else None."""
+    namesakes = [name for name in available() if identity.name in _called(name)]
+    unread: list[str] = []
     for name in namesakes:
         with contextlib.suppress(TokenScopeError):
             files = find(name)
+            if files is None:
+                continue
+            if files.content_hash is None:
+                unread.append(name)
             for dtype in (None, *DTYPES):
-                if files is not None and files.fingerprint_in(dtype) == identity.fingerprint:
+                if files.fingerprint_in(dtype) == identity.fingerprint:
                     return ModelChoice(name, dtype)
-    return ModelChoice(namesakes[0]) if namesakes else None
+    others = unread + namesakes
+    return ModelChoice(others[0]) if others else None
+
+
+def _called(name: str) -> tuple[str, ...]:
+    """What traces call a model of that name: a folder by its last part, a link by its target's."""
+    folder = folder_named(name)
+    return (name, Path(name).name) if folder is None else (name, Path(name).name, folder.name)
 
 
 def allowed_patterns() -> tuple[str, ...] | None:
@@ -111,6 +154,7 @@ def is_allowed(name: str) -> bool:
     patterns = allowed_patterns()
     if patterns is None:
         return True
+    name = hub_id_of(name)
     folder = None if name == SHIPPED_FOLDER.name else folder_named(name)
     if folder is None:
         return any(fnmatchcase(name, pattern) for pattern in patterns)
@@ -135,6 +179,10 @@ def require_allowed(name: str) -> None:
 
 
 def _resolved(pattern: str) -> str:
+    """The folder that a pattern names, in full; the pattern itself where it names none."""
+    folder = folder_named(pattern)
+    if folder is not None:
+        return str(folder)
     try:
         return str(Path(pattern).expanduser().resolve())
     except (OSError, RuntimeError, ValueError):

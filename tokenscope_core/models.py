@@ -21,7 +21,7 @@ from tokenscope_core.errors import ModelError, ModelFormatError, summary_of
 from tokenscope_core.failures import is_out_of_memory
 from tokenscope_core.machine import SPREAD
 from tokenscope_core.model_facts import context_of, quantisation_of
-from tokenscope_core.model_files import ModelFiles, locate
+from tokenscope_core.model_files import ModelFiles, identify, locate, require_unchanged
 from tokenscope_core.prefix_cache import PrefixCache
 from tokenscope_core.probing import find_cache_use, head_is_apart
 from tokenscope_core.prompts import fill_convention, make_marks_special, text_ids
@@ -29,6 +29,7 @@ from tokenscope_core.reading import CacheUse, Reader, input_device
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
+from tokenscope_core.weights_in_memory import reading_weights
 
 # While transformers builds a model it switches initialisation and the tying of weights off for the
 # whole process: of two models loaded at once, one is left with untied, random weights.
@@ -56,7 +57,8 @@ class LanguageModel:
     """A loaded model: weights, tokenizer, identity, and facts read from its configuration.
 
     `context_length` is None where the model states no bound. `end_ids` are the tokens that end
-    a generation. `weights` says how many numbers the model consists of.
+    a generation. `weights` says how many numbers the model consists of. `files` are what it was
+    loaded from, as they were then.
     """
 
     model: PreTrainedModel
@@ -67,6 +69,7 @@ class LanguageModel:
     end_ids: frozenset[int]
     capabilities: Capabilities
     weights: int
+    files: ModelFiles
     prefixes: PrefixCache = field(default_factory=PrefixCache)
 
     @property
@@ -116,7 +119,7 @@ def load_model(
         ModelError: a library that its weights or the device call for is missing.
         CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
-    files = model if isinstance(model, ModelFiles) else locate(model)
+    files = identify(model if isinstance(model, ModelFiles) else locate(model))
     quantised = quantisation_of(files)
     placed_by_accelerate = device if quantised is not None or str(device) == SPREAD else None
     if placed_by_accelerate is not None and importlib.util.find_spec("accelerate") is None:
@@ -127,7 +130,7 @@ def load_model(
             action="Install accelerate, or choose one device and weights that are not quantised.",
         )
     try:
-        with _one_at_a_time:
+        with _one_at_a_time, reading_weights():
             loaded, info = AutoModelForCausalLM.from_pretrained(
                 files.folder,
                 dtype=dtype or "auto",
@@ -159,6 +162,7 @@ def load_model(
             action="Take a complete copy of the model, or choose another.",
         ) from error
     _refuse_untrained_weights(files, info)
+    require_unchanged(files)
     placed = loaded if placed_by_accelerate is not None else loaded.to(device)
     return describe(placed.eval(), tokenizer, files)
 
@@ -174,7 +178,9 @@ def describe(
     config = model.config.get_text_config()
     vocabulary_size = int(model.get_output_embeddings().weight.shape[0])
     cache = find_cache_use(model, vocabulary_size, files.name)
+    files = identify(files)
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
+    assert fingerprint is not None, "its files have been read"
     make_marks_special(tokenizer)
     vocabulary = vocabulary_of(tokenizer, vocabulary_size)
     return LanguageModel(
@@ -185,6 +191,7 @@ def describe(
         context_length=context_of(config.to_dict()),
         end_ids=_end_ids(model, tokenizer),
         weights=int(model.num_parameters()),
+        files=files,
         capabilities=Capabilities(
             begins_with_special=bool(tokenizer("")["input_ids"]),
             chat_template=bool(getattr(tokenizer, "chat_template", None)),

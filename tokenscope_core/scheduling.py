@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tokenscope_core.activity import Activity, Outcome
-from tokenscope_core.hub import DownloadStopped
 from tokenscope_core.job_base import Phase, Place, Work
 from tokenscope_core.limits import Limits
-from tokenscope_core.load_progress import LoadProgress, Report
+from tokenscope_core.load_progress import LoadProgress, LoadStopped, Report
 from tokenscope_core.loading import fetch
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_facts import facts_of
@@ -121,7 +120,7 @@ class Scheduler:
                 report=job.loading,
                 wanted=lambda: self.wanted(worker, job) or bool(worker.waiting),
             )
-        except DownloadStopped:
+        except LoadStopped:
             return None
         has_room = self.pool.make_room(
             worker,

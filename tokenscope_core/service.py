@@ -27,6 +27,7 @@ from tokenscope_core.machine import devices, require_device
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_facts import ModelFacts, facts_of
 from tokenscope_core.model_files import ModelFiles, find
+from tokenscope_core.model_names import plain_name
 from tokenscope_core.model_pool import LoadedModel, Queue
 from tokenscope_core.model_sources import require_allowed
 from tokenscope_core.queueing import require_room
@@ -172,9 +173,8 @@ class GenerationService:
 
     def loaded_model(self, model: str | ModelChoice) -> LoadedModel | None:
         """The model as it is in memory; None where it is not."""
-        choice = ModelChoice.of(model)
         try:
-            plain = _plain(choice, find(choice.name))
+            plain = _plain_anyhow(ModelChoice.of(model))
         except ModelError:
             return None
         return next((held for held in self.loaded_models() if held.choice == plain), None)
@@ -185,8 +185,7 @@ class GenerationService:
         Raises:
             ModelError: it is running, or runs wait for it.
         """
-        choice = ModelChoice.of(model)
-        return self._scheduler.pool.unload(_plain(choice, find(choice.name)))
+        return self._scheduler.pool.unload(_plain_anyhow(ModelChoice.of(model)))
 
     def close(self) -> None:
         """End all runs and workers."""
@@ -201,9 +200,11 @@ class GenerationService:
         self, choice: ModelChoice, files: ModelFiles | None, task: Task
     ) -> tuple[Trace, ...]:
         """The traces of a task where the store holds them all, else none."""
-        if files is None:
-            return ()
-        return self._answers.traces(task.keys(files.fingerprint_in(choice.dtype)))
+        # Where the files were replaced since, what is in memory goes on under its own identity.
+        fingerprint = self._scheduler.pool.fingerprint(choice)
+        if fingerprint is None and files is not None:
+            fingerprint = files.fingerprint_in(choice.dtype)
+        return () if fingerprint is None else self._answers.traces(task.keys(fingerprint))
 
     def _require_room(self, choice: ModelChoice, facts: ModelFacts, analysis: Analysis) -> None:
         if self.limits.memory_check:
@@ -244,7 +245,8 @@ def job_id_of(choice: ModelChoice, recipe: dict[str, Any]) -> str:
 
 
 def _plain(choice: ModelChoice, files: ModelFiles | None) -> ModelChoice:
-    """The same choice without what is its default anyway: equal choices then share a worker.
+    """The same choice by the one name it is known by, without what is its default anyway: equal
+    choices then share a worker.
 
     Raises:
         ModelError: this machine has no such device.
@@ -255,7 +257,20 @@ def _plain(choice: ModelChoice, files: ModelFiles | None) -> ModelChoice:
             choice = replace(choice, device=None)
     if files is not None and choice.dtype == files.precision:
         choice = replace(choice, dtype=None)
-    return choice
+    return replace(choice, name=plain_name(choice.name))
+
+
+def _plain_anyhow(choice: ModelChoice) -> ModelChoice:
+    """The same for a model whose files may have been spoilt or taken away since it was loaded.
+
+    Raises:
+        ModelError: this machine has no such device.
+    """
+    try:
+        files = find(choice.name)
+    except ModelError:
+        files = None
+    return _plain(choice, files)
 
 
 __all__ = ["GenerationService", "JobView", "Limits", "LoadedModel", "Ticket", "job_id_of"]

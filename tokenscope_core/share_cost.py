@@ -17,7 +17,12 @@ from tokenscope_core.share_readings import SharedReadings
 from tokenscope_core.store import Store
 from tokenscope_core.trace import ModelIdentity
 
-Availability = Literal["here", "other version", "to be downloaded", "not allowed", "absent"]
+Availability = Literal[
+    "here", "to be read", "samples agree", "other version", "to be downloaded", "not allowed",
+    "absent",
+]  # fmt: skip
+# What has to be fetched before it is known whether it is the very model.
+TO_BE_FETCHED: tuple[Availability, ...] = ("to be downloaded", "to be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,9 @@ class Cost:
     is taken for a byte of it, as it is not known yet where its tokens end.
 
     `model` is what computes them, or what is to be downloaded; None where there is neither.
-    `availability` of exactly that model: `here`; `other version`: there is one of that name, but
+    `availability` of exactly that model: `here`; `to be read`: one of that name is, whose files
+    were never read; `samples agree`: one that agrees in what an earlier release compared, which was
+    not every byte; `other version`: there is one of that name, but
     its files or its precision differ and so would the figures; `to be downloaded`: from the hub,
     and only then known to be the same; `not allowed` by the operator of this server; `absent`.
     """
@@ -122,6 +129,10 @@ def availability_of(
                 return _elsewhere(named)
             if files.fingerprint_in(choice.dtype) == identity.fingerprint:
                 return "here", choice
+            if files.content_hash is None:
+                return "to be read", ModelChoice(choice.name, named.dtype)
+            if files.sampled_fingerprint_in(named.dtype) == identity.fingerprint:
+                return "samples agree", None
         return "other version", None
     if not is_allowed(named.name) or not accepts_others():
         return "not allowed", None

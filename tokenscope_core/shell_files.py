@@ -16,6 +16,7 @@ from tokenscope_core.openai_import import import_openai_logprobs
 from tokenscope_core.session import Session
 from tokenscope_core.session_tables import tree_frame
 from tokenscope_core.share_format import Shared
+from tokenscope_core.shell_model import located, open_model
 from tokenscope_core.store import Store
 from tokenscope_core.tables import candidate_frame, token_frame
 from tokenscope_core.trace import Trace
@@ -145,6 +146,9 @@ def _compute(shared: Shared, store: Store) -> None:
     cost = share.cost(shared, store)
     if not cost.missing:
         return
+    if cost.availability == "to be read" and cost.model is not None:
+        located(cost.model.name)
+        cost = share.cost(shared, store)
     if cost.model is None or cost.availability != "here":
         raise RequestError(
             asked="The traces of a link were to be computed.",
@@ -154,11 +158,10 @@ def _compute(shared: Shared, store: Store) -> None:
         )
     import torch
 
-    from tokenscope_core.models import load_model
     from tokenscope_core.session_traces import trace_of
 
     dtype = getattr(torch, cost.model.dtype) if cost.model.dtype else None
-    lm = load_model(cost.model.name, dtype=dtype)
+    lm = open_model(cost.model.name, dtype=dtype)
     for key in cost.missing:
         trace_of(shared.session, key, store, lm)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-INDEX_NAME = "model.safetensors.index.json"
+INDEX_ENDING = ".safetensors.index.json"
+INDEX_NAME = f"model{INDEX_ENDING}"
 _SINGLE_NAME = "model.safetensors"
 _FLOATING = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
@@ -27,19 +28,44 @@ class Weights:
 
 
 def weight_paths(folder: Path) -> list[Path]:
-    """The files a model's weights are in, present or not: those its index names, or the one.
+    """The files a model's weights are in, present or not, as transformers chooses them: those its
+    configuration names, the single one, or those its index names.
 
     Raises:
-        ValueError: the index cannot be read.
+        ValueError: the index cannot be read, or names a file outside the folder.
     """
-    index = folder / INDEX_NAME
-    if not index.is_file():
+    named = _named_by_config(folder / "config.json")
+    if named is not None and not named.endswith(INDEX_ENDING):
+        return [_inside(folder, named, "config.json")]
+    if named is None and ((folder / _SINGLE_NAME).is_file() or not (folder / INDEX_NAME).is_file()):
         return [folder / _SINGLE_NAME]
+    index = _inside(folder, named or INDEX_NAME, "config.json")
     try:
         weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        return [folder / name for name in sorted(set(weight_map.values()))]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{INDEX_NAME} cannot be read ({error})") from error
+        names = sorted(set(weight_map.values()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{index.name} cannot be read ({type(error).__name__})") from error
+    return [_inside(folder, name, index.name) for name in names]
+
+
+def _named_by_config(path: Path) -> str | None:
+    """What transformers is told to load in the place of the usual files."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None  # whoever opens the model says what is wrong with it
+    named = config.get("transformers_weights") if isinstance(config, dict) else None
+    return named if isinstance(named, str) else None
+
+
+def _inside(folder: Path, name: object, naming: str) -> Path:
+    """A file of a folder, or below it, by its name there."""
+    if not isinstance(name, str):
+        raise ValueError(f"{naming} cannot be read: a file is named by {type(name).__name__}")
+    written = (PurePosixPath(name), PureWindowsPath(name))
+    if any(path.anchor or ".." in path.parts or not path.parts for path in written):
+        raise ValueError(f"{naming} names “{name[:200]}”, which is outside the model's folder")
+    return folder / name
 
 
 def read_header(path: Path) -> Weights:

@@ -9,7 +9,7 @@ from tokenscope_core.machine import devices, memory_of
 from tokenscope_core.memory_need import about_tokens, memory_need, shortage, size_text
 from tokenscope_core.model_choice import BYTES_PER_NUMBER
 from tokenscope_core.model_facts import ModelFacts, facts_of, hub_facts
-from tokenscope_core.model_files import find
+from tokenscope_core.model_files import changed_files, find
 from tokenscope_core.model_pool import LoadedModel
 from tokenscope_core.model_sources import require_allowed
 from tokenscope_core.service import GenerationService
@@ -18,6 +18,7 @@ from tokenscope_ui.server import service
 _NOT_STATED = "not stated"
 _ASK_TIMEOUT_S = 4.0
 _ANSWER_KEPT_S = 600
+_NAMED_FILES = 3
 _CACHE_USE = {
     "branches": "read on from any token",
     "chunks": "read on from its end",
@@ -43,6 +44,8 @@ def draw(choice: ModelChoice) -> None:
         if facts is not None:
             st.markdown("**The model**")
             st.table(dict(_rows(facts, here)), hide_header=True, border="horizontal")
+    if here is not None:
+        _say_replaced(here)
     checked = running is not None and running.limits.memory_check
     if checked and facts is not None and here is None:
         _warn(choice, facts, loaded)
@@ -153,9 +156,33 @@ def _warn(choice: ModelChoice, facts: ModelFacts, loaded: tuple[LoadedModel, ...
     present = min(memory.total, memory.available + freed)
     short = shortage(choice, facts, tokens=_run_length(), present=present)
     if short is not None:
-        with st.container(border=True, key="too large"):
-            st.markdown(":orange[:material/warning:] **Too large**")
-            st.text(f"{short.found} {short.action}")
+        warn("Too large", f"{short.found} {short.action}", key="too large")
+
+
+def warn(title: str, said: str, *, key: str) -> None:
+    """Draw a warning; what it says is plain text."""
+    with st.container(border=True, key=key):
+        st.markdown(f":orange[:material/warning:] **{title}**")
+        st.text(said)
+
+
+def _say_replaced(loaded: LoadedModel) -> None:
+    """Say where a model's files are no longer those it was loaded from, and offer to load them."""
+    changed = changed_files(loaded.files)
+    if not changed:
+        return
+    names = ", ".join(changed[:_NAMED_FILES]) + (", …" if changed[_NAMED_FILES:] else "")
+    warn(
+        "Its files have changed",
+        f"Since this model was loaded: {names}. Runs go on with what is in memory, under its own "
+        "identity. Loaded anew it is another model, with traces of its own.",
+        key="replaced",
+    )
+    st.button(
+        "Load it anew", icon=":material/refresh:", key="load anew", width="stretch",
+        on_click=_unload, args=(loaded.choice,),
+        help="Takes the old weights out of memory; the next run loads the files as they are now.",
+    )  # fmt: skip
 
 
 def _run_length() -> int:

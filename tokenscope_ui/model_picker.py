@@ -9,9 +9,9 @@ import streamlit as st
 from tokenscope_core import ModelChoice
 from tokenscope_core.machine import CPU, SPREAD, devices
 from tokenscope_core.model_choice import DTYPES
+from tokenscope_core.model_names import MODELS_VARIABLE
 from tokenscope_core.model_sources import (
     ALLOWED_VARIABLE,
-    MODELS_VARIABLE,
     Kind,
     Source,
     accepts_others,
@@ -49,14 +49,18 @@ def select(label: str, key: str) -> None:
         label,
         list(listed),
         key=key,
-        format_func=lambda name: _label(listed.get(name) or source_of(name), list(listed)),
+        format_func=lambda name: _label(listed.get(name) or source_of(name)),
         accept_new_options=accepts_others(),
         persist_state="session",
         help="The shipped model, a folder in TOKENSCOPE_MODELS, or what the Hugging Face cache "
-        "holds. Type a folder or a hub id such as org/name and press Enter for another."
+        "holds. Type a folder, or a hub id such as org/name or the address of its page, and press "
+        "Enter for another."
         if accepts_others()
         else "This server offers these models.",
     )
+    picked = listed.get(st.session_state.get(key) or "")
+    if picked is not None and picked.problem is not None:
+        model_card.warn("Cannot be opened", picked.problem, key=f"{key} problem")
 
 
 def chosen() -> ModelChoice:
@@ -90,15 +94,10 @@ def _sources(folders: str | None, allowed: str | None) -> tuple[Source, ...]:
     return sources()
 
 
-def _label(source: Source, names: list[str]) -> str:
-    """A model's short name and where it comes from."""
-    if source.kind != "folder":
-        return f"{source.name} · {_KINDS[source.kind]}"
-    parts = source.name.rstrip("/\\").replace("\\", "/").split("/")
-    short = parts[-1]
-    if sum(name.endswith(f"/{short}") for name in names) > 1:
-        short = "/".join(parts[-2:])
-    return f"{short} · {_KINDS['folder']}"
+def _label(source: Source) -> str:
+    """A model's short name, where it comes from, and whether it can be used at all."""
+    label = f"{source.label} · {_KINDS[source.kind]}"
+    return label if source.problem is None else f"{label} · cannot be opened"
 
 
 def _how_to_run() -> None:

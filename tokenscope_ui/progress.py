@@ -76,6 +76,8 @@ def _loading(view: JobView | AnalysisView) -> str:
             return f"Downloading {name} … {100 * done / total:.0f} % of {size_text(total)}"
         case LoadProgress("downloading"):
             return f"Asking the hub for {name} …"
+        case LoadProgress("identifying", done, total) if total:
+            return f"Reading {name} once, to tell it from others … {_of_size(done, total)}"
         case LoadProgress("starting"):
             return f"Starting torch for {name} …"
         case LoadProgress("loading", done, total) if done and done == total:

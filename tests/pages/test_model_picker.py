@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +134,52 @@ def test_a_run_that_breaks_off_is_shown_with_what_happened(
     assert len(trace) > trace.prompt_length
     assert app.test.query_params["run"] == trace.key
     assert "Most surprising tokens" in app.texts
+
+
+@pytest.fixture
+def copied(app: App, tiny_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the model, listed beside nothing else and chosen."""
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "models" / "copied"))
+    monkeypatch.setenv("TOKENSCOPE_MODELS", str(folder.parent))
+    app.test.session_state["model"] = str(folder)
+    return folder
+
+
+def test_a_model_replaced_while_it_is_loaded_is_said_and_loaded_anew_on_a_word(
+    app: App, copied: Path
+) -> None:
+    app.open().generate()
+    assert app.state.trace is not None
+    before = app.state.trace.model
+    assert "Its files have changed" not in app.texts
+    with (copied / "model.safetensors").open("r+b") as file:
+        file.seek(-1000, 2)
+        file.write(b"\0" * 1000)
+    app.run()
+    assert "Its files have changed" in app.texts
+    assert "Since this model was loaded: model.safetensors." in app.texts
+    app.press("Load it anew")
+    assert service().loaded_models() == ()
+    assert "Its files have changed" not in app.texts
+    app.generate()
+    assert app.state.trace is not None
+    assert app.state.trace.model.name == before.name
+    assert app.state.trace.model.fingerprint != before.fingerprint
+
+
+def test_what_cannot_be_opened_is_marked_in_the_list_and_said_beside_it(
+    app: App, copied: Path
+) -> None:
+    (copied / "tokenizer.json").unlink()
+    app.open()
+    assert picker(app).options == ["tokenscope-py · shipped", "copied · folder · cannot be opened"]
+    assert "Cannot be opened" in app.texts
+    assert "It has no tokenizer.json" in app.texts
+
+
+def test_the_address_of_a_page_of_the_hub_is_shown_as_the_model(app: App) -> None:
+    app.test.session_state["model"] = "https://huggingface.co/org/name/tree/main"
+    app.open()
+    assert "org/name · hub" in picker(app).options
+    app.press("Generate").until_ended()
+    assert "The model “org/name” was asked for." in app.texts

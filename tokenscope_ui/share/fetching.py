@@ -13,6 +13,7 @@ import streamlit as st
 from tokenscope_core import ModelChoice, TokenScopeError
 from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
 from tokenscope_core.fetching import ReadyModel
+from tokenscope_core.model_sources import source_of
 from tokenscope_ui import model_card, problems, progress
 from tokenscope_ui.server import service, subscriber
 
@@ -37,10 +38,13 @@ def draw(model: ModelChoice, *, tokens: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"fetch {model}"):
         with st.container(width=300):
             model_card.draw(model)
+        here = source_of(model.name).kind != "hub"
         st.button(
-            "Download the model", icon=":material/download:", disabled=busy,
+            "Read the model" if here else "Download the model",
+            icon=":material/hard_drive:" if here else ":material/download:", disabled=busy,
             key=f"fetch button {model}", on_click=begin, args=(model, tokens),
-            help="Into the Hugging Face cache of this server, and into its memory. Nothing is "
+            help="Every byte of its files, and into memory. Nothing is computed yet." if here
+            else "Into the Hugging Face cache of this server, and into its memory. Nothing is "
             "computed yet.",
         )  # fmt: skip
     if held is None or held.model != model:

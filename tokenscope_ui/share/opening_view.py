@@ -9,7 +9,7 @@ import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError
 from tokenscope_core.from_file import is_from_file
-from tokenscope_core.share_cost import Cost
+from tokenscope_core.share_cost import TO_BE_FETCHED, Cost
 from tokenscope_ui import branch_recompute, problems, progress, runs, sessions, tree
 from tokenscope_ui.branch_traces import at_hand, figures
 from tokenscope_ui.branch_words import branches_text
@@ -81,7 +81,7 @@ def _about(held: Opening, shared: Shared, found: Cost) -> None:
             )
     for note in held.notes:
         st.text(note)
-    if found.missing and found.availability == "to be downloaded" and found.model is not None:
+    if found.missing and found.availability in TO_BE_FETCHED and found.model is not None:
         fetching.draw(found.model, tokens=found.read_tokens + found.generated_tokens)
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from tokenscope_core import TokenScopeError
 from tokenscope_core.memory_need import about_tokens
 from tokenscope_core.share import ReadingCost, SharedReadings
+from tokenscope_core.share_cost import TO_BE_FETCHED
 from tokenscope_ui.formatting import count_text
 from tokenscope_ui.share import beginning, fetching, leaving, opening, words
 
@@ -23,7 +24,7 @@ def show(shared: SharedReadings) -> None:
     with st.container(border=True, key="what opening costs"):
         for name, reader, cost in zip("AB", shared.readers, found, strict=True):
             st.text(f"{name}: {_standing(reader.model.name, cost, shared)}")
-    wanted = (one.model for one in found if not one.held and one.availability == "to be downloaded")
+    wanted = (one.model for one in found if not one.held and one.availability in TO_BE_FETCHED)
     # Both may be one model, in two precisions or in the same.
     for model in dict.fromkeys(wanted):
         if model is not None:

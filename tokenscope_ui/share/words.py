@@ -62,6 +62,17 @@ def availability_text(model: str, availability: Availability) -> str:
                 f"There is a model {name} here, but its files or its precision differ: its figures "
                 "would be others, so what is missing is not computed."
             )
+        case "to be read":
+            return (
+                f"There is a model {name} here whose files were never read: whether it is the same "
+                "is known once they are."
+            )
+        case "samples agree":
+            return (
+                f"The model {name} here agrees with that one in all that earlier releases compared "
+                "of a model, which was not every byte: it may be the same or an edited copy. What "
+                "is missing is not computed under that name."
+            )
         case "to be downloaded":
             return (
                 f"The model {name} is not on this server. It can be downloaded from the hub; only "
