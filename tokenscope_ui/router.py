@@ -20,6 +20,7 @@ from tokenscope_ui import (
     branch_actions,
     kept_trees,
     page_style,
+    rerun_repairs,
     runs,
     server,
     sessions,
@@ -39,6 +40,8 @@ METRICS_PAGE = "pages/metrics.py"
 SHARE_PAGE = "pages/share.py"
 OPERATOR_PAGE = "pages/server.py"
 ICON = Path(__file__).resolve().parent / "assets" / "icon.svg"
+
+rerun_repairs.apply()
 
 _routed: contextvars.ContextVar[bool] = contextvars.ContextVar("routed", default=False)
 
