@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import oracles
@@ -13,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
+from tokenscope_core import prefill
 from tokenscope_core.models import describe
+from tokenscope_core.reading import Reader
 
 PROMPT = "def add(a, b):\n    return a + b\n"
 HALF = (torch.bfloat16, torch.float16)
@@ -54,6 +58,36 @@ def test_rounding_does_not_hide_what_a_cache_forgets(family: str, precision: tor
     """Nor is it taken for that: each family is read in half precision as in full."""
     expected = tiny_models.language_model(family).capabilities.cache
     assert half(family, precision).capabilities.cache == expected
+
+
+@pytest.mark.parametrize("precision", HALF)
+@pytest.mark.parametrize("piece", [13, 9, 4096])
+def test_a_prompt_has_the_same_figures_scored_and_continued(
+    precision: torch.dtype, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a product depend in half precision on how many there are, so pieces must agree."""
+    monkeypatch.setattr(prefill, "piece_length", lambda lm: piece)
+    lm = half("llama", precision)
+    length = len(lm.encode(PROMPT))
+    assert length == 14, "with pieces of 13 the last one has a single token"
+    scored, lengths = ts.score(lm, PROMPT), []
+    monkeypatch.setattr(Reader, "read_later", _noting(Reader.read_later, lengths))
+    written = ts.generate(lm, ts.Request(PROMPT, 4))
+    reads = lengths.copy()
+    again = ts.score(lm, PROMPT)
+    assert lengths[len(reads) :] == [n for n in reads if n > 1]
+    for name in ("logprob", "entropy", "varentropy", "margin"):
+        expected = scored.column(name)
+        np.testing.assert_array_equal(written.column(name)[:length], expected)
+        np.testing.assert_array_equal(again.column(name), expected)
+
+
+def _noting(read: Callable[..., Any], lengths: list[int]) -> Callable[..., Any]:
+    def noted(reader: Reader, token_ids: torch.Tensor) -> Any:
+        lengths.append(token_ids.shape[1])
+        return read(reader, token_ids)
+
+    return noted
 
 
 @pytest.mark.parametrize("precision", HALF)

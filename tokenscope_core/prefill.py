@@ -91,10 +91,12 @@ def read_given(
     assert reader.length <= lead, "the token before the given ones is read again, for its logits"
     read_up_to(lm, reader, ids, lead)
     step = piece_length(lm)
-    # The last token of a text that ends predicts nothing that is recorded.
+    # The last token of a text that ends predicts nothing that is recorded. It is read with its
+    # piece all the same: in half precision figures depend on the length of a piece, and a prompt
+    # is to have the same ones whether something is generated after it or not.
     end = length if finish_reason is None else length - 1
     for start in range(lead, end, step):
-        logits = reader.read_later(ids[:, start : min(start + step, end)])
+        logits = reader.read_later(ids[:, start : start + step])
         last = start + step >= end
         rows = partial(
             _rows,
