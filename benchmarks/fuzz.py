@@ -1,4 +1,4 @@
-"""Mutated links and files are opened, thousands of them: all may be refused, none may crash.
+"""Damaged links, files and chat templates are opened by the thousand; none may crash.
 
     python -m benchmarks.fuzz --count 10000
 
@@ -28,6 +28,7 @@ from random import Random
 import pyarrow as pa
 
 import tokenscope_core as ts
+from benchmarks import made_templates
 from benchmarks.mutations import archive_mutated, bytes_mutated, json_mutated
 from tokenscope_core import arrow_files, export, session_file, share
 
@@ -99,6 +100,8 @@ def kinds() -> Iterator[Kind]:
     yield Kind("chat answers", chat, json_mutated, ts.import_openai_logprobs)
     legacy = json.dumps(export.openai_completion(traces[0])).encode("ascii")
     yield Kind("legacy answers", legacy, json_mutated, ts.import_openai_logprobs)
+    sound = made_templates.SOUND.encode("ascii")
+    yield Kind("templates", sound, made_templates.template, made_templates.laid_out)
 
 
 def run(kind: Kind, count: int, seed: int = 0) -> Tally:

@@ -17,7 +17,6 @@ from tokenscope_core import (
     Message,
     Request,
     RequestError,
-    chat,
     generate,
 )
 from tokenscope_core.models import describe
@@ -148,22 +147,6 @@ def test_a_template_that_fails_is_explained(template: str) -> None:
 def test_a_template_that_writes_nothing_is_refused() -> None:
     with pytest.raises(RequestError, match="It wrote nothing"):
         generate(chat_model("{# nothing #}"), ask("hello"))
-
-
-def test_a_template_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "MAX_SECONDS", 0.2)
-    endless = (
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}"
-        "{% endfor %}{% endfor %}{% endfor %}"
-    )
-    with pytest.raises(RequestError, match=r"not come to an end after 0\.2 seconds"):
-        generate(chat_model(endless), ask("hello"))
-
-
-def test_a_template_that_writes_too_much_is_ended_before_it_is_joined() -> None:
-    huge = "{% for a in range(99999) %}{{ messages[0].content }}{% endfor %}"
-    with pytest.raises(RequestError, match=r"more than 4,000,000 characters"):
-        generate(chat_model(huge), ask("x" * 100_000))
 
 
 def test_a_conversation_beyond_the_context_has_no_tail(chatty: LanguageModel) -> None:

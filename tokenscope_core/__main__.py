@@ -61,6 +61,7 @@ def _generate(options: argparse.Namespace) -> Trace:
         stop_token_ids=tuple(options.stop_token),
         suffix=None if options.suffix is None else _text(options.suffix),
         messages=_messages(options),
+        moment=options.moment,
     )
     return generate(open_model(options.model), request)
 
@@ -169,6 +170,10 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--suffix", help="the code after a gap to be filled; likewise")
     generate.add_argument("--user", help="what the user says, to a model with a chat template")
     generate.add_argument("--system", help="the system text of that conversation; likewise")
+    generate.add_argument(
+        "--moment",
+        help="the date, or date and time, that a chat template writes (2026-11-30); now by default",
+    )
     generate.set_defaults(verb=_generate)
     score = verbs.add_parser("score", help="teacher-force a given text")
     score.add_argument("text", help="the text; @FILE reads a file, - standard input")

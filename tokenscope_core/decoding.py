@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 
+from tokenscope_core import moments
 from tokenscope_core.continuation import continue_text
 from tokenscope_core.errors import ContextLengthError, TokenScopeError
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prefill import read_given
-from tokenscope_core.prompts import prompt_ids
+from tokenscope_core.prompts import prompt_ids, with_moment
 from tokenscope_core.reading import Reader
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Rows, Source, TokenStep, as_measured, steps_of
@@ -25,11 +26,15 @@ _TAIL_RESERVE = 8
 def generate(lm: LanguageModel, request: Request) -> Trace:
     """Run a request to its end.
 
+    Where its chat template writes the date, a request without a moment is made now: that of the
+    trace has the moment.
+
     Raises:
         RequestError: the prompt has no tokens, the model lacks a stop token, or
             `no_repeat_ngram_size` leaves no token to choose.
         ContextLengthError: prompt and new tokens exceed the model's context.
     """
+    request = with_moment(lm.tokenizer, request, lm.identity.name, now=moments.local_time())
     parts = list(rows(lm, request))
     return Trace.from_rows(
         request, lm.identity, lm.vocabulary, parts, parts[-1].finish_reason or "length"
@@ -48,10 +53,11 @@ def stream(lm: LanguageModel, request: Request) -> Iterator[TokenStep]:
     """Run a request, yielding each position in order, prompt included, with all its figures.
 
     The first token is drawn before the prompt is measured, and comes after it; `rows` tells of it
-    sooner.
+    sooner. A request without a moment is made now, as in `generate`.
 
     Raises: as `generate`.
     """
+    request = with_moment(lm.tokenizer, request, lm.identity.name, now=moments.local_time())
     for part in as_measured(rows(lm, request)):
         yield from steps_of(part, lm.vocabulary)
 
@@ -60,7 +66,10 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     """The run itself: prompt rows by piece, then one row a token; the last names the reason.
 
     The rows of what is read last before the first token is drawn come without figures at first, and
-    again with them once it is drawn. Close the iterator to stop early. Raises: as `generate`.
+    again with them once it is drawn. Close the iterator to stop early.
+
+    Raises: as `generate`, and
+        RequestError: the chat template writes the date, and the request has no moment.
     """
     require_known(request.stop_token_ids, lm.identity.vocabulary_size)
     ids = prompt_ids(lm, request)

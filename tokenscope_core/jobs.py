@@ -94,6 +94,9 @@ class Job(Work):
         self, lm: LanguageModel, go_on: Callable[[], bool], keep: Callable[[Trace], object]
     ) -> None:
         """Run the task, recording what it yields; each text is kept when it is complete."""
+        task = self.task.settled(lm)
+        with self._lock:
+            self.task, self.request = task, task.request
         self.running(lm.identity, lm.vocabulary, self.task.given_tokens(lm))
         with closing(self.task.rows(lm)) as parts:
             for text, part in parts:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from tokenscope_core import moments
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.request import Request
 from tokenscope_core.steps import Vocabulary
@@ -22,10 +23,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class PromptPreview:
-    """A prompt as it would be read: its passages in order, and how many tokens they are."""
+    """A prompt as it would be read now: its passages in order, and how many tokens they are.
+
+    `moment` is the one that the chat template writes, None where it writes none.
+    """
 
     passages: tuple[Passage, ...]
     tokens: int
+    moment: str | None = None
 
 
 def preview(files: ModelFiles, request: Request) -> PromptPreview:
@@ -36,10 +41,11 @@ def preview(files: ModelFiles, request: Request) -> PromptPreview:
         RequestError, CapabilityError: as a run would, see `prompts.layout_ids`.
     """
     with tokenizer_of(files) as (tokenizer, vocabulary):
-        from tokenscope_core.prompts import layout_ids
+        from tokenscope_core.prompts import layout_ids, with_moment
 
+        request = with_moment(tokenizer, request, files.name, now=moments.local_time())
         ids = layout_ids(tokenizer, vocabulary, request, files.name)
-    return PromptPreview(tuple(_passages(vocabulary, ids)), len(ids))
+    return PromptPreview(tuple(_passages(vocabulary, ids)), len(ids), request.moment)
 
 
 def _passages(vocabulary: Vocabulary, ids: Iterable[int]) -> Iterator[Passage]:

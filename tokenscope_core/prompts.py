@@ -6,11 +6,13 @@ ordinary tokens. Only a layout's own marks and a chat template's own tokens are 
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from transformers import PreTrainedTokenizerBase
 
-from tokenscope_core.chat import conversation_ids
+from tokenscope_core.chat import conversation_ids, moment_written
 from tokenscope_core.errors import CapabilityError, RequestError
 from tokenscope_core.fill_in_the_middle import CONVENTIONS, FillConvention, convention_of
 from tokenscope_core.request import Request
@@ -64,6 +66,21 @@ def prompt_ids(lm: LanguageModel, request: Request) -> list[int]:
     return layout_ids(lm.tokenizer, lm.vocabulary, request, lm.identity.name)
 
 
+def with_moment(
+    tokenizer: PreTrainedTokenizerBase, request: Request, name: str, *, now: datetime
+) -> Request:
+    """The request as it is made now: with its moment, where the chat template writes one.
+
+    One that has a moment keeps it. What is recorded must not go through this: it would become
+    another request.
+
+    Raises: as `layout_ids`.
+    """
+    if not request.messages or request.moment is not None:
+        return request
+    return replace(request, moment=moment_written(tokenizer, request.messages, now, name))
+
+
 def layout_ids(
     tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, request: Request, name: str
 ) -> list[int]:
@@ -76,11 +93,12 @@ def layout_ids(
         name: what the model is called in an error.
 
     Raises:
-        RequestError: there is nothing to read, or the chat template refuses the conversation.
+        RequestError: there is nothing to read, or the chat template refuses the conversation, or
+            writes the date where the request has no moment.
         CapabilityError: the model has no marks for a gap, or no chat template.
     """
     if request.messages:
-        begun = conversation_ids(tokenizer, request.messages, name)
+        begun = conversation_ids(tokenizer, request.messages, request.moment, name)
         return [*begun, *_continuing_ids(tokenizer, vocabulary, request.prompt)]
     if request.suffix is None:
         return text_ids(tokenizer, request.prompt)

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from tokenscope_core.errors import RequestError
 from tokenscope_core.failures import quoted
+from tokenscope_core.moments import moment_of, moment_text
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -131,7 +132,9 @@ class Request:
 
     With a `suffix` the gap between prompt and suffix is filled; the text then reads prompt, suffix,
     middle, as the model did. With `messages` the model's chat template is filled in and the prompt
-    is how its answer begins, which may be empty.
+    is how its answer begins, which may be empty. A template that writes today's date is told
+    `moment`: a date, or a date and a time, as ISO 8601 without a time zone (`moments`); None where
+    it writes none.
 
     Raises:
         RequestError: a value is out of range, or a text is not Unicode.
@@ -145,6 +148,7 @@ class Request:
     suffix: str | None = None
     messages: tuple[Message, ...] = ()
     stop_token_ids: tuple[int, ...] = ()
+    moment: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "candidates"):
@@ -186,6 +190,15 @@ class Request:
             "Leave out the messages or the suffix.",
         )
         object.__setattr__(self, "stop_token_ids", _token_ids(self.stop_token_ids))
+        if self.moment is not None:
+            _require(
+                bool(self.messages),
+                f"The moment {str(self.moment)[:40]!r} was given for a prompt that is no "
+                "conversation.",
+                "Only a chat template writes one.",
+                "Leave it out.",
+            )
+            object.__setattr__(self, "moment", _canonical_moment(self.moment))
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain JSON values; `from_json` is its inverse.
@@ -212,6 +225,18 @@ class Request:
                 "stop_token_ids": tuple(values.get("stop_token_ids", ())),
             }
         )
+
+
+def _canonical_moment(value: Any) -> str:
+    """Equal moments are equal texts."""
+    try:
+        return moment_text(moment_of(value))
+    except (TypeError, ValueError):
+        raise RequestError(
+            asked=f"The moment of a conversation was given as {str(value)[:40]!r}.",
+            found="It must be a date, or a date and a time, as ISO 8601 and without a time zone.",
+            action="Write it like 2026-11-30 or 2026-11-30T14:05.",
+        ) from None
 
 
 def _token_ids(values: Iterable[Any]) -> tuple[int, ...]:

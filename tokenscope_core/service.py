@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tokenscope_core import moments
 from tokenscope_core.activity import Activity
 from tokenscope_core.analyses import Analysis, Bounded
 from tokenscope_core.analysis_jobs import AnalysisJob, AnalysisTicket
 from tokenscope_core.answers import Answers
+from tokenscope_core.asking import task_of
 from tokenscope_core.errors import ModelError, QueueFullError
 from tokenscope_core.job_base import AnyWork, Work
 from tokenscope_core.jobs import Job, JobView, Ticket
@@ -34,7 +36,7 @@ from tokenscope_core.queueing import require_room
 from tokenscope_core.request import Request
 from tokenscope_core.scheduling import Load, Scheduler
 from tokenscope_core.store import Store
-from tokenscope_core.tasks import Prompted, Task, tokens_of_task
+from tokenscope_core.tasks import Task, tokens_of_task
 from tokenscope_core.trace import Trace
 
 # Ended runs that a reload can still find by their id; their traces stay in memory.
@@ -71,9 +73,11 @@ class GenerationService:
         *,
         purpose: str = "",
     ) -> Ticket:
-        """Ask for a run; returns at once.
+        """Ask for a run; returns at once, or where a chat template writes the date once its
+        tokenizer is loaded.
 
-        Complete traces in the store answer immediately; an equal run in progress is joined. Where a
+        A `Request` is made now and gets its moment; a task is run as it is recorded. Complete
+        traces in the store answer immediately; an equal run in progress is joined. Where a
         subscriber may want the same run in several places, `purpose` names the place: to stop it in
         one leaves the others alone.
 
@@ -82,13 +86,18 @@ class GenerationService:
             ModelFormatError: the model is not on this machine as named.
             ModelTooLargeError: it would not fit even if nothing else were in memory.
             ModelError: this machine has no such device.
+            RequestError: the chat template was to be asked for the date, and refuses the request.
             QueueFullError: too many runs wait, for this model or in all, or too many of this
                 subscriber's.
         """
-        task: Task = Prompted(wanted) if isinstance(wanted, Request) else wanted
         choice = ModelChoice.of(model)
         require_allowed(choice.name)
         files = find(choice.name)
+        task: Task = (
+            task_of(wanted, files, now=moments.local_time())
+            if isinstance(wanted, Request)
+            else wanted
+        )
         choice = _plain(choice, files)
         stored = self._stored(choice, files, task)
         if not stored and files is not None and self.limits.memory_check:

@@ -6,7 +6,8 @@ Values only; the model is named by who submits them and torch is imported by who
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenscope_core.branches import BranchPlan
@@ -47,6 +48,9 @@ class Task(Protocol):
     def recipe(self) -> dict[str, Any]:
         """What names the task, as plain JSON values; the model is not part of it."""
 
+    def settled(self, lm: LanguageModel) -> Task:
+        """The task as it is run and recorded, now that its model is there."""
+
     def keys(self, fingerprint: str) -> tuple[str, ...]:
         """The key of each text's trace, run to its end by the model with that fingerprint."""
 
@@ -69,9 +73,14 @@ class Task(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prompted:
-    """A prompt to go on from."""
+    """A prompt to go on from.
+
+    `made` is when the request was made, where it is not known yet whether its prompt depends on
+    that: its model was not here. None of a request that is as it is recorded.
+    """
 
     request: Request
+    made: datetime | None = None
     texts: int = 1
     parent: None = None
 
@@ -83,6 +92,15 @@ class Prompted:
     def recipe(self) -> dict[str, Any]:
         """The request."""
         return {"request": self.request.to_json()}
+
+    def settled(self, lm: LanguageModel) -> Prompted:
+        """With the moment in its request, where the chat template writes one."""
+        from tokenscope_core.prompts import with_moment
+
+        if self.made is None:
+            return self
+        request = with_moment(lm.tokenizer, self.request, lm.identity.name, now=self.made)
+        return replace(self, request=request, made=None)
 
     def keys(self, fingerprint: str) -> tuple[str, ...]:
         """The key of the one trace."""
@@ -158,6 +176,10 @@ class Branched:
     def recipe(self) -> dict[str, Any]:
         """The branches' own keys."""
         return {"branches": [plan.key for plan in self.plans]}
+
+    def settled(self, lm: LanguageModel) -> Branched:
+        """As it is: the prompt was read long ago."""
+        return self
 
     def keys(self, fingerprint: str) -> tuple[str, ...]:
         """The key of each branch."""

@@ -10,6 +10,8 @@ from typing import Any
 from tokenscope_core.fill_in_the_middle import convention_of
 from tokenscope_core.model_files import ModelFiles
 
+_CLOCK = "strftime_now"
+
 
 @functools.lru_cache(maxsize=64)
 def has_chat_template(files: ModelFiles) -> bool:
@@ -17,6 +19,18 @@ def has_chat_template(files: ModelFiles) -> bool:
     if (files.folder / "chat_template.jinja").is_file():
         return True
     return bool(_object(files.folder / "tokenizer_config.json").get("chat_template"))
+
+
+@functools.lru_cache(maxsize=64)
+def may_write_the_date(files: ModelFiles) -> bool:
+    """Whether a chat template names the function that tells it the time; only filling it in says
+    whether it is asked for in a conversation. Jinja has no other way to find a function."""
+    folder = files.folder
+    paths = [folder / "chat_template.jinja", *folder.glob("additional_chat_templates/*.jinja")]
+    config = _object(folder / "tokenizer_config.json").get("chat_template")
+    named = [one.get("template") for one in _values(config) if isinstance(one, dict)]
+    templates = [*map(_text, paths), *(text for text in (config, *named) if isinstance(text, str))]
+    return any(_CLOCK in text for text in templates)
 
 
 @functools.lru_cache(maxsize=64)
@@ -43,6 +57,14 @@ def _values(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
+
+
+def _text(path: Path) -> str:
+    """What stands in a file; nothing where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _object(path: Path) -> dict[str, Any]:

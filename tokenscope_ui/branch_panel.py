@@ -20,7 +20,7 @@ from tokenscope_ui import (
     sessions,
 )
 from tokenscope_ui.branch_palette import PALETTE
-from tokenscope_ui.formatting import count_text
+from tokenscope_ui.formatting import count_text, moment_words
 from tokenscope_ui.passages import Kind
 from tokenscope_ui.router import COMPARE_PAGE, HOME, ROOT
 
@@ -114,6 +114,8 @@ def _recipe(session: Session, branch: Branch) -> str:
     parts.append(f"{limit}.")
     if branch.stopped_after is not None:
         parts.append(f"Stopped by hand after {count_text(branch.stopped_after, 'token')}.")
+    if request.moment is not None:
+        parts.append(f"Its chat template was told that it is {moment_words(request.moment)}.")
     if branch.parent is None and request.prompt:
         shown = request.prompt if len(request.prompt) <= 200 else request.prompt[:200] + "…"
         parts.append(f"Prompt: {shown}")

@@ -25,6 +25,11 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _GLYPHS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
 
 
+def moment_words(moment: str) -> str:
+    """A request's moment: the date, and the time where the request has one."""
+    return moment.replace("T", " at ")
+
+
 def visible_text(data: bytes) -> str:
     """Token bytes with nothing left to guess: spaces as ·, line ends as ↵, controls by name,
     invisible and reordering characters as their code point, incomplete characters as hex."""

@@ -10,7 +10,7 @@ from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.prompt_preview import preview
 from tokenscope_ui import passages
-from tokenscope_ui.formatting import count_text
+from tokenscope_ui.formatting import count_text, moment_words
 
 
 def what_the_model_reads(request: Request | None, files: ModelFiles | None) -> None:
@@ -32,6 +32,11 @@ def what_the_model_reads(request: Request | None, files: ModelFiles | None) -> N
             st.text(str(error))
             return
         st.caption(_extent(seen.tokens, request.max_new_tokens, facts_of(files).context))
+        if seen.moment is not None:
+            st.caption(
+                f"The chat template writes the date or time: {moment_words(seen.moment)}, by this "
+                "server’s clock. A run keeps the one that it was asked at."
+            )
         passages.mount(
             (("special" if p.special else "plain", p.text) for p in seen.passages),
             label="The prompt as the model reads it",
