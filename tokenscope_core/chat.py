@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from tokenscope_core.errors import CapabilityError, RequestError, summary_of
+from tokenscope_core.errors import CapabilityError, RequestError
+from tokenscope_core.failures import reason_of
 from tokenscope_core.moments import moment_of, moment_text
 from tokenscope_core.request import Message
 from tokenscope_core.template_child import MAX_BYTES
@@ -72,7 +73,7 @@ def conversation_ids(
         encoded = tokenizer(text, add_special_tokens=False, sanitize_control_tokens=True)
     except Exception as error:
         # What a person typed may be a token that this tokenizer cannot write as text.
-        raise _refusal(f"Its text could not be split into tokens: {summary_of(error)}") from error
+        raise _refusal(f"Its text could not be split into tokens: {reason_of(error)}.") from error
     ids = cast(list[int], encoded["input_ids"])
     if not ids:
         raise _refusal("It wrote nothing.")

@@ -18,6 +18,7 @@ import os
 import random
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -235,15 +236,42 @@ def _answer(wanted: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         # A template may fail in any way that a Python program can. Jinja's own class is the one
         # that `raise_exception` raises, with the template's words.
         in_its_words = type(error) is jinja2.exceptions.TemplateError and str(error)
-        said = str(error) if in_its_words else _summary(error)
+        said = str(error) if in_its_words else _clause_of(error)
         return {"error": "says" if in_its_words else "failed", "said": said[:_MAX_SAID]}, b""
     written = _CLOCK.written
     return {"written": None if written is None else written.isoformat()}, text
 
 
-def _summary(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return ": ".join([type(error).__name__, " ".join(lines[:2])]).rstrip(" .:")
+def _clause_of(error: Exception) -> str:
+    """What is wrong with a template that raised this, with the line; the error's own words are for
+    whoever knows Python."""
+    line = getattr(error, "lineno", None) or _line_of(error)
+    match error:
+        case jinja2.exceptions.TemplateAssertionError():
+            clause = "it uses a filter or a test that is not there"
+        case jinja2.exceptions.TemplateSyntaxError():
+            clause = "it is no template that Jinja can read"
+        case jinja2.exceptions.SecurityError():
+            clause = "it reaches for what a template may not touch"
+        case jinja2.exceptions.UndefinedError():
+            clause = "it needs something that these turns, or its own lines, do not have"
+        case ZeroDivisionError():
+            clause = "it divides by zero"
+        case OverflowError():
+            clause = "it counts further than a template may, or a number in it is too large"
+        case _:
+            clause = "something in it is done with a value of another kind than that takes"
+    return clause if line is None else f"{clause} (line {line:,})"
+
+
+def _line_of(error: Exception) -> int | None:
+    """The innermost line of a template that an error came through."""
+    lines = [
+        line
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == "<template>"
+    ]
+    return lines[-1] if lines else None
 
 
 def _limit(memory_bytes: int) -> None:
