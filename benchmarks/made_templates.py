@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 from tokenscope_core import Message
-from tokenscope_core.model_files import SHIPPED_FOLDER, locate
+from tokenscope_core.model_files import locate
 from tokenscope_core.tokenizer_loading import tokenizer_of
 
 SOUND = (
@@ -86,7 +86,7 @@ def laid_out(blob: bytes) -> None:
 
 @functools.cache
 def _tokenizer() -> Any:
-    with tokenizer_of(locate(SHIPPED_FOLDER)) as (tokenizer, _):
+    with tokenizer_of(locate()) as (tokenizer, _):
         return copy.deepcopy(tokenizer)
 
 
