@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
 from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.documents import PLAIN
+from tokenscope_core.syntax.validity import validity
 from tokenscope_core.trace import Trace
 
 PROMPT = "def add(a, b):\n"
@@ -15,7 +19,10 @@ ANSWER = "Here it is:\n\n```python\nx = = 1\n```\n\nand\n\n```js\nlet y = 2;\n``
 GO = "package main\n\nfunc add(a int, b int) int {\n\treturn a + b\n}\n"
 
 
-def traced(text: str, prompt: str = "") -> Trace:
+FOREIGN = sorted((Path(__file__).parent / "foreign_samples").glob("*.txt"))
+
+
+def traced(text: str | bytes, prompt: str = "") -> Trace:
     return trace_of(words(text), prompt=len(words(prompt)))
 
 
@@ -46,7 +53,6 @@ def test_a_long_unfinished_table_has_no_errors() -> None:
     row = "    ('a{1', 'b', None),\n"
     found = language_of(traced("rows = [\n" + 900 * row))
     assert found.language == "python"
-    assert found.certainty == "likely"
 
 
 @pytest.mark.parametrize(
@@ -57,17 +63,56 @@ def test_a_long_unfinished_table_has_no_errors() -> None:
         "Hello, my name is",
     ],
 )
-def test_prose_without_fences_is_said_to_be_perhaps_no_code(text: str) -> None:
+def test_prose_without_fences_is_in_no_language_of_ours(text: str) -> None:
     found = language_of(traced(text))
-    assert found.certainty == "a guess"
-    assert found.maybe_prose
+    assert (found.language, found.known) == (PLAIN, False)
+
+
+@pytest.mark.parametrize("file", FOREIGN, ids=lambda file: file.stem)
+def test_a_text_in_another_language_is_said_to_be_in_none_of_ours(file: Path) -> None:
+    text = file.read_bytes()
+    assert language_of(traced(text)).language == PLAIN
+    assert not validity(traced(text)).breaks
+    # While it grows a few words may look like anything, but nobody is sure of it.
+    for length in (20, 40, 80, 160, 320):
+        found = language_of(traced(text[:length]))
+        assert not found.known or found.certainty == "a guess", text[:length]
+
+
+def test_what_another_language_looks_like_is_named() -> None:
+    assert "SQL" in language_of(traced("SELECT name FROM users WHERE id = 1;\n")).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <math.h>\n", "c"),
+        ("#include <iostream>\n#include <vector>\n\nusing namespace std;\n\nint main() {\n", "cpp"),
+        ("package main\n\nimport (\n", "go"),
+        ("use std::collections::HashMap;\n", "rust"),
+        ("import java.util.List;\n\npublic class", "java"),
+        ("from typing import List\n", "python"),
+    ],
+)
+def test_a_short_preamble_is_not_taken_for_another_language(text: str, language: str) -> None:
+    assert language_of(traced(text)).language == language
+
+
+def test_plain_text_is_read_by_the_line_and_not_judged() -> None:
+    trace = traced("SELECT a\nFROM b WHERE c > 1;\n")
+    frame = ts.syntax_frame(trace)
+    assert set(frame["leaf"]) == {"line"}
+    assert set(frame["category"]) == {"other"}
+    assert set(validity(trace).completable.tolist()) == {-1}
+    nodes = ts.icicle_frame(trace, generated_only=False)
+    assert nodes["kind"].tolist() == ["document", "line", "line"]
 
 
 @pytest.mark.parametrize(
     "text", [CODE, GO, PROMPT + "    x = = 1\n", "x = 1\n", "def f(x):\n  return"]
 )
 def test_code_is_not_taken_for_prose(text: str) -> None:
-    assert not language_of(traced(text)).maybe_prose
+    assert language_of(traced(text)).known
 
 
 def test_tables_follow_the_language_of_the_trace_unless_told() -> None:

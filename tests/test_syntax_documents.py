@@ -11,7 +11,28 @@ from tokenscope_core.syntax.documents import MARKDOWN, code_regions, cut_text
 
 markdown = st.lists(
     st.sampled_from(
-        ["```", "```python", "~~~~ js", "~~~", "````", "text", "x = 1", "", "  ```", "é 🦊", "# a"]
+        [
+            "```",
+            "```python",
+            "~~~~ js",
+            "~~~",
+            "````",
+            "text",
+            "x = 1",
+            "",
+            "  ```",
+            "é 🦊",
+            "# a",
+            "- a",
+            "   ```python",
+            "   x = (",
+            "   ```",
+            "> ```py",
+            "> y",
+            "1. ~~~",
+            "\t~~~",
+            ">>> z",
+        ]
     ),
     max_size=10,
 ).flatmap(lambda rows: st.sampled_from(["\n", "\r\n"]).map(lambda end: end.join(rows)))

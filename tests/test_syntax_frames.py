@@ -67,7 +67,7 @@ def test_lines_and_whole_statements_are_named_by_number_and_bytes() -> None:
 
 
 def test_errors_and_made_up_tokens_are_marked() -> None:
-    frame = syntax_frame(trace_of(words("x = = 1\n")))
+    frame = syntax_frame(trace_of(words("x = = 1\n")), "python")
     assert frame["error"].any()
     made_up = syntax_frame(trace_of(words("def f(:\n    pass\n")))
     assert made_up["missing"].dropna().tolist() == [")"]

@@ -9,8 +9,9 @@ import pytest
 
 import tokenscope_core as ts
 from tokenscope_core.syntax.categories import CATEGORIES, CategoryMap
-from tokenscope_core.syntax.languages import LANGUAGES, Grammar, detect, grammar
+from tokenscope_core.syntax.languages import LANGUAGES, Grammar, grammar, named
 from tokenscope_core.syntax.pieces import cut
+from tokenscope_core.syntax.recognition import recognise
 
 SAMPLES = Path(__file__).parent / "syntax_samples"
 # Anonymous tokens that no map names: Go's zero byte, which only the end of a file can be.
@@ -243,36 +244,33 @@ def test_a_language_without_a_map_still_has_leaves_and_node_kinds() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_fence_or_a_file_name_settles_the_language(language: str) -> None:
-    assert detect(fence=language).language == language
-    assert detect("anything", fence=language).certainty == "certain"
+def test_a_fence_names_its_language(language: str) -> None:
+    assert named(fence=language) == language
+
+
+@pytest.mark.parametrize(
+    ("fence", "language"),
+    [("rust,ignore", "rust"), ("{.python}", "python"), ("js title='a.js'", "javascript"),
+     ("Python3", "python"), ("c++", "cpp"), ("c#", None), ("python:main.py", "python"),
+     ("output", None), ("", None)],
+)  # fmt: skip
+def test_what_else_stands_behind_a_fence_is_passed_over(fence: str, language: str | None) -> None:
+    assert named(fence=fence) == language
 
 
 @pytest.mark.parametrize(
     ("filename", "language"),
     [("a/b.py", "python"), ("x.tsx", "tsx"), ("main.CPP", "cpp"), (".bashrc", "bash"),
-     ("lib.rs", "rust")],
+     ("lib.rs", "rust"), ("x.sql", None)],
 )  # fmt: skip
-def test_file_names_are_known_by_their_endings(filename: str, language: str) -> None:
-    assert detect(filename=filename).language == language
+def test_file_names_are_known_by_their_endings(filename: str, language: str | None) -> None:
+    assert named(filename=filename) == language
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "rust", "cpp", "bash"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_longer_text_tells_its_language_by_itself(language: str) -> None:
-    found = detect(sample(language))
-    assert found.language == language
-    assert found.certainty == "likely"
-
-
-def test_what_fits_several_languages_is_said_to_be_a_guess() -> None:
-    found = detect("x = 1\n")
-    assert found.certainty == "guess"
-    assert found.error_share["python"] == 0.0
-    assert detect("").language is None
-
-
-def test_an_unknown_word_on_a_fence_leaves_the_text_to_decide() -> None:
-    assert detect(sample("go"), fence="output").language == "go"
+    found = recognise(sample(language))
+    assert (found.language, found.likely) == (language, True)
 
 
 def test_an_unknown_language_is_refused() -> None:

@@ -144,3 +144,45 @@ def test_a_token_that_straddles_leaves_is_shared_out_by_bytes() -> None:
 def test_cuts_of_different_texts_are_refused() -> None:
     with pytest.raises(ValueError, match="7 bytes"):
         align(np.array([3, 7]), np.array([6]))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", "x = ('a' \\\n     'b')\n"),
+        ("python", "with a as b, \\\r\n        c as d:\n    pass\n"),
+        ("c", 'char *s = "a" \\\n  "b";\n'),
+        ("bash", "ls \\\n  -l\n"),
+    ],
+)
+def test_a_backslash_that_joins_lines_is_whitespace_everywhere(language: str, text: str) -> None:
+    pieces = cut(text.encode(), grammar(language))
+    levels = pieces.levels
+    assert not levels["category"].isin(["other", "error"]).any()
+    joined = levels[levels["leaf"] == "line_continuation"]
+    assert joined["category"].tolist() == ["whitespace"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("python", "@app.route('/')\n@a.b.c(1)(2)\n@f(g(1))\n@x.y\ndef h(): i.j()\n",
+         ["route", "c", "f", "y"]),
+        ("javascript", "@dec @ns.dec(1) @a.b class A { m() { x.y(); } }\n", ["dec", "dec", "b"]),
+        ("typescript", "@ns.Component({a: f(1)}) class A { @Input() x = 1; }\n",
+         ["Component", "Input"]),
+    ],
+)  # fmt: skip
+def test_the_last_name_of_a_decorator_is_it(language: str, text: str, expected: list[str]) -> None:
+    pieces = cut(text.encode(), grammar(language))
+    found = pieces.levels.index[pieces.levels["category"] == "decorator"]
+    assert [text[pieces.start[row] : pieces.end[row]] for row in found] == expected
+
+
+def test_an_exclamation_mark_after_a_name_is_no_logical_operator() -> None:
+    text = "class A { x!: number; y = z!; w = !v }\nlet u!: T;\n"
+    pieces = cut(text.encode(), grammar("typescript"))
+    at = pieces.levels.index[pieces.levels["leaf"] == "!"]
+    assert pieces.levels.loc[at, "category"].tolist() == [
+        "other operator", "other operator", "logical operator", "other operator",
+    ]  # fmt: skip

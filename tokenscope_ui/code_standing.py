@@ -14,7 +14,7 @@ from tokenscope_core import Trace
 from tokenscope_core.syntax import scopes
 from tokenscope_core.syntax import validity as core
 from tokenscope_core.syntax.budget import Budget
-from tokenscope_core.syntax.detection import Detected, language_of
+from tokenscope_core.syntax.detection import Detected, language_of, regions
 from tokenscope_core.syntax.documents import language_label
 from tokenscope_core.syntax.scopes import Scope
 from tokenscope_core.syntax.validity import Standing, Validity
@@ -33,9 +33,9 @@ _at_end: OrderedDict[str, tuple[Standing | None]] = OrderedDict()
 
 
 def known_language(trace: Trace) -> Detected | None:
-    """The language a trace is judged in; None where it may be prose."""
+    """The language a trace is judged in; None where it is in none that we know."""
     found = language_of(trace)
-    return None if found.maybe_prose else found
+    return found if found.known else None
 
 
 def read_as(found: Detected) -> str:
@@ -66,11 +66,10 @@ def at_end(trace: Trace) -> Standing | None:
     if known is not None:
         return known[0]
     found = known_language(trace)
-    parts = () if found is None else core.regions(trace, found.language)
+    parts = () if found is None else regions(trace, found.language)
     budget = Budget.of(trace.text_bytes)
     verdicts = [
-        core.standing(trace.text_bytes[r.start : r.end], r.language or "", budget.share())
-        for r in parts
+        core.standing(r.code(trace.text_bytes), r.language or "", budget.share()) for r in parts
     ]
     # What took too long to read may be worse than all the others.
     read = [verdict for verdict in verdicts if verdict is not None]
@@ -101,7 +100,7 @@ def takes_too_long(trace: Trace, position: int) -> bool:
     if found is None or not (given_up := validity(trace, found.language).given_up):
         return False
     at = int(trace.byte_start[position])
-    code = core.regions(trace, found.language)
+    code = regions(trace, found.language)
     return any(region.start in given_up and region.start <= at < region.end for region in code)
 
 

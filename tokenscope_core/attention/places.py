@@ -8,6 +8,7 @@ import numpy as np
 
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.documents import PLAIN
 from tokenscope_core.syntax.frames import analyse, labelling_pairs, line_ends
 from tokenscope_core.trace import Trace
 
@@ -37,13 +38,14 @@ class Places:
 
         Args:
             trace: any.
-            language: as in `analyse`; None takes the trace's own, or none where that may be prose.
+            language: as in `analyse`; None takes the trace's own. No token is in a statement of a
+                "text".
 
         Raises:
             RequestError: no such language.
         """
         line = np.searchsorted(line_ends(trace), trace.byte_start, side="right")
-        if language is None and language_of(trace).maybe_prose:
+        if (language or language_of(trace).language) == PLAIN:
             nowhere = np.full(len(trace), NOWHERE)
             return cls(trace.token_ids, trace.prompt_length, line, nowhere, nowhere)
         syntax = analyse(trace, language)

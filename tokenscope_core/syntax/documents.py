@@ -1,94 +1,119 @@
-"""Texts that are not all code: Markdown answers with fenced code in them."""
+"""Texts that are not all code: Markdown answers with fenced code in them, sessions, plain text."""
 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.budget import Budget, OutOfTime
-from tokenscope_core.syntax.languages import LABELS, LANGUAGES, best_fit, detect, grammar
+from tokenscope_core.syntax.fences import fences
+from tokenscope_core.syntax.languages import LABELS, LANGUAGES, grammar, named
 from tokenscope_core.syntax.pieces import Pieces, Stretch, joined, stretch
+from tokenscope_core.syntax.recognition import recognised
+from tokenscope_core.syntax.regions import CodeRegion, line_spans
+from tokenscope_core.syntax.spread import spread
+from tokenscope_core.syntax.transcripts import (
+    SESSIONS,
+    has_magics,
+    is_session,
+    typed,
+    without_magics,
+)
 
 MARKDOWN = "markdown"
+PLAIN = "text"
+_LABELS = {MARKDOWN: "Markdown: prose with fenced code", PLAIN: "plain text"}
 
-# CommonMark 4.5: up to three spaces, three or more backticks or tildes, then the info string.
-_FENCE = re.compile(rb"^( {0,3})(`{3,}|~{3,})[ \t]*([^\r\n]*)(?:\r\n|\r|\n|\Z)", re.MULTILINE)
 
+def regions_in(text: bytes, language: str, lead: int = 0) -> tuple[CodeRegion, ...]:
+    """The code in a text: of one of `LANGUAGES` all of it or what was typed in a session, of a
+    `MARKDOWN` text what is between its fences, of a `PLAIN` one nothing.
 
-@dataclass(frozen=True, slots=True)
-class CodeRegion:
-    """The inside of a fence: bytes `start` to `end` of the text, the fences themselves left out.
+    Args:
+        text: any.
+        language: one of `known_languages`.
+        lead: bytes at the beginning that a tokenizer put there.
 
-    `language` is one of `LANGUAGES`, or None where the fence names another one; `closed` says
-    whether the closing fence has come yet.
+    Raises:
+        RequestError: no such language.
     """
-
-    start: int
-    end: int
-    language: str | None
-    closed: bool
+    if language == MARKDOWN:
+        return code_regions(text)
+    if language == PLAIN:
+        return ()
+    grammar(language)
+    whole = CodeRegion(0, len(text), language, closed=False, spans=((lead, len(text)),))
+    code = text[lead:]
+    if is_session(code, language):
+        return (whole.keeping(typed(code, language), language=language),)
+    return (whole,)
 
 
 @functools.lru_cache(maxsize=16)
 def code_regions(text: bytes) -> tuple[CodeRegion, ...]:
     """The fenced code of a Markdown text, in order. A fence not closed yet reaches to the end.
 
-    A fence that names no language is judged by its content.
+    A fence that names no language is judged by its content. Of a session only what was typed is
+    code, and of a notebook's cell what is no magic.
     """
-    regions: list[CodeRegion] = []
-    opening: re.Match[bytes] | None = None
-    for fence in _FENCE.finditer(text):
-        marks, info = fence[2], fence[3].strip()
-        if opening is None:
-            if not (marks.startswith(b"`") and b"`" in info):
-                opening = fence
-        elif not info and marks.startswith(opening[2]):
-            regions.append(_region(text, opening, fence.start(), closed=True))
-            opening = None
-    if opening is not None:
-        regions.append(_region(text, opening, len(text), closed=False))
-    return tuple(regions)
+    return tuple(
+        _region(CodeRegion(fence.start, fence.end, None, fence.closed, fence.spans), fence.info,
+                text)
+        for fence in fences(text)
+    )  # fmt: skip
 
 
-def _region(text: bytes, opening: re.Match[bytes], end: int, *, closed: bool) -> CodeRegion:
-    word = opening[3].decode("utf-8", "replace").strip()
-    code = text[opening.end() : end]
-    return CodeRegion(opening.end(), end, _named(word) if word else best_fit(code), closed)
+def _region(region: CodeRegion, info: str, text: bytes) -> CodeRegion:
+    code = region.code(text)
+    word = info.lower().partition(" ")[0].strip("{}.")
+    language = SESSIONS.get(word) or (_named(info) if info else recognised(code))
+    if language is None:
+        return region
+    if is_session(code, language) or (word in SESSIONS and language == "bash"):
+        found = region.keeping(typed(code, language), language=language)
+        # Without a prompt it is not known what was typed.
+        return found if found.spans else region
+    if language == "python" and has_magics(code):
+        return region.keeping(without_magics(code), language=language)
+    return replace(region, language=language)
 
 
 @functools.lru_cache(maxsize=256)
-def _named(word: str) -> str | None:
-    return detect(fence=word).language
+def _named(info: str) -> str | None:
+    return named(fence=info)
 
 
-def cut_text(text: bytes, language: str) -> Pieces:
-    """Cut a text of one of `LANGUAGES`, or a `MARKDOWN` text: prose, fences, and code in them.
+def cut_text(text: bytes, language: str, lead: int = 0) -> Pieces:
+    """Cut a text of one of `known_languages`: prose, fences, and code in them.
 
     Prose is one piece a line of leaf "prose"; a fence's line has the leaf "fence". Code in a
     language without a grammar has the leaf "code", a line at a time, and so has code that takes
-    the parser longer than the `Budget` of the text: see `Pieces.unread`.
+    the parser longer than the `Budget` of the text: see `Pieces.unread`. The lines of plain text
+    have the leaf "line". What is no code in a stretch of it has the leaf "margin" where code
+    follows on its line, else "set aside".
 
     Raises:
         RequestError: no such language.
     """
     budget = Budget.of(text)
+    regions = regions_in(text, language, lead)
+    if language == PLAIN:
+        return joined([_lines(text, 0, len(text), "line")])
     if language != MARKDOWN:
-        grammar(language)
-        whole = CodeRegion(0, len(text), language, closed=False)
-        return joined([_code(text, whole, budget)])
+        return joined([_code(text, regions[0], budget)])
+    marks = {start for fence in fences(text) for start, _ in fence.marks}
     parts: list[Stretch] = []
     at = 0
-    for region in code_regions(text):
-        parts.append(_lines(text, at, region.start, "prose"))
+    for region in regions:
+        parts.append(_lines(text, at, region.start, "prose", marks))
         parts.append(_code(text, region, budget.share()))
         at = region.end
-    parts.append(_lines(text, at, len(text), "prose"))
+    parts.append(_lines(text, at, len(text), "prose", marks))
     return joined(parts)
 
 
@@ -97,20 +122,23 @@ def _code(text: bytes, region: CodeRegion, budget: Budget) -> Stretch:
     if region.language is None:
         return _lines(text, start, end, "code")
     try:
-        return stretch(text[start:end], grammar(region.language), start, budget)
+        if region.spans == ((start, end),):
+            return stretch(region.code(text), grammar(region.language), start, budget)
+        return spread(stretch(region.code(text), grammar(region.language), 0, budget), region, text)
     except OutOfTime:
         return replace(_lines(text, start, end, "code"), unread=((start, end),))
 
 
-_CATEGORIES = {"fence": "markup", "prose": "prose", "code": "other"}
+_CATEGORIES = {"fence": "markup", "prose": "prose", "code": "other", "line": "other"}
 
 
-def _lines(text: bytes, start: int, end: int, leaf: str) -> Stretch:
-    """A stretch without a grammar, a piece a line; fences are told apart from prose."""
-    spans = list(_line_spans(text, start, end))
-    names = [
-        "fence" if leaf == "prose" and _FENCE.fullmatch(text, *span) else leaf for span in spans
-    ]
+def _lines(
+    text: bytes, start: int, end: int, leaf: str, marks: Collection[int] = frozenset()
+) -> Stretch:
+    """A stretch without a grammar, a piece a line; fences, which begin at `marks`, are told from
+    prose."""
+    spans = list(line_spans(text, start, end))
+    names = ["fence" if at in marks else leaf for at, _ in spans]
     starts = np.array([a for a, _ in spans], dtype=np.int64)
     ends = np.array([b for _, b in spans], dtype=np.int64)
     nothing = [""] * len(spans)
@@ -128,19 +156,11 @@ def _lines(text: bytes, start: int, end: int, leaf: str) -> Stretch:
     return Stretch(starts, ends, columns, (), np.arange(len(spans)), np.full(len(spans), -1))
 
 
-def _line_spans(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while start < end:
-        newline = text.find(b"\n", start, end)
-        stop = end if newline < 0 else newline + 1
-        yield start, stop
-        start = stop
-
-
 def known_languages() -> tuple[str, ...]:
     """What `cut_text` takes."""
-    return (*LANGUAGES, MARKDOWN)
+    return (*LANGUAGES, MARKDOWN, PLAIN)
 
 
 def language_label(language: str) -> str:
     """What one of `known_languages` is called by people."""
-    return LABELS.get(language, "Markdown: prose with fenced code")
+    return LABELS.get(language) or _LABELS[language]

@@ -10,9 +10,10 @@ import pandas as pd
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.alignment import Alignment, align
 from tokenscope_core.syntax.categories import GAPS
-from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.detection import language_of, lead
 from tokenscope_core.syntax.documents import cut_text
 from tokenscope_core.syntax.pieces import Pieces
+from tokenscope_core.syntax.spread import MARGIN
 from tokenscope_core.trace import Trace
 
 
@@ -31,22 +32,22 @@ def analyse(trace: Trace, language: str | None = None) -> Syntax:
 
     Args:
         trace: any; what is no code of that language is marked as an error.
-        language: one of `LANGUAGES`, or "markdown" for prose with fenced code; None takes the
-            trace's own, see `language_of`.
+        language: one of `LANGUAGES`, or "markdown" for prose with fenced code, or "text" for what
+            is in no language that we know; None takes the trace's own, see `language_of`.
 
     Raises:
         RequestError: no such language.
     """
     language = language or language_of(trace).language
-    pieces = cut_text(trace.text_bytes, language)
+    pieces = cut_text(trace.text_bytes, language, lead(trace))
     return Syntax(trace, language, pieces, align(trace.byte_end, pieces.end))
 
 
 def syntax_frame(trace: Trace | Syntax, language: str | None = None) -> pd.DataFrame:
     """One row a token, labelled by the piece of the text it has most bytes in.
 
-    A gap (whitespace, newline, indentation) labels a token only where it touches nothing else,
-    so that " foo" is the name and not the space. Columns: `position`, `token`, `source`,
+    A gap (whitespace, newline, indentation, margin) labels a token only where it touches nothing
+    else, so that " foo" is the name and not the space. Columns: `position`, `token`, `source`,
     `special`, `byte_start`, `byte_end`, `line` (1-based, of the token's first byte), then of the
     labelling piece `language`, `leaf` (node kind or gap), `category`, `statement` (kind of the
     nearest statement or expression), `scope` (path), `function` (dotted name), `unit_start` and
@@ -99,13 +100,15 @@ def labelling_pairs(pieces: Pieces, alignment: Alignment) -> Ints:
     """The pair that labels each token which has bytes: no gap if it can be, most bytes, first."""
     if not len(alignment.token):
         return np.empty(0, dtype=np.int64)
-    gap = pieces.levels["category"].isin(GAPS).to_numpy()[alignment.piece]
+    gaps = pieces.levels["category"].isin(GAPS) | (pieces.levels["leaf"] == MARGIN)
+    gap = gaps.to_numpy()[alignment.piece]
     order = np.lexsort((-alignment.bytes, gap, alignment.token))
     firsts = np.flatnonzero(np.diff(alignment.token[order], prepend=-1))
     return order[firsts]
 
 
 def line_ends(trace: Trace) -> Ints:
-    """The bytes after which a new line begins, the end of the text not included."""
+    """The bytes after which a new line begins: after a line feed, a carriage return, or both."""
     text = np.frombuffer(trace.text_bytes, dtype=np.uint8)
-    return np.flatnonzero(text == ord("\n")) + 1
+    feed, carriage = text == ord("\n"), text == ord("\r")
+    return np.flatnonzero(feed | (carriage & ~np.append(feed[1:], False))) + 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.aggregation import THIN
 from tokenscope_core.syntax.bootstrap import intervals_of_ranges
+from tokenscope_core.syntax.detection import lead
 from tokenscope_core.syntax.frames import Syntax, analyse
 from tokenscope_core.syntax.outline import outline
 from tokenscope_core.syntax.shares import check_metric
@@ -39,13 +40,13 @@ def icicle_frame(
     its nesting.
 
     Columns: `parent` (a row, -1 for the first), `depth` (0 for the first), `kind` (the grammar's
-    name of it; "document" for a Markdown text, "code" for a fence in an unknown language), `name`
-    ("class Stack", "function push"; "" for all that has no name), `leaf`, `byte_start`,
-    `byte_end`, `bytes` and `tokens` (how much of it counts, tokens in parts of tokens),
-    `bytes_before` and `tokens_before` (how much counts before it: where an icicle draws it), `n`
-    (`tokens` without those that have no value), `mean` (NaN where n is 0), `ci_low` and `ci_high`
-    (bootstrap percentile interval, see `intervals_of_ranges`; NaN for fewer than two tokens),
-    `thin` (n below `thin`).
+    name of it; "document" for a Markdown or plain text, "code" for a fence in an unknown language,
+    "line"), `name` ("class Stack", "function push"; "" for all that has no name), `leaf`,
+    `byte_start`, `byte_end`, `bytes` and `tokens` (how much of it counts, tokens in parts of
+    tokens), `bytes_before` and `tokens_before` (how much counts before it: where an icicle draws
+    it), `n` (`tokens` without those that have no value), `mean` (NaN where n is 0), `ci_low` and
+    `ci_high` (bootstrap percentile interval, see `intervals_of_ranges`; NaN for fewer than two
+    tokens), `thin` (n below `thin`).
 
     Args:
         trace: or what `analyse` made of it.
@@ -60,7 +61,7 @@ def icicle_frame(
     check_metric(metric)
     syntax = trace if isinstance(trace, Syntax) else analyse(trace, language)
     trace = syntax.trace
-    nodes = outline(trace.text_bytes, syntax.language)
+    nodes = outline(trace.text_bytes, syntax.language, lead(trace))
     start = np.array(nodes.start, dtype=np.int64)
     end = np.array(nodes.end, dtype=np.int64)
     counted = np.ones(len(trace), dtype=np.bool_)

@@ -11,6 +11,7 @@ from tokenscope_core.syntax.tree import ERROR, NodeTable
 ANONYMOUS = "(anonymous)"
 # Scopes named in a path; deeper ones are cut, or ten thousand nested lambdas would take 400 MB.
 PATH_DEPTH = 50
+_MAY_DECORATE = ("call target", "attribute", "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +141,7 @@ class _Categories:
         self.nodes, self.text, self.table = nodes, text, table
         self.known: dict[tuple[object, ...], str] = {}
         self.docstrings = self._docstrings()
+        self.decorated = "decorator" in nodes.kind
 
     def all(self) -> list[str]:
         nodes, table = self.nodes, self.table
@@ -192,6 +194,8 @@ class _Categories:
         if role is None:
             role = table.roles.get(key[:4]) or table.roles.get(near) or ""
             self.known[key] = role
+        if self.decorated and role in _MAY_DECORATE and self._decorates(row):
+            return "decorator"
         if role and role != "call target":
             return role
         if typed and not role:
@@ -205,6 +209,16 @@ class _Categories:
         if role or default != "variable":
             return role or default
         return "constant" if table.constant and table.constant.fullmatch(spelled) else default
+
+    def _decorates(self, row: int) -> bool:
+        """Whether a name is that of a decorator: the last one in `@app.route("/")`."""
+        nodes = self.nodes
+        above = nodes.parent[row]
+        if nodes.field[row] in self.table.member_fields:
+            row, above = above, nodes.parent[above]
+        while above >= 0 and nodes.field[row] == "function":
+            row, above = above, nodes.parent[above]
+        return above >= 0 and nodes.kind[above] == "decorator"
 
     def _docstrings(self) -> set[int]:
         """Strings that stand alone as the first statement of what can carry a docstring."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tokenscope_core.syntax.budget import Budget, OutOfTime
-from tokenscope_core.syntax.documents import MARKDOWN, code_regions
-from tokenscope_core.syntax.languages import Grammar, grammar
+from tokenscope_core.syntax.documents import MARKDOWN, PLAIN, regions_in
+from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.levels import scope_name
 from tokenscope_core.syntax.pieces import CONTENT
+from tokenscope_core.syntax.regions import CodeRegion, line_spans
 from tokenscope_core.syntax.tree import ERROR, NodeTable, parse
 
 
@@ -49,55 +52,61 @@ class Outline:
         return len(self) - 1
 
 
-def outline(text: bytes, language: str) -> Outline:
+def outline(text: bytes, language: str, lead: int = 0) -> Outline:
     """The statements, expressions, scopes and leaves of a text; time linear in its length.
 
     Of a Markdown text the tree of the code in each fence, or a leaf of kind "code" where it is in
-    no known language; prose is in no node but the first. Code that takes the parser longer than
-    the `Budget` of the text is a leaf of kind "code", too.
+    no known language; prose is in no node but the first. Of a plain text each line is a leaf. Code
+    that takes the parser longer than the `Budget` of the text is a leaf of kind "code", too.
+
+    Args:
+        text: any.
+        language: as in `cut_text`.
+        lead: as in `cut_text`.
 
     Raises:
         RequestError: no such language.
     """
     found = Outline()
     budget = Budget.of(text)
-    if language != MARKDOWN:
-        _add_tree(found, text, 0, grammar(language), -1, budget)
+    regions = regions_in(text, language, lead)
+    if language not in (MARKDOWN, PLAIN):
+        _add_tree(found, text, regions[0], -1, budget)
         return found
     found.add(-1, 0, len(text), "document", "", leaf=False)
-    for region in code_regions(text):
+    for start, end in line_spans(text, 0, len(text)) if language == PLAIN else ():
+        found.add(0, start, end, "line", "", leaf=True)
+    for region in regions:
         if region.language is not None:
-            code = text[region.start : region.end]
-            read = grammar(region.language)
-            _add_tree(found, code, region.start, read, 0, budget.share())
+            _add_tree(found, text, region, 0, budget.share())
         elif region.end > region.start:
             found.add(0, region.start, region.end, "code", "", leaf=True)
     return found
 
 
-def _add_tree(
-    found: Outline, text: bytes, offset: int, read: Grammar, below: int, budget: Budget
-) -> None:
+def _add_tree(found: Outline, text: bytes, region: CodeRegion, below: int, budget: Budget) -> None:
+    read, code = grammar(region.language or ""), region.code(text)
     try:
-        nodes = parse(text, read, budget)
+        nodes = parse(code, read, budget)
     except OutOfTime:
-        found.add(below, offset, offset + len(text), "code", "", leaf=True)
+        found.add(below, region.start, region.end, "code", "", leaf=True)
         return
+    starts = region.starts_in_text(np.array(nodes.start, dtype=np.int64)).tolist()
+    ends = region.ends_in_text(np.array(nodes.end, dtype=np.int64)).tolist()
     table = read.categories
     nameable = None if table is None else table.statements | table.expressions | table.scopes.keys()
     # The row of each node in the outline, or of the nearest one above it that has a row.
-    rows = [found.add(below, offset, offset + len(text), nodes.kind[0], "", leaf=False)]
+    rows = [found.add(below, region.start, region.end, nodes.kind[0], "", leaf=False)]
     for node in range(1, len(nodes)):
         above = rows[nodes.parent[node]]
         leaf = nodes.is_leaf(node)
-        start, end = nodes.start[node], nodes.end[node]
-        if start == end or not (leaf or _is_named(node, nodes, nameable)):
+        if nodes.start[node] == nodes.end[node] or not (leaf or _is_named(node, nodes, nameable)):
             rows.append(above)
             continue
         kind = nodes.kind[node]
-        called = None if table is None or leaf else scope_name(node, nodes, text, table)
+        called = None if table is None or leaf else scope_name(node, nodes, code, table)
         name = "" if table is None or called is None else f"{table.scopes[kind]} {called}"
-        rows.append(found.add(above, offset + start, offset + end, kind, name, leaf=leaf))
+        rows.append(found.add(above, starts[node], ends[node], kind, name, leaf=leaf))
 
 
 def _is_named(node: int, nodes: NodeTable, nameable: frozenset[str] | None) -> bool:

@@ -27,9 +27,12 @@ CONTENT = words("""
     heredoc_content format_specifier jsx_text comment line_comment block_comment doc_comment
     preproc_arg
 """)
+# What joins two lines, where the grammar has no leaf for it.
+CONTINUATION = "line_continuation"
 # What grammars pass over as space besides what Python strips from bytes.
 _BLANK = " \t\r\n\f\v\x85\xa0\u1680\u2028\u2029\u202f\u205f\u2060\u200b\u3000\ufeff"
-_RUN = re.compile(rb"[\r\n]+|[^\r\n]+")
+_RUN = re.compile(rb"\\(?:\r\n|[\r\n])|[\r\n]+|(?:[^\r\n\\]|\\(?![\r\n]))+")
+_JOINED = re.compile(rb"\\(?:\r\n|[\r\n])")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +40,10 @@ class Pieces:
     """P pieces in the order of the text, without holes and without overlap.
 
     `start` and `end` are bytes, int64 [P]. `levels` has a row a piece: `leaf` (the node kind, or
-    "whitespace", "newline", "indentation", "unparsed"), `category`, `statement`, `scope`,
-    `function` (as in `levels`), `unit_start` and `unit_end` (bytes of the nearest whole statement
-    around, the whole text where there is none), `error` (inside what could not be parsed).
+    "whitespace", "newline", "indentation", "line_continuation", "unparsed"), `category`,
+    `statement`, `scope`, `function` (as in `levels`), `unit_start` and `unit_end` (bytes of the
+    nearest whole statement around, the whole text where there is none), `error` (inside what could
+    not be parsed).
     `missing` are the byte offsets at which the parser made up a token to go on, with its kind.
     `unit` and `body`, int64 [P], number the whole statements and the functions: equal for pieces in
     the same, whatever they are called, and -1 for those in none. `unread` are the bytes, from and
@@ -136,7 +140,10 @@ def _stretch(nodes: NodeTable, levels: Levels, text: bytes, language: str, offse
         ends.append(end)
         rows.append(row)
         leaf.append(name or nodes.kind[row])
-        category.append(name if name in GAPS else "error" if name else levels.category[row])
+        if name == CONTINUATION:
+            category.append("whitespace")
+        else:
+            category.append(name if name in GAPS else "error" if name else levels.category[row])
     at = np.array(rows, dtype=np.int64)
     unit = np.array(levels.unit, dtype=np.int64)[at] if len(at) else at
     node_start = np.array(nodes.start, dtype=np.int64)
@@ -175,7 +182,9 @@ def _named_spans(nodes: NodeTable, text: bytes) -> Iterator[tuple[int, int, int,
             continue
         for run in _RUN.finditer(text, start, end):
             at = run.start()
-            if text[at : at + 1] in b"\r\n":
+            if text[at : at + 1] == b"\\":
+                name = CONTINUATION
+            elif text[at : at + 1] in b"\r\n":
                 name = "newline"
             elif at == 0 or text[at - 1 : at] in b"\r\n":
                 name = "indentation"
@@ -185,6 +194,7 @@ def _named_spans(nodes: NodeTable, text: bytes) -> Iterator[tuple[int, int, int,
 
 
 def _is_blank(piece: bytes) -> bool:
+    piece = _JOINED.sub(b"", piece)
     return not piece.strip() or not piece.decode("utf-8", "replace").strip(_BLANK)
 
 

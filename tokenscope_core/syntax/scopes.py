@@ -6,16 +6,18 @@ must come for it to end, not when.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from tokenscope_core.syntax.categories import CategoryMap, words
 from tokenscope_core.syntax.completion import Completed, completed
-from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.detection import language_of, regions
 from tokenscope_core.syntax.languages import Grammar, grammar
 from tokenscope_core.syntax.levels import ANONYMOUS, scope_name
-from tokenscope_core.syntax.validity import regions
+from tokenscope_core.syntax.regions import CodeRegion
 from tokenscope_core.trace import Trace
 
 Certainty = Literal["certain", "likely", "weak"]
@@ -77,14 +79,9 @@ def scopes_of(trace: Trace, position: int, language: str | None = None) -> tuple
     region = next((r for r in regions(trace, language) if r.start <= at < r.end), None)
     if region is None:
         return ()
-    start = region.start
-    code = trace.text_bytes[start : region.end]
-    return tuple(
-        replace(
-            scope, start=scope.start + start, end=None if scope.end is None else scope.end + start
-        )
-        for scope in scopes_at(code, at - start, region.language or "")
-    )
+    place = int(region.in_code(np.array([at]))[0])
+    found = scopes_at(region.code(trace.text_bytes), place, region.language or "")
+    return _in_text(found, region)
 
 
 def open_at_end(trace: Trace, language: str | None = None) -> tuple[Scope, ...]:
@@ -93,11 +90,18 @@ def open_at_end(trace: Trace, language: str | None = None) -> tuple[Scope, ...]:
     last = [region for region in regions(trace, language) if region.end == len(trace.text_bytes)]
     if not last:
         return ()
-    start = last[0].start
-    found = scopes_at(
-        trace.text_bytes[start:], len(trace.text_bytes) - start, last[0].language or ""
+    code = last[0].code(trace.text_bytes)
+    return _in_text(scopes_at(code, len(code), last[0].language or ""), last[0])
+
+
+def _in_text(scopes: Sequence[Scope], region: CodeRegion) -> tuple[Scope, ...]:
+    """Scopes of a region's code, in bytes of the text."""
+    starts = region.starts_in_text(np.array([scope.start for scope in scopes], dtype=np.int64))
+    ends = region.ends_in_text(np.array([scope.end or 0 for scope in scopes], dtype=np.int64))
+    return tuple(
+        replace(scope, start=start, end=None if scope.end is None else end)
+        for scope, start, end in zip(scopes, starts.tolist(), ends.tolist(), strict=True)
     )
-    return tuple(replace(scope, start=scope.start + start) for scope in found)
 
 
 def _on_the_way(done: Completed, place: int, text: bytes, read: Grammar) -> Iterator[Scope]:

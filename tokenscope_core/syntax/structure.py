@@ -9,23 +9,26 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from tokenscope_core.syntax.completion import Completed, completed
+from tokenscope_core.syntax.detection import language_of, regions
 from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.layout import Layout
 from tokenscope_core.syntax.maps.python import BUILTINS
 from tokenscope_core.syntax.names import Names, Use, names_of
+from tokenscope_core.syntax.regions import CodeRegion
 from tokenscope_core.syntax.tree import NodeTable
 from tokenscope_core.trace import Trace
 
 Finding = Literal["call of an unknown name", "unknown name", "used before it is defined"]
 Certainty = Literal["likely", "possible", "weak"]
 
+PYTHON = "python"
 _IMPLICIT = re.compile(r"__\w+__|_")
 _REFLECTION = frozenset(["exec", "globals", "locals", "vars", "setattr", "eval"])
 _CAUGHT = frozenset([b"NameError", b"UnboundLocalError"])
@@ -50,41 +53,106 @@ class NameMark:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What other code of the same text brings: names it binds, those that code further on binds,
+    and whether a star import is among it."""
+
+    names: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
+    star_import: bool = False
+
+
 @functools.lru_cache(maxsize=32)
-def name_marks(text: bytes) -> tuple[NameMark, ...]:
+def name_marks(text: bytes, known: Known = Known()) -> tuple[NameMark, ...]:
     """The marks of a Python text, finished or not, in order.
 
     An unfinished text is read as if it were finished (see `completion`). A name that what follows
     may yet bind or go on to spell is not judged: the last one of the text, one inside a bracket
     that is open, and one that may become the target of an assignment. Nor is one whose NameError
     the code itself catches.
+
+    Args:
+        text: the code.
+        known: what other code brings with it.
     """
-    done = completed(text, grammar("python"))
+    done = completed(text, grammar(PYTHON))
     names = names_of(done.nodes, text)
     last, statements = _last_line(text), _statements(done.nodes)
     return tuple(
         mark
-        for use, mark in _marks(names, done, _caught(done.nodes, text))
+        for use, mark in _marks(names, done, _caught(done.nodes, text), known)
         if not done.viable or last.judges(use, done.nodes, statements)
     )
 
 
-def mark_frame(trace: Trace, *, generated_only: bool = True) -> pd.DataFrame:
-    """The marks of a trace's Python text, one row a mark.
+def _bound(text: bytes) -> Known:
+    """What a Python text brings to those after it."""
+    names = names_of(completed(text, grammar(PYTHON)).nodes, text)
+    return Known(frozenset(names.scopes[0].bound), star_import=names.star_import)
+
+
+def mark_frame(
+    trace: Trace, language: str | None = None, *, generated_only: bool = True
+) -> pd.DataFrame:
+    """The marks of a trace's Python code, one row a mark.
 
     Columns: `position` (of the token in which the name begins), `byte_start`, `byte_end`, `name`,
-    `finding`, `certainty`, `reason`. Definitions in the prompt count; marks in it only when asked.
+    `finding`, `certainty`, `reason`. Definitions in the prompt count, and those of a fence in the
+    fences after it; marks in the prompt only when asked.
+
+    Args:
+        trace: any.
+        language: as in `validity`; there are no marks where nothing in it is Python.
+        generated_only: leave out the marks in the prompt.
+
+    Raises:
+        RequestError: no such language.
     """
-    marks = pd.DataFrame(
-        [asdict(mark) for mark in name_marks(trace.text_bytes)],
+    found = []
+    for region, code, known in _python_of(trace, language):
+        marks = name_marks(code, known)
+        starts = region.starts_in_text(np.array([mark.start for mark in marks], dtype=np.int64))
+        ends = region.ends_in_text(np.array([mark.end for mark in marks], dtype=np.int64))
+        found += [
+            replace(mark, start=start, end=end)
+            for mark, start, end in zip(marks, starts.tolist(), ends.tolist(), strict=True)
+        ]
+    table = pd.DataFrame(
+        [asdict(mark) for mark in found],
         columns=["start", "end", "name", "finding", "certainty", "reason"],
     )
-    position = np.searchsorted(trace.byte_end, marks["start"].to_numpy(np.int64), side="right")
-    marks.insert(0, "position", position)
+    position = np.searchsorted(trace.byte_end, table["start"].to_numpy(np.int64), side="right")
+    table.insert(0, "position", position)
     if generated_only:
-        marks = marks[trace.source[position] != "prompt"]
-    renamed = marks.rename(columns={"start": "byte_start", "end": "byte_end"})
+        table = table[trace.source[position] != "prompt"]
+    renamed = table.rename(columns={"start": "byte_start", "end": "byte_end"})
     return renamed.reset_index(drop=True)
+
+
+def python_code(trace: Trace, language: str | None = None) -> tuple[bytes, ...]:
+    """The Python in a trace: all of it, or what its fences hold.
+
+    Raises:
+        RequestError: no such language.
+    """
+    return tuple(code for _, code, _ in _python_of(trace, language))
+
+
+def _python_of(trace: Trace, language: str | None) -> Sequence[tuple[CodeRegion, bytes, Known]]:
+    """Each stretch of Python in a trace with its code and what the others bring to it."""
+    language = language or language_of(trace).language
+    found = [region for region in regions(trace, language) if region.language == PYTHON]
+    codes = [region.code(trace.text_bytes) for region in found]
+    brought = [_bound(code) for code in codes] if len(codes) > 1 else [Known()]
+    parts = []
+    before, star = frozenset[str](), False
+    for number, (region, code) in enumerate(zip(found, codes, strict=True)):
+        later = frozenset[str]().union(*(known.names for known in brought[number + 1 :]))
+        parts.append((region, code, Known(before, later, star)))
+        before |= brought[number].names
+        star |= brought[number].star_import
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +212,9 @@ def _expects_no_name(statement: int, nodes: NodeTable, text: bytes) -> bool:
     return False
 
 
-def _marks(names: Names, done: Completed, caught: Sequence[bool]) -> Iterator[tuple[Use, NameMark]]:
+def _marks(
+    names: Names, done: Completed, caught: Sequence[bool], known: Known
+) -> Iterator[tuple[Use, NameMark]]:
     nodes = done.nodes
     reflection = any(use.called and use.name in _REFLECTION for use in names.uses)
     for use in names.uses:
@@ -155,22 +225,24 @@ def _marks(names: Names, done: Completed, caught: Sequence[bool]) -> Iterator[tu
             continue
         found = names.visible(use, nodes.start[use.row])
         if found is None:
-            if use.name not in BUILTINS:
-                yield use, _unknown(use, names, nodes, reflection)
+            if use.name not in BUILTINS and use.name not in known.names:
+                yield use, _unknown(use, names, nodes, reflection, known)
         elif found is names.scopes[use.scope] and use.name not in BUILTINS and not use.typed:
             start = nodes.start[use.row]
             if start < found.bound[use.name] and not _comprehended(use, names):
                 yield use, _early(use, nodes)
 
 
-def _unknown(use: Use, names: Names, nodes: NodeTable, reflection: bool) -> NameMark:
+def _unknown(use: Use, names: Names, nodes: NodeTable, reflection: bool, known: Known) -> NameMark:
     certainty: Certainty
     if nodes.in_error[use.row]:
         certainty, reason = "weak", "the code around it cannot be parsed"
-    elif names.star_import:
+    elif names.star_import or known.star_import:
         certainty, reason = "weak", "a star import may have brought it"
     elif reflection:
         certainty, reason = "weak", "names may be made at run time here"
+    elif use.name in known.later:
+        certainty, reason = "possible", "code further on defines it"
     elif _deferred(use, names) or use.typed:
         certainty, reason = "possible", "a later line may still define it"
     else:

@@ -59,8 +59,15 @@ def parse(text: bytes, grammar: Grammar, budget: Budget) -> NodeTable:
     Raises:
         OutOfTime: it takes longer than the budget allows.
     """
-    tree = parse_within(Parser(grammar.language), grammar.readable(text), budget)
-    return node_table(tree, grammar)
+    readable = grammar.readable(text)
+    table = node_table(parse_within(Parser(grammar.language), readable, budget), grammar)
+    if grammar.rewrite is not None and readable is not text:
+        for row in range(len(table)):
+            at = table.start[row]
+            # A sign that stood for another is called what it is.
+            if table.is_leaf(row) and at < len(text) and readable[at] != text[at]:
+                table.kind[row] = chr(text[at])
+    return table
 
 
 def has_errors(text: bytes, grammar: Grammar, budget: Budget) -> bool:

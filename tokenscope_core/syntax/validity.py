@@ -11,7 +11,7 @@ them called broken, and refused 78, all found, 61 at the changed token or the ne
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from tokenscope_core.errors import RequestError
 from tokenscope_core.syntax.budget import Budget, OutOfTime
-from tokenscope_core.syntax.detection import language_of
-from tokenscope_core.syntax.documents import MARKDOWN, CodeRegion, code_regions
+from tokenscope_core.syntax.detection import language_of, regions
+from tokenscope_core.syntax.documents import MARKDOWN
 from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.prefixes import GrowingText
 from tokenscope_core.syntax.tree import has_errors
@@ -53,8 +53,9 @@ class Validity:
 
     `completable` is int8 [T]: 1 it can, 0 it cannot whatever follows, -1 where the question makes
     no sense (prose, code in a language without a grammar) and where reading took too long. A token
-    of no bytes changes nothing. `breaks` has at most one entry for a text, one a region for
-    Markdown; `given_up` are the `start` of the regions that were not read to the end.
+    of no bytes, or of none that are code, changes nothing. `breaks` has at most one entry for a
+    text, one a region for Markdown; `given_up` are the `start` of the regions that were not read
+    to the end.
     """
 
     completable: NDArray[np.int8]
@@ -71,7 +72,8 @@ def validity(trace: Trace, language: str | None = None) -> Validity:
     Args:
         trace: any.
         language: one of `LANGUAGES`, or "markdown": each fenced region is judged by itself, its
-            end as a place where the code could still go on. None: see `language_of`.
+            end as a place where the code could still go on; "text" is not judged. None: see
+            `language_of`.
 
     Raises:
         RequestError: no such language.
@@ -87,20 +89,22 @@ def validity(trace: Trace, language: str | None = None) -> Validity:
         inside |= trace.special & (trace.byte_start >= region.start)
         inside &= trace.byte_start <= region.end
         positions = np.flatnonzero(inside)
-        starts = np.maximum(trace.byte_start[positions], region.start).tolist()
-        ends = np.minimum(trace.byte_end[positions], region.end).tolist()
-        viable, judged = _viable_tokens(text, trace.text_bytes, starts, ends)
+        starts = region.in_code(trace.byte_start[positions]).tolist()
+        ends = region.in_code(trace.byte_end[positions]).tolist()
+        viable, judged = _viable_tokens(text, region.code(trace.text_bytes), starts, ends)
         verdicts[positions[:viable]] = 1
         if not judged:
             given_up.append(region.start)
         elif viable < len(positions):
             verdicts[positions[viable:]] = 0
-            breaks.append(Break(int(positions[viable]), region.start, ends[viable]))
+            position = int(positions[viable])
+            end = min(int(trace.byte_end[position]), region.end)
+            breaks.append(Break(position, region.start, end))
     return Validity(verdicts, tuple(breaks), tuple(given_up))
 
 
 def _viable_tokens(
-    text: GrowingText, whole: bytes, starts: Sequence[int], ends: Sequence[int]
+    text: GrowingText, code: bytes, starts: Sequence[int], ends: Sequence[int]
 ) -> tuple[int, bool]:
     """How many of consecutive tokens can be read before the text is broken, and whether that is
     known: not where it took too long.
@@ -114,7 +118,7 @@ def _viable_tokens(
         end = min(at + run, len(starts))
         before = text.copy()
         try:
-            viable = text.feed(whole[starts[at] : ends[end - 1]])
+            viable = text.feed(code[starts[at] : ends[end - 1]])
         except OutOfTime:
             return at, False
         if viable:
@@ -155,11 +159,12 @@ def standing_at(trace: Trace, position: int, language: str | None = None) -> Sta
     where reading took too long.
     """
     language = language or language_of(trace).language
-    start, end = int(trace.byte_start[position]), int(trace.byte_end[position])
+    start = int(trace.byte_start[position])
     region = next((r for r in regions(trace, language) if r.start <= start < r.end), None)
     if region is None:
         return None
-    return standing(trace.text_bytes[region.start : min(end, region.end)], region.language or "")
+    end = int(region.in_code(trace.byte_end[[position]])[0])
+    return standing(region.code(trace.text_bytes)[:end], region.language or "")
 
 
 def breaking_candidates(
@@ -194,15 +199,16 @@ def breaking_pieces(
 
     Reads the text before anew: some 50 ms for 20 pieces at 2,000 tokens, most of it for those
     that break it. One entry a piece: True it would, False it would not, None where that makes no
-    sense (no piece given, prose, a fence's own marks, code broken already) and for those that
-    there was not time enough to try.
+    sense (no piece given, prose, a fence's own marks, code broken already), where it depends on
+    what a line becomes that has only begun, and for those that there was not time enough to try.
 
     Raises:
         RequestError: no such position or language.
     """
     _check(trace, position)
     language = language or language_of(trace).language
-    at = int(trace.byte_start[position])
+    place = trace.byte_start[[position]]
+    at = int(place[0])
     region = next((r for r in regions(trace, language) if r.start <= at <= r.end), None)
     found: list[bool | None] = [None] * len(pieces)
     if region is None:
@@ -210,10 +216,13 @@ def breaking_pieces(
     text = GrowingText(grammar(region.language or ""), Budget.of(trace.text_bytes[:at]))
     fence = b"`" if language == MARKDOWN else None
     with contextlib.suppress(OutOfTime):
-        if text.feed(trace.text_bytes[region.start : at]):
+        if text.feed(region.code(trace.text_bytes)[: int(region.in_code(place)[0])]):
             for number, piece in enumerate(pieces):
-                if piece is not None and not (fence and piece.lstrip().startswith(fence)):
-                    found[number] = not text.allows(piece)
+                if piece is None or (fence and piece.lstrip().startswith(fence)):
+                    continue
+                code = region.piece(at, piece)
+                if code is not None:
+                    found[number] = not text.allows(code)
     return tuple(found)
 
 
@@ -224,12 +233,3 @@ def _check(trace: Trace, position: int) -> None:
             found=f"The trace has positions 0 to {len(trace) - 1}.",
             action="Ask for one of those.",
         )
-
-
-def regions(trace: Trace, language: str) -> Iterator[CodeRegion]:
-    """The stretches of a trace that are code of a known language: all of it, or its fences."""
-    if language != MARKDOWN:
-        grammar(language)
-        yield CodeRegion(0, len(trace.text_bytes), language, closed=False)
-        return
-    yield from (r for r in code_regions(trace.text_bytes) if r.language is not None)

@@ -33,14 +33,15 @@ class Categories:
 
 @functools.lru_cache(maxsize=8)
 def categories(comparison: Comparison) -> Categories | None:
-    """The categories of the tokens from where the two part on; None where it may be prose.
+    """The categories of the tokens from where the two part on; None where they
+    are in no known language.
 
     The table is indexed by category, those that changed most first: of each side `tokens`,
     `differing` (without the same token in the other) and `surprisal` (mean, nats; NaN without
     tokens), as `tokens_a` and so on.
     """
     found = language_of(comparison.a)
-    if found.maybe_prose:
+    if not found.known:
         return None
     sides = [_of_side(comparison, side, found.language) for side in SIDES]
     table = pd.concat(sides, axis=1)
@@ -75,7 +76,7 @@ def _of_side(comparison: Comparison, side: Side, language: str) -> pd.DataFrame:
 
 
 def show(comparison: Comparison, unit: LogUnit) -> None:
-    """Draw the table; nothing where it may be prose."""
+    """Draw the table; nothing where no language is known."""
     found = categories(comparison)
     if found is None or not len(found.table):
         return

@@ -17,17 +17,14 @@ from tokenscope_ui.syntax_view.pieces import Cut
 from tokenscope_ui.syntax_view.reading import Look, mean_label, shown_cut, shown_pieces
 from tokenscope_ui.syntax_view.words import mean_text, number_text, part_text
 
-PYTHON = "python"
-
 
 @functools.lru_cache(maxsize=16)
 def spans(trace: Trace, look: Look, node: tuple[int, int] | None = None) -> Cut:
     """The pieces on the strip: cut further where a name is marked, where bytes are no text, and
     around the selected node of the tree."""
     at = [*_incomplete(trace.text_bytes), *(node or ())]
-    if look.language == PYTHON:
-        marks = mark_frame(trace, generated_only=not look.prompt)
-        at += [*marks["byte_start"].tolist(), *marks["byte_end"].tolist()]
+    marks = mark_frame(trace, look.language, generated_only=not look.prompt)
+    at += [*marks["byte_start"].tolist(), *marks["byte_end"].tolist()]
     return shown_cut(trace, look).split(at)
 
 
@@ -93,9 +90,7 @@ def _prompt_end(trace: Trace) -> int:
 
 def _remarks(trace: Trace, look: Look, cut: Cut) -> dict[int, str]:
     """What is said about a name, by the index of its span."""
-    if look.language != PYTHON:
-        return {}
-    marks = mark_frame(trace, generated_only=not look.prompt)
+    marks = mark_frame(trace, look.language, generated_only=not look.prompt)
     at = np.searchsorted(cut.end, marks["byte_start"].to_numpy(np.int64), side="right")
     return {
         int(span): f"{mark.finding}, {mark.certainty}: {mark.reason}"

@@ -17,6 +17,7 @@ from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.categories import GAPS
 from tokenscope_core.syntax.frames import Syntax, line_ends
 from tokenscope_core.syntax.pieces import Pieces
+from tokenscope_core.syntax.spread import MARGIN
 
 Kind = Literal["statement", "line", "function", "part"]
 
@@ -119,7 +120,8 @@ def _statements(syntax: Syntax) -> Ints:
         }
     )
     key = pd.Series(rows.groupby(["start", "end", "line"], sort=False).ngroup(), dtype="Int64")
-    key = key.mask(np.isin(category, GAPS))
+    margin = levels["leaf"].to_numpy() == MARGIN
+    key = key.mask(np.isin(category, GAPS) | margin)
     before, after = key.ffill(), key.bfill()
-    key = before.mask(category == "indentation", after).fillna(before).fillna(after)
+    key = before.mask((category == "indentation") | margin, after).fillna(before).fillna(after)
     return np.asarray(key.fillna(0), dtype=np.int64)

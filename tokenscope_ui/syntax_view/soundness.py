@@ -13,16 +13,12 @@ from tokenscope_core import Trace
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.budget import Budget
 from tokenscope_core.syntax.completion import completed
+from tokenscope_core.syntax.detection import regions
 from tokenscope_core.syntax.documents import language_label
 from tokenscope_core.syntax.frames import line_ends
 from tokenscope_core.syntax.languages import grammar
-from tokenscope_core.syntax.structure import mark_frame
-from tokenscope_core.syntax.validity import (
-    Break,
-    Standing,
-    regions,
-    standing,
-)
+from tokenscope_core.syntax.structure import mark_frame, python_code
+from tokenscope_core.syntax.validity import Break, Standing, standing
 from tokenscope_ui.code_standing import STANDING_WORDS, validity
 from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
@@ -61,7 +57,7 @@ def verdicts(trace: Trace, language: str) -> tuple[Verdict, ...]:
         elif region.start in read.given_up:
             found.append(Verdict(name, at, line, None))
         else:
-            code = trace.text_bytes[region.start : region.end]
+            code = region.code(trace.text_bytes)
             found.append(Verdict(name, at, line, standing(code, name, budget.share())))
     return tuple(found)
 
@@ -123,10 +119,10 @@ def error_table(trace: Trace, language: str) -> pd.DataFrame:
 
 
 @functools.lru_cache(maxsize=16)
-def name_table(trace: Trace, *, prompt: bool) -> pd.DataFrame:
-    """The names of a Python text that nothing in sight defines, the surest first: `byte`, `line`,
+def name_table(trace: Trace, language: str, *, prompt: bool) -> pd.DataFrame:
+    """The names in Python code that nothing in sight defines, the surest first: `byte`, `line`,
     `name`, `finding`, `how sure`, `why`."""
-    marks = mark_frame(trace, generated_only=not prompt)
+    marks = mark_frame(trace, language, generated_only=not prompt)
     order = np.argsort([_CERTAINTIES.index(c) for c in marks["certainty"]], kind="stable")
     marks = marks.iloc[order.astype(np.int64)]
     bytes_ = marks["byte_start"].astype("int64").tolist()
@@ -142,6 +138,12 @@ def name_table(trace: Trace, *, prompt: bool) -> pd.DataFrame:
     )
 
 
-def names_given_up(trace: Trace) -> bool:
-    """Whether a Python text takes too long to look for such names."""
-    return completed(trace.text_bytes, grammar("python")).given_up
+def has_python(trace: Trace, language: str) -> bool:
+    """Whether there is any code in which such names are looked for."""
+    return bool(python_code(trace, language))
+
+
+def names_given_up(trace: Trace, language: str) -> bool:
+    """Whether some Python code takes too long to look for such names."""
+    python = grammar("python")
+    return any(completed(code, python).given_up for code in python_code(trace, language))

@@ -15,7 +15,7 @@ from tokenscope_ui.formatting import count_text
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.syntax_view import controls, detail, parts_view, state, tables
 from tokenscope_ui.syntax_view.nodes import node_payload, selected_node, shown_nodes
-from tokenscope_ui.syntax_view.payload import PYTHON, span_payload, spans
+from tokenscope_ui.syntax_view.payload import span_payload, spans
 from tokenscope_ui.syntax_view.reading import (
     Look,
     analysed,
@@ -26,6 +26,7 @@ from tokenscope_ui.syntax_view.soundness import (
     GIVEN_UP,
     Verdict,
     error_table,
+    has_python,
     line_of,
     name_table,
     names_given_up,
@@ -46,8 +47,11 @@ def show(trace: Trace) -> None:
     """Draw everything about a trace."""
     look, other = controls.draw(trace)
     _verdicts(trace, look)
-    if look.language == MARKDOWN and not verdicts(trace, look.language):
-        st.caption(":material/info: No fenced code in a known language: nothing to judge.")
+    if not verdicts(trace, look.language):
+        lacking = (
+            "fenced code in a known language" if look.language == MARKDOWN else "known language"
+        )
+        st.caption(f":material/info: No {lacking}: nothing to judge.")
     counts = bool(shown_parts(trace, look)["n"].sum() > 0)
     if not counts:
         _nothing_counts(trace, look)
@@ -184,7 +188,7 @@ def _take_node(trace: Trace, look: Look) -> None:
 
 
 def _findings(trace: Trace, look: Look) -> None:
-    errors = error_table(trace, look.language)
+    errors, judged = error_table(trace, look.language), verdicts(trace, look.language)
     st.markdown("**What does not parse**")
     if len(errors):
         tables.show_findings(trace, errors, look, name="errors")
@@ -195,15 +199,15 @@ def _findings(trace: Trace, look: Look) -> None:
     elif analysed(trace, look.language).pieces.unread:
         st.caption("Nothing is known to be wrong; some code took too long to parse.")
     else:
-        st.caption("Everything parses.")
+        st.caption("Everything parses." if judged else "There is nothing to parse.")
     st.markdown("**Names that nothing in sight defines**")
-    if look.language != PYTHON:
-        st.caption("Looked for in Python only.")
+    if not has_python(trace, look.language):
+        st.caption("Looked for in Python only, and none of this is read as Python.")
         return
-    if names_given_up(trace):
+    if names_given_up(trace, look.language):
         st.caption("Not looked for: the code takes too long to read.")
         return
-    names = name_table(trace, prompt=look.prompt)
+    names = name_table(trace, look.language, prompt=look.prompt)
     if not len(names):
         st.caption("None.")
         return

@@ -65,7 +65,6 @@ MAP = CategoryMap(
         ("arrow_function", "parameter"): "parameter",
         ("namespace_import", None): "module",
         ("decorator", None): "decorator",
-        ("decorator", None, "call_expression", "function"): "decorator",
         ("jsx_opening_element", "name"): "markup",
         ("jsx_closing_element", "name"): "markup",
         ("jsx_self_closing_element", "name"): "markup",
