@@ -137,7 +137,7 @@ def child_width(child: ts.Trace) -> int:
     ("values", "found"),
     [
         ({"position": 10**6}, "The trace has"),
-        ({"position": 3, "token_id": 10**6}, "vocabulary has"),
+        ({"position": 3, "token_id": 10**6}, "rows for 290 tokens"),
         ({"position": 3, "text": ""}, "no tokens"),
         ({"position": 3, "token_id": 1, "text": "x"}, "Only one"),
         ({"position": -1, "token_id": 1}, "whole number"),

@@ -16,7 +16,7 @@ import pytest
 from waiting import WAIT_S
 
 import tokenscope_core as ts
-from tokenscope_core import file_digests, model_identity, models
+from tokenscope_core import file_digests, model_building, model_identity
 from tokenscope_core.file_digests import Digests
 from tokenscope_core.load_progress import LoadProgress, LoadStopped
 from tokenscope_core.model_files import ModelFiles, changed_files, find, identify, locate
@@ -226,8 +226,8 @@ def test_files_that_change_while_they_are_read_are_refused(
         overwrite(folder / WEIGHTS, data=b"\1" * 100)
         return load(*args, **settings)
 
-    load = models.AutoTokenizer.from_pretrained
-    monkeypatch.setattr(models.AutoTokenizer, "from_pretrained", overwriting)
+    load = model_building.AutoTokenizer.from_pretrained
+    monkeypatch.setattr(model_building.AutoTokenizer, "from_pretrained", overwriting)
     with pytest.raises(ts.ModelFormatError, match=f"{WEIGHTS} was changed"):
         ts.load_model(replaced)
 

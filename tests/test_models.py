@@ -17,16 +17,10 @@ import pytest
 import tiny_models
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (
-    BertConfig,
-    BertForMaskedLM,
-    BertLMHeadModel,
-    PreTrainedModel,
-)
+from transformers import BertConfig, BertLMHeadModel, PreTrainedModel
 
 import tokenscope_core as ts
 from tokenscope_core import hub
-from tokenscope_core.model_facts import facts_of
 from tokenscope_core.model_files import find, locate
 from tokenscope_core.model_names import MODELS_VARIABLE, SHIPPED_FOLDER
 from tokenscope_core.model_sources import available
@@ -105,11 +99,6 @@ def _only_bin(folder: Path) -> None:
     torch.save({}, folder / "pytorch_model.bin")
 
 
-def _masked(folder: Path) -> None:
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
-    BertForMaskedLM(BertConfig(vocab_size=30, intermediate_size=8, **sizes)).save_pretrained(folder)
-
-
 def _index(content: str) -> Callable[[Path], object]:
     def write(folder: Path) -> None:
         (folder / "model.safetensors").unlink()  # it would be loaded before what an index names
@@ -129,10 +118,11 @@ def _write(name: str, content: bytes) -> Callable[[Path], object]:
         (_write("config.json", b"{"), "cannot be read"),
         (_write("config.json", b"[]"), "not an object"),
         (_write("config.json", b"\xff\xfe"), "cannot be read"),
-        (_masked, "not a causal language model.*BertForMaskedLM"),
-        (lambda folder: edit_config(folder, architectures=None), "no architecture"),
-        (lambda folder: edit_config(folder, architectures="LlamaForCausalLM"), "architecture"),
-        (lambda folder: edit_config(folder, architectures=[None, 3]), "names None, 3"),
+        (_write("config.json", b"[" * 200_000), "nested too deep"),
+        (_write("config.json", b'{"vocab_size": 1' + b"0" * 5000 + b"}"), "too many digits"),
+        (_write("config.json", b'{"a": "' + b"x" * 5_000_000 + b'"}'), "more than the 4,194,304"),
+        (lambda folder: edit_config(folder, is_encoder_decoder=True), "only its encoder reads"),
+        (lambda folder: edit_config(folder, num_hidden_layers=10**9), "num_hidden_layers = 1,000"),
         (_cut, "promises"),
         (_grow, "promises"),
         (_write("model.safetensors", b""), "cut short"),
@@ -142,6 +132,7 @@ def _write(name: str, content: bytes) -> Callable[[Path], object]:
         (_remove("model.safetensors"), "lacks model.safetensors"),
         (_remove("tokenizer.json"), "no tokenizer.json"),
         (_index("{}"), "index.json cannot be read"),
+        (_index("[" * 200_000), "index.json cannot be read .it is nested too deep"),
         (_index('{"weight_map": {"a": 3}}'), "index.json cannot be read"),
         (_index('{"weight_map": {"a": "part-1.safetensors"}}'), "lacks part-1.safetensors"),
         (_index('{"weight_map": {"a": "../other.safetensors"}}'), "other.*outside the model's"),
@@ -364,18 +355,6 @@ def test_a_tokenizer_in_the_older_two_files_reads_the_same(folder: Path) -> None
         trace.token_ids.tolist()
         == tiny_models.tokenizer(bos=False)("def é(x):\r\n\t👋")["input_ids"]
     )
-
-
-def test_weights_quantised_by_a_missing_library_are_refused_by_its_name(folder: Path) -> None:
-    if importlib.util.find_spec("hqq") is not None:
-        pytest.skip("the library is there")
-    quantisation = {"quant_method": "hqq", "quant_config": {}, "skip_modules": []}
-    edit_config(folder, quantization_config=quantisation)
-    assert facts_of(locate(folder)).quantised == "hqq"
-    with pytest.raises(ts.ModelError, match="quantised by hqq") as caught:
-        ts.load_model(folder)
-    assert "hqq" in caught.value.found.lower()
-    assert_says_what_to_do(caught.value, "tiny")
 
 
 def test_a_model_shared_by_several_places_repeats_its_numbers(saved: Path, tmp_path: Path) -> None:

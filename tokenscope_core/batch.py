@@ -9,6 +9,7 @@ import torch
 
 from tokenscope_core.branches import BranchPlan
 from tokenscope_core.continuation import Chooser, forced_end
+from tokenscope_core.known_tokens import require_known_tokens
 from tokenscope_core.metrics import Distributions, measure, missing
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prefill import read_up_to
@@ -93,8 +94,10 @@ def _steps(
         if len(on) < len(alive):
             reader.keep_texts(torch.tensor(on, device=lm.device))
             alive = [alive[row] for row in on]
+        drawn = ids[alive, position]
+        require_known_tokens(lm, drawn.tolist(), "To go on")
         began = time.perf_counter()
-        logits = reader.read_rows(ids[alive, position].unsqueeze(1))[:, -1]
+        logits = reader.read_rows(drawn.unsqueeze(1))[:, -1]
 
 
 def _given(

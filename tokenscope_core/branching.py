@@ -20,6 +20,7 @@ from tokenscope_core.decoding import require_context, run
 from tokenscope_core.edits import Edit
 from tokenscope_core.errors import RequestError
 from tokenscope_core.insertion import inserted_ids
+from tokenscope_core.known_tokens import require_known_tokens
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.reading import Reader
 from tokenscope_core.recording import recorded_rows
@@ -72,6 +73,7 @@ def fork(
     forced: tuple[int, ...] = () if token_id is None else (token_id,)
     if text is not None:
         forced = inserted_ids(lm.tokenizer, lm.vocabulary, text)
+    require_known_tokens(lm, forced, "What was to be put in")
     if removed is None:
         removed = int(bool(forced) and position < len(trace))
     edit = Edit(position, forced, removed=removed, kept=kept)
@@ -177,6 +179,7 @@ def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
     require_known(chosen.request.stop_token_ids, lm.identity.vocabulary_size)
     ids = np.concatenate([chosen.parent.token_ids[: chosen.shared], chosen.given])
     text: list[int] = ids.astype(np.int64).tolist()
+    require_known_tokens(lm, text, "The branch")
     require_context(lm, chosen.request, text, branch=True)
     return text
 

@@ -14,7 +14,9 @@ from dataclasses import replace
 
 import torch
 
+from tokenscope_core.arithmetic import arithmetic_of
 from tokenscope_core.branches import BranchPlan
+from tokenscope_core.known_tokens import require_known_tokens
 from tokenscope_core.metrics import Distributions
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prompts import end_ids
@@ -73,14 +75,14 @@ def continue_text(
         logits: [1, V], after its last token.
         request: how to choose, and when to stop.
         prompt_length: how much of the text is its prompt.
-        guess: what it may go on with. Of use in single precision only: half precision has ties
-            that a block decides otherwise than a step.
+        guess: what it may go on with. Of use in single precision only: half precision and
+            quantised weights have ties that a block decides otherwise than a step.
     """
     start, count = len(token_ids), request.max_new_tokens
     ids = torch.empty((1, start + count), dtype=torch.long, device=lm.device)
     ids[0, :start] = torch.tensor(token_ids)
     chooser = Chooser(lm, request, ids, prompt_length)
-    sure = lm.capabilities.cache == "branches" and lm.model.dtype == torch.float32
+    sure = lm.capabilities.cache == "branches" and arithmetic_of(lm.model).single
     guesses = Guess(guess if sure else ())
     position, end = start, start + count
     read_ahead: list[int] = []
@@ -104,6 +106,7 @@ def continue_text(
         )
         if finish is not None:
             return
+        require_known_tokens(lm, (choices[-1].token_id,), "To go on")
         began = time.perf_counter()
         if len(choices) <= len(read_ahead):
             reader.rewind(position - 1)

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from tokenscope_core import moments
 from tokenscope_core.continuation import continue_text
 from tokenscope_core.errors import ContextLengthError, TokenScopeError
+from tokenscope_core.known_tokens import require_known_tokens
 from tokenscope_core.models import LanguageModel
 from tokenscope_core.prefill import read_given
 from tokenscope_core.prompts import prompt_ids, with_moment
@@ -73,6 +74,7 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     """
     require_known(request.stop_token_ids, lm.identity.vocabulary_size)
     ids = prompt_ids(lm, request)
+    require_known_tokens(lm, ids, "The prompt")
     require_context(lm, request, ids)
     sources: list[Source] = ["prompt"] * len(ids)
     reader = lm.new_reader()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tokenscope_core.errors import ModelFormatError, ModelNotFoundError, ModelTooLargeError
+from tokenscope_core.json_files import parse_object
 from tokenscope_core.load_progress import LoadProgress, LoadStopped, Report
 
 # What a model is made of. Other copies of its weights, and folders inside, are left where they are.
@@ -25,7 +25,7 @@ _FILES = [
 _ELSEWHERE = ["*/*"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _TIMEOUT_S = 10.0
-_CONFIG_LIMIT = 4 * 1024 * 1024
+CONFIG_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def ask(name: str, timeout_s: float = _TIMEOUT_S) -> HubModel:
         weights = [file for file in needed if file.endswith(".safetensors")]
         if not weights:
             raise _unusable(name, "The hub has no weights of it in the safetensors format.")
-        if sizes.get("config.json", 0) > _CONFIG_LIMIT:
+        if sizes.get("config.json", 0) > CONFIG_LIMIT:
             raise _unusable(name, "Its config.json is too large to be one.")
         # Not into the cache, which would then hold a model of one file.
         with tempfile.TemporaryDirectory() as folder:
@@ -128,10 +128,9 @@ def _unusable(name: str, found: str) -> ModelFormatError:
 
 def _object(data: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(data)
+        return parse_object(data)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
 
 
 def require_disk(model: HubModel) -> None:

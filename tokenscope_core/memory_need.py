@@ -57,7 +57,9 @@ def memory_need(facts: ModelFacts, *, dtype: str | None = None, tokens: int = 0)
     if facts.quantised is not None:
         weights = facts.weight_bytes
     elif facts.parameters is not None:
-        weights = facts.parameters * run
+        # An embedding is built as large as the configuration says, whatever the files hold.
+        embedding = (facts.vocabulary or 0) * (facts.width or 0)
+        weights = max(facts.parameters, embedding) * run
     else:
         weights = facts.weight_bytes * run // stored
     tokens = min(tokens, facts.context or tokens)

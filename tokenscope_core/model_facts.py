@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from tokenscope_core.hub import HubModel
 from tokenscope_core.model_choice import BYTES_PER_NUMBER
-from tokenscope_core.model_files import ModelFiles
+from tokenscope_core.model_files import ModelFiles, named_precision, read_config
 from tokenscope_core.tokenizer_files import can_fill_in_the_middle, has_chat_template
 from tokenscope_core.weight_files import read_header, weight_paths
 
+# A hub's configuration may say anything; no model comes near.
+_MOST_LAYERS = 10_000
 _LONGROPE = ("longrope", "su")  # and what the first Phi-3 called it
 
 
@@ -61,12 +62,11 @@ def facts_of(files: ModelFiles) -> ModelFacts:
 
 def hub_facts(model: HubModel) -> ModelFacts:
     """The facts of a model that is still on the hub."""
-    precision = model.config.get("dtype") or model.config.get("torch_dtype") or "float32"
     return _facts(
         model.config,
         parameters=model.parameters,
         weight_bytes=model.weight_bytes,
-        precision=str(precision),
+        precision=named_precision(model.config) or "float32",
         download_bytes=model.download_bytes,
     )
 
@@ -84,7 +84,7 @@ def _facts(config: Mapping[str, Any], *, precision: str, **known: Any) -> ModelF
         cache = 2 * layers * key_value_heads * head_width * BYTES_PER_NUMBER.get(precision, 4)
     named = config.get("architectures")
     return ModelFacts(
-        architecture=str(named[0]) if isinstance(named, list) and named else "unknown",
+        architecture=_first_word(named),
         precision=precision,
         layers=layers,
         heads=heads,
@@ -93,7 +93,7 @@ def _facts(config: Mapping[str, Any], *, precision: str, **known: Any) -> ModelF
         vocabulary=_number(config, "vocab_size"),
         context=context_of(config),
         cache_bytes_per_token=cache,
-        attention_layers=_attention_layers(config, layers or 0),
+        attention_layers=_attention_layers(config, min(layers or 0, _MOST_LAYERS)),
         quantised=_method(config),
         **known,
     )
@@ -127,8 +127,7 @@ def quantisation_of(files: ModelFiles) -> str | None:
 
 
 def _config(files: ModelFiles) -> dict[str, Any]:
-    path = files.folder / "config.json"
-    return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+    return read_config(files.name, files.folder)
 
 
 def _method(config: Mapping[str, Any]) -> str | None:
@@ -157,6 +156,12 @@ def _attention_layers(config: Mapping[str, Any], layers: int) -> tuple[int, ...]
 
 def _attends(kind: str) -> bool:
     return kind == "hybrid" or (kind.endswith("attention") and not kind.startswith("linear"))
+
+
+def _first_word(named: Any) -> str:
+    """The first of a list of names, where it is one."""
+    first = named[0] if isinstance(named, list) and named else None
+    return first if isinstance(first, str) else "unknown"
 
 
 def _number(config: Mapping[str, Any], *names: str) -> int | None:

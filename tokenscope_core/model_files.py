@@ -8,8 +8,7 @@ reading many gigabytes for the first time, `find` leaves it open and `identify` 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +16,12 @@ from typing import Any
 
 from tokenscope_core import hub, model_identity
 from tokenscope_core.errors import ModelFormatError, ModelNotFoundError
+from tokenscope_core.json_files import read_object
 from tokenscope_core.load_progress import LoadProgress, LoadStopped, Report
 from tokenscope_core.model_identity import FileChanged, States
 from tokenscope_core.model_names import SHIPPED_FOLDER, folder_named, hub_id_of, is_hub_address
-from tokenscope_core.weight_files import read_header, weight_paths
+from tokenscope_core.promised_size import implausible
+from tokenscope_core.weight_files import Weights, read_header, weight_paths
 
 _SHOWN_NAME = 200
 _CHANGED = "Wait until they are complete, and run it again."
@@ -249,21 +250,29 @@ def _precision(name: str, folder: Path) -> str:
             asked=f"The model “{name}” was to be opened.", found=found, action=action
         )
 
-    config = _read_config(folder / "config.json", refuse)
-    named = config.get("architectures")
-    architectures = [str(a) for a in named] if isinstance(named, list) else []
-    if not any(a.endswith(("ForCausalLM", "LMHeadModel")) for a in architectures):
+    config = read_config(name, folder)
+    if config.get("is_encoder_decoder") is True:
         raise refuse(
-            f"It is not a causal language model: its config.json names "
-            f"{', '.join(architectures) or 'no architecture'}.",
+            "It is an encoder with a decoder: what it writes depends on another text, which only "
+            "its encoder reads.",
             "Choose a decoder model for text generation.",
         )
     if not _has_tokenizer(folder):
         raise refuse(
             "It has no tokenizer.json, vocab.json with merges.txt, or SentencePiece model."
         )
-    stored = _stored_precision(folder, refuse)
-    return str(config.get("dtype") or config.get("torch_dtype") or stored or "float32")
+    weights = _stored_weights(folder, refuse)
+    found = implausible(config, weights)
+    if found is not None:
+        raise refuse(found)
+    stored = next(filter(None, (part.precision for part in weights)), None)
+    return named_precision(config) or stored or "float32"
+
+
+def named_precision(config: Mapping[str, Any]) -> str | None:
+    """The dtype that a configuration names; None where it names none."""
+    named = (config.get("dtype"), config.get("torch_dtype"))
+    return next((word for word in named if isinstance(word, str) and word), None)
 
 
 def _has_tokenizer(folder: Path) -> bool:
@@ -273,20 +282,27 @@ def _has_tokenizer(folder: Path) -> bool:
     )
 
 
-def _read_config(path: Path, refuse: Any) -> dict[str, Any]:
+def read_config(name: str, folder: Path) -> dict[str, Any]:
+    """A model's configuration.
+
+    Raises:
+        ModelFormatError: there is none, or it cannot be read.
+    """
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(folder / "config.json", limit=hub.CONFIG_LIMIT)
     except FileNotFoundError:
-        raise refuse("It has no config.json.") from None
-    except (OSError, ValueError) as error:
-        raise refuse(f"Its config.json cannot be read ({error}).") from error
-    if not isinstance(config, dict):
-        raise refuse("Its config.json is not an object.")
-    return config
+        found = "It has no config.json."
+    except ValueError as error:
+        found = f"Its config.json {error}."
+    raise ModelFormatError(
+        asked=f"The model “{name}” was to be opened.",
+        found=found,
+        action="Take a complete copy of the model.",
+    )
 
 
-def _stored_precision(folder: Path, refuse: Any) -> str | None:
-    """The dtype of the weights, after checking that every file of them is there and whole."""
+def _stored_weights(folder: Path, refuse: Any) -> list[Weights]:
+    """What each file of the weights holds, after checking that all are there and whole."""
     try:
         paths = weight_paths(folder)
         absent = [path.name for path in paths if not path.is_file()]
@@ -295,7 +311,6 @@ def _stored_precision(folder: Path, refuse: Any) -> str | None:
                 f"It lacks {', '.join(absent)}; only weights in the safetensors format are opened.",
                 "Take a complete copy of the model, or convert its weights to safetensors.",
             )
-        stored = [read_header(path).precision for path in paths]
+        return [read_header(path) for path in paths]
     except ValueError as error:
         raise refuse(f"{error}.") from error
-    return next(filter(None, stored), None)

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tokenscope_core.arithmetic import Rounding
 from tokenscope_core.attention.layers import AttentionFacts, layout_of
-from tokenscope_core.errors import ModelError, ModelFormatError, summary_of
-from tokenscope_core.failures import is_out_of_memory
-from tokenscope_core.machine import SPREAD
-from tokenscope_core.model_facts import context_of, quantisation_of
+from tokenscope_core.errors import ModelFormatError
+from tokenscope_core.model_building import build, refusing
+from tokenscope_core.model_facts import context_of
 from tokenscope_core.model_files import ModelFiles, identify, locate, require_unchanged
 from tokenscope_core.prefix_cache import PrefixCache
-from tokenscope_core.probing import find_cache_use, head_is_apart
+from tokenscope_core.probing import find_reading, head_is_apart
 from tokenscope_core.prompts import fill_convention, make_marks_special, text_ids
-from tokenscope_core.reading import CacheUse, Reader, input_device
+from tokenscope_core.reading import CacheUse, Reader, embedding_rows, input_device
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
-from tokenscope_core.weights_in_memory import reading_weights
-
-# While transformers builds a model it switches initialisation and the tying of weights off for the
-# whole process: of two models loaded at once, one is left with untied, random weights.
-_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +29,7 @@ class Capabilities:
 
     `head_apart`: its head can be applied to some of the states that its body was run for before.
     `attention`: which of its layers attend, and in what way that can be had.
+    `rounding`: how far its figures depend on how a text is read; None where it was not tried.
     """
 
     begins_with_special: bool
@@ -50,6 +38,7 @@ class Capabilities:
     cache: CacheUse
     head_apart: bool
     attention: AttentionFacts
+    rounding: Rounding | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +65,11 @@ class LanguageModel:
     def device(self) -> torch.device:
         """Where inputs have to be."""
         return input_device(self.model)
+
+    @property
+    def token_rows(self) -> int:
+        """How many token ids it can read and give a probability to."""
+        return min(embedding_rows(self.model), self.identity.vocabulary_size)
 
     def new_reader(self) -> Reader:
         """A reader that has read nothing."""
@@ -120,51 +114,10 @@ def load_model(
         CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
     files = identify(model if isinstance(model, ModelFiles) else locate(model))
-    quantised = quantisation_of(files)
-    placed_by_accelerate = device if quantised is not None or str(device) == SPREAD else None
-    if placed_by_accelerate is not None and importlib.util.find_spec("accelerate") is None:
-        raise ModelError(
-            asked=f"The model “{files.name}” was to be placed on “{device}”.",
-            found=("Its weights are quantised by " + quantised + ". That" if quantised else "That")
-            + " takes the library accelerate, which is not installed.",
-            action="Install accelerate, or choose one device and weights that are not quantised.",
-        )
-    try:
-        with _one_at_a_time, reading_weights():
-            loaded, info = AutoModelForCausalLM.from_pretrained(
-                files.folder,
-                dtype=dtype or "auto",
-                device_map=placed_by_accelerate,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # they are refused below, by name
-            )
-        tokenizer = AutoTokenizer.from_pretrained(
-            files.folder, trust_remote_code=False, local_files_only=True
-        )
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        if quantised is not None:
-            raise ModelError(
-                asked=f"The model “{files.name}” was to be loaded.",
-                found=f"Its weights are quantised by {quantised}, and cannot be run here: "
-                f"{summary_of(error)}",
-                action="Install the library that is named, or choose a model whose weights are "
-                "not quantised.",
-            ) from error
-        # transformers raises a different type for every way a folder can be wrong.
-        raise ModelFormatError(
-            asked=f"The model “{files.name}” was to be loaded.",
-            found=f"transformers could not load it: {summary_of(error)}",
-            action="Take a complete copy of the model, or choose another.",
-        ) from error
-    _refuse_untrained_weights(files, info)
+    loaded, tokenizer = build(files, dtype=dtype, device=device)
     require_unchanged(files)
-    placed = loaded if placed_by_accelerate is not None else loaded.to(device)
-    return describe(placed.eval(), tokenizer, files)
+    with refusing(files):
+        return describe(loaded, tokenizer, files)
 
 
 def describe(
@@ -176,8 +129,8 @@ def describe(
         CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
     config = model.config.get_text_config()
-    vocabulary_size = int(model.get_output_embeddings().weight.shape[0])
-    cache = find_cache_use(model, vocabulary_size, files.name)
+    reading = find_reading(model, files.name)
+    vocabulary_size, cache = reading.vocabulary_size, reading.cache
     files = identify(files)
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
     assert fingerprint is not None, "its files have been read"
@@ -197,33 +150,29 @@ def describe(
             chat_template=bool(getattr(tokenizer, "chat_template", None)),
             fill_in_the_middle=fill_convention(tokenizer) is not None,
             cache=cache,
-            head_apart=head_is_apart(model, vocabulary_size, cache),
-            attention=layout_of(model, vocabulary_size).facts,
+            head_apart=head_is_apart(model, cache),
+            attention=layout_of(model, min(embedding_rows(model), vocabulary_size)).facts,
+            rounding=reading.rounding,
         ),
     )
 
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """The generation config's end tokens, as `generate` uses them; else the tokenizer's."""
+    """The generation config's end tokens, as `generate` uses them; else the tokenizer's.
+
+    Raises:
+        ModelFormatError: they are no token ids.
+    """
     configured = getattr(model.generation_config, "eos_token_id", None)
     if configured is None:
         configured = tokenizer.eos_token_id
     if configured is None:
         return frozenset()
-    return frozenset([configured] if isinstance(configured, int) else configured)
-
-
-def _refuse_untrained_weights(files: ModelFiles, info: dict[str, Any]) -> None:
-    missing = sorted(info.get("missing_keys") or [])
-    mismatched = sorted(key for key, *_ in info.get("mismatched_keys") or [])
-    for names, problem in (
-        (missing, "not in its files"),
-        (mismatched, "of another shape in its files"),
-    ):
-        if names:
-            raise ModelFormatError(
-                asked=f"The model “{files.name}” was to be loaded.",
-                found=f"{len(names)} of its weights are {problem} (first: {names[0]}); "
-                "they would be random.",
-                action="Take a complete copy of the model.",
-            )
+    ids = configured if isinstance(configured, list) else [configured]
+    if not all(type(token_id) is int for token_id in ids):
+        raise ModelFormatError(
+            asked="The tokens that end a text were to be read from generation_config.json.",
+            found="Its eos_token_id is no whole number and no list of such.",
+            action="Take a complete copy of the model, or mend that file.",
+        )
+    return frozenset(ids)

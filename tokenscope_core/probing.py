@@ -3,24 +3,42 @@ head can be applied apart from its body."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from tokenscope_core.arithmetic import (
+    Rounding,
+    agree,
+    arithmetic_of,
+    rounding_between,
+    rows_apart,
+)
 from tokenscope_core.errors import CapabilityError, summary_of
 from tokenscope_core.metrics import no_numbers
-from tokenscope_core.reading import CacheUse, Reader, input_device
+from tokenscope_core.reading import CacheUse, Reader, embedding_rows, input_device
 
 _PROBE_LENGTHS = (17, 9, 1, 9, *[1] * 12)
 _PROBE_ERRORS = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
 
 
-def find_cache_use(model: PreTrainedModel, vocabulary_size: int, name: str) -> CacheUse:
-    """The most that the cache can be used for and give the numbers of one full pass, by trying.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a model has to be read: the most that its cache can be used for, how many tokens its
+    logits are of, and how far apart two ways of reading the same text were."""
+
+    cache: CacheUse
+    vocabulary_size: int
+    rounding: Rounding
+
+
+def find_reading(model: PreTrainedModel, name: str) -> Reading:
+    """How a model has to be read to give the numbers of one full pass, by trying.
 
     Args:
-        model: ready to run.
-        vocabulary_size: how many token ids it knows.
+        model: ready to run, and run by nobody else meanwhile.
         name: what the model is called in an error.
 
     Raises:
@@ -28,66 +46,108 @@ def find_cache_use(model: PreTrainedModel, vocabulary_size: int, name: str) -> C
             decoder), or it does not run on tokens alone.
         ModelError: its output is not a number.
     """
-    token_ids = _text(model, vocabulary_size)
-    start = _PROBE_LENGTHS[0]
-    try:
-        whole = Reader(model, "none").read(token_ids)
-        beginning = Reader(model, "none").read(token_ids[:, :start])
-    except _PROBE_ERRORS as error:
-        raise _refusal(name, f"It does not run on tokens alone: {summary_of(error)}") from error
-    if whole.isnan().any():
-        raise no_numbers()
-    if not _agree(beginning, whole[:start], model.dtype):
-        raise _refusal(name, "It looks ahead: later tokens change what it says of earlier ones.")
+    token_ids = _text(model)
+    arithmetic = arithmetic_of(model)
     ways: tuple[CacheUse, ...] = ("branches", "chunks", "steps")
-    return next((use for use in ways if _reproduces(model, use, token_ids, whole)), "none")
+    with rows_apart(model) as changed:
+        whole, beginning = _whole_and_beginning(model, token_ids, name)
+        if whole.log_softmax(dim=-1).isnan().any():
+            raise no_numbers()
+        start = len(beginning)
+        if not agree(beginning, whole[:start], arithmetic.tolerance):
+            seen = rounding_between(beginning, whole[:start])
+            raise _refusal(
+                name,
+                "It looks ahead: later tokens change what it says of earlier ones. Its first "
+                f"{start} tokens were read alone and with {len(whole) - start} more: their "
+                f"log-probabilities lie {seen} apart, more than rounding in {arithmetic.name} "
+                "makes of it.",
+            )
+        pieces = None
+        for use in ways:
+            pieces = _in_pieces(model, use, token_ids, whole, arithmetic.tolerance)
+            if pieces is not None:
+                break
+    found: CacheUse = use if pieces is not None else "none"
+    if changed:
+        # As it is run from now on, whose rounding was set aside to judge the model.
+        whole, beginning = _whole_and_beginning(model, token_ids, name)
+        pieces = None if found == "none" else _pieces(Reader(model, found), token_ids)
+    read, expected = (pieces, whole) if pieces is not None else (beginning, whole[:start])
+    return Reading(found, whole.shape[-1], rounding_between(read, expected))
 
 
-def head_is_apart(model: PreTrainedModel, vocabulary_size: int, cache_use: CacheUse) -> bool:
+def head_is_apart(model: PreTrainedModel, cache_use: CacheUse) -> bool:
     """Whether the head, given the states of a body that was run before, gives the model's logits,
     by trying.
 
-    Args: as `find_cache_use`, and what that found.
+    Args: as `find_reading`, and what that found.
     """
+    # Both read the same by the same way: nothing but the head can differ.
+    tolerance = min(0.01, arithmetic_of(model).tolerance)
     plain, apart = (Reader(model, cache_use, head_apart=apart) for apart in (False, True))
     try:
-        for part in torch.split(_text(model, vocabulary_size), list(_PROBE_LENGTHS), dim=1)[:2]:
+        for part in torch.split(_text(model), list(_PROBE_LENGTHS), dim=1)[:2]:
             expected, later = plain.read(part), apart.read_later(part)
             rows = (later.rows(start, start + 5) for start in range(0, len(later), 5))
-            if not _agree(torch.cat(list(rows)), expected, model.dtype, half=0.01):
+            if not agree(torch.cat(list(rows)), expected, tolerance):
                 return False
     except _PROBE_ERRORS:
         return False
     return True
 
 
-def _text(model: PreTrainedModel, vocabulary_size: int) -> torch.Tensor:
+def _text(model: PreTrainedModel) -> torch.Tensor:
     """Token ids [1, n] from all over the vocabulary: a text of few words does not meet every rule
     of a recurrence."""
     length = sum(_PROBE_LENGTHS)
     places = torch.arange(length, device=input_device(model)) * 7 % length
-    return (places * vocabulary_size // length).unsqueeze(0)
+    return (places * embedding_rows(model) // length).unsqueeze(0)
 
 
-def _reproduces(
-    model: PreTrainedModel, use: CacheUse, token_ids: torch.Tensor, whole: torch.Tensor
-) -> bool:
+def _whole_and_beginning(
+    model: PreTrainedModel, token_ids: torch.Tensor, name: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The logits of a text read in one pass, and those of its beginning read alone."""
+    try:
+        whole = Reader(model, "none").read(token_ids)
+        return whole, Reader(model, "none").read(token_ids[:, : _PROBE_LENGTHS[0]])
+    except _PROBE_ERRORS as error:
+        raise _refusal(name, f"It does not run on tokens alone: {summary_of(error)}") from error
+
+
+def _pieces(reader: Reader, token_ids: torch.Tensor) -> torch.Tensor:
+    return torch.cat(
+        [reader.read(part) for part in torch.split(token_ids, list(_PROBE_LENGTHS), dim=1)]
+    )
+
+
+def _in_pieces(
+    model: PreTrainedModel,
+    use: CacheUse,
+    token_ids: torch.Tensor,
+    whole: torch.Tensor,
+    tolerance: float,
+) -> torch.Tensor | None:
+    """The logits of a text read in pieces by a use of the cache; None where they are not those of
+    one pass."""
     first, *rest = torch.split(token_ids, list(_PROBE_LENGTHS), dim=1)
     reader = Reader(model, use)
     try:
         parts = [reader.read(first)]
         # Another text in between: a memory kept in the model's layers would mix them up.
         Reader(model, use).read(rest[-1])
-        if use == "branches" and not _branches(reader, token_ids, whole, model.dtype):
-            return False
+        if use == "branches" and not _branches(reader, token_ids, whole, tolerance):
+            return None
         parts += [reader.read(part) for part in rest]
     except _PROBE_ERRORS:
-        return False
-    return reader.holds_cache and _agree(torch.cat(parts), whole, model.dtype)
+        return None
+    pieces = torch.cat(parts)
+    return pieces if reader.holds_cache and agree(pieces, whole, tolerance) else None
 
 
 def _branches(
-    reader: Reader, token_ids: torch.Tensor, whole: torch.Tensor, precision: torch.dtype
+    reader: Reader, token_ids: torch.Tensor, whole: torch.Tensor, tolerance: float
 ) -> bool:
     """Whether the model fills a cache of plain keys and values, and reads on from a part of it
     what it reads in one pass, also several texts side by side."""
@@ -101,19 +161,7 @@ def _branches(
         token_ids[:, length : length + 9].expand(2, -1)
     )
     expected = whole[length : length + 9]
-    return all(_agree(row, expected, precision) for row in read_on)
-
-
-def _agree(a: torch.Tensor, b: torch.Tensor, precision: torch.dtype, *, half: float = 0.1) -> bool:
-    """Whether logits [n, V] of a model that runs in this precision differ by rounding only.
-
-    Rounding in half precision can send a token to another expert, which changes a row; what was
-    forgotten changes most of them. Hence the mean over rows, in units of the logits' spread; in
-    half precision it may be `half`.
-    """
-    tolerance = 2e-5 if precision in (torch.float32, torch.float64) else half
-    error = (a.float() - b.float()).square().mean(dim=-1).sqrt().mean()
-    return bool(error <= tolerance * b.float().std())
+    return all(agree(row, expected, tolerance) for row in read_on)
 
 
 def _refusal(name: str, found: str) -> CapabilityError:

@@ -42,6 +42,11 @@ def input_device(model: PreTrainedModel) -> torch.device:
     return torch.device(embeddings._hf_hook.execution_device)
 
 
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many token ids its embedding has a row for: it can read no others."""
+    return int(model.get_input_embeddings().weight.shape[0])
+
+
 def takes_rows(model: PreTrainedModel) -> bool:
     """Whether it can be told, as `logits_to_keep`, of how many tokens the logits are wanted."""
     return "logits_to_keep" in inspect.signature(model.forward).parameters

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tokenscope_core.fill_in_the_middle import convention_of
+from tokenscope_core.json_files import read_object
 from tokenscope_core.model_files import ModelFiles
 
 _CLOCK = "strftime_now"
@@ -42,14 +43,19 @@ def can_fill_in_the_middle(files: ModelFiles) -> bool | None:
     if not tokenizer:
         return None
     added = [*_values(tokenizer.get("added_tokens")), *_values(config.get("added_tokens_decoder"))]
-    names = {str(entry.get("content")) for entry in added if isinstance(entry, dict)}
+    names = set(_texts(entry.get("content") for entry in added if isinstance(entry, dict)))
     model = tokenizer.get("model")
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
     if isinstance(vocabulary, dict):
         names |= vocabulary.keys()
     else:  # a unigram model lists pairs of a token and its score
-        names |= {str(pair[0]) for pair in _values(vocabulary) if isinstance(pair, list) and pair}
+        pairs = (pair for pair in _values(vocabulary) if isinstance(pair, list) and pair)
+        names |= set(_texts(pair[0] for pair in pairs))
     return convention_of(names) is not None
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    return (value for value in values if isinstance(value, str))
 
 
 def _values(value: Any) -> list[Any]:
@@ -70,7 +76,6 @@ def _text(path: Path) -> str:
 def _object(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one where there is no such file or it holds something else."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except (OSError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}

@@ -100,7 +100,14 @@ def _rows(facts: ModelFacts, loaded: LoadedModel | None) -> list[tuple[str, str]
         ("chat template", _yes(facts.chat_template)),
         ("fills gaps", _yes(facts.fill_in_the_middle)),
         ("cache use", _CACHE_USE[loaded.capabilities.cache] if loaded else "known once loaded"),
+        ("figures repeat to", _rounding(loaded)),
     ]
+
+
+def _rounding(loaded: LoadedModel | None) -> str:
+    """How far the model's figures depend on how a text is read, as seen when it was loaded."""
+    rounding = loaded.capabilities.rounding if loaded else None
+    return "known once loaded" if rounding is None else str(rounding)
 
 
 def _parameters(facts: ModelFacts) -> str:

@@ -1,0 +1,44 @@
+"""JSON that came with a model: read within bounds, whatever is wrong with it said in a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def read_object(path: Path, *, limit: int | None = None) -> dict[str, Any]:
+    """The JSON object in a file of at most `limit` bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: what is wrong with it, as the end of a sentence that begins with its name.
+    """
+    try:
+        if limit is not None and path.stat().st_size > limit:
+            raise ValueError(f"has more than the {limit:,} bytes that such a file may have")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    return parse_object(data)
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """The JSON object that bytes spell. Raises: as `read_object`."""
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"cannot be read (byte {error.start:,} is no text in UTF-8)") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"cannot be read (no JSON at line {error.lineno:,}, column {error.colno:,})"
+        ) from error
+    except RecursionError as error:
+        raise ValueError("cannot be read (it is nested too deep)") from error
+    except ValueError as error:  # Python reads whole numbers of so many digits at most
+        raise ValueError("cannot be read (a number in it has too many digits)") from error
+    if not isinstance(value, dict):
+        raise ValueError("is not an object")
+    return value
