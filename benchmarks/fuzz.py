@@ -23,6 +23,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 
 import pyarrow as pa
@@ -39,6 +40,7 @@ _PYTHON_SAYS = re.compile(
     r"|could not convert|expected (str|int|bytes)|(positional|keyword) argument|0x[0-9a-f]{6}"
 )
 _LONGEST_REFUSAL = 800
+_ANSWERS = Path(__file__).resolve().parent.parent / "tests" / "engine_answers"
 _WHOLE = (-1, 0, 1, 5, 2**31 - 1, -(2**31))
 _REAL = (None, 0.0, -0.0, 1.0, 1.5, -3.0, 1e30, math.inf, -math.inf, math.nan)
 
@@ -55,7 +57,7 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"{self.kind:18} {self.opened + self.refused + len(self.crashes):8,} inputs "
+            f"{self.kind:42} {self.opened + self.refused + len(self.crashes):8,} inputs "
             f"{self.refused:8,} refused {self.opened:7,} opened {len(self.crashes):3} crashed, "
             f"slowest {1000 * self.slowest_s:.0f} ms"
         )
@@ -97,9 +99,13 @@ def kinds() -> Iterator[Kind]:
     yield Kind("traces", traces[0].to_bytes(), _trace_mutated, _open_trace)
     yield Kind("session records", session.to_bytes(), json_mutated, _open_record)
     chat = json.dumps(export.openai_chat(traces[0])).encode("ascii")
-    yield Kind("chat answers", chat, json_mutated, ts.import_openai_logprobs)
+    yield Kind("chat answers", chat, json_mutated, _open_answer)
     legacy = json.dumps(export.openai_completion(traces[0])).encode("ascii")
-    yield Kind("legacy answers", legacy, json_mutated, ts.import_openai_logprobs)
+    yield Kind("legacy answers", legacy, json_mutated, _open_answer)
+    for file in sorted(_ANSWERS.glob("*.*[!d]")):
+        yield Kind(
+            f"engines' answers: {file.stem}", file.read_bytes(), _chunks_mutated, _open_answer
+        )
     sound = made_templates.SOUND.encode("ascii")
     yield Kind("templates", sound, made_templates.template, made_templates.laid_out)
 
@@ -186,6 +192,33 @@ def _open_trace(blob: bytes) -> None:
     ts.candidate_frame(trace)
     export.json_lines(trace)
     export.report(trace)
+
+
+def _open_answer(blob: bytes) -> None:
+    found = ts.import_answer(blob)
+    assert not any(map(_problem_of, found.notes)), found.notes
+    _open_trace(found.trace.to_bytes())
+
+
+def _chunks_mutated(blob: bytes, random: Random) -> bytes:
+    """An engine's answer with its values changed; of a stream one chunk, lost, doubled or moved at
+    times."""
+    chunks = blob.splitlines()
+    places = [i for i, chunk in enumerate(chunks) if b"{" in chunk]
+    place = random.choice(places)
+    head, brace, rest = chunks[place].partition(b"{")
+    match random.randrange(6) if len(places) > 1 else 5:
+        case 0:
+            del chunks[place]
+        case 1:
+            chunks.insert(place, chunks[place])
+        case 2:
+            random.shuffle(chunks)
+        case _ if head.startswith(b"data"):
+            chunks[place] = head + json_mutated(brace + rest, random)
+        case _:
+            chunks[place] = json_mutated(chunks[place], random)
+    return b"\n".join(chunks) + b"\n\n"
 
 
 def _link_mutated(blob: bytes, random: Random) -> bytes:

@@ -170,6 +170,46 @@ def test_special_tokens_have_no_bytes_and_come_back_special() -> None:
     assert back.special.tolist() == [False, True]
 
 
+def test_special_tokens_come_back_special_from_a_legacy_answer_too() -> None:
+    trace = made(["x", "y", END, "z", END], finish_reason="eos")
+    for answer in (
+        export.openai_completion(trace, echo=True),
+        json.loads(json.dumps(export.openai_completion(trace, echo=True))),
+    ):
+        back = ts.import_answer(answer).trace
+        assert back.text == "xyz"
+        assert back.special.tolist() == trace.special.tolist()
+        listed = back.candidate_ids[1:, 0].tolist()
+        assert {back.vocabulary.token_bytes[i] for i in listed} == {b"<end>"}
+        assert set(listed) <= back.vocabulary.special_ids
+    # Others say it by the offsets alone.
+    del answer["choices"][0]["logprobs"]["special_tokens"]
+    back = ts.import_answer(answer).trace
+    assert back.text == "xyz"
+    assert back.special.tolist() == trace.special.tolist()
+
+
+def test_a_text_that_reads_like_a_special_token_stays_text() -> None:
+    trace = spelled(b"x", b"<end>", b"token_id:7", rb"bytes:\xe2", "\ufffd".encode())
+    for echo in (True, False):
+        back = ts.import_answer(export.openai_completion(trace, echo=echo)).trace
+        assert back.text_bytes.endswith(trace.text_bytes[1:])
+        assert not back.special.any()
+
+
+def test_tokens_of_unknown_bytes_go_out_and_come_back_by_their_ids() -> None:
+    answer = {"tokens": ["token_id:7", "a"], "token_logprobs": [-1.0, -2.0]}
+    trace = ts.import_answer({"choices": [{"logprobs": answer}]}).trace
+    for exported in (export.openai_chat(trace), export.openai_completion(trace)):
+        back = ts.import_answer(json.loads(json.dumps(exported)))
+        assert back.trace.token_ids[0] == 7
+        assert back.trace.vocabulary.unknown_ids == {7}
+        assert back.trace.text == "a"
+    line = json.loads(export.json_lines(trace).splitlines()[0])
+    assert (line["bytes"], line["special"]) == (None, False)
+    assert b"<token 7>,," in export.csv(ts.token_frame(trace))
+
+
 CHAT = {
     "model": "gpt-x",
     "choices": [
@@ -268,11 +308,11 @@ def legacy(**changes: object) -> dict[str, object]:
         ({"choices": 7}, "no choice"),
         ({"choices": [3]}, "cannot be used"),
         ({"output": [3]}, "cannot be used"),
-        ({"content": []}, "0 tokens"),
-        ({"content": [{"token": "a", "bytes": [256], "logprob": -1}]}, "range"),
+        ({"content": []}, "no log-prob"),
+        ({"content": [{"token": "a", "bytes": [256], "logprob": -1}]}, "no bytes|no list"),
         ({"content": [{"token": "a", "bytes": "a", "logprob": -1}]}, "no list"),
         ({"content": [{"token": 1, "logprob": -1}]}, "no text"),
-        ({"content": [{"token": "\ud800", "logprob": -1}]}, "surrogates"),
+        ({"content": [{"token": "\ud800", "logprob": -1}]}, "half of a surrogate"),
         (legacy(token_logprobs=[-1.0]), "equally long"),
         (legacy(token_logprobs=[-1.0, 0.5]), "above 0"),
         (legacy(token_logprobs=[-1.0, "x"]), "no number"),

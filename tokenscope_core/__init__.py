@@ -53,6 +53,8 @@ from tokenscope_core.errors import (
     StoreFullError,
     TokenScopeError,
 )
+from tokenscope_core.interchange.answer_import import import_answer, import_openai_logprobs
+from tokenscope_core.interchange.answer_trace import Imported
 from tokenscope_core.metric_registry import METRICS, Metric
 from tokenscope_core.model_choice import ModelChoice
 from tokenscope_core.model_comparison import ModelComparison, compare_models
@@ -62,7 +64,6 @@ from tokenscope_core.model_comparison_tables import (
     summary_frame,
     token_difference_frame,
 )
-from tokenscope_core.openai_import import import_openai_logprobs
 from tokenscope_core.request import Message, Request, Sampling
 from tokenscope_core.session import Session
 from tokenscope_core.session_file import SessionFile
@@ -113,6 +114,7 @@ __all__ = [
     "Edit",
     "Flow",
     "HeadOverview",
+    "Imported",
     "Influence",
     "LanguageModel",
     "Message",
@@ -163,6 +165,7 @@ __all__ = [
     "generate",
     "head_overview",
     "icicle_frame",
+    "import_answer",
     "import_openai_logprobs",
     "influence",
     "line_frame",

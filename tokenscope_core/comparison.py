@@ -241,7 +241,7 @@ def _ends_alike(a: Trace, start_a: int, b: Trace, start_b: int) -> bool:
 
 
 def _was_cut(trace: Trace) -> bool:
-    return trace.finish_reason in ("length", "cancelled")
+    return trace.finish_reason not in ("eos", "stop")
 
 
 def _rejoin_distribution(

@@ -24,6 +24,11 @@ def is_from_file(model: ModelIdentity) -> bool:
     return model.name.endswith((SUFFIX, _IMPORTED))
 
 
+def is_imported(model: ModelIdentity) -> bool:
+    """Whether figures of that model were read from an engine's answer."""
+    return model.name.endswith(_IMPORTED)
+
+
 def set_apart(session: Session, traces: Mapping[str, Trace]) -> tuple[Session, dict[str, Trace]]:
     """The same tree and figures under keys of their own; equal contents give equal keys.
 

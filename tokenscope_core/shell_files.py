@@ -12,7 +12,7 @@ from typing import Any
 
 from tokenscope_core import export, session_file, share
 from tokenscope_core.errors import RequestError
-from tokenscope_core.openai_import import import_openai_logprobs
+from tokenscope_core.interchange.answer_import import import_answer
 from tokenscope_core.session import Session
 from tokenscope_core.session_tables import tree_frame
 from tokenscope_core.share_format import Shared
@@ -26,12 +26,13 @@ _SHOWN = ["name", "tokens", "mean_surprisal", "finish_reason", "key"]
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What a file holds: a session or a single trace, the traces in it, and the key of the one
-    asked for."""
+    """What a file holds: a session or a single trace, the traces in it, and the key of the branch
+    to be exported: the one asked for, or else the one selected."""
 
     source: Session | Trace
     traces: Mapping[str, Trace]
     key: str
+    asked_for: str | None = None
 
     @property
     def session(self) -> Session:
@@ -75,9 +76,12 @@ def add_verbs(verbs: Any) -> argparse.ArgumentParser:
     exporting.add_argument("--out", help="the file to write; default: standard output")
     exporting.set_defaults(verb=_export)
 
-    importing = verbs.add_parser("import", help="tabulate log-probabilities in OpenAI's JSON")
-    importing.add_argument("file", help="a response, or its logprobs")
+    importing = verbs.add_parser("import", help="tabulate an engine's answer with logprobs")
+    importing.add_argument("file", help="a response or a stream, as JSON, lines of it or events")
     importing.add_argument("--choice", type=int, default=0, help="which choice of the response")
+    importing.add_argument(
+        "--tokenizer", help="the model that answered: its tokenizer tells the bytes of ids"
+    )
     importing.set_defaults(verb=_import)
 
     sharing = verbs.add_parser("share", help="print what a link to a session carries")
@@ -102,7 +106,13 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> Trace:
-    return import_openai_logprobs(Path(options.file).read_bytes(), choice=options.choice)
+    found = import_answer(
+        Path(options.file).read_bytes(), choice=options.choice, tokenizer=options.tokenizer
+    )
+    _say((f"Read as: {found.format}.", *found.notes))
+    if found.needs_tokenizer and options.tokenizer is None:
+        _say(("Name the model with --tokenizer to have its bytes.",))
+    return found.trace
 
 
 def _share(options: argparse.Namespace) -> None:
@@ -181,7 +191,8 @@ def _held(file: str, beginning: str = "") -> _Held:
             found=f"{len(found)} of the {len(session)} branches are called so.",
             action="Give more of the key, or another.",
         )
-    return _Held(session, opened.traces, found[0] if beginning else session.current)
+    asked_for = found[0] if beginning else None
+    return _Held(session, opened.traces, asked_for or session.current, asked_for)
 
 
 def printable(text: str) -> str:

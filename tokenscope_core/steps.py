@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Source = Literal["prompt", "sampled", "forced"]
-FinishReason = Literal["length", "eos", "stop", "cancelled"]
+# The last two are read in engines' answers only: a filter of theirs ended it; they do not say.
+FinishReason = Literal["length", "eos", "stop", "cancelled", "filtered", "unknown"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,12 +27,21 @@ class Vocabulary:
 
     A special token (end of sequence, fill-in-the-middle marks) has a name but adds no bytes to
     the text. With `dummy_prefix` the tokenizer begins every text with a space that is not in it
-    (SentencePiece).
+    (SentencePiece). `unknown_ids` are tokens of which nobody said what bytes they add: they are
+    counted among the special ones, and called by their ids.
     """
 
     token_bytes: Mapping[int, bytes]
     special_ids: frozenset[int] = frozenset()
     dummy_prefix: bool = False
+    unknown_ids: frozenset[int] = frozenset()
+
+    @property
+    def known_bytes(self) -> Mapping[int, bytes]:
+        """`token_bytes` without the tokens whose bytes are unknown."""
+        if not self.unknown_ids:
+            return self.token_bytes
+        return {i: b for i, b in self.token_bytes.items() if i not in self.unknown_ids}
 
     def label(self, token_id: int) -> str:
         """The token as text, with bytes that form no whole character replaced by U+FFFD."""
@@ -44,6 +54,7 @@ class Vocabulary:
             {token_id: self.token_bytes[token_id] for token_id in kept},
             self.special_ids & kept,
             self.dummy_prefix,
+            self.unknown_ids & kept,
         )
 
     def pieces(self, token_ids: Iterable[int]) -> list[bytes]:

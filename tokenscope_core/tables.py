@@ -14,22 +14,22 @@ def token_frame(trace: Trace) -> pd.DataFrame:
     """One row a token.
 
     Columns: `position`, `token_id`, `token` (text; U+FFFD where the bytes are no whole
-    character), `token_bytes`, `byte_start`, `byte_end`, `source`, `special`, then every metric of
-    `metric_registry` (log quantities in nats, raw unless named `sampled_`, NaN where missing;
-    `rank` as nullable integers).
+    character), `token_bytes` (None where an import does not tell them), `byte_start`,
+    `byte_end`, `source`, `special`, then every metric of `metric_registry` (log quantities in
+    nats, raw unless named `sampled_`, NaN where missing; `rank` as nullable integers).
     """
-    token_ids = trace.token_ids.tolist()
-    table = trace.vocabulary.token_bytes
+    token_ids, unknown = trace.token_ids.tolist(), list(trace.vocabulary.unknown_ids)
+    table = trace.vocabulary.known_bytes
     frame = pd.DataFrame(
         {
             "position": np.arange(len(trace)),
             "token_id": trace.token_ids,
             "token": pd.Series(map(trace.vocabulary.label, token_ids), dtype="str"),
-            "token_bytes": pd.Series([table[i] for i in token_ids], dtype="object"),
+            "token_bytes": pd.Series([table.get(i) for i in token_ids], dtype="object"),
             "byte_start": trace.byte_start,
             "byte_end": trace.byte_end,
             "source": pd.Categorical(trace.source, categories=["prompt", "sampled", "forced"]),
-            "special": trace.special,
+            "special": trace.special & ~np.isin(trace.token_ids, unknown),
         }
     )
     for metric in METRICS:
@@ -52,7 +52,7 @@ def candidate_frame(trace: Trace) -> pd.DataFrame:
     position = np.repeat(np.arange(length), width)
     known = ids >= 0
     token_ids = ids[known].tolist()
-    table = trace.vocabulary.token_bytes
+    table = trace.vocabulary.known_bytes
     logprobs = trace.candidate_logprobs.ravel()[known]
     kept = trace.candidate_kept.ravel()[known]
     return pd.DataFrame(
@@ -61,8 +61,10 @@ def candidate_frame(trace: Trace) -> pd.DataFrame:
             "candidate": np.tile(np.arange(1, width + 1), length)[known],
             "token_id": ids[known],
             "token": pd.Series(map(trace.vocabulary.label, token_ids), dtype="str"),
-            "token_bytes": pd.Series([table[i] for i in token_ids], dtype="object"),
-            "special": np.isin(ids[known], list(trace.vocabulary.special_ids)),
+            "token_bytes": pd.Series([table.get(i) for i in token_ids], dtype="object"),
+            "special": np.isin(
+                ids[known], list(trace.vocabulary.special_ids - trace.vocabulary.unknown_ids)
+            ),
             "logprob": logprobs,
             "prob": np.exp(logprobs),
             "taken": ids[known] == trace.token_ids[position[known]],

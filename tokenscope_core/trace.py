@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from tokenscope_core.metric_registry import BY_NAME, STORED
 from tokenscope_core.request import Request
 from tokenscope_core.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary, latest
 
-FINISH_REASONS: tuple[FinishReason, ...] = ("length", "eos", "stop", "cancelled")
+FINISH_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
 
 # Part of every key: raise it when the meaning of a stored column changes.
 KEY_VERSION = 2
@@ -30,7 +30,7 @@ class ModelIdentity:
     """Which model a trace came from.
 
     `fingerprint` hashes the model's files and the precision it ran in; `vocabulary_size` is the
-    width of its logits, the V of every metric.
+    width of its logits, the V of every metric; 0 where an import does not tell it.
     """
 
     name: str
@@ -221,8 +221,9 @@ class Trace:
 
     @property
     def entropy_norm(self) -> Floats:
-        """Entropy divided by ln of the vocabulary size; NaN for a vocabulary of one token."""
-        return np.asarray(self.entropy / (np.log(self.model.vocabulary_size) or np.nan))
+        """Entropy divided by ln of the vocabulary size; NaN for a vocabulary of one token, or of
+        unknown size."""
+        return np.asarray(self.entropy / (np.log(self.model.vocabulary_size or np.nan) or np.nan))
 
     @property
     def top_mass(self) -> Floats:
@@ -233,8 +234,8 @@ class Trace:
     def top_entropy(self) -> Floats:
         """Entropy of the renormalised candidates, nats."""
         shares = np.exp(self.candidate_logprobs)
-        shares = shares / shares.sum(axis=1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
+            shares = shares / shares.sum(axis=1, keepdims=True)
             terms = np.where(shares > 0, shares * np.log(shares), 0.0)
         return np.where(np.isnan(self.top_mass), np.nan, 0.0 - terms.sum(axis=1))
 

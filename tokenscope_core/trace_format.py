@@ -109,6 +109,7 @@ def _first_mentions(trace: Trace) -> pa.Array:
 
 
 def _metadata(trace: Trace) -> dict[str, Any]:
+    unknown = sorted(trace.vocabulary.unknown_ids)
     return {
         "version": FORMAT_VERSION,
         "request": trace.request.to_json(),
@@ -122,6 +123,8 @@ def _metadata(trace: Trace) -> dict[str, Any]:
         "branch": [trace.branch[0], trace.branch[1].to_json()] if trace.branch else None,
         "special_ids": sorted(trace.vocabulary.special_ids),
         "dummy_prefix": trace.vocabulary.dummy_prefix,
+        # Left out where there are none: the record is then what it always was.
+        **({"unknown_ids": unknown} if unknown else {}),
     }
 
 
@@ -194,6 +197,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
             _token_bytes(batch, token_ids, candidate_ids),
             frozenset(_whole(i) for i in metadata["special_ids"]),
             _yes_or_no(metadata["dummy_prefix"]),
+            frozenset(_whole(i) for i in metadata.get("unknown_ids", ())),
         ),
         prompt_length=_whole(metadata["prompt_length"]),
         finish_reason=metadata["finish_reason"],
@@ -229,8 +233,8 @@ def _token_bytes(batch: pa.RecordBatch, token_ids: Ints, candidate_ids: Ints) ->
 
 def _identity(values: dict[str, Any]) -> ModelIdentity:
     size = _whole(values["vocabulary_size"])
-    if size < 1:
-        raise MalformedError("the vocabulary is empty")
+    if size < 0:
+        raise MalformedError("the vocabulary has fewer than no tokens")
     return ModelIdentity(_text(values["name"]), _text(values["fingerprint"]), size)
 
 
@@ -243,6 +247,8 @@ def _require_consistent(trace: Trace, byte_end: Ints) -> None:
         raise MalformedError("token sources do not match the prompt's length")
     if trace.finish_reason not in FINISH_REASONS:
         raise MalformedError(f"unknown finish reason {quoted(trace.finish_reason)}")
+    if not trace.vocabulary.unknown_ids <= trace.vocabulary.special_ids:
+        raise MalformedError("a token of unknown bytes adds some to the text")
     if not np.array_equal(trace.byte_end, byte_end):
         raise MalformedError("byte offsets do not match the tokens")
     for logprobs in (trace.logprob, trace.sampled_logprob, trace.candidate_logprobs):

@@ -19,6 +19,8 @@ _FINISH: dict[FinishReason, str] = {
     "eos": "ended itself",
     "stop": "at a stop text",
     "cancelled": "stopped by hand",
+    "filtered": "filtered by the engine",
+    "unknown": "not said why",
 }
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:])")
 

@@ -72,8 +72,9 @@ def candidate_table(
         code.append(BREAKS if taken_breaks else "")
     if rows:
         tail = max(0.0, 1.0 - sum(prob for _, prob, _ in rows))
-        left = trace.model.vocabulary_size - len(rows)
-        rows.append((f"all {left:,} others", tail, "tail"))
+        size = trace.model.vocabulary_size
+        others = f"all {size - len(rows):,} others" if size else "all others"
+        rows.append((others, tail, "tail"))
     table = pd.DataFrame(rows, columns=["label", "prob", "kind"])
     table["label"] = _unique(table["label"].tolist())
     table["shown"] = [probability_text(prob) for prob in table["prob"]]

@@ -27,13 +27,16 @@ def in_words(trace: Trace, position: int) -> str | None:
         return None
     chance = math.exp(trace.sampled_logprob[position])
     raw = probability_text(float(trace.prob[position]))
-    how = (
-        f"certain to be taken; its raw probability is {raw}"
-        if chance == 1.0
-        else f"drawn with probability {probability_text(chance)} (raw {raw})"
-    )
+    if math.isnan(chance):
+        how = f"drawn with a probability that is not told (raw {raw})"
+    elif chance == 1.0:
+        how = f"certain to be taken; its raw probability is {raw}"
+    else:
+        how = f"drawn with probability {probability_text(chance)} (raw {raw})"
     if trace.rank[position] == 1:
         return f"The raw favourite, {how}."
+    if math.isnan(trace.rank[position]):
+        return f"A token whose place among the favourites is not told, {how}."
     favourite = int(trace.candidate_ids[position, 0])
     return (
         f"Sampling chose the {_ordinal(int(trace.rank[position]))} favourite, {how}. "

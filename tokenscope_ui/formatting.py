@@ -14,6 +14,8 @@ FINISH_WORDS = {
     "eos": "the model ended the text",
     "stop": "a stop string or stop token came up",
     "cancelled": "stopped before its end",
+    "filtered": "the engine's filter ended it",
+    "unknown": "the engine does not say why it ended",
 }
 # Names of the control characters in ISO 646 (ASCII).
 _CONTROLS = (

@@ -76,7 +76,9 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
     code_box.show(visible_text(data), key="token")
     source = str(trace.source[position])
     where = (
-        "special token, no bytes in the text"
+        "its bytes are not known"
+        if token_id in trace.vocabulary.unknown_ids
+        else "special token, no bytes in the text"
         if trace.special[position]
         else f"bytes {trace.byte_start[position]:,} to {trace.byte_end[position]:,}"
     )

@@ -1,7 +1,8 @@
 """A trace in the shape of OpenAI's responses with log-probabilities.
 
 Figures are of the raw distribution, in nats. A special token has `bytes` null. Where there was no
-distribution before a token its log-probability is null.
+distribution before a token its log-probability is null. A token whose bytes nobody knows is written
+as vLLM writes ids: `token_id:12`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ import codecs
 import math
 from typing import Any
 
+from tokenscope_core.steps import FinishReason
 from tokenscope_core.trace import Trace
 
 # What the API says of a token that is as good as impossible.
 _BEYOND = -9999.0
-_FINISHED = {"eos": "stop", "stop": "stop", "length": "length", "cancelled": None}
+# Text that a reader would take for the spelling of something else.
+_READ_OTHERWISE = ("bytes:", "byte: ", "token_id:")
+_FINISHED: dict[FinishReason, str | None] = {
+    "eos": "stop", "stop": "stop", "length": "length", "cancelled": None,
+    "filtered": "content_filter", "unknown": None,
+}  # fmt: skip
 
 
 def openai_chat(trace: Trace) -> dict[str, Any]:
@@ -34,7 +41,8 @@ def openai_chat(trace: Trace) -> dict[str, Any]:
 def openai_completion(trace: Trace, *, echo: bool = False) -> dict[str, Any]:
     """The trace as a legacy completion: `tokens`, `token_logprobs`, `top_logprobs` and
     `text_offset` in `choices[0].logprobs`. Bytes that are no whole character are written
-    `bytes:\\xe2\\x80`, as OpenAI does; offsets count characters.
+    `bytes:\\xe2\\x80`, as OpenAI does; offsets count characters. Special tokens are written by
+    name and take no room in the text; `special_tokens`, which is no field of OpenAI's, lists them.
 
     Args:
         trace: any trace.
@@ -51,6 +59,7 @@ def openai_completion(trace: Trace, *, echo: bool = False) -> dict[str, Any]:
             "token_logprobs": [_known(logprobs[position]) for position in positions],
             "top_logprobs": [_top(trace, position) or None for position in positions],
             "text_offset": _offsets(trace, start),
+            "special_tokens": _special_tokens(trace, positions),
         },
         "finish_reason": _FINISHED[trace.finish_reason],
     }
@@ -81,9 +90,9 @@ def _chat_token(trace: Trace, position: int) -> dict[str, Any]:
 
 def _token(trace: Trace, token_id: int, logprob: float) -> dict[str, Any]:
     vocabulary = trace.vocabulary
-    special = token_id in vocabulary.special_ids
+    special, unknown = token_id in vocabulary.special_ids, token_id in vocabulary.unknown_ids
     return {
-        "token": vocabulary.label(token_id),
+        "token": _unknown(token_id) if unknown else vocabulary.label(token_id),
         "logprob": _known(logprob),
         "bytes": None if special else list(vocabulary.token_bytes[token_id]),
     }
@@ -103,12 +112,26 @@ def _top(trace: Trace, position: int) -> dict[str, float]:
     return top
 
 
+def _special_tokens(trace: Trace, positions: range) -> list[str]:
+    """The names of those among the tokens and candidates of these positions."""
+    special = trace.vocabulary.special_ids - trace.vocabulary.unknown_ids
+    some = slice(positions.start, positions.stop)
+    mentioned = {*trace.token_ids[some].tolist(), *trace.candidate_ids[some].ravel().tolist()}
+    return sorted({_spelled(trace, token_id) for token_id in mentioned & special})
+
+
+def _unknown(token_id: int) -> str:
+    return f"token_id:{token_id}"
+
+
 def _spelled(trace: Trace, token_id: int) -> str:
+    if token_id in trace.vocabulary.unknown_ids:
+        return _unknown(token_id)
     spelled = trace.vocabulary.token_bytes[token_id]
-    try:
-        return spelled.decode("utf-8")
-    except UnicodeDecodeError:
+    text = spelled.decode("utf-8", errors="replace")
+    if "\ufffd" in text or text.startswith(_READ_OTHERWISE):
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in spelled)
+    return text
 
 
 def _offsets(trace: Trace, start: int) -> list[int]:

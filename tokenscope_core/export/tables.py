@@ -88,6 +88,7 @@ def _cell(value: Any, for_spreadsheet: bool) -> Any:
 def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
     columns = {metric.name: trace.column(metric.name).tolist() for metric in METRICS}
     pieces = trace.vocabulary.pieces(trace.token_ids.tolist())
+    unknown = trace.vocabulary.unknown_ids
     source, special = trace.source.tolist(), trace.special.tolist()
     start, end = trace.byte_start.tolist(), trace.byte_end.tolist()
     for position, token_id in enumerate(trace.token_ids.tolist()):
@@ -95,11 +96,11 @@ def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
             "position": position,
             "token_id": token_id,
             "token": trace.vocabulary.label(token_id),
-            "bytes": list(pieces[position]),
+            "bytes": None if token_id in unknown else list(pieces[position]),
             "byte_start": start[position],
             "byte_end": end[position],
             "source": source[position],
-            "special": special[position],
+            "special": special[position] and token_id not in unknown,
             **{name: _number(name, values[position]) for name, values in columns.items()},
             "candidates": _candidates(trace, position),
         }
@@ -111,8 +112,10 @@ def _candidates(trace: Trace, position: int) -> list[dict[str, Any]]:
         {
             "token_id": token_id,
             "token": vocabulary.label(token_id),
-            "bytes": list(vocabulary.token_bytes[token_id]),
-            "special": token_id in vocabulary.special_ids,
+            "bytes": None
+            if token_id in vocabulary.unknown_ids
+            else list(vocabulary.token_bytes[token_id]),
+            "special": token_id in vocabulary.special_ids - vocabulary.unknown_ids,
             "logprob": _number("logprob", logprob),
             "prob": math.exp(logprob),
             "taken": token_id == taken,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError
-from tokenscope_core.from_file import is_from_file
+from tokenscope_core.from_file import is_from_file, is_imported
 from tokenscope_core.share_cost import TO_BE_FETCHED, Cost
 from tokenscope_ui import branch_recompute, problems, progress, runs, sessions, tree
 from tokenscope_ui.branch_traces import at_hand, figures
@@ -63,6 +63,10 @@ def say_origin(page: str) -> None:
             f"Figures of “{trace.model.name}”: shown as they stood in the file, computed by nobody "
             "here. They can be looked at and compared, but not continued."
         )
+        session = sessions.current()
+        if session is not None and is_imported(trace.model) and trace.key in session:
+            # What was recognised, and what could not be read as it stands.
+            st.text(session.branch(trace.key).note)
 
 
 def _about(held: Opening, shared: Shared, found: Cost) -> None:

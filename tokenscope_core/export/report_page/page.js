@@ -9,6 +9,8 @@
     eos: "the model ended the text",
     stop: "a stop string or stop token came up",
     cancelled: "stopped before its end",
+    filtered: "the engine's filter ended it",
+    unknown: "the engine does not say why it ended",
   };
   const SHOWN_ON_HOVER = ["prob", "surprisal", "entropy", "rank"];
   const FULL_TINT = 0.75;
