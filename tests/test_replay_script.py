@@ -1,8 +1,9 @@
-"""The script computes the trace again and says whether it is the same."""
+"""The script computes a session again and says whether it is the same."""
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import runpy
 import subprocess
@@ -36,25 +37,51 @@ def session() -> tuple[ts.Session, dict[str, ts.Trace]]:
     return grown, {trace.key: trace for trace in (root, fork, kept, stopped)}
 
 
-def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, folder: Path, *, within: Path, isolated: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run it where it lies, from another folder; isolated, nothing installed is found."""
     file = folder / "replay.py"
     file.write_bytes(script.encode("utf-8"))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        [sys.executable, str(file)], cwd=folder, env=environment, capture_output=True,
+        [sys.executable, *(["-S"] if isolated else []), str(file)], cwd=within,
+        env=plain | {"PYTHONIOENCODING": "utf-8"} | environment, capture_output=True,
         encoding="utf-8", timeout=120,
     )  # fmt: skip
 
 
-def test_every_branch_is_computed_again(
+def test_every_branch_is_computed_again_from_wherever_the_script_lies(
     session: tuple[ts.Session, dict[str, ts.Trace]], tmp_path: Path
 ) -> None:
     tree, traces = session
-    deepest = list(traces)[-1]
-    done = run(export.replay_script(tree, deepest, trace=traces[deepest]), tmp_path)
+    done = run(export.replay_script(tree, traces=traces.values()), tmp_path, within=ROOT / "docs")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [*traces[deepest].text.splitlines()]
-    assert f"The same trace: {deepest}" in done.stderr
+    assert done.stdout.splitlines() == [*traces[tree.current].text.splitlines()]
+    for key in traces:
+        assert f"The same trace: {key}" in done.stderr
+
+
+def test_a_script_that_does_not_find_the_program_says_how_to_name_its_folder(
+    tmp_path: Path,
+) -> None:
+    script = export.replay_script(made(["x"]))
+    lost = run(script, tmp_path, within=tmp_path, isolated=True, TOKENSCOPE_FOLDER=str(tmp_path))
+    assert lost.returncode == 1
+    assert "set TOKENSCOPE_FOLDER" in lost.stderr
+    assert "Traceback" not in lost.stderr
+    found = run(script, tmp_path, within=tmp_path, TOKENSCOPE_FOLDER=str(ROOT))
+    assert "made by hand" in found.stderr
+
+
+def test_the_script_of_one_branch_holds_it_and_those_it_grew_on(
+    session: tuple[ts.Session, dict[str, ts.Trace]],
+) -> None:
+    tree, _ = session
+    for branch in tree.branches:
+        script = export.replay_script(tree, branch.key)
+        held = [other.key for other in tree.branches if f"traces['{other.key}'] =" in script]
+        assert held == list(tree.path_to(branch.key))
 
 
 def in_this_process(script: str, folder: Path) -> str | int | None:
@@ -84,17 +111,17 @@ def test_a_tampered_key_ends_the_program_with_a_sentence(
     assert "which is not" in str(in_this_process(script, tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("constant", "said"), [("TOKENS", "other tokens"), ("FINGERPRINT", "is not the one")]
-)
 def test_what_does_not_come_out_the_same_is_said(
-    session: tuple[ts.Session, dict[str, ts.Trace]], tmp_path: Path, constant: str, said: str
+    session: tuple[ts.Session, dict[str, ts.Trace]], tmp_path: Path
 ) -> None:
     root = next(iter(session[1].values()))
     script = export.replay_script(root)
-    line = next(line for line in script.splitlines() if line.startswith(f"{constant} = "))
-    end = in_this_process(script.replace(line, f"{constant} = {'0' * 64!r}", 1), tmp_path)
-    assert said in str(end)
+    for value, said in (
+        (root.model.fingerprint, "is not the one"),
+        (hashlib.sha256(repr(root.token_ids.tolist()).encode()).hexdigest(), "other tokens"),
+    ):
+        assert value in script
+        assert said in str(in_this_process(script.replace(value, "0" * 64), tmp_path))
 
 
 def test_a_model_that_is_not_here_is_said(tmp_path: Path) -> None:
@@ -121,5 +148,5 @@ def test_a_branch_alone_asks_for_its_session() -> None:
     child = forked(root, 1, ["c"])
     with pytest.raises(ts.RequestError, match="Give the session"):
         export.replay_script(child)
-    with pytest.raises(ts.RequestError, match="The trace given is"):
-        export.replay_script(ts.Session.start(root).add(child), trace=root)
+    with pytest.raises(ts.RequestError, match="none of its branches"):
+        export.replay_script(ts.Session.start(root), traces=[child])

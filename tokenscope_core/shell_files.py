@@ -61,7 +61,7 @@ FORMATS: Mapping[str, Callable[[_Held], bytes]] = {
     "openai-completion": lambda held: _json(export.openai_completion(held.trace, echo=True)),
     "report": lambda held: export.report(held.source, held.traces.values()),
     "script": lambda held: export.replay_script(
-        held.session, held.key, trace=held.traces.get(held.key)
+        held.session, held.asked_for, traces=held.traces.values()
     ).encode("utf-8"),
     "session": lambda held: session_file.write(held.session, held.traces.values()),
 }

@@ -26,6 +26,7 @@ from tokenscope_core.share_view import View
 from tokenscope_core.syntax.detection import language_of
 from tokenscope_core.syntax.documents import language_label
 from tokenscope_ui import chart_files, files
+from tokenscope_ui.branch_words import branches_text
 from tokenscope_ui.charts import position_chart, position_table, scale_for
 from tokenscope_ui.files import File
 from tokenscope_ui.scales import LogUnit
@@ -113,11 +114,11 @@ def of_session(
     ]  # fmt: skip
     if not is_from_file(session.model):
         files.append(
-            File("Replay script", "A short Python program that computes the selected branch again "
-                 "and checks that it is the same.",
+            File("Replay script", "A Python program that computes "
+                 f"{branches_text(len(session))} again and checks that all are the same.",
                  f"{name}.py", "text/x-python",
                  lambda: export.replay_script(
-                     session, trace=traces.get(session.current), model=choice
+                     session, traces=traces.values(), model=choice
                  ).encode("utf-8"))
         )  # fmt: skip
     return tuple(files)
