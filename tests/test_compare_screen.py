@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from made_traces import made
 from tiny_models import language_model
 
 import tokenscope_core as ts
@@ -105,7 +107,28 @@ def test_words_name_where_they_part_and_meet(comparison: ts.Comparison) -> None:
     assert comparison.rejoin is not None
     i, j = comparison.rejoin
     assert f"position {i} of A and {j} of B" in words.replace("**", "")
-    assert "to the end of both" in words
+    assert f"share {comparison.rejoined_tokens} tokens from there, to the end of both." in words
+
+
+def sentence(a: ts.Trace, b: ts.Trace) -> str:
+    return next(s for s in in_words(ts.compare(a, b)) if "meet again in text" in s)
+
+
+def test_a_last_token_that_happens_to_be_the_same_is_said_to_be_one() -> None:
+    asked = ts.Request("if", max_new_tokens=2)
+    a, b = (
+        dataclasses.replace(made(["if", name, ":"], finish_reason="length"), request=asked)
+        for name in (" x", " y")
+    )
+    assert "share 1 token from there, to where both runs ended; what" in sentence(a, b)
+    longer = dataclasses.replace(made(["if", " y", ":", "\n"]), request=asked)
+    words = sentence(a, longer)
+    assert "share 1 token from there, until **A** ended (reached the number of new" in words
+    ended = made(["if", " y", ":"], finish_reason="eos")
+    words = sentence(a, ended)
+    assert "share 1 token from there, to the end of both; the run of **A** ended" in words
+    other = made(["if", " x", ":"], finish_reason="eos")
+    assert "share 1 token from there, to the end of both." in sentence(other, ended)
 
 
 def test_cost_counts_what_is_read_of_either(comparison: ts.Comparison) -> None:

@@ -108,6 +108,21 @@ def test_a_rejoin_is_of_bytes_however_they_are_cut_into_tokens() -> None:
     assert compare(a, b).rejoin == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "shared"),
+    [
+        (["if", " x", ":"], ["if", " y", ":"], 1),
+        (["if", " x", ":", "\n", " return"], ["if", " y", ":", "\n"], 2),
+        (["if", " x", ":", " re", "turn", "\n"], ["if", " y", ":", " return", "\n"], 4),
+        (["if", " x"], ["if", " y"], 0),
+        (["if", " x", ":", END], ["if", " y", ":", END], 1),
+    ],
+)
+def test_tokens_shared_after_a_rejoin_are_counted(a: list[str], b: list[str], shared: int) -> None:
+    comparison = compare(made(a), made(b, finish_reason="length"))
+    assert comparison.rejoined_tokens == shared
+
+
 def test_a_text_that_was_cut_off_may_be_the_shorter_one() -> None:
     a = made(["if", " x", ":", "\n", " return"])
     b = made(["if", " y", ":", "\n"], finish_reason="length")

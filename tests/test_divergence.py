@@ -147,6 +147,19 @@ def test_what_was_kept_from_a_run_is_not_read_again(lm: ts.LanguageModel, reads:
     np.testing.assert_allclose(warm.jsd, cold.jsd, atol=1e-5)
 
 
+def test_at_an_insertion_there_is_no_pair_to_compare(each_lm: ts.LanguageModel) -> None:
+    a = ts.score(each_lm, "x = 1\ny = 2\nz = 3\n")
+    at = len(a) // 2
+    put_in = ts.fork(each_lm, a, at, text="é", removed=0, kept=len(a) - at, max_new_tokens=0)
+    comparison = compare(a, put_in, each_lm)
+    first = comparison.shared_prefix
+    assert comparison.alignment.kind[first] == "only b"
+    row = comparison.frame().iloc[first]
+    assert row[["kl_ab", "kl_ba", "jsd"]].isna().all()
+    assert comparison.jsd[first - 1] == 0.0
+    assert comparison.measured == "all"
+
+
 def test_distributions_rejoin_from_the_pair_on_that_all_further_ones_agree_with(
     lm: ts.LanguageModel,
 ) -> None:

@@ -22,7 +22,15 @@ from tokenscope_ui.formatting import (
     visible_text,
 )
 from tokenscope_ui.prompt_checks import hints, reading_note, refusal
-from tokenscope_ui.scales import STRIP_METRICS, scale_of, screen_unit, tint_values, to_screen
+from tokenscope_ui.scales import (
+    STRIP_METRICS,
+    LogUnit,
+    difference_scale,
+    scale_of,
+    screen_unit,
+    tint_values,
+    to_screen,
+)
 from tokenscope_ui.strip import TokenFlag
 from tokenscope_ui.strip_payload import build_payload
 
@@ -126,6 +134,35 @@ def test_candidates_and_all_other_tokens_hold_the_whole_probability(trace: Trace
             assert (table["kind"] == "taken").sum() == 1
             assert table["label"].is_unique
             assert table["kind"].iloc[-1] == "tail"
+
+
+def test_all_others_are_the_same_however_many_candidates_are_shown(trace: Trace) -> None:
+    for position in range(1, len(trace)):
+        last = [candidate_table(trace, position, most).iloc[-1] for most in (1, 5, 8, 10, 40)]
+        assert len({row["label"] for row in last}) == 1
+        assert [row["prob"] for row in last] == pytest.approx([last[0]["prob"]] * 5, abs=1e-6)
+        recorded = set(trace.candidate_ids[position].tolist()) | {int(trace.token_ids[position])}
+        left = trace.model.vocabulary_size - len(recorded - {-1})
+        assert last[0]["label"].startswith(f"all {left:,} others")
+
+
+@pytest.mark.parametrize("metric", STRIP_METRICS)
+@pytest.mark.parametrize("unit", ["bits", "nats"])
+def test_ticks_name_the_values_they_stand_at(metric: str, unit: LogUnit) -> None:
+    values = np.array([0.013, 1.58, 7.351, 2862.4])
+    for relative in (False, True):
+        scale = scale_of(metric, values, relative=relative, unit=unit)
+        for value, label in scale.ticks:
+            number = float(label.replace("−", "-").replace(",", ""))
+            named = np.log10(number) if metric == "rank" else number
+            assert named == pytest.approx(value, abs=(scale.high - scale.low) / 500)
+
+
+def test_ticks_of_a_fixed_scale_are_exact() -> None:
+    labels = [label for _, label in scale_of("entropy", np.empty(0)).ticks]
+    assert labels == ["0", "2.5", "5", "7.5", "10"]
+    ratios = difference_scale("rank", np.array([1.05, -0.3]), relative=True).ticks
+    assert [label for _, label in ratios] == ["1/11.2", "1", "11.2"]
 
 
 def test_the_first_token_has_no_candidates(trace: Trace) -> None:

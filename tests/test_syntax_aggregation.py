@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,6 @@ from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
 from tokenscope_core.syntax.aggregation import LEVELS, Level, aggregate
-from tokenscope_core.syntax.bootstrap import interval_of_mean
 from tokenscope_core.syntax.differences import aggregate_difference
 from tokenscope_core.syntax.frames import analyse
 
@@ -74,15 +75,16 @@ def test_an_impossible_token_makes_its_part_infinite_and_no_other(tokens: int) -
     values[[0, 2]] = np.inf
     trace = trace_of([b"x", b"+"] * (tokens // 2), entropy=values)
     table = aggregate(trace, by="leaf", language="python").set_index("leaf")
-    assert table.loc["identifier", ["mean", "ci_low", "ci_high"]].tolist() == [np.inf, 1.0, np.inf]
-    assert table.loc["+", ["mean", "ci_low", "ci_high"]].tolist() == [1.0, 1.0, 1.0]
+    assert table.loc["identifier", ["mean", "ci_note"]].tolist() == [
+        np.inf, "none: a value is infinite",
+    ]  # fmt: skip
+    assert table.loc["+", "mean"] == 1.0
     other = trace_of([b"x", b"+"] * (tokens // 2), entropy=np.zeros(tokens))
     difference = aggregate_difference(other, trace, by="leaf", language="python").set_index("leaf")
-    columns = ["difference", "ci_low", "ci_high"]
-    assert difference.loc["identifier", columns].tolist() == [np.inf, 1.0, np.inf]
-    assert difference.loc["+", columns].tolist() == [1.0, 1.0, 1.0]
+    assert difference.loc["identifier", "difference"] == np.inf
+    assert difference.loc["+", "difference"] == 1.0
     same = aggregate_difference(trace, trace, by="leaf", language="python").set_index("leaf")
-    assert same.loc["identifier", columns].isna().all(), "infinite less infinite"
+    assert np.isnan(same.loc["identifier", "difference"]), "infinite less infinite"
 
 
 numbers = st.lists(
@@ -116,43 +118,58 @@ def test_shares_weigh_in_quantiles_as_numpy_weighs(rows: list[tuple[float, float
         assert table.loc["+", name] == expected
 
 
-def test_the_interval_covers_what_bootstrap_theory_says() -> None:
-    for size in (200, 5000):  # either way of drawing
-        values = np.random.default_rng(size).gamma(2.0, 1.0, size)
-        low, high = interval_of_mean(
-            values, np.ones(size), resamples=4000, confidence=0.95, seed=(0, "x")
-        )
-        error = values.std() / np.sqrt(size)
-        assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
-        assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
-
-
-def test_three_values_are_resampled_exactly() -> None:
-    values = np.array([0.0, 0.0, 3.0])
-    low, high = interval_of_mean(
-        values, np.ones(3), resamples=20_000, confidence=0.9, seed=(1, "x")
+@pytest.mark.parametrize("by", ["category", "statement", "line", "function"])
+def test_of_a_text_that_was_given_and_scored_all_tokens_count(by: Level) -> None:
+    given = trace_of(words(CODE), prompt=len(words(CODE)))
+    table = aggregate(given, by, "surprisal")
+    assert table["n"].sum() == pytest.approx(len(given))
+    assert set(table["counted"]) == {"all"}
+    assert table.drop(columns="counted").equals(
+        aggregate(given, by, "surprisal", generated_only=False).drop(columns="counted")
     )
-    # The mean is 0 with probability 8/27 and 3 with 1/27: the 5 % ends are 0 and 2.
-    assert (low, high) == (0.0, 2.0)
 
 
-def test_equal_seeds_give_equal_intervals_whatever_else_is_in_the_table() -> None:
-    trace = trace_of(words(CODE), prompt=8)
-    first, second = aggregate(trace, seed=3), aggregate(trace, seed=3)
-    assert first.equals(second)
-    assert not first.equals(aggregate(trace, seed=4))
-    bounds = first.set_index("category")[["ci_low", "ci_high"]].dropna()
-    assert (bounds["ci_low"] <= bounds["ci_high"]).all()
+def test_a_frame_says_which_tokens_it_counted() -> None:
+    generated, given = trace_of(words(CODE), prompt=8), trace_of(words(CODE), prompt=30)
+    assert set(aggregate(generated)["counted"]) == {"generated"}
+    assert set(aggregate(generated, counted="prompt")["counted"]) == {"prompt"}
+    assert set(aggregate([generated, given])["counted"]) == {"generated; all of 1 text without any"}
 
 
-def test_whole_traces_can_be_drawn_instead_of_tokens() -> None:
-    flat = [trace_of(words(CODE), entropy=[level] * len(words(CODE))) for level in (1.0, 2.0, 3.0)]
-    by_token = aggregate(flat).set_index("category")
-    by_trace = aggregate(flat, resample="trace").set_index("category")
-    assert by_token.loc["delimiter", "mean"] == by_trace.loc["delimiter", "mean"] == 2.0
-    width = by_trace["ci_high"] - by_trace["ci_low"]
-    assert (width > by_token["ci_high"] - by_token["ci_low"])["delimiter"], "traces differ more"
-    assert aggregate(flat[0], resample="trace")["ci_low"].isna().all(), "one trace says nothing"
+def test_over_several_texts_whole_texts_count_as_drawn() -> None:
+    levels = (1.0, 2.0, 3.0, 4.5)
+    flat = [trace_of(words(CODE), entropy=[level] * len(words(CODE))) for level in levels]
+    table = aggregate(flat).set_index("category")
+    by_statement = aggregate(flat, resample="statement").set_index("category")
+    assert set(table["unit"]) == {"text"}
+    assert table.loc["delimiter", "units"] == 4
+    assert table.loc["delimiter", "mean"] == by_statement.loc["delimiter", "mean"] == 2.625
+    width = table["ci_high"] - table["ci_low"]
+    assert (width > by_statement["ci_high"] - by_statement["ci_low"])["delimiter"]
+    assert "not for others" in by_statement.loc["delimiter", "ci_note"]
+    note = table.loc["delimiter", "ci_note"]
+    assert note.startswith("over 4 texts, which is few: 95 % intervals held the mean in 8")
+    alone = aggregate(flat[0], resample="text").set_index("category")
+    assert alone.loc["delimiter", "ci_note"] == "none: 1 text, at least 3 are needed"
+    with pytest.raises(ts.RequestError, match="statement, text"):
+        aggregate(flat, resample="token")  # type: ignore[arg-type]
+
+
+def test_an_interval_is_for_its_text_and_needs_ten_statements() -> None:
+    ten = aggregate(trace_of(words("x = y\n" * 10)), "leaf").set_index("leaf")
+    assert ten.loc["=", "units"] == 10
+    assert ten.loc["=", "ci_note"] == "for this text"
+    assert ten.loc["=", "ci_low"] < ten.loc["=", "mean"] < ten.loc["=", "ci_high"]
+    nine = aggregate(trace_of(words("x = y\n" * 9)), "leaf").set_index("leaf")
+    assert nine.loc["=", ["ci_low", "ci_high"]].isna().all()
+    assert nine.loc["=", "ci_note"] == "none: 9 statements, at least 10 are needed"
+
+
+def test_bounds_stay_where_a_mean_can_lie() -> None:
+    values = np.where(np.arange(60) % 20 == 0, 0.0, 1.0)
+    trace = trace_of([b"x", b";"] * 30, entropy=values)
+    made = dataclasses.replace(trace, metrics={**trace.metrics, "margin": values})
+    assert aggregate(made, "leaf", "margin")["ci_high"].max() <= 1.0
 
 
 def test_a_corpus_is_its_traces_together() -> None:

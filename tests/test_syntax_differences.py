@@ -8,7 +8,6 @@ from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
 from tokenscope_core.syntax.aggregation import aggregate
-from tokenscope_core.syntax.bootstrap import interval_of_difference
 from tokenscope_core.syntax.differences import aggregate_difference
 
 CODE = "def f(x):\n    return x + 1\n\n\nfor i in range(10):\n    print(f(i))\n"
@@ -59,42 +58,41 @@ def test_parts_without_a_value_are_not_there() -> None:
     assert aggregate_difference([], []).empty
 
 
-def test_the_interval_agrees_with_plain_resampling_and_with_theory() -> None:
+def test_the_interval_agrees_with_theory() -> None:
     random = np.random.default_rng(5)
-    # Under 500 tokens and above, two ways of drawing are used.
-    for sizes in ((40, 90), (700, 60)):
-        a, b = (random.gamma(2.0, 1.0, size) for size in sizes)
-        found = interval_of_difference(
-            (a, np.ones(len(a)), None), (b, np.ones(len(b)), None),
-            resamples=6000, confidence=0.95, seed=(0, "x"),
-        )  # fmt: skip
-        plain = [
-            random.choice(b, len(b)).mean() - random.choice(a, len(a)).mean() for _ in range(6000)
-        ]
-        error = np.sqrt(a.var() / len(a) + b.var() / len(b))
-        assert found == pytest.approx(tuple(np.quantile(plain, [0.025, 0.975])), abs=0.12 * error)
-        theory = b.mean() - a.mean() + np.array([-1.96, 1.96]) * error
-        assert found == pytest.approx(tuple(theory), abs=0.2 * error)
+    a, b = (
+        trace_of(words("x = y\n" * size), entropy=random.normal(3.0, 1.0, 5 * size))
+        for size in (300, 500)
+    )
+    row = aggregate_difference(a, b, "leaf").set_index("leaf").loc["="]
+    own = [aggregate(side, "leaf").set_index("leaf").loc["="] for side in (a, b)]
+    error = np.sqrt(sum(side["std"] ** 2 / side["n"] for side in own))
+    theory = row["difference"] + np.array([-1.96, 1.96]) * error
+    assert row[["ci_low", "ci_high"]].tolist() == pytest.approx(theory.tolist(), abs=0.1 * error)
+    assert row["ci_note"] == "for these two texts"
 
 
-def test_two_against_two_is_resampled_exactly() -> None:
-    # Means of a: 0, 1, 2 with chances 1/4, 1/2, 1/4; of b: 10, 15, 20 likewise.
-    found = interval_of_difference(
-        (np.array([0.0, 2.0]), np.ones(2), None), (np.array([10.0, 20.0]), np.ones(2), None),
-        resamples=20_000, confidence=0.8, seed=(0, "x"),
-    )  # fmt: skip
-    # 8 has a chance of 1/16, 9 of 2/16, 10 of 1/16; the upper end mirrors it.
-    assert found == (9.0, 19.0)
+def test_an_interval_needs_ten_statements_on_either_side() -> None:
+    a, b = trace_of(words("x = y\n" * 9)), trace_of(words("x = y\n" * 30))
+    few = aggregate_difference(a, b, "leaf").set_index("leaf").loc["="]
+    assert few["ci_low"] != few["ci_low"]
+    assert few["ci_note"] == "none: 9 statements, at least 10 are needed"
+    assert few[["units_a", "units_b"]].tolist() == [9, 30]
 
 
-def test_equal_seeds_give_equal_intervals_and_one_token_gives_none() -> None:
-    a, b = trace_of(words(CODE)), trace_of(words(CODE), prompt=5)
-    first = aggregate_difference(a, b)
-    assert first.equals(aggregate_difference(a, b))
-    assert not first.equals(aggregate_difference(a, b, seed=1))
-    few = aggregate_difference(trace_of([b"x"]), trace_of([b"x"]), "leaf")
-    assert few["difference"].notna().all()
-    assert few["ci_low"].isna().all()
+def test_a_text_without_generated_tokens_counts_whole() -> None:
+    given, generated = trace_of(words(CODE), prompt=30), trace_of(words(CODE), prompt=8)
+    table = aggregate_difference(given, generated)
+    assert table["n_a"].sum() == pytest.approx(len(given))
+    assert set(table["counted_a"]) == {"all"}
+    assert set(table["counted_b"]) == {"generated"}
+
+
+def test_of_several_texts_on_a_side_whole_texts_count_as_drawn() -> None:
+    flat = [trace_of(words(CODE), entropy=[level] * 30) for level in (1.0, 2.0, 4.0)]
+    table = aggregate_difference(flat, [*flat, *flat]).set_index("category")
+    assert table.loc["delimiter", ["units_a", "units_b"]].tolist() == [3, 6]
+    assert table.loc["delimiter", "ci_low"] < 0 < table.loc["delimiter", "ci_high"]
 
 
 def test_lines_of_different_texts_are_not_compared() -> None:

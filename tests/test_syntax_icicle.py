@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
+from tokenscope_core.syntax.aggregation import aggregate
 from tokenscope_core.syntax.icicle import icicle_frame
 from tokenscope_core.trace import Trace
 
@@ -79,9 +80,9 @@ def test_every_node_is_the_sum_of_its_tokens(data: st.DataObject) -> None:
             max_size=len(pieces),
         )
     )
-    prompt = data.draw(st.integers(0, len(pieces)))
+    prompt = data.draw(st.integers(0, len(pieces) - 1))
     trace = trace_of(pieces, prompt=prompt, entropy=entropy)
-    frame = icicle_frame(trace, resamples=2)
+    frame = icicle_frame(trace)
     for row in frame.itertuples():
         n, mean = by_hand(trace, int(row.byte_start), int(row.byte_end), "entropy")
         assert row.n == pytest.approx(n, abs=1e-8)
@@ -115,8 +116,7 @@ def test_what_a_model_ruled_out_is_infinite_where_it_stands_alone() -> None:
     trace = trace_of([b"x", b"=", b"y", b"\n", b"z"], entropy=[1.0, 2.0, np.inf, 4.0, 5.0])
     frame = icicle_frame(trace)
     assert frame["mean"].tolist() == [np.inf, np.inf, 1.0, 2.0, np.inf, 5.0]
-    assert frame["ci_high"][:2].tolist() == [np.inf, np.inf]
-    assert np.isfinite(frame["ci_low"][:2]).all(), "resamples may leave it out"
+    assert set(frame["ci_note"][:2]) == {"none: a value is infinite"}
 
 
 def test_fenced_code_is_read_where_it_stands() -> None:
@@ -129,33 +129,41 @@ def test_fenced_code_is_read_where_it_stands() -> None:
     assert frame["leaf"].tolist()[-1]
 
 
-def test_the_interval_is_that_of_the_bootstrap_of_the_mean() -> None:
-    values = np.random.default_rng(0).gamma(2.0, 1.0, 401)
-    pieces = [b"f", b"(", *[b"x", b","] * 199, b")"]
-    trace = trace_of(pieces, entropy=values)
-    row = icicle_frame(trace, resamples=4000).iloc[1]
-    error = values.std() / np.sqrt(len(values))
-    assert row["ci_low"] == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
-    assert row["ci_high"] == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+def test_the_interval_of_a_node_is_that_of_its_tokens_by_themselves() -> None:
+    """A function of a text, and the same function as a text of its own."""
+    body = "".join(f"    x{i} = f(y) + {i}\n" for i in range(40))
+    pieces = words("import os\n" * 20 + "def g():\n" + body)
+    values = np.random.default_rng(0).gamma(0.5, 2.0, len(pieces))
+    whole = trace_of(pieces, entropy=values)
+    row = icicle_frame(whole).set_index("kind").loc["function_definition"]
+    inside = (whole.byte_start >= row["byte_start"]) & (whole.byte_end <= row["byte_end"])
+    own = trace_of(
+        [whole.vocabulary.token_bytes[int(i)] for i in whole.token_ids[inside]],
+        entropy=whole.entropy[inside],
+    )
+    alone = aggregate(own, "language").iloc[0]
+    columns = ["n", "mean", "ci_low", "ci_high", "units"]
+    # A line end with its indentation is one token here, and of two statements there.
+    np.testing.assert_allclose(row[columns].astype(float), alone[columns].astype(float), 0.01)
+    assert row["ci_low"] < row["mean"] < row["ci_high"]
 
 
-def test_two_values_are_resampled_exactly() -> None:
-    trace = trace_of([b"x", b";"], entropy=[0.0, 3.0])
-    low, high = icicle_frame(trace, resamples=20_000, confidence=0.2).loc[0, ["ci_low", "ci_high"]]
-    # Of the resamples with any token, one value alone is drawn in 0.368 of them, either way.
-    assert 0.0 < low <= 1.5 <= high < 3.0
-    assert tuple(icicle_frame(trace).loc[0, ["ci_low", "ci_high"]]) == (0.0, 3.0)
+def test_a_single_statement_has_no_interval() -> None:
+    frame = icicle_frame(trace_of(words("x = y\n" * 12))).set_index("kind")
+    assert frame.loc["module", "units"] == 12
+    assert frame.loc["module", "ci_note"] == "for this text"
+    statements = frame.loc["assignment"]
+    assert set(statements["ci_note"]) == {"none: 1 statement, at least 10 are needed"}
+    assert statements["ci_low"].isna().all()
 
 
-def test_equal_seeds_give_equal_intervals_and_one_token_gives_none() -> None:
-    trace = trace_of(words(CODE))
-    frame = icicle_frame(trace)
-    assert frame.equals(icicle_frame(trace))
-    assert not frame.equals(icicle_frame(trace, seed=1))
-    assert frame.loc[frame["n"] <= 1, "ci_low"].isna().all()
-    known = frame.dropna(subset="ci_low")
-    assert (known["ci_low"] <= known["mean"] + 1e-6).all()
-    assert (known["mean"] <= known["ci_high"] + 1e-6).all()
+def test_of_a_text_that_was_given_and_scored_all_tokens_count() -> None:
+    given = trace_of(words(CODE), prompt=len(words(CODE)))
+    frame = icicle_frame(given, "surprisal")
+    assert frame.loc[0, "n"] == len(given)
+    assert set(frame["counted"]) == {"all"}
+    assert len(frame) == len(icicle_frame(given, "surprisal", generated_only=False))
+    assert set(icicle_frame(trace_of(words(CODE), prompt=3))["counted"]) == {"generated"}
 
 
 @pytest.mark.parametrize("text", ["", "\n", " ", "x", "= =", "\xff"])
@@ -168,7 +176,7 @@ def test_any_text_has_at_least_its_whole(text: str) -> None:
 def test_nesting_beyond_the_recursion_limit() -> None:
     depth = 5000
     trace = trace_of([*[b"("] * depth, b"1", *[b")"] * depth])
-    frame = icicle_frame(trace, resamples=5)
+    frame = icicle_frame(trace)
     assert frame["depth"].max() > depth
     assert frame.loc[frame["depth"].idxmax(), "bytes"] == 1
 

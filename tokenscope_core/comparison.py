@@ -36,9 +36,11 @@ class Comparison:
     `kl_ab` = KL(a||b) = Σ p_a ln(p_a / p_b), `kl_ba` and `jsd` are float64 [R], in nats, over the
     whole vocabulary (Kullback and Leibler 1951; Jensen-Shannon, at most ln 2: Lin 1991). They
     compare what the model expected before the two tokens of a row, after all that precedes each.
-    They are given for rows of the kind `same`, and for the first that differs, whose tokens stand
-    after the same text; all others are NaN, as is a first token, which nothing precedes. Up to the
-    first difference they are 0 by definition. `measured` says for how many of these they were
+    They are given for rows of the kind `same`, and for the first that differs where either has a
+    token there, which then stand after the same text. Where the first that differs is an insertion
+    (`only a`, `only b`) one side has no token to compare, so they are missing, as they are for all
+    others and for a first token, which nothing precedes. Up to the first difference they are 0 by
+    definition. `measured` says for how many of these they were
     computed: `none` without a model, `some` when it was stopped.
 
     `rejoin` is the first pair of positions (in a, in b) of the kind `same` after the divergence
@@ -78,6 +80,18 @@ class Comparison:
         """The first position at which the tokens differ; None where there is none: see
         `relation`."""
         return self.shared_prefix if self.relation == "diverge" else None
+
+    @property
+    def rejoined_tokens(self) -> int:
+        """How many tokens with text `a` has from `rejoin` to where the texts are the same; 0
+        without a rejoin."""
+        if self.rejoin is None:
+            return 0
+        starts = int(self.a.byte_start[self.rejoin[0]]), int(self.b.byte_start[self.rejoin[1]])
+        rests = len(self.a.text_bytes) - starts[0], len(self.b.text_bytes) - starts[1]
+        from_there = slice(self.rejoin[0], None)
+        begin, end = self.a.byte_start[from_there], self.a.byte_end[from_there]
+        return int(((end > begin) & (begin < starts[0] + min(rests))).sum())
 
     def frame(self) -> pd.DataFrame:
         """One row a pair of tokens or a token alone: see `comparison_tables.row_frame`."""
@@ -235,12 +249,13 @@ def _ends_alike(a: Trace, start_a: int, b: Trace, start_b: int) -> bool:
         return False
     return (
         rest_a == rest_b
-        or (_was_cut(a) and rest_b.startswith(rest_a))
-        or (_was_cut(b) and rest_a.startswith(rest_b))
+        or (was_cut(a) and rest_b.startswith(rest_a))
+        or (was_cut(b) and rest_a.startswith(rest_b))
     )
 
 
-def _was_cut(trace: Trace) -> bool:
+def was_cut(trace: Trace) -> bool:
+    """Whether a run was ended from outside and might have gone on."""
     return trace.finish_reason not in ("eos", "stop")
 
 

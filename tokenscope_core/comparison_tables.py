@@ -23,7 +23,8 @@ def row_frame(comparison: Comparison) -> pd.DataFrame:
     integers), `token_a`, `token_b` (text; U+FFFD where the bytes are no whole character), then for
     every metric of `metric_registry` its value in each and the difference: `entropy_a`,
     `entropy_b`, `entropy_diff` (b - a) and so on (`rank` as nullable integers), then `kl_ab`,
-    `kl_ba` and `jsd` (nats). What is missing on either side is missing here.
+    `kl_ba` and `jsd` (nats). What is missing on either side is missing here; so are the last three
+    in the first row that differs where it is an insertion.
     """
     alignment = comparison.alignment
     sides = {

@@ -6,6 +6,7 @@ position, y the token taken there, and ln the natural logarithm.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,21 @@ class Metric:
     distribution: Literal["raw", "sampled", "none"] = "raw"
     stored: bool = False
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Between which values it always lies, and so does its mean."""
+        return _RANGES.get(self.name, (-math.inf, math.inf))
+
+
+_FROM_ZERO, _SHARE, _UP_TO_ZERO = (0.0, math.inf), (0.0, 1.0), (-math.inf, 0.0)
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        ("surprisal", "entropy", "varentropy", "top_entropy", "elapsed_ms"), _FROM_ZERO
+    ),
+    **dict.fromkeys(("prob", "entropy_norm", "margin", "top_mass", "min_p_ratio"), _SHARE),
+    **dict.fromkeys(("logprob", "sampled_logprob"), _UP_TO_ZERO),
+    "rank": (1.0, math.inf),
+}
 
 METRICS: tuple[Metric, ...] = (
     Metric(

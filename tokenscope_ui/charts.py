@@ -13,7 +13,13 @@ from tokenscope_core.counterfactual import Influence
 from tokenscope_core.steps import REMOVED as FILTERED
 from tokenscope_core.trace import Trace
 from tokenscope_ui.code_standing import ABLE, UNABLE
-from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, probability_text, visible_text
+from tokenscope_ui.formatting import (
+    NOT_AVAILABLE,
+    count_text,
+    metric_text,
+    probability_text,
+    visible_text,
+)
 from tokenscope_ui.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 
 # Blue and orange of Okabe and Ito's palette, told apart with any colour vision.
@@ -44,8 +50,9 @@ def candidate_table(
     *,
     taken_breaks: bool = False,
 ) -> pd.DataFrame:
-    """At most `most` candidates at a position, the token taken, and all other tokens as one row:
-    their probabilities sum to 1.
+    """At most `most` candidates at a position, the token taken, the further candidates as one row
+    and all other tokens as another: their probabilities sum to 1. All others are what was not
+    recorded, so that they are as many and as likely wherever a token is shown.
 
     Columns: `label` (visible text, unique), `prob`, `kind` (one of `KINDS`), `shown` (per cent),
     `mark` and `which` (what is written beside its bar, and when one points at it), `code` (what
@@ -71,10 +78,13 @@ def candidate_table(
         rows.append((_label(trace, taken), float(trace.prob[position]), "taken"))
         code.append(BREAKS if taken_breaks else "")
     if rows:
+        further = _further(trace, position, most)
+        if len(further):
+            rows.append((count_text(len(further), "further candidate"), sum(further), "tail"))
         tail = max(0.0, 1.0 - sum(prob for _, prob, _ in rows))
         size = trace.model.vocabulary_size
-        others = f"all {size - len(rows):,} others" if size else "all others"
-        rows.append((others, tail, "tail"))
+        left = size - len(further) - sum(kind != "tail" for *_, kind in rows)
+        rows.append((f"all {left:,} others" if size else "all others", tail, "tail"))
     table = pd.DataFrame(rows, columns=["label", "prob", "kind"])
     table["label"] = _unique(table["label"].tolist())
     table["shown"] = [probability_text(prob) for prob in table["prob"]]
@@ -87,6 +97,13 @@ def candidate_table(
     ]
     table["which"] = table["kind"].replace(REMOVED, "removed by the filters")
     return table
+
+
+def _further(trace: Trace, position: int, most: int) -> list[float]:
+    """The probabilities of the recorded candidates after the first `most`, without the taken."""
+    ids, logprobs = trace.candidate_ids[position, most:], trace.candidate_logprobs[position, most:]
+    kept = ~np.isnan(logprobs) & (ids != trace.token_ids[position])
+    return [math.exp(logprob) for logprob in logprobs[kept].tolist()]
 
 
 def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:

@@ -159,8 +159,13 @@ def _stretched(name: str, values: Floats, fixed: tuple[float, float]) -> tuple[f
 
 
 def _ticks(low: float, high: float, count: int = 5) -> tuple[tuple[float, str], ...]:
+    """Evenly spaced ticks with as many digits as their places need: a label is off by less than a
+    thousandth of the range, which nobody sees."""
     values = np.linspace(low, high, count)
-    digits = 0 if high - low >= 8 and float(low).is_integer() else 2 if high - low <= 2 else 1
+    digits = next(
+        digits for digits in range(10)
+        if np.abs(values - np.round(values, digits)).max() <= (high - low) / 1000
+    )  # fmt: skip
     return tuple((float(v), _trim(f"{v:.{digits}f}")) for v in values)
 
 
@@ -168,12 +173,19 @@ def _rank_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
     powers: Sequence[float] = [p for p in range(7) if low <= p <= high]
     if len(powers) < 2:
         powers = [low, high]
-    return tuple((float(p), f"{round(10**p):,}") for p in powers)
+    return tuple((float(p), _power_text(p)) for p in powers)
 
 
 def _ratio_ticks(reach: float) -> tuple[tuple[float, str], ...]:
-    factor = f"{10**reach:,.0f}" if reach >= 1 else f"{10**reach:.3g}"
+    factor = _power_text(reach)
     return ((-reach, f"1/{factor}"), (0.0, "1"), (reach, factor))
+
+
+def _power_text(exponent: float) -> str:
+    """A power of ten with three digits, or all of a whole number that is meant."""
+    value = 10**exponent
+    whole = value >= 100 or abs(value - round(value)) < 0.01
+    return f"{round(value):,}" if whole else f"{value:.3g}"
 
 
 def _trim(number: str) -> str:

@@ -193,13 +193,17 @@ def test_a_node_of_the_tree_is_shown_with_its_figures_and_tokens(page: App) -> N
     assert frame(page, "here")["here"].iloc[-1] == 100
 
 
-def test_a_text_that_was_only_scored_offers_its_prompt(page: App) -> None:
-    shown(page, traced(CODE, CODE))
-    assert "No generated token" in page.texts
-    page.test.button(key="syntax include prompt").click()
-    page.run()
-    assert "No generated token" not in page.texts
-    assert len(frame(page, "category"))
+def test_of_a_text_that_was_only_scored_all_tokens_count(page: App) -> None:
+    trace = traced(CODE, CODE)
+    shown(page, trace)
+    assert "over all tokens (nothing was generated)" in page.texts
+    assert frame(page, "category")["tokens"].sum() == pytest.approx(len(trace), abs=1)
+    assert page.test.toggle(key="syntax_prompt").disabled
+
+
+def test_an_interval_is_said_to_be_for_this_text(page: App) -> None:
+    shown(page, traced(CODE, PROMPT))
+    assert "95 % interval for this text" in page.texts
 
 
 def test_statements_hold_every_counted_token_once(page: App) -> None:

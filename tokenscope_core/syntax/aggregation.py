@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from tokenscope_core.errors import RequestError
+from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.steps import Floats, Ints
-from tokenscope_core.syntax.bootstrap import interval_of_mean
+from tokenscope_core.syntax.counted import Counted, counted_words
 from tokenscope_core.syntax.frames import Syntax
-from tokenscope_core.syntax.shares import LEVELS, Counted, Level, shares
+from tokenscope_core.syntax.interval_words import interval_remarks
+from tokenscope_core.syntax.intervals import (
+    LEAST_UNITS,
+    Unit,
+    interval_of_mean,
+    moments_of_groups,
+)
+from tokenscope_core.syntax.shares import LEVELS, Level, analysed_all, shares
 from tokenscope_core.trace import Trace
 
 __all__ = ["LEVELS", "THIN", "Level", "aggregate"]
@@ -29,10 +36,8 @@ def aggregate(
     *,
     language: str | None = None,
     whole_tokens: bool = False,
-    resample: Literal["token", "trace"] = "token",
-    resamples: int = 1000,
+    resample: Unit | None = None,
     confidence: float = 0.95,
-    seed: int = 0,
     thin: int = THIN,
     counted: Counted | None = None,
 ) -> pd.DataFrame:
@@ -47,52 +52,81 @@ def aggregate(
     `bytes` (of those tokens, in this part), `mean` (sum of w x / sum of w), `median`, `q25`,
     `q75` (the least value that reaches that part of the weight: inverse of the weighted
     distribution function), `min`, `max`, `std` (root of the weighted mean squared deviation),
-    `ci_low`, `ci_high` (bootstrap percentile interval of the mean; NaN for fewer than two units),
-    `thin` (n below `thin`), `missing` (sum of w without a value).
+    `ci_low`, `ci_high` (interval of the mean, see `intervals`; NaN where none can hold),
+    `unit` and `units` (what counts as drawn at random, "statement" or "text", and how many of
+    them have a token with a value here), `ci_note` (what the interval is an interval for, or why
+    there is none), `thin` (n below `thin`), `missing` (sum of w without a value), `counted` (which
+    tokens were counted: "generated", "prompt" or "all").
+
+    An interval over the statements of one text is for this text: were its statements drawn anew
+    from what they are like, so far would the mean move. It says nothing about other texts, which
+    differ by more. Over several texts whole texts count as drawn.
 
     Args:
         traces: one, or a corpus; what `analyse` made of them saves parsing again.
         by: the level; "line" for one trace only.
         metric: a name of `metric_registry`; nats where it is a log quantity.
-        generated_only: leave the prompt out. Its tokens have the model's own values otherwise.
+        generated_only: leave the prompt out. Its tokens have the model's own values otherwise. Of a
+            text that was given and scored, in which nothing was generated, all tokens count.
         language: of traces that are not analysed yet; None takes each trace's own.
         whole_tokens: count each token once, for the part that labels it in `syntax_frame`.
-        resample: what the bootstrap draws. Tokens of a text depend on each other, so "token"
-            gives intervals that are too narrow for a claim about other texts; "trace" draws whole
-            traces and needs a corpus.
-        resamples: how many.
+        resample: what counts as drawn at random; None takes texts where there are several, else
+            statements. Over few texts `ci_note` says what such intervals are known to hold.
         confidence: of the interval, between 0 and 1.
-        seed: of the bootstrap; equal seeds give equal intervals.
         thin: see above.
         counted: which tokens count, where it is neither the generated ones nor all: "prompt".
 
     Raises:
-        RequestError: an unknown level, metric or language, or several traces by line.
+        RequestError: an unknown level, metric, language or unit, or several traces by line.
     """
-    table = shares(
-        traces, by, metric, counted or ("generated" if generated_only else "all"),
-        language=language, whole_tokens=whole_tokens,
-    )  # fmt: skip
+    counted = counted or ("generated" if generated_only else "all")
+    analysed = analysed_all(traces, language)
+    unit = drawn_unit(resample, len(analysed))
+    table = shares(analysed, by, metric, counted, whole_tokens=whole_tokens)
     group, labels = pd.factorize(table["part"], sort=True)
-    unit = table["trace"].to_numpy() if resample == "trace" else None
     value, weight = table["value"].to_numpy(), table["weight"].to_numpy()
     known = ~np.isnan(value)
     frame = _statistics(group[known], len(labels), value[known], weight[known])
     frame.insert(0, by, labels)
     frame.insert(3, "bytes", _sums(group[known], len(labels), table["bytes"].to_numpy()[known]))
     frame["bytes"] = frame["bytes"].astype(np.int64)
-    bounds = [
-        interval_of_mean(
-            value[rows], weight[rows], None if unit is None else unit[rows],
-            resamples=resamples, confidence=confidence, seed=(seed, str(label)),
-        )
-        for label, rows in zip(labels, _rows_of(group, known, len(labels)), strict=True)
-    ]  # fmt: skip
-    frame["ci_low"] = np.array([low for low, _ in bounds], dtype=np.float64)
-    frame["ci_high"] = np.array([high for _, high in bounds], dtype=np.float64)
+    drawn = table[UNIT_COLUMNS[unit]].to_numpy(np.int64)
+    moments = moments_of_groups(
+        group[known], len(labels), drawn[known], value[known], weight[known]
+    )
+    frame["ci_low"], frame["ci_high"] = interval_of_mean(
+        moments, unit, confidence, BY_NAME[metric].range
+    )
+    frame["unit"] = pd.Series([unit] * len(labels), dtype="str")
+    frame["units"] = moments.units
+    frame["ci_note"] = pd.Series(interval_remarks(moments, unit, len(analysed)), dtype="str")
     frame["thin"] = frame["n"] < thin
     frame["missing"] = _sums(group[~known], len(labels), weight[~known])
+    words = counted_words((syntax.trace for syntax in analysed), counted)
+    frame["counted"] = pd.Series([words] * len(labels), dtype="str")
     return frame.sort_values(["mean", by], ascending=[False, True], ignore_index=True)
+
+
+# In which column of `shares` the number of each sampling unit stands.
+UNIT_COLUMNS: dict[Unit, str] = {"statement": "statement", "text": "trace"}
+
+
+def drawn_unit(resample: str | None, texts: int) -> Unit:
+    """What counts as drawn at random of so many texts.
+
+    Raises:
+        RequestError: no such unit.
+    """
+    if resample is None:
+        return "text" if texts > 1 else "statement"
+    for unit in LEAST_UNITS:
+        if resample == unit:
+            return unit
+    raise RequestError(
+        asked=f"Intervals over resampled {resample!r} were asked for.",
+        found="There is no such unit.",
+        action=f"Choose of {', '.join(LEAST_UNITS)}; tokens of a statement depend on each other.",
+    )
 
 
 def _statistics(group: Ints, groups: int, value: Floats, weight: Floats) -> pd.DataFrame:
@@ -138,11 +172,3 @@ def _picked(value: Floats, at: Ints, count: Ints) -> Floats:
 def _sums(group: Ints, groups: int, what: Floats | Ints) -> Floats:
     weights = np.asarray(what, dtype=np.float64)
     return np.bincount(group, weights=weights, minlength=groups).astype(np.float64)
-
-
-def _rows_of(group: Ints, known: NDArray[np.bool_], groups: int) -> list[Ints]:
-    """The rows of each group that have a value."""
-    rows = np.flatnonzero(known)
-    order = rows[np.argsort(group[rows], kind="stable")]
-    ends = np.cumsum(np.bincount(group[rows], minlength=groups))
-    return np.split(order, ends[:-1]) if groups else []

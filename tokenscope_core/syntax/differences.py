@@ -7,11 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tokenscope_core.steps import Floats
-from tokenscope_core.syntax.aggregation import THIN
-from tokenscope_core.syntax.bootstrap import interval_of_difference
+from tokenscope_core.syntax.aggregation import THIN, UNIT_COLUMNS, drawn_unit
+from tokenscope_core.syntax.counted import Counted, counted_words
 from tokenscope_core.syntax.frames import Syntax
-from tokenscope_core.syntax.shares import Counted, Level, check_level, shares
+from tokenscope_core.syntax.interval_words import difference_remarks
+from tokenscope_core.syntax.intervals import (
+    Moments,
+    Unit,
+    interval_of_difference,
+    moments_of_groups,
+)
+from tokenscope_core.syntax.shares import Level, analysed_all, check_level, shares
 from tokenscope_core.trace import Trace
 
 Texts = Trace | Syntax | Sequence[Trace | Syntax]
@@ -26,9 +32,7 @@ def aggregate_difference(
     counted_b: Counted = "generated",
     *,
     language: str | None = None,
-    resamples: int = 1000,
     confidence: float = 0.95,
-    seed: int = 0,
     thin: int = THIN,
 ) -> pd.DataFrame:
     """By how much the mean of a metric differs between two texts, part by part, b less a.
@@ -38,11 +42,13 @@ def aggregate_difference(
     generated with its prompt.
 
     Columns: `by`'s own (the part), `n_a`, `mean_a`, `n_b`, `mean_b`, `difference` (mean_b less
-    mean_a), `ci_low`, `ci_high` (two-sample bootstrap percentile interval of the difference, see
-    `interval_of_difference`: tokens of a and of b are drawn anew, apart from each other; NaN where
-    either has fewer than two), `thin` (n below `thin` on either side), `only` ("a" or "b" where
-    the other has no token with a value in that part: its mean, the difference and the interval
-    are NaN; else ""). The greatest difference comes first, parts of only one side last.
+    mean_a), `ci_low`, `ci_high` (interval of the difference: statements of a and of b count as
+    drawn, or whole texts where a side has several, apart from those of the other; NaN where none
+    can hold), `units_a`, `units_b` and `ci_note` (as in `aggregate`, of either side), `thin` (n
+    below `thin` on either side), `only` ("a" or "b" where the other has no token with a value in
+    that part: its mean, the difference and the interval are NaN; else ""), `counted_a` and
+    `counted_b` (which tokens were counted). The greatest difference comes first, parts of only one
+    side last.
 
     Tokens that both texts begin with, as two branches do, are drawn apart from each other all the
     same, so that the interval is then too wide rather than too narrow.
@@ -52,68 +58,51 @@ def aggregate_difference(
         by: the level; not "line" for different texts, whose lines have nothing to do with each
             other.
         metric: a name of `metric_registry`; nats where it is a log quantity.
-        counted_a, counted_b: which tokens of a and of b count.
+        counted_a, counted_b: which tokens of a and of b count; all of a text in which nothing was
+            generated.
         language: of traces that are not analysed yet.
-        resamples, confidence, seed, thin: as in `aggregate`.
+        confidence, thin: as in `aggregate`.
 
     Raises:
         RequestError: an unknown level, metric or language, or several texts by line.
     """
-    check_level(by, metric, len({_text(one) for side in (a, b) for one in _each(side)}))
+    texts = [analysed_all(side, language) for side in (a, b)]
+    check_level(by, metric, len({one.trace.text_bytes for side in texts for one in side}))
+    wanted = list(zip(texts, (counted_a, counted_b), strict=True))
     sides = [
-        shares(_each(texts), by, metric, counted, language=language).dropna(subset="value")
-        for texts, counted in ((a, counted_a), (b, counted_b))
+        shares(side, by, metric, counted).dropna(subset="value").reset_index(drop=True)
+        for side, counted in wanted
     ]
-    parts = pd.unique(pd.concat([side["part"] for side in sides]))
-    a_rows, b_rows = (_by_part(side) for side in sides)
-    rows = [
-        _row(part, a_rows.get(part, _NOTHING), b_rows.get(part, _NOTHING),
-             resamples, confidence, seed)
-        for part in np.sort(parts).tolist()
-    ]  # fmt: skip
+    parts = np.sort(pd.unique(pd.concat([side["part"] for side in sides])))
+    units = drawn_unit(None, len(texts[0])), drawn_unit(None, len(texts[1]))
+    first, second = (_moments(side, parts, unit) for side, unit in zip(sides, units, strict=True))
+    low, high = interval_of_difference(first, second, units, confidence)
+    with np.errstate(invalid="ignore"):  # both infinite: no difference
+        difference = second.mean - first.mean
+    counts = len(texts[0]), len(texts[1])
     frame = pd.DataFrame(
-        rows, columns=[by, "n_a", "mean_a", "n_b", "mean_b", "difference", "ci_low", "ci_high"]
-    )
-    frame["thin"] = (frame["n_a"] < thin) | (frame["n_b"] < thin)
-    frame["only"] = np.select([frame["n_b"] == 0, frame["n_a"] == 0], ["a", "b"], "")
+        {
+            by: parts,
+            "n_a": first.weight, "mean_a": first.mean, "n_b": second.weight, "mean_b": second.mean,
+            "difference": difference, "ci_low": low, "ci_high": high,
+            "units_a": first.units, "units_b": second.units,
+            "ci_note": pd.Series(difference_remarks(first, second, units, counts), dtype="str"),
+            "thin": (first.weight < thin) | (second.weight < thin),
+            "only": np.select([second.weight == 0, first.weight == 0], ["a", "b"], ""),
+        }
+    )  # fmt: skip
+    for name, (side, counted) in zip("ab", wanted, strict=True):
+        frame[f"counted_{name}"] = counted_words((one.trace for one in side), counted)
     order = np.argsort(-frame["difference"].abs().to_numpy(np.float64), kind="stable")
     return frame.iloc[order].reset_index(drop=True)
 
 
-def _each(texts: Texts) -> list[Trace | Syntax]:
-    return [texts] if isinstance(texts, Trace | Syntax) else list(texts)
+def _moments(side: pd.DataFrame, parts: np.ndarray, unit: Unit) -> Moments:
+    group = np.searchsorted(parts, side["part"].to_numpy()) if len(side) else _NO_ROWS
+    return moments_of_groups(
+        group, len(parts), side[UNIT_COLUMNS[unit]].to_numpy(np.int64),
+        side["value"].to_numpy(np.float64), side["weight"].to_numpy(np.float64),
+    )  # fmt: skip
 
 
-def _text(one: Trace | Syntax) -> bytes:
-    return one.text_bytes if isinstance(one, Trace) else one.trace.text_bytes
-
-
-_NOTHING: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
-
-
-def _by_part(side: pd.DataFrame) -> dict[object, tuple[Floats, Floats]]:
-    """The values and weights of each part."""
-    return {
-        part: (rows["value"].to_numpy(np.float64), rows["weight"].to_numpy(np.float64))
-        for part, rows in side.groupby("part", sort=False)
-    }
-
-
-def _row(
-    part: object,
-    a: tuple[Floats, Floats],
-    b: tuple[Floats, Floats],
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> tuple[object, ...]:
-    (n_a, mean_a), (n_b, mean_b) = (
-        (weight.sum(), np.average(value, weights=weight) if len(value) else np.nan)
-        for value, weight in (a, b)
-    )
-    interval = interval_of_difference(
-        (*a, None), (*b, None), resamples=resamples, confidence=confidence, seed=(seed, str(part))
-    )
-    with np.errstate(invalid="ignore"):  # both infinite: no difference
-        difference = mean_b - mean_a
-    return part, n_a, mean_a, n_b, mean_b, difference, *interval
+_NO_ROWS = np.empty(0, dtype=np.int64)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenscope_core.steps import Ints
+from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.steps import Floats, Ints
 from tokenscope_core.syntax.aggregation import THIN
-from tokenscope_core.syntax.bootstrap import intervals_of_ranges
+from tokenscope_core.syntax.alignment import align
+from tokenscope_core.syntax.counted import counted_tokens, which_count
 from tokenscope_core.syntax.detection import lead
 from tokenscope_core.syntax.frames import Syntax, analyse
+from tokenscope_core.syntax.interval_words import interval_remarks
+from tokenscope_core.syntax.intervals import Moments, interval_of_mean, moments_of_ranges
 from tokenscope_core.syntax.outline import outline
 from tokenscope_core.syntax.shares import check_metric
+from tokenscope_core.syntax.statements import statement_runs
 from tokenscope_core.syntax.totals import Totals
 from tokenscope_core.trace import Trace
 
@@ -25,9 +31,7 @@ def icicle_frame(
     generated_only: bool = True,
     *,
     language: str | None = None,
-    resamples: int = 1000,
     confidence: float = 0.95,
-    seed: int = 0,
     thin: int = THIN,
 ) -> pd.DataFrame:
     """How a metric is spread over the nodes of a program's syntax tree, one row a node.
@@ -45,15 +49,18 @@ def icicle_frame(
     `byte_start`, `byte_end`, `bytes` and `tokens` (how much of it counts, tokens in parts of
     tokens), `bytes_before` and `tokens_before` (how much counts before it: where an icicle draws
     it), `n` (`tokens` without those that have no value), `mean` (NaN where n is 0), `ci_low` and
-    `ci_high` (bootstrap percentile interval, see `intervals_of_ranges`; NaN for fewer than two
-    tokens), `thin` (n below `thin`).
+    `ci_high` (interval of the mean for this text, its statements counting as drawn, as in
+    `aggregate`; NaN where none can hold, as in every single statement), `units` (how many
+    statements), `ci_note` (why there is no interval, or what it is for), `thin` (n below `thin`),
+    `counted` (which tokens were counted: "generated", or "all").
 
     Args:
         trace: or what `analyse` made of it.
         metric: a name of `metric_registry`; nats where it is a log quantity.
         generated_only: let the prompt not count. Its tokens have the model's own values otherwise.
+            Of a text that was given and scored, in which nothing was generated, all tokens count.
         language: of a trace that is not analysed yet.
-        resamples, confidence, seed, thin: as in `aggregate`.
+        confidence, thin: as in `aggregate`.
 
     Raises:
         RequestError: an unknown metric or language.
@@ -64,9 +71,8 @@ def icicle_frame(
     nodes = outline(trace.text_bytes, syntax.language, lead(trace))
     start = np.array(nodes.start, dtype=np.int64)
     end = np.array(nodes.end, dtype=np.int64)
-    counted = np.ones(len(trace), dtype=np.bool_)
-    if generated_only:
-        counted = trace.source != "prompt"
+    wanted = which_count(trace, "generated" if generated_only else "all")
+    counted = counted_tokens(trace, wanted)
     every = Totals.of(trace, counted)
     kept = every.bytes(start, end) > 0
     kept[0] = True
@@ -78,9 +84,10 @@ def icicle_frame(
     n = known.tokens(start, end)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(n > 0, known.sums(value, start, end) / n, np.nan)
-    low, high = intervals_of_ranges(
-        known, value, start, end, resamples=resamples, confidence=confidence, seed=seed
-    )
+    moments = _moments(syntax, counted, start, end, metric)
+    moments = replace(moments, mean=mean)
+    low, high = interval_of_mean(moments, "statement", confidence, BY_NAME[metric].range)
+    remarks = interval_remarks(moments, "statement", 1)
     nothing = np.zeros(len(start), dtype=np.int64)
     return pd.DataFrame(
         {
@@ -99,9 +106,26 @@ def icicle_frame(
             "mean": mean,
             "ci_low": low,
             "ci_high": high,
+            "units": moments.units,
+            "ci_note": pd.Series(remarks, dtype="str"),
             "thin": n < thin,
+            "counted": pd.Series([wanted] * len(start), dtype="str"),
         }
     )
+
+
+def _moments(
+    syntax: Syntax, counted: NDArray[np.bool_], start: Ints, end: Ints, metric: str
+) -> Moments:
+    """Of each range of bytes, with infinite values left out."""
+    trace, pieces = syntax.trace, syntax.pieces
+    cut = align(trace.byte_end, np.union1d(pieces.end, np.concatenate([start, end])))
+    last = np.cumsum(cut.bytes)
+    value: Floats = trace.column(metric)[cut.token]
+    kept = np.flatnonzero(counted[cut.token] & np.isfinite(value))
+    run = statement_runs(syntax)[np.searchsorted(pieces.end, last, side="left")]
+    bounds = np.searchsorted(last[kept], np.stack([start, end]), side="right")
+    return moments_of_ranges(run[kept], value[kept], cut.share()[kept], *bounds)
 
 
 def _closed_up(parents: list[int], kept: NDArray[np.bool_]) -> tuple[Ints, Ints]:

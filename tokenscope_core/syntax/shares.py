@@ -12,14 +12,15 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.alignment import align
+from tokenscope_core.syntax.counted import Counted, counted_tokens
 from tokenscope_core.syntax.frames import Syntax, analyse, labelling_pairs, line_ends
+from tokenscope_core.syntax.statements import statement_runs
 from tokenscope_core.trace import Trace
 
 Level = Literal["category", "leaf", "statement", "scope", "line", "function", "language"]
 LEVELS: tuple[Level, ...] = (
     "category", "leaf", "statement", "scope", "line", "function", "language",
 )  # fmt: skip
-Counted = Literal["generated", "prompt", "all"]
 
 
 def shares(
@@ -34,31 +35,41 @@ def shares(
     """The tokens behind an aggregate, one row a pair of token and part.
 
     Columns: `trace` (index of its trace), `position`, `part`, `weight` (the share of the token's
-    bytes in that part; those of a token sum to 1), `bytes`, `value` (NaN where it has none).
+    bytes in that part; those of a token sum to 1), `bytes`, `value` (NaN where it has none),
+    `statement` (a number, equal for what lies in one stretch of one statement of one trace).
 
     Args:
         traces, by, metric, language, whole_tokens: as in `aggregate`.
-        counted: whether the generated tokens, those of the prompt or all of them.
+        counted: whether the generated tokens, those of the prompt or all of them; of a text in
+            which nothing was generated, "generated" means all.
 
     Raises:
         RequestError: an unknown level, metric or language, or several traces by line.
     """
-    analysed = [
-        item if isinstance(item, Syntax) else analyse(item, language)
-        for item in ([traces] if isinstance(traces, Trace | Syntax) else traces)
-    ]
+    analysed = analysed_all(traces, language)
     check_level(by, metric, len(analysed))
     found = [_pairs(syntax, by, metric, counted, whole_tokens) for syntax in analysed]
-    for number, pairs in enumerate(found):
+    before = 0
+    for number, (syntax, pairs) in enumerate(zip(analysed, found, strict=True)):
         pairs.insert(0, "trace", number)
+        pairs["statement"] += before
+        before += len(syntax.pieces)
     return pd.concat(found, ignore_index=True) if found else _EMPTY
+
+
+def analysed_all(
+    traces: Trace | Syntax | Sequence[Trace | Syntax], language: str | None
+) -> list[Syntax]:
+    """One or several texts as programs; what is analysed already stays as it is."""
+    each = [traces] if isinstance(traces, Trace | Syntax) else traces
+    return [item if isinstance(item, Syntax) else analyse(item, language) for item in each]
 
 
 _EMPTY = pd.DataFrame(
     {
         "trace": pd.Series(dtype="int64"), "position": pd.Series(dtype="int64"),
         "part": pd.Series(dtype="str"), "weight": [], "bytes": pd.Series(dtype="int64"),
-        "value": [],
+        "value": [], "statement": pd.Series(dtype="int64"),
     }
 )  # fmt: skip
 
@@ -98,18 +109,19 @@ def _pairs(
         chosen = labelling_pairs(syntax.pieces, alignment)
         weight = np.zeros(len(weight))
         weight[chosen] = 1.0
+    statement = statement_runs(syntax)[alignment.piece]
     if by == "line":
         ends = np.append(line_ends(trace), len(trace.text_bytes))
         by_line = align(_ends_of_pairs(syntax), np.unique(ends))
         weight = weight[by_line.token] * by_line.bytes / alignment.bytes[by_line.token]
         part = 1 + by_line.piece
         token, width = alignment.token[by_line.token], by_line.bytes
+        statement = statement[by_line.token]
     else:
         part = syntax.pieces.levels[by].to_numpy()[alignment.piece]
         token, width = alignment.token, alignment.bytes
     kept = weight > 0
-    if counted != "all":
-        kept &= (trace.source[token] == "prompt") == (counted == "prompt")
+    kept &= counted_tokens(trace, counted)[token]
     codes, names = pd.factorize(part[kept])
     # A token in several pieces of one part is in that part once.
     key, first, merged = np.unique(
@@ -123,6 +135,7 @@ def _pairs(
             "weight": np.bincount(merged, weights=weight[kept], minlength=len(key)),
             "bytes": np.bincount(merged, weights=width[kept], minlength=len(key)).astype(np.int64),
             "value": trace.column(metric)[position],
+            "statement": statement[kept][first],
         }
     )
 

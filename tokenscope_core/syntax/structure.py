@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core.syntax.completion import Completed, completed
+from tokenscope_core.syntax.counted import counted_tokens
 from tokenscope_core.syntax.detection import language_of, regions
 from tokenscope_core.syntax.languages import grammar
 from tokenscope_core.syntax.layout import Layout
@@ -99,7 +100,7 @@ def mark_frame(
 
     Columns: `position` (of the token in which the name begins), `byte_start`, `byte_end`, `name`,
     `finding`, `certainty`, `reason`. Definitions in the prompt count, and those of a fence in the
-    fences after it; marks in the prompt only when asked.
+    fences after it; marks in the prompt only when asked, or where nothing was generated.
 
     Args:
         trace: any.
@@ -125,7 +126,7 @@ def mark_frame(
     position = np.searchsorted(trace.byte_end, table["start"].to_numpy(np.int64), side="right")
     table.insert(0, "position", position)
     if generated_only:
-        table = table[trace.source[position] != "prompt"]
+        table = table[counted_tokens(trace, "generated")[position]]
     renamed = table.rename(columns={"start": "byte_start", "end": "byte_end"})
     return renamed.reset_index(drop=True)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison, Trace
+from tokenscope_core.comparison import was_cut
 from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_ui.choices import code
 from tokenscope_ui.formatting import (
@@ -61,15 +62,34 @@ def _rejoining(comparison: Comparison) -> str:
         return "They do not meet again in text."
     i, j = comparison.rejoin
     where = f"position {i:,}" if i == j else f"position {i:,} of **A** and {j:,} of **B**"
-    a, b = comparison.a, comparison.b
-    if len(a.text_bytes) - int(a.byte_start[i]) == len(b.text_bytes) - int(b.byte_start[j]):
-        how_long = "to the end of both"
-    else:
-        how_long = "until one of them ends"
+    shared = count_text(comparison.rejoined_tokens, "token")
     return (
-        f"They meet again in text at **{where}**, {spelled(a, i)}, and are the same from there "
-        f"{how_long}."
+        f"They meet again in text at **{where}**, {spelled(comparison.a, i)}, and share {shared} "
+        f"from there, {_rejoined_until(comparison, i, j)}."
     )
+
+
+def _rejoined_until(comparison: Comparison, i: int, j: int) -> str:
+    """How far they are the same, and whether that is where a run ended that might have gone on."""
+    a, b = comparison.a, comparison.b
+    rest_a = len(a.text_bytes) - int(a.byte_start[i])
+    rest_b = len(b.text_bytes) - int(b.byte_start[j])
+    if rest_a != rest_b:
+        name, shorter = ("A", a) if rest_a < rest_b else ("B", b)
+        words = FINISH_WORDS[shorter.finish_reason] if _might_go_on(shorter) else "only read"
+        return f"until **{name}** ended ({words})"
+    cut = [name for name, trace in (("A", a), ("B", b)) if _might_go_on(trace)]
+    if not cut:
+        return "to the end of both"
+    if len(cut) == 2:
+        return "to where both runs ended; what would have followed may differ"
+    words = FINISH_WORDS[(a if cut == ["A"] else b).finish_reason]
+    return f"to the end of both; the run of **{cut[0]}** ended there ({words})"
+
+
+def _might_go_on(trace: Trace) -> bool:
+    """Whether more was to be generated when the run ended."""
+    return was_cut(trace) and trace.request.max_new_tokens > 0
 
 
 def _changes(comparison: Comparison) -> str:
@@ -99,9 +119,15 @@ def _distributions(comparison: Comparison) -> str:
     where = f"position {i:,}" if i == j else f"position {i:,} of **A** and {j:,} of **B**"
     return (
         f"They meet again in distribution at **{where}**, {spelled(comparison.a, i)}: from there "
-        f"on, before every token both have, the model’s expectations differ by at most {threshold} "
-        "(Jensen-Shannon)."
+        f"on, before {_every_token(comparison, i)}, the model’s expectations differ by at most "
+        f"{threshold} (Jensen-Shannon)."
     )
+
+
+def _every_token(comparison: Comparison, i: int) -> str:
+    alignment = comparison.alignment
+    count = int(((alignment.kind == "same") & (alignment.position_a >= i)).sum())
+    return "the last token both have" if count == 1 else f"all {count:,} tokens both have"
 
 
 def comparable_rows(comparison: Comparison) -> int:

@@ -11,7 +11,7 @@ function powersWithin(low, high) {
 
 function numberText(value) {
   const size = Math.abs(value);
-  const short = Number(size.toPrecision(2));
+  const short = Number(size.toPrecision(3));
   return (value < 0 ? "−" : "") + (size && size < 1e-4 ? powerText(short.toExponential()) : String(short));
 }
 

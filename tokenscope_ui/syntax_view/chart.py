@@ -11,12 +11,12 @@ import pandas as pd
 
 from tokenscope_core import Trace
 from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_core.syntax.shares import Counted
+from tokenscope_core.syntax.counted import Counted
 from tokenscope_ui.charts import OTHER, TAKEN
 from tokenscope_ui.formatting import visible_text
 from tokenscope_ui.scales import screen_unit, to_screen
 from tokenscope_ui.syntax_view.other import Other, compared_parts
-from tokenscope_ui.syntax_view.reading import Look, mean_label, points
+from tokenscope_ui.syntax_view.reading import Look, counted, mean_label, points
 from tokenscope_ui.syntax_view.words import (
     interval_words,
     label_text,
@@ -53,7 +53,8 @@ def _side(
     mean, low, high = (
         table[f"{name}{suffix}"].to_numpy(float) for name in ("mean", "ci_low", "ci_high")
     )
-    bounds = zip(low.tolist(), high.tolist(), strict=True)
+    notes = table[f"ci_note{suffix}"].fillna("").tolist()
+    bounds = zip(low.tolist(), high.tolist(), notes, strict=True)
     frame = pd.DataFrame(
         {
             "row": range(len(table)),
@@ -64,7 +65,7 @@ def _side(
             "ci_low": to_screen(look.metric, low, look.unit),
             "ci_high": to_screen(look.metric, high, look.unit),
             "shown": [mean_text(look.metric, value, look.unit) for value in mean.tolist()],
-            "interval": [interval_words(look.metric, look.unit, a, b) for a, b in bounds],
+            "interval": [interval_words(look.metric, look.unit, *bound) for bound in bounds],
             "tokens": [_count(n) for n in table[f"n{suffix}"].tolist()],
         }
     )
@@ -104,7 +105,7 @@ def point_table(trace: Trace, look: Look, most: int, other: Other | None = None)
     table = compared_parts(trace, look, other)
     row_of = dict(zip(table[look.level].tolist(), range(len(table)), strict=True))
     label_of = dict(zip(bars["row"], bars["label"], strict=True))
-    sides = [_points(trace, look, "all" if look.prompt else "generated", 0, "this text")]
+    sides = [_points(trace, look, counted(trace, look), 0, "this text")]
     if other is not None and "mean_other" in table:
         sides.append(_points(other.trace, look, other.counted(look), 1, other.name))
     behind = pd.concat(sides, ignore_index=True)
@@ -113,8 +114,8 @@ def point_table(trace: Trace, look: Look, most: int, other: Other | None = None)
     return behind.assign(row=behind["row"].astype(int), label=behind["row"].map(label_of))
 
 
-def _points(trace: Trace, look: Look, counted: Counted, lane: int, side: str) -> pd.DataFrame:
-    behind = points(trace, look.language, look.level, look.metric, counted)
+def _points(trace: Trace, look: Look, which: Counted, lane: int, side: str) -> pd.DataFrame:
+    behind = points(trace, look.language, look.level, look.metric, which)
     tokens = trace.vocabulary.token_bytes
     values = behind["value"].to_numpy(float)
     return pd.DataFrame(
@@ -168,7 +169,7 @@ def bar_chart(
                 alt.Tooltip("label:N", title="part (tokens)"),
                 alt.Tooltip("side:N", title="in"),
                 alt.Tooltip("shown:N", title=mean_label(look.metric)),
-                alt.Tooltip("interval:N", title="95 % interval"),
+                alt.Tooltip("interval:N", title="95 % interval, for its text"),
             ],
         )
         intervals = base.mark_rule(strokeWidth=2.5, color=_INTERVAL, yOffset=shift).encode(

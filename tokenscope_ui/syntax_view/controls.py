@@ -55,6 +55,7 @@ def draw(trace: Trace) -> tuple[Look, Other | None]:
         language = found.language if chosen == DETECT else str(chosen)
         level = _level(language)
         other, problem = compared.choose(trace)
+        only_given = not bool((trace.source != "prompt").any())
         beside_prompt = other is not None and other.prompt_only
         choices.take("code", KIND_KEY, KINDS)
         kind = st.segmented_control(
@@ -70,8 +71,9 @@ def draw(trace: Trace) -> tuple[Look, Other | None]:
         unit = view_controls.unit()
         prompt = st.toggle(
             "Include the prompt", key=PROMPT_KEY, persist_state="session",
-            disabled=beside_prompt,
+            disabled=beside_prompt or only_given,
             help="What is compared with the prompt is what was generated." if beside_prompt else
+            "Nothing was generated here, so all tokens count." if only_given else
             "Its tokens count with the probability the model itself gave them.",
         )  # fmt: skip
         invisibles = view_controls.invisibles()

@@ -143,9 +143,10 @@ def _figures(look: Look, row: pd.Series, shown: tuple[str, ...]) -> None:
             words = {"max": "greatest", "min": "least"}.get(name, name)
             st.metric(words, mean_text(look.metric, float(row[name]), look.unit))
     low, high = float(row["ci_low"]), float(row["ci_high"])
-    interval = interval_words(look.metric, look.unit, low, high)
+    interval = interval_words(look.metric, look.unit, low, high, str(row["ci_note"]))
     thin = f" {THIN_WORDS.capitalize()}: the mean says little." if row["thin"] else ""
-    st.caption(f"{mean_label(look.metric).capitalize()}, 95 % interval: {interval}.{thin}")
+    label = mean_label(look.metric).capitalize()
+    st.caption(f"{label}, 95 % interval for this text: {interval}.{thin}")
 
 
 def _tokens(trace: Trace, look: Look, start: int, end: int) -> None:

@@ -51,10 +51,12 @@ def node_payload(trace: Trace, look: Look, width: Width) -> bytes:
             "values": [_known(mean_text(look.metric, m, look.unit), m) for m in mean.tolist()],
         },
         {
-            "label": "95 % interval",
+            "label": "95 % interval, for this text",
             "values": [
-                _known(interval_words(look.metric, look.unit, low, high), low)
-                for low, high in zip(frame["ci_low"], frame["ci_high"], strict=True)
+                _known(interval_words(look.metric, look.unit, low, high, note), m)
+                for low, high, note, m in zip(
+                    frame["ci_low"], frame["ci_high"], frame["ci_note"], mean.tolist(), strict=True
+                )
             ],
         },
         {"label": "tokens", "values": [number_text(n) for n in frame["tokens"].tolist()]},

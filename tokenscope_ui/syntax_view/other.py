@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace, aggregate, aggregate_difference
-from tokenscope_core.syntax.shares import Counted
+from tokenscope_core.syntax.counted import Counted
 from tokenscope_ui import sessions
 from tokenscope_ui.branch_traces import stored
 from tokenscope_ui.syntax_view.reading import Look, analysed, shown_parts
@@ -114,9 +114,10 @@ def compared_parts(trace: Trace, look: Look, other: Other | None) -> pd.DataFram
     """The parts that table and chart show, in stored units: those of `shown_parts`, then those
     that only the other has.
 
-    Added columns: of the other `n_other`, `mean_other`, `ci_low_other`, `ci_high_other`; the mean
-    less the other's as `difference`, with `low` and `high` (see `aggregate_difference`); `only`
-    ("here", "there" or ""), and `thin` where either side is. What a side does not have is NaN.
+    Added columns: of the other `n_other`, `mean_other`, `ci_low_other`, `ci_high_other`,
+    `ci_note_other`; the mean less the other's as `difference`, with `low` and `high` (see
+    `aggregate_difference`); `only` ("here", "there" or ""), and `thin` where either side is. What
+    a side does not have is NaN.
     """
     own = shown_parts(trace, look)
     if other is None or not comparable(look):
@@ -141,4 +142,4 @@ def compared_parts(trace: Trace, look: Look, other: Other | None) -> pd.DataFram
     return rows.rename_axis(level).reset_index()
 
 
-_OTHERS = ("n", "mean", "ci_low", "ci_high")
+_OTHERS = ("n", "mean", "ci_low", "ci_high", "ci_note")

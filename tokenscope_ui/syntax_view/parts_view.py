@@ -13,21 +13,22 @@ from tokenscope_ui.formatting import count_text
 from tokenscope_ui.syntax_view import controls, state, tables
 from tokenscope_ui.syntax_view.chart import FEW, bar_chart, bar_table, point_table
 from tokenscope_ui.syntax_view.other import Other, comparable, compared_parts
-from tokenscope_ui.syntax_view.reading import Look, mean_label, shown_cut, shown_parts
-from tokenscope_ui.syntax_view.words import LEVELS
+from tokenscope_ui.syntax_view.reading import Look, counted, mean_label, shown_cut, shown_parts
+from tokenscope_ui.syntax_view.words import COUNTED, FOR_THIS_TEXT, LEAST_STATEMENTS, LEVELS
 
 CHART_KEY = "syntax chart"
 
 
 def show(trace: Trace, look: Look, other: Other | None, byte: int | None) -> None:
     """Draw the heading, the table and the chart."""
-    which = "prompt and generated tokens" if look.prompt else "generated tokens"
+    which = COUNTED[counted(trace, look)]
+    if not (look.prompt or (trace.source != "prompt").any()):
+        which += " (nothing was generated)"
     beside = "" if other is None else f", beside {as_markdown(other.name)}"
     st.markdown(
         f"**{mean_label(look.metric).capitalize()} by {LEVELS[look.level]}**, over {which}{beside}",
-        help="A token that lies in several parts is shared out between them by its bytes. The "
-        "interval is a bootstrap over tokens; they depend on each other, so it is too narrow for "
-        f'a claim about other texts. From Python: `ts.aggregate(trace, by="{look.level}", '
+        help="A token that lies in several parts is shared out between them by its bytes. "
+        f'{FOR_THIS_TEXT} From Python: `ts.aggregate(trace, by="{look.level}", '
         f'metric="{look.metric}")`, in nats.',
     )
     if other is not None and not comparable(look):
@@ -52,8 +53,8 @@ def show(trace: Trace, look: Look, other: Other | None, byte: int | None) -> Non
 def _compared_words(other: Other) -> str:
     name = as_markdown(other.name)
     words = (
-        f"There: in {name}. Difference: the mean here less the mean there, with its 95 % interval "
-        "(bootstrap of two samples, each resampled apart from the other)."
+        f"There: in {name}. Difference: the mean here less the mean there, with its 95 % interval, "
+        "for these two texts and not for others like them."
     )
     if other.shared:
         words += (
@@ -83,8 +84,9 @@ def _chart(trace: Trace, look: Look, other: Other | None, byte: int | None) -> N
     )  # fmt: skip
     both = "" if other is None else f" Blue: here; violet: {as_markdown(other.name)}."
     st.caption(
-        f"Bar: mean; line: 95 % bootstrap interval; points: the tokens behind it; in brackets: how "
-        f"many.{both} Click a bar to see its places in the code."
+        f"Bar: mean; line: its 95 % interval for this text, where it lies in {LEAST_STATEMENTS} "
+        f"statements or more; points: the tokens behind it; in brackets: how many.{both} Click a "
+        "bar to see its places in the code."
     )
 
 

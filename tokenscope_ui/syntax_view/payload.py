@@ -14,7 +14,13 @@ from tokenscope_ui.scales import scale_of, tint_values
 from tokenscope_ui.strip import TokenFlag
 from tokenscope_ui.strip_payload import numbers, spelled, strip_scale
 from tokenscope_ui.syntax_view.pieces import Cut
-from tokenscope_ui.syntax_view.reading import Look, mean_label, shown_cut, shown_pieces
+from tokenscope_ui.syntax_view.reading import (
+    Look,
+    counted,
+    mean_label,
+    shown_cut,
+    shown_pieces,
+)
 from tokenscope_ui.syntax_view.words import mean_text, number_text, part_text
 
 
@@ -103,7 +109,7 @@ def _reasons(trace: Trace, look: Look, cut: Cut, known: np.ndarray) -> dict[int,
     return {
         span: (
             "in the prompt, which is not counted"
-            if in_prompt[span] and not look.prompt
+            if in_prompt[span] and counted(trace, look) == "generated"
             else "none of its tokens has a value that counts"
         )
         for span in np.flatnonzero(~known).tolist()

@@ -14,10 +14,9 @@ from tokenscope_core import Trace
 from tokenscope_core.steps import Ints
 from tokenscope_core.syntax.aggregation import Level
 from tokenscope_core.syntax.alignment import align
-from tokenscope_core.syntax.categories import GAPS
 from tokenscope_core.syntax.frames import Syntax, line_ends
 from tokenscope_core.syntax.pieces import Pieces
-from tokenscope_core.syntax.spread import MARGIN
+from tokenscope_core.syntax.statements import statement_of_pieces
 
 Kind = Literal["statement", "line", "function", "part"]
 
@@ -65,7 +64,12 @@ class Cut:
 
     def as_syntax(self, trace: Trace) -> Syntax:
         """The pieces as a level of their own, under the name of "function", for `aggregate`."""
-        levels = pd.DataFrame({"function": self.piece})
+        levels = pd.DataFrame(
+            {
+                "function": self.piece, "leaf": "", "category": "", "error": False,
+                "unit_start": self.start, "unit_end": self.end,
+            }
+        )  # fmt: skip
         pieces = Pieces(self.start, self.end, levels, (), self.piece, self.piece)
         return Syntax(trace, "", pieces, align(trace.byte_end, self.end))
 
@@ -74,14 +78,12 @@ class Cut:
 def cut(syntax: Syntax, kind: Kind, level: Level) -> Cut:
     """Cut a program into whole statements, lines or functions, or into the parts of a level.
 
-    A compound statement is its own text without the statements inside it. What lies between two
-    statements goes with one of them: an indentation with the one after, all else with the one
-    before. A comment stands for itself, and what cannot be parsed is taken line by line.
+    What belongs to which statement: see `statement_of_pieces`.
     """
     if kind == "line" or (kind == "part" and level == "line"):
         return _lines(syntax.trace)
     if kind == "statement":
-        return _runs(syntax.pieces, _statements(syntax), None)
+        return _runs(syntax.pieces, statement_of_pieces(syntax), None)
     codes, names = pd.factorize(syntax.pieces.levels[level if kind == "part" else kind])
     return _runs(syntax.pieces, codes.astype(np.int64), names.tolist())
 
@@ -100,28 +102,3 @@ def _lines(trace: Trace) -> Cut:
     ends = ends[ends > 0]
     starts = np.concatenate([[0], ends])[: len(ends)].astype(np.int64)
     return Cut(starts, ends, np.arange(len(ends)), tuple(range(1, len(ends) + 1)))
-
-
-def _statements(syntax: Syntax) -> Ints:
-    """A key for each piece of the text, equal in what a person calls one statement."""
-    pieces, levels = syntax.pieces, syntax.pieces.levels
-    line = np.searchsorted(line_ends(syntax.trace), pieces.start, side="right")
-    category = levels["category"].to_numpy()
-    unit_start, unit_end = (levels[f"unit_{side}"].to_numpy(np.int64) for side in ("start", "end"))
-    last_line = np.searchsorted(line_ends(syntax.trace), unit_end - 1, side="right")
-    unit_line = np.searchsorted(line_ends(syntax.trace), unit_start, side="right")
-    by_line = levels["error"].to_numpy(bool) & (last_line > unit_line)
-    alone = category == "comment"
-    rows = pd.DataFrame(
-        {
-            "start": np.where(alone, pieces.start, unit_start),
-            "end": np.where(alone, pieces.end, unit_end),
-            "line": np.where(by_line, line, -1),
-        }
-    )
-    key = pd.Series(rows.groupby(["start", "end", "line"], sort=False).ngroup(), dtype="Int64")
-    margin = levels["leaf"].to_numpy() == MARGIN
-    key = key.mask(np.isin(category, GAPS) | margin)
-    before, after = key.ffill(), key.bfill()
-    key = before.mask((category == "indentation") | margin, after).fillna(before).fillna(after)
-    return np.asarray(key.fillna(0), dtype=np.int64)

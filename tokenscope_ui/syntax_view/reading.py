@@ -11,8 +11,9 @@ import pandas as pd
 from tokenscope_core import Trace, aggregate
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.syntax.aggregation import Level
+from tokenscope_core.syntax.counted import Counted, which_count
 from tokenscope_core.syntax.frames import Syntax, analyse
-from tokenscope_core.syntax.shares import Counted, shares
+from tokenscope_core.syntax.shares import shares
 from tokenscope_ui.scales import LogUnit, scale_of, to_screen
 from tokenscope_ui.syntax_view.pieces import Cut, Kind, cut
 
@@ -22,7 +23,7 @@ KINDS: dict[Kind, str] = {
     "function": "functions",
     "part": "parts as in the table",
 }
-# What is measured in the unit of the metric; the bootstrap bounds stand beside their mean.
+# What is measured in the unit of the metric.
 VALUES = ("mean", "ci_low", "ci_high", "median", "q25", "q75", "min", "max", "std")
 
 
@@ -71,6 +72,11 @@ def pieces(
     return table.reindex(made.labels)
 
 
+def counted(trace: Trace, look: Look) -> Counted:
+    """Which tokens count on the page: of a text in which nothing was generated, all."""
+    return which_count(trace, "all" if look.prompt else "generated")
+
+
 def shown_cut(trace: Trace, look: Look) -> Cut:
     """The pieces that the code is shown in."""
     return cut(analysed(trace, look.language), look.kind, look.level)
@@ -93,12 +99,10 @@ def in_screen_units(table: pd.DataFrame, metric: str, unit: LogUnit) -> pd.DataF
 
 
 @functools.lru_cache(maxsize=16)
-def points(
-    trace: Trace, language: str, level: Level, metric: str, counted: Counted
-) -> pd.DataFrame:
+def points(trace: Trace, language: str, level: Level, metric: str, which: Counted) -> pd.DataFrame:
     """The tokens behind the aggregate that have a value, one row a pair of token and part; see
     `shares`."""
-    found = shares(analysed(trace, language), level, metric, counted)
+    found = shares(analysed(trace, language), level, metric, which)
     return found.dropna(subset="value").reset_index(drop=True)
 
 

@@ -20,6 +20,7 @@ from tokenscope_ui.syntax_view.pieces import cut
 from tokenscope_ui.syntax_view.reading import (
     Look,
     analysed,
+    counted,
     in_screen_units,
     least_sure_is_low,
     mean_label,
@@ -27,7 +28,14 @@ from tokenscope_ui.syntax_view.reading import (
     shown_parts,
 )
 from tokenscope_ui.syntax_view.soundness import line_of
-from tokenscope_ui.syntax_view.words import THIN_WORDS, label_text, number_text, one_line
+from tokenscope_ui.syntax_view.words import (
+    FOR_THIS_TEXT,
+    LEAST_STATEMENTS,
+    THIN_WORDS,
+    label_text,
+    number_text,
+    one_line,
+)
 
 _ROW, _HEAD = 35, 40
 _INTERVAL = {"ci_low": "95 % from", "ci_high": "95 % to"}
@@ -43,10 +51,10 @@ _SPREAD = {
 _HELP = {
     "tokens": "One that lies in several parts counts in each with its share of bytes.",
     "remark": f"{THIN_WORDS.capitalize()} tokens, so that the mean says little.",
-    "95 % from": "Bootstrap percentile interval of the mean, from 1,000 resamples of the tokens.",
+    "95 % from": FOR_THIS_TEXT,
     "difference": "The mean here less the mean there.",
-    "difference, 95 % from": "Bootstrap percentile interval of the difference, from 1,000 "
-    "resamples of the tokens of either side.",
+    "difference, 95 % from": "An interval for these two texts, their statements counting as drawn. "
+    f"None where either has fewer than {LEAST_STATEMENTS} statements with such tokens.",
     "median": "The least value that reaches half of the tokens, by their shares; quartiles alike.",
     "std": "Root of the mean squared deviation from the mean.",
 }
@@ -127,7 +135,7 @@ def first_bytes(trace: Trace, look: Look, other: Other | None = None) -> list[in
     """Where each part of the table has its first place that counts; None where it has none."""
     made = cut(analysed(trace, look.language), "part", look.level)
     end = made.end
-    if not look.prompt and trace.prompt_length:
+    if counted(trace, look) == "generated" and trace.prompt_length:
         end = np.where(end <= trace.byte_end[trace.prompt_length - 1], -1, end)
     spans = np.flatnonzero(end > 0)
     first = {}

@@ -19,6 +19,7 @@ from tokenscope_ui.syntax_view.payload import span_payload, spans
 from tokenscope_ui.syntax_view.reading import (
     Look,
     analysed,
+    counted,
     mean_label,
     shown_parts,
 )
@@ -126,17 +127,10 @@ def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> Non
 
 
 def _nothing_counts(trace: Trace, look: Look) -> None:
-    generated = bool((trace.source != "prompt").any())
+    label = mean_label(look.metric).removeprefix("mean ")
     with st.container(border=True):
-        if generated or look.prompt:
-            label = mean_label(look.metric).removeprefix("mean ")
-            st.markdown(f"**No token that counts has a value of {label}.** Choose another metric.")
-        else:
-            st.markdown(
-                "**No generated token.** This text was given and scored, not generated, so there "
-                "is nothing to average until its own tokens count."
-            )
-        if not look.prompt:
+        st.markdown(f"**No token that counts has a value of {label}.** Choose another metric.")
+        if counted(trace, look) == "generated":
             st.button(
                 "Include the prompt", key="syntax include prompt", icon=":material/add:",
                 on_click=controls.include_prompt,

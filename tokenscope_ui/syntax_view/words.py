@@ -9,7 +9,9 @@ import numpy as np
 
 from tokenscope_core.metric_registry import BY_NAME
 from tokenscope_core.syntax.aggregation import THIN, Level
-from tokenscope_ui.formatting import metric_text, visible_text
+from tokenscope_core.syntax.counted import Counted
+from tokenscope_core.syntax.intervals import LEAST_UNITS
+from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, visible_text
 from tokenscope_ui.scales import LogUnit, to_screen
 from tokenscope_ui.syntax_view.reading import Look
 
@@ -28,6 +30,17 @@ _NOWHERE = {
     "language": "(no known language)",
 }
 THIN_WORDS = f"thin: under {THIN}"
+LEAST_STATEMENTS = LEAST_UNITS["statement"]
+FOR_THIS_TEXT = (
+    "An interval for this text: so far would the mean move, were its statements drawn anew from "
+    "what they are like. Other texts differ by more. None where fewer than "
+    f"{LEAST_STATEMENTS} statements have such tokens: it would not hold what it says."
+)
+COUNTED: dict[Counted, str] = {
+    "generated": "generated tokens",
+    "prompt": "tokens of the prompt",
+    "all": "all tokens",
+}
 
 
 def part_text(label: Hashable, look: Look) -> str:
@@ -56,10 +69,10 @@ def mean_text(metric: str, value: float, unit: LogUnit) -> str:
     return metric_text(metric, shown, unit)
 
 
-def interval_words(metric: str, unit: LogUnit, low: float, high: float) -> str:
-    """A bootstrap interval, given in stored units."""
+def interval_words(metric: str, unit: LogUnit, low: float, high: float, note: str) -> str:
+    """An interval, given in stored units with its `ci_note`; without one, why there is none."""
     if math.isnan(low):
-        return "none: fewer than two tokens"
+        return note or NOT_AVAILABLE
     return f"{mean_text(metric, low, unit)} to {mean_text(metric, high, unit)}"
 
 
