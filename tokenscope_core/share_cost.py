@@ -8,7 +8,7 @@ from typing import Literal
 
 from tokenscope_core import hub
 from tokenscope_core.errors import TokenScopeError
-from tokenscope_core.model_choice import ModelChoice
+from tokenscope_core.model_choice import DTYPES, ModelChoice
 from tokenscope_core.model_files import find
 from tokenscope_core.model_sources import accepts_others, identified, is_allowed
 from tokenscope_core.session_branch import Branch
@@ -34,7 +34,8 @@ class Cost:
     at most `generated_tokens` are drawn, and at most `read_tokens` read, where a token of a prompt
     is taken for a byte of it, as it is not known yet where its tokens end.
 
-    `model` is what computes them, or what is to be downloaded; None where there is neither.
+    `model` is what computes them, what is to be downloaded or read, or what agrees in the samples;
+    None where there is none of these.
     `availability` of exactly that model: `here`; `to be read`: one of that name is, whose files
     were never read; `samples agree`: one that agrees in what an earlier release compared, which was
     not every byte; `other version`: there is one of that name, but
@@ -131,8 +132,9 @@ def availability_of(
                 return "here", choice
             if files.content_hash is None:
                 return "to be read", ModelChoice(choice.name, named.dtype)
-            if files.sampled_fingerprint_in(named.dtype) == identity.fingerprint:
-                return "samples agree", None
+            for dtype in (None, *DTYPES):
+                if files.sampled_fingerprint_in(dtype) == identity.fingerprint:
+                    return "samples agree", ModelChoice(choice.name, dtype)
         return "other version", None
     if not is_allowed(named.name) or not accepts_others():
         return "not allowed", None

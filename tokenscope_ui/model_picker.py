@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import streamlit as st
 
 from tokenscope_core import ModelChoice
 from tokenscope_core.machine import CPU, SPREAD, devices
 from tokenscope_core.model_choice import DTYPES
-from tokenscope_core.model_names import MODELS_VARIABLE
+from tokenscope_core.model_names import MODELS_VARIABLE, hub_id_of, plain_name
 from tokenscope_core.model_sources import (
     ALLOWED_VARIABLE,
     Kind,
@@ -41,6 +42,7 @@ def draw() -> None:
 def select(label: str, key: str) -> None:
     """Draw the box of the models that this server offers; the choice is their name, under `key`."""
     listed = {source.name: source for source in _listed()}
+    _take_typed(key, listed)
     # A typed model stays in the list while it is chosen.
     typed = st.session_state.get(key)
     if typed and typed not in listed:
@@ -61,6 +63,19 @@ def select(label: str, key: str) -> None:
     picked = listed.get(st.session_state.get(key) or "")
     if picked is not None and picked.problem is not None:
         model_card.warn("Cannot be opened", picked.problem, key=f"{key} problem")
+
+
+def _take_typed(key: str, listed: Mapping[str, Source]) -> None:
+    """Turn a typed name of what is listed, or a page's address on the hub, into the one name of it.
+
+    Another folder stays as it was typed: where it lies in full is nobody else's concern.
+    """
+    typed = st.session_state.get(key)
+    if not typed or typed in listed:
+        return
+    plain = plain_name(typed)
+    if plain in listed or plain == hub_id_of(typed):
+        st.session_state[key] = plain
 
 
 def chosen() -> ModelChoice:

@@ -180,6 +180,26 @@ def test_what_cannot_be_opened_is_marked_in_the_list_and_said_beside_it(
 def test_the_address_of_a_page_of_the_hub_is_shown_as_the_model(app: App) -> None:
     app.test.session_state["model"] = "https://huggingface.co/org/name/tree/main"
     app.open()
+    assert picker(app).value == "org/name"
     assert "org/name · hub" in picker(app).options
     app.press("Generate").until_ended()
     assert "The model “org/name” was asked for." in app.texts
+
+
+def test_a_typed_short_name_is_the_listed_model(app: App, tiny_folder: str) -> None:
+    app.test.session_state["model"] = "tiny"
+    app.open()
+    assert picker(app).value == tiny_folder
+    assert picker(app).options == ["tokenscope-py · shipped", "tiny · folder"]
+
+
+def test_a_typed_folder_that_is_not_listed_stays_as_it_was_typed(
+    app: App, tmp_path: Path, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "elsewhere" / "own")
+    monkeypatch.chdir(tmp_path)
+    app.test.session_state["model"] = "elsewhere/own"
+    app.open().generate()
+    assert picker(app).value == "elsewhere/own"
+    assert "own · folder" in picker(app).options
+    assert str(tmp_path) not in app.texts

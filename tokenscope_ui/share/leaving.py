@@ -1,4 +1,4 @@
-"""The way back from something shared, whether it can be opened or not."""
+"""The ways from something shared that is not opened as it is: back, or to the same made anew."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from tokenscope_ui.share import opening
 def button(label: str = "Do not open it") -> None:
     """Draw the button that goes on with what was in hand."""
     st.button(label, on_click=opening.close)
+
+
+def anew_button() -> None:
+    """Draw the button that takes what was shared as recipes for the model that is here."""
+    st.button(
+        "Compute it anew", icon=":material/autorenew:", on_click=opening.compute_anew,
+        help="The same prompts, settings and edits by the model that is here. First it says what "
+        "that takes.",
+    )  # fmt: skip
 
 
 def refuse(problem: TokenScopeError) -> None:

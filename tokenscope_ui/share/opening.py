@@ -12,7 +12,7 @@ from typing import cast
 
 import streamlit as st
 
-from tokenscope_core import Session, Shared, TokenScopeError, Trace, share
+from tokenscope_core import Session, Shared, TokenScopeError, Trace, share, share_anew
 from tokenscope_core.from_file import is_from_file, set_apart
 from tokenscope_core.share import ReadingCost, SharedReadings
 from tokenscope_core.share_cost import Cost
@@ -26,6 +26,10 @@ from tokenscope_ui.two_models import state as two_models
 _STATE = "opening"
 _OPENED = "opened_shares"
 _DESTINATION = "opening_destination"
+_ANEW = (
+    "Computed anew by the model that is here: its figures may differ from those that were shared, "
+    "and runs that were stopped go on to their end."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,26 @@ def _open_readings(held: Opening, shared: SharedReadings) -> None:
     st.session_state[_DESTINATION] = Destination(
         "models", {**on_screen.parameters(shared.view), **two_models.parameters()}
     )
+
+
+def compute_anew() -> None:
+    """Take what was shared as recipes for the model that is here, which is not known to be the one
+    it was made with. It is still to be opened."""
+    held = current()
+    if held is None or held.started:
+        return
+    try:
+        if held.shared is not None and (model := cost(held.shared).model) is not None:
+            shared = share_anew.session_anew(held.shared, model)
+            _set(replace(held, shared=shared, figures={}, notes=(*held.notes, _ANEW)))
+        elif held.readings is not None:
+            a, b = (
+                one.model if one.availability == "samples agree" and not one.held else None
+                for one in readings_cost(held.readings)
+            )
+            _set(replace(held, readings=share_anew.readings_anew(held.readings, (a, b))))
+    except TokenScopeError as problem:
+        _set(replace(held, problem=problem))
 
 
 def open_figures() -> None:

@@ -109,6 +109,8 @@ def _ways_on(held: Opening, shared: Shared, found: Cost) -> None:
                 "Open what is here", type="primary", on_click=opening.open_here,
                 kwargs={"compute": False},
             )  # fmt: skip
+        if found.missing and found.availability == "samples agree":
+            leaving.anew_button()
         if held.figures and found.missing:
             st.button(
                 "Show the figures of the file", on_click=opening.open_figures,

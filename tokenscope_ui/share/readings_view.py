@@ -37,6 +37,8 @@ def show(shared: SharedReadings) -> None:
                 "Open it here" if whole else "Open what is possible",
                 type="primary", on_click=opening.open_here,
             )  # fmt: skip
+        if any(one.availability == "samples agree" and not one.held for one in found):
+            leaving.anew_button()
         leaving.button()
     beginning.draw(shared.request.prompt)
 

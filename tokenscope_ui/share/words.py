@@ -70,8 +70,8 @@ def availability_text(model: str, availability: Availability) -> str:
         case "samples agree":
             return (
                 f"The model {name} here agrees with that one in all that earlier releases compared "
-                "of a model, which was not every byte: it may be the same or an edited copy. What "
-                "is missing is not computed under that name."
+                "of a model, which was not every byte: it may be the same or an edited copy. "
+                "What is missing can be computed anew, under its own name."
             )
         case "to be downloaded":
             return (
