@@ -1,30 +1,38 @@
-"""What the store still holds after its writers were killed, and after many wrote at once.
+"""What the store still holds after its writers were killed, after many wrote at once, and after a
+bit of its file of sessions flipped.
 
-    python -m benchmarks.durability                  # 100 kills, then 6 processes
+    python -m benchmarks.durability                  # 100 kills, 6 processes, 200 flips
     python -m benchmarks.durability --kills 5
 
 A writer puts sessions and traces into a store and says so, after each, on its standard output. It
 is killed (SIGKILL) at a random moment. Then every write that was said to be done has to be there,
 whole, and the store has to open and to take new ones.
+
+A flipped bit may cost a record, but not silently: what is read is as it was written, or an error
+says that it is damaged, or a notice of the store that the file was.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tokenscope_core import ModelIdentity, Request, Store, Trace
+from tokenscope_core import ModelIdentity, RecordError, Request, Store, Trace
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.steps import NOT_DRAWN, Rows, Vocabulary
 
@@ -38,6 +46,21 @@ class Tally:
 
     acknowledged: int
     lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """What single flipped bits did: in how many stores all sessions were read as they were, in how
+    many one was said to be damaged, in how many the file was set aside, with how many sessions lost
+    of all of theirs; and in how many something was wrong without a word."""
+
+    flips: int
+    whole: int
+    said: int
+    set_aside: int
+    lost: int
+    of: int
+    silent: int
 
 
 def write(folder: Path, writer: str, count: int) -> None:
@@ -134,16 +157,69 @@ def together(folder: Path, processes: int, count: int) -> Tally:
     return check(folder, lines)
 
 
+_FLIPPED_SESSIONS = 40
+
+
+def flip(folder: Path, times: int, seed: int = 0) -> Flips:
+    """Flip one bit of the file of sessions, look at what opens, and begin again."""
+    draw = random.Random(seed)
+    names = [f"session-{number}" for number in range(_FLIPPED_SESSIONS)]
+    with closing(Store(folder / "sound")) as store:
+        for name in names:
+            store.put_session(name, session_bytes(name), owner="somebody")
+    outcomes = [_flipped(folder, names, draw) for _ in range(times)]
+    lost = [number for outcome, number in outcomes if outcome == "set aside"]
+    count = Counter(outcome for outcome, _ in outcomes)
+    return Flips(
+        times,
+        count["whole"],
+        count["said"],
+        count["set aside"],
+        sum(lost),
+        len(lost) * len(names),
+        count["silent"],
+    )
+
+
+def _flipped(folder: Path, names: Sequence[str], draw: random.Random) -> tuple[str, int]:
+    """What one flip did, and how many sessions are not there any more."""
+    here = folder / "flipped"
+    shutil.rmtree(here, ignore_errors=True)
+    shutil.copytree(folder / "sound", here)
+    database = here / "sessions" / "cache.db"
+    blob = bytearray(database.read_bytes())
+    bit = draw.randrange(8 * len(blob))
+    blob[bit // 8] ^= 1 << bit % 8
+    database.write_bytes(blob)
+    lost = said = 0
+    with closing(Store(here)) as store:
+        for name in names:
+            try:
+                found = store.get_session(name)
+            except RecordError:
+                said += 1
+                continue
+            if found is not None and found != session_bytes(name):
+                return "silent", 1
+            lost += found is None
+        store.put_session("new", b"new")
+        # Setting aside may come with the first use, not only with opening.
+        if store.notices:
+            return "set aside", lost
+    return ("silent" if lost else "said" if said else "whole"), lost
+
+
 def _writer(folder: Path, name: str, count: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.durability", "--write", name, str(count)]
     return subprocess.Popen([*command, "--folder", str(folder)], stdout=subprocess.PIPE, text=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run both and print the figures; the exit code is 1 where anything was lost."""
+    """Run all and print the figures; the exit code is 1 where a write or a word was lost."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.durability")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--processes", type=int, default=6)
+    parser.add_argument("--flips", type=int, default=200)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--write", nargs=2, metavar=("NAME", "COUNT"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -161,7 +237,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{options.processes} processes at once: {shared.acknowledged:,} writes in {seconds:.1f} s,"
         f" {shared.lost} lost"
     )
-    return int(killed.lost + shared.lost > 0)
+    # Every flip is an error in the log, as it has to be.
+    logging.disable(logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder:
+        flips = flip(Path(folder), options.flips)
+    print(
+        f"{flips.flips} flipped bits: {flips.whole} harmless, {flips.said} said of the session, "
+        f"{flips.set_aside} set the file aside ({flips.lost} of {flips.of:,} sessions in it lost), "
+        f"{flips.silent} silent"
+    )
+    return int(killed.lost + shared.lost + flips.silent > 0)
 
 
 if __name__ == "__main__":

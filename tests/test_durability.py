@@ -48,6 +48,12 @@ def test_writes_that_were_acknowledged_survive_a_kill(tmp_path: Path) -> None:
     assert found.lost == 0
 
 
+def test_a_bit_that_flips_on_the_disk_is_noticed_and_the_rest_opens(tmp_path: Path) -> None:
+    found = durability.flip(tmp_path, times=40)
+    assert found.flips == 40
+    assert found.silent == 0
+
+
 def test_processes_that_share_a_folder_lose_nothing(tmp_path: Path) -> None:
     found = durability.together(tmp_path, processes=3, count=40)
     assert found.acknowledged == 3 * (40 + 10)

@@ -137,7 +137,7 @@ def test_a_planted_capture_is_computed_again(
     service: GenerationService, store: ts.Store, tiny_folder: str, trace: ts.Trace
 ) -> None:
     task = AttentionOf(trace, ALL)
-    plant(store.folder, key_of(task), {"a": "pickle"}, "captures")
+    plant(store.folders.caches, key_of(task), {"a": "pickle"}, "captures")
     view = service.analyse(tiny_folder, task, "tab").wait(WAIT_S)
     assert (view.phase, view.from_store) == ("done", False)
 

@@ -275,7 +275,7 @@ def test_models_beyond_the_limit_replace_the_idle_one_used_longest_ago(
 def test_a_damaged_record_is_computed_again(start: Start, store: Store, model: str) -> None:
     trace = start().submit(model, request(), "tab").wait(WAIT_S).trace
     assert trace is not None
-    with diskcache.Cache(str(store.folder / "traces")) as traces:
+    with diskcache.Cache(str(store.folders.caches / "traces")) as traces:
         traces[trace.key] = trace.to_bytes()[:200]
     view = start().submit(model, request(), "tab").wait(WAIT_S)
     assert view.phase == "done"

@@ -8,7 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import psutil
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core.store import STORE_VARIABLE, default_folder
+from tokenscope_core import store_mending
+from tokenscope_core.store_mending import alone
 
 
 class Payload:
@@ -220,18 +222,16 @@ def test_what_another_process_began_meanwhile_is_not_moved_away(
 ) -> None:
     """Two that start at once find the same damage; the first has mended it before the second."""
     damage(tmp_path / "sessions")
-    begin = diskcache.Cache.__init__
 
-    def late(cache: diskcache.Cache, folder: str, **settings: object) -> None:
-        try:
-            begin(cache, folder, **settings)
-        except sqlite3.DatabaseError:
-            monkeypatch.undo()
-            with closing(ts.Store(tmp_path)) as quicker:
-                quicker.put_session("name", b"made by a person")
-            raise
+    @contextmanager
+    def late(folder: Path) -> Iterator[None]:
+        monkeypatch.undo()
+        with closing(ts.Store(tmp_path)) as quicker:
+            quicker.put_session("name", b"made by a person")
+        with alone(folder):
+            yield
 
-    monkeypatch.setattr(diskcache.Cache, "__init__", late)
+    monkeypatch.setattr(store_mending, "alone", late)
     with closing(ts.Store(tmp_path)) as store:
         assert store.get_session("name") == b"made by a person"
         assert store.notices == ()
@@ -247,16 +247,6 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ts.RecordError, match="store"):
         ts.Store(tmp_path / "file")
-
-
-def test_the_folder_comes_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "here"))
-    assert default_folder() == tmp_path / "here"
-    monkeypatch.delenv(STORE_VARIABLE)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert default_folder() == tmp_path / "cache" / "tokenscope"
 
 
 def test_a_store_opens_though_another_process_begins_to_write_meanwhile(

@@ -6,10 +6,8 @@ the traces they are of; what a person made may not be. So each lives in a cache 
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,9 +16,17 @@ from typing import Self, TypeVar
 
 import diskcache
 
-from tokenscope_core.errors import RecordError
 from tokenscope_core.limits import KeepingBounds
-from tokenscope_core.store_files import OneThread, open_cache, read
+from tokenscope_core.store_errors import named_errors
+from tokenscope_core.store_files import GoneError, OneThread, read
+from tokenscope_core.store_folders import (
+    CAPTURES,
+    TRACES,
+    StoreFolders,
+    bring_earlier,
+    default_folders,
+    moved,
+)
 from tokenscope_core.store_kept import (
     ANY_STATE,
     AnyState,
@@ -29,9 +35,10 @@ from tokenscope_core.store_kept import (
     KeptSession,
     part_place,
 )
+from tokenscope_core.store_mending import Mended, is_damage, open_cache
 from tokenscope_core.trace import Trace
 
-STORE_VARIABLE = "TOKENSCOPE_STORE"
+_LOG = logging.getLogger(__name__)
 DEFAULT_SIZE_LIMIT = 1024**3
 # Some 20 captures of all heads of a layer at 2,000 tokens.
 DEFAULT_CAPTURE_LIMIT = 512 * 1024**2
@@ -41,32 +48,11 @@ _Result = TypeVar("_Result")
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
-def default_folder() -> Path:
-    """Where TOKENSCOPE_STORE says, else the user's cache folder."""
-    configured = os.environ.get(STORE_VARIABLE)
-    if configured:
-        return Path(configured).expanduser()
-    cache_home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache_home).expanduser() / "tokenscope"
-
-
-@contextmanager
-def _named_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, diskcache.Timeout, OSError) as error:
-        raise RecordError(
-            asked=f"The store in {folder} was to be used.",
-            found=f"It cannot be ({type(error).__name__}: {error}).",
-            action="Check its free space and permissions, or move the folder away; traces are "
-            "computed again.",
-        ) from error
-
-
-def _set_aside(folder: Path) -> str:
+def _set_aside(mended: Mended) -> str:
     return (
-        "The file that held the sessions is damaged. It was moved to "
-        f"{folder}, from where SQLite's `.recover` may bring them back; new ones are kept again."
+        f"The file that held the sessions is damaged. It was moved to {mended.aside} as it was. "
+        f"{mended.carried:,} of its records go on, {mended.damaged:,} were found damaged; SQLite's "
+        "`.recover` may find more in it. New ones are kept again."
     )
 
 
@@ -87,17 +73,21 @@ class Usage:
 
 
 class Store:
-    """Traces and captures by their key, sessions by a name, in a folder shared by all processes.
+    """Traces and captures by their key, sessions by a name, in folders shared by all processes.
 
     A capture is whatever an analysis computed about traces, such as attention.
 
-    `keeping` is how much is kept of what people made.
+    `folders` are where they lie. `keeping` is how much is kept of what people made.
 
-    `notices` are sentences for the operator: what was found damaged when it was opened. Damaged
-    traces are computed again and no reason for one.
+    Damage is noticed when a file is opened, and where it shows in use: the file is set aside, and
+    what can be read of it goes on. Damaged traces are computed again without a word.
+
+    Where the folder of the sessions goes while it is in use, nothing is written until it is back,
+    or `create_anew` is called.
 
     Raises:
-        RecordError: here and in every method, where the folder cannot be read or written.
+        RecordError: here and in every method, where the folder cannot be read or written. It names
+            no folder; the log does.
     """
 
     def __init__(
@@ -110,31 +100,67 @@ class Store:
     ) -> None:
         """
         Args:
-            folder: None for the one that is configured.
+            folder: one for everything; None for those that are configured.
             size_limit: bytes of traces to keep at most.
             capture_limit: bytes of captures to keep at most.
             keeping: how much is kept of what people made.
         """
-        self.folder = Path(folder) if folder is not None else default_folder()
-        with _named_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._traces = self._evicting("traces", size_limit)
-            self._captures = self._evicting("captures", capture_limit)
-            self._kept = OneThread(
-                "sessions", lambda: KeptRecords(self.folder / "sessions", keeping)
-            )
+        self.folders = default_folders() if folder is None else StoreFolders.one(folder)
         self.keeping = keeping
-        aside = self._kept.do(lambda kept: kept.aside)
-        self.notices: tuple[str, ...] = () if aside is None else (_set_aside(aside),)
+        self._notices: list[str] = []
+        with named_errors(self.folders):
+            earlier = bring_earlier(self.folders) if folder is None else None
+            for place in (self.folders.kept, self.folders.caches):
+                place.mkdir(parents=True, exist_ok=True)
+            self._traces = self._evicting(TRACES, size_limit)
+            self._captures = self._evicting(CAPTURES, capture_limit)
+            self._kept = OneThread(self.folders.sessions, self._open_kept)
+            if earlier is not None:
+                moved(earlier, self._kept.do(lambda kept: kept.bring(earlier)))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences for the operator: what was found damaged of what people made."""
+        return tuple(self._notices)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the folder of what people made is not there."""
+        return not self._kept.present
+
+    def create_anew(self) -> None:
+        """Create what is gone of it, empty: where a person says so, who knows that it does not come
+        back."""
+        with named_errors(self.folders):
+            for part in (self._kept, self._traces, self._captures):
+                if not part.present:
+                    part.reopen()
+
+    def _open_kept(self) -> KeptRecords:
+        opened = KeptRecords(self.folders.sessions, self.keeping)
+        if opened.mended is not None:
+            self._notices.append(_set_aside(opened.mended))
+            _LOG.error("%s", self._notices[-1])
+        return opened
 
     def _evicting(self, name: str, limit: int) -> OneThread[diskcache.Cache]:
-        folder, policy = self.folder / name, "least-recently-used"
+        folder, policy = self.folders.caches / name, "least-recently-used"
         return OneThread(
-            name, lambda: open_cache(folder, size_limit=limit, eviction_policy=policy)[0]
+            folder, lambda: open_cache(folder, size_limit=limit, eviction_policy=policy)[0]
         )
 
     def _do(self, part: OneThread[_Part], work: Callable[[_Part], _Result]) -> _Result:
-        with _named_errors(self.folder):
+        with named_errors(self.folders):
+            try:
+                return part.do(work)
+            except GoneError:
+                # A cache that was emptied is begun anew, but not where all of the store is gone.
+                if part is self._kept or self.gone:
+                    raise
+            except Exception as error:
+                if not is_damage(error):
+                    raise
+            part.reopen()
             return part.do(work)
 
     def put(self, trace: Trace) -> str:

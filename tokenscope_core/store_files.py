@@ -1,14 +1,12 @@
-"""The store's files: diskcache without pickle, and what is done where one is damaged."""
+"""The store's files: diskcache without pickle, in one thread, and watched for being taken away."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,10 +15,15 @@ import diskcache
 
 from tokenscope_core.errors import RecordError
 
+DATABASE = "cache.db"
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _OPENING_WAITS_S = 60.0
 # Of 4 kB each. Every connection has as many to itself, beside what all share of the mapped file.
 _PAGES_PER_CONNECTION = 1024
+
+
+class GoneError(Exception):
+    """The files were deleted, moved or unmounted while they were in use."""
 
 
 class _Closable(Protocol):
@@ -37,32 +40,90 @@ class OneThread(Generic[_Files]):
     diskcache opens a database once more in every thread that uses it, with memory and three files,
     and those of a thread that has ended are given back only when Python next collects its oldest
     garbage. The visitors of a server come in ever new threads.
+
+    A system lets a program go on with a file that has been deleted, and what is written there is
+    lost. So the file is looked at before and after each use. Where another is in its place, as when
+    another process has mended it, that is opened.
     """
 
-    def __init__(self, name: str, opened: Callable[[], _Files]) -> None:
-        self._name, self._opened = name, opened
+    def __init__(self, folder: Path, opened: Callable[[], _Files]) -> None:
+        """Open them, and create them where they are not there.
+
+        Args:
+            folder: what holds the database.
+            opened: how to open them.
+        """
+        self._folder, self._opened = folder, opened
         self._closed = False
         self._begin()
 
     def _begin(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tokenscope-{self._name}")
-        self._files = self._thread.submit(self._opened).result()
+        name = f"tokenscope-{self._folder.name}"
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._process = os.getpid()
+        self._thread.submit(self._open).result()
+
+    def _open(self) -> None:
+        self._files = self._opened()
+        self._identity = _identity(self._folder)
+
+    @property
+    def present(self) -> bool:
+        """Whether there are any at their place now."""
+        return _identity(self._folder) is not None
 
     def do(self, work: Callable[[_Files], _Result]) -> _Result:
-        """What `work` returns or raises for the files."""
+        """What `work` returns or raises for the files.
+
+        Raises:
+            GoneError: they are not there, or went meanwhile; then what was written is lost.
+        """
         if self._process != os.getpid() and not self._closed:
             # A forked process has no thread but its own, and SQLite's files are not to be shared:
             # https://www.sqlite.org/howtocorrupt.html section 2.6.
+            self._require_present()
             self._begin()
-        return self._thread.submit(work, self._files).result()
+        return self._thread.submit(self._watched, work).result()
+
+    def reopen(self) -> None:
+        """Close and open them, and create them where they are not there."""
+        self._thread.submit(self._reopened).result()
 
     def close(self) -> None:
         """Close them once what was begun is done; they cannot be used again. Once is enough."""
         if not self._closed:
-            self.do(lambda files: files.close())
             self._closed = True
+            self._thread.submit(self._files.close).result()
             self._thread.shutdown()
+
+    def _watched(self, work: Callable[[_Files], _Result]) -> _Result:
+        while True:
+            if self._is_other():
+                self._reopened()
+            result = work(self._files)
+            if not self._is_other():
+                return result
+
+    def _is_other(self) -> bool:
+        self._require_present()
+        return _identity(self._folder) != self._identity
+
+    def _require_present(self) -> None:
+        if not self.present:
+            raise GoneError
+
+    def _reopened(self) -> None:
+        self._files.close()
+        self._open()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder's database from any other; None without one."""
+    try:
+        found = (folder / DATABASE).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
@@ -100,45 +161,6 @@ class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
         return blob
 
 
-def open_cache(folder: Path, **settings: Any) -> tuple[diskcache.Cache, Path | None]:
-    """Open a cache, or begin a new one where its database is damaged.
-
-    Returns the cache, and where the damaged one was moved to.
-    """
-    try:
-        return _open(folder, **settings), None
-    except sqlite3.OperationalError:
-        raise  # busy, full or read-only: nothing is wrong with what it holds
-    except sqlite3.DatabaseError:
-        with _alone(folder):
-            return _mended(folder, **settings)
-
-
-def _mended(folder: Path, **settings: Any) -> tuple[diskcache.Cache, Path | None]:
-    try:
-        # Another process may have been quicker: what it began is not to be moved away.
-        return _open(folder, **settings), None
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        aside = _free_name(folder)
-        folder.rename(aside)
-        return _open(folder, **settings), aside
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from mending the same; SQLite lets go of the lock of one that died."""
-    lock = sqlite3.connect(
-        folder.with_name(f"{folder.name}.lock"), timeout=60, isolation_level=None
-    )
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
-    finally:
-        lock.close()
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """A record, and the tag it has; empty without one."""
@@ -159,24 +181,17 @@ def read(cache: diskcache.Cache, key: str) -> Found | None:
     return None if value is None else Found(value, str(tag or ""))
 
 
-def _open(folder: Path, **settings: Any) -> diskcache.Cache:
+def open_unchecked(folder: Path, **settings: Any) -> diskcache.Cache:
     """Open a cache once those who write to it leave the room: diskcache waits for them in most of
     its statements, and fails at once in the others."""
     given_up = time.monotonic() + _OPENING_WAITS_S
+    # Those of the file would win over the defaults, and a bit of them may have flipped.
+    everything = diskcache.DEFAULT_SETTINGS | settings
+    everything["sqlite_cache_size"] = _PAGES_PER_CONNECTION
     while True:
         try:
-            return diskcache.Cache(
-                str(folder),
-                disk=_BytesDisk,
-                sqlite_cache_size=_PAGES_PER_CONNECTION,
-                **settings,
-            )
+            return diskcache.Cache(str(folder), disk=_BytesDisk, **everything)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > given_up:
                 raise
             time.sleep(0.01)
-
-
-def _free_name(folder: Path) -> Path:
-    names = (folder.with_name(f"{folder.name}.damaged-{n}") for n in itertools.count(1))
-    return next(name for name in names if not name.exists())

@@ -8,17 +8,29 @@ session: where several have the same, each has a copy.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+import diskcache
+
 from tokenscope_core.errors import RecordError, SessionChangedError, StoreFullError
 from tokenscope_core.limits import KeepingBounds
 from tokenscope_core.memory_need import size_text
-from tokenscope_core.store_files import open_cache, read
-from tokenscope_core.store_records import BEGINNING, SIZE, described, revision_of, unwrap, wrap
+from tokenscope_core.store_files import read
+from tokenscope_core.store_mending import Row, open_cache, rows
+from tokenscope_core.store_records import (
+    BEGINNING,
+    HEADER_BYTES,
+    SIZE,
+    described,
+    revision_of,
+    unwrap,
+    wrap,
+)
 
 _LOG = logging.getLogger(__name__)
 _IN_THE_DATABASE = 2**40
@@ -63,7 +75,7 @@ class _Described:
 class KeptRecords:
     """Sessions and what belongs to them, by their names. Safe between processes.
 
-    `aside` is where a damaged database was moved to when this one was opened.
+    `mended` is what became of a damaged database when this one was opened.
 
     Raises:
         sqlite3.Error, diskcache.Timeout, OSError: here and in every method, where the folder cannot
@@ -74,8 +86,9 @@ class KeptRecords:
         self.bounds = bounds
         # Every record is on the disk before `put` returns, also if the power fails, and all are in
         # one file, which SQLite can copy while it is written.
-        self._cache, self.aside = open_cache(
+        self._cache, self.mended = open_cache(
             folder,
+            _carry,
             eviction_policy="none",
             sqlite_synchronous=2,
             disk_min_file_size=_IN_THE_DATABASE,
@@ -119,6 +132,10 @@ class KeptRecords:
             now = time.time()
             for place, blob in places.items():
                 self._cache.set(place, wrap(place, account, blob, now), tag=account)
+
+    def bring(self, folder: Path) -> int:
+        """Take over the records of another folder whose names are not here; returns how many."""
+        return _carry(rows(folder), self._cache)[0]
 
     def get(self, name: str) -> bytes | None:
         """The session of that name, or what belongs to any session under it; None without one.
@@ -199,7 +216,8 @@ class KeptRecords:
 
     def usage(self) -> Kept:
         """All of it: the bytes are those of the file."""
-        return Kept(len(self._cache), self._cache.volume())
+        ((records,),) = self._sql("SELECT COUNT(*) FROM Cache")
+        return Kept(records, self._cache.volume())
 
     def usage_of(self, owner: str) -> Kept:
         """What counts for somebody."""
@@ -285,6 +303,39 @@ class KeptRecords:
 
     def _sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return cast("list[tuple[Any, ...]]", self._cache._sql(statement, values).fetchall())
+
+
+def _carry(found: Iterator[Row], into: diskcache.Cache) -> tuple[int, int]:
+    """Put records into a cache that has none of their names; returns how many are there, and how
+    many are damaged."""
+    sound: set[str] = set()
+    of_sound: set[int] = set()
+    others: set[int] = set()
+    with into.transact():
+        for row in found:
+            value = _sound(row)
+            if value is None:
+                others.add(row.number)
+                continue
+            of_sound.add(row.number)
+            sound.add(row.place)
+            if row.place not in into:
+                into.set(row.place, value, tag=row.tag)
+    return len(sound), len(others - of_sound)
+
+
+def _sound(row: Row) -> bytes | None:
+    """The record as it is to be kept, with a checksum; None of one that is damaged."""
+    try:
+        unwrap(row.place, row.tag, row.value)
+        says = described(row.place, row.tag, row.value[:HEADER_BYTES])
+    except RecordError:
+        return None
+    if says is not None:
+        return row.value
+    if not row.place or not row.value or not 0 < row.stored < math.inf:
+        return None
+    return wrap(row.place, row.tag, row.value, row.stored)
 
 
 def part_place(name: str, session: str) -> str:

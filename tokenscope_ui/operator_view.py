@@ -34,10 +34,25 @@ def draw() -> None:
     st.markdown("**What was asked for since the server began**")
     _table(pd.DataFrame([figures.outcomes]), "")
     st.markdown("**The store**")
+    store = service().store
     try:
-        _draw_store(service().store)
+        _draw_store(store)
     except RecordError as error:
         problems.box(error, title="The store cannot be read")
+    if store.gone:
+        st.button(
+            "Create the store anew, empty", icon=":material/create_new_folder:",
+            on_click=_create_anew,
+            help="Where it lay before. Do so only if it does not come back: what is kept then is "
+            "not brought together with what was there.",
+        )  # fmt: skip
+
+
+def _create_anew() -> None:
+    try:
+        service().store.create_anew()
+    except RecordError as error:
+        st.toast(str(error))
 
 
 def _draw_store(store: Store) -> None:

@@ -24,8 +24,14 @@ _TEMPORARY = (
     "made here lasts only as long as the server runs: save what you need."
 )
 _SET_ASIDE = (
-    "The file that held the sessions was found damaged and has been moved aside whole; the "
-    "server's log says where to. Traces are there, and new sessions are kept again."
+    "The file that held the sessions was found damaged and has been moved aside as it was. What "
+    "could be read of it opens as before; the server's log says how much that is, and where the "
+    "file is. New sessions are kept again."
+)
+_GONE = (
+    "The folder of the store is gone: it was deleted or moved, or its disk is not mounted. Nothing "
+    "is kept until it is back: download what you need. Whoever runs the server can create it anew, "
+    "empty, on the page Operator or by starting the server again."
 )
 
 
@@ -41,9 +47,11 @@ def service() -> GenerationService:
 def notices() -> tuple[str, ...]:
     """What visitors have to know about the store, sentences; mostly nothing."""
     try:
-        return _store()[1]
+        store, at_start = _store()
     except RequestError as malformed:
         return (str(malformed),)
+    damaged = (_SET_ASIDE,) if store.notices else ()
+    return (*at_start, *damaged, *((_GONE,) if store.gone else ()))
 
 
 @st.cache_resource(show_spinner=False)
@@ -58,9 +66,7 @@ def _store() -> tuple[Store, tuple[str, ...]]:
     except RecordError as error:
         _LOG.error("%s", error)
         return Store(tempfile.mkdtemp(prefix="tokenscope-"), keeping=keeping), (_TEMPORARY,)
-    for notice in store.notices:
-        _LOG.error(notice)
-    return store, (_SET_ASIDE,) if store.notices else ()
+    return store, ()
 
 
 def _lost(subscriber: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -309,8 +310,30 @@ def test_sessions_that_were_found_damaged_are_spoken_of(
     (sessions / "cache.db").write_bytes(b"no database" * 100)
     monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "damaged"))
     app.open().generate()
-    assert "moved aside whole" in app.texts
+    assert "moved aside as it was" in app.texts
+    assert str(tmp_path) not in app.texts
     assert (tmp_path / "damaged" / "sessions.damaged-1").exists()
+
+
+def test_a_store_that_goes_while_the_server_runs_is_spoken_of_and_comes_back_by_a_word(
+    app: App, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_OPERATOR_PAGE", "on")
+    app.open()
+    store = tmp_path / "store"
+    shutil.rmtree(store)
+    app.run().generate()
+    assert app.state.trace is not None, "a run needs no store"
+    assert "The folder of the store is gone" in app.texts
+    assert "The last change is on this screen only" in "".join(m.value for m in app.test.markdown)
+    assert str(tmp_path) not in app.texts
+    assert not store.exists()
+    app.test.switch_page("pages/server.py")
+    app.run().press("Create the store anew, empty")
+    assert "The folder of the store is gone" not in app.texts
+    app.press("Try to keep it again")
+    assert "on this screen only" not in app.texts
+    assert len(service().store.session_names()) == 1
 
 
 def test_an_address_with_unusual_settings_opens(app: App, tiny_folder: str) -> None:
