@@ -123,3 +123,24 @@ def test_each_precision_is_a_model_of_its_own(tmp_path: Path) -> None:
     for trace in traces[1:]:
         assert not np.array_equal(trace.logprob[1:], traces[0].logprob[1:])
         np.testing.assert_allclose(trace.logprob[1:], traces[0].logprob[1:], atol=0.5)
+
+
+@pytest.mark.parametrize("precision", HALF)
+def test_a_trace_says_how_well_its_figures_repeat(precision: torch.dtype) -> None:
+    """The same tokens read in one pass are about as far from those of the run's steps."""
+    lm = half("llama", precision)
+    trace = ts.generate(lm, ts.Request(PROMPT, 24))
+    rounding = ts.Trace.from_bytes(trace.to_bytes()).model.rounding
+    assert rounding is not None
+    assert rounding == lm.capabilities.rounding
+    logprobs = oracles.log_softmax(own_logits(lm, trace.token_ids))[:-1]
+    at_once = np.take_along_axis(logprobs, trace.token_ids[1:, None], axis=1)[:, 0]
+    apart = np.abs(at_once - trace.logprob[1:])
+    assert 0 < apart.max() < 3 * rounding.most
+    assert apart.mean() < 10 * rounding.mean
+
+
+def test_a_trace_of_a_model_in_full_precision_needs_no_such_note() -> None:
+    trace = ts.score(tiny_models.language_model(), PROMPT)
+    assert trace.model.rounding is None
+    assert b'"rounding"' not in trace.to_bytes()

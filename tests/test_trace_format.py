@@ -111,6 +111,8 @@ def test_an_unknown_version_is_named(version: Any) -> None:
         ("model", None), ("model.name", 7), ("model.name", "\ud800"), ("model.fingerprint", None),
         ("model.vocabulary_size", "many"),
         ("model.vocabulary_size", -5),
+        ("model.rounding", 0.1), ("model.rounding", [0.2, 0.1]), ("model.rounding", [1, None]),
+        ("model.rounding", [0.1, float("inf")]), ("model.rounding", [float("nan"), 0.1]),
         ("dummy_prefix", "false"), ("dummy_prefix", None), ("dummy_prefix", 0),
         ("request", []), ("request.prompt", 5), ("request.candidates", 10**6),
         ("request.sampling", []), ("request.sampling.temperature", float("nan")),

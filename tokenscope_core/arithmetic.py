@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from tokenscope_core.rounding import Rounding
+
 _SINGLE_TOLERANCE, _HALF_TOLERANCE = 2e-5, 0.1
 # Beyond these a person sees candidates and taken tokens only.
 _LIKELIEST = 20
@@ -35,21 +37,6 @@ class Arithmetic:
     def single(self) -> bool:
         """Whether it computes throughout in single precision or better."""
         return self.tolerance <= _SINGLE_TOLERANCE
-
-
-@dataclass(frozen=True, slots=True)
-class Rounding:
-    """How far apart the same text's log-probabilities were, in nats, read whole and in pieces.
-
-    Of the 20 likeliest tokens at each position of the text that a model is tried on when it is
-    loaded: the `mean` and the `most`.
-    """
-
-    mean: float
-    most: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.2g} nats on average, {self.most:.2g} at most"
 
 
 def arithmetic_of(model: PreTrainedModel) -> Arithmetic:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tokenscope_core.arithmetic import Rounding
 from tokenscope_core.attention.layers import AttentionFacts, layout_of
 from tokenscope_core.errors import ModelFormatError
 from tokenscope_core.model_building import build, refusing
@@ -18,6 +17,7 @@ from tokenscope_core.prefix_cache import PrefixCache
 from tokenscope_core.probing import find_reading, head_is_apart
 from tokenscope_core.prompts import fill_convention, make_marks_special, text_ids
 from tokenscope_core.reading import CacheUse, Reader, embedding_rows, input_device
+from tokenscope_core.rounding import Rounding
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.token_bytes import vocabulary_of
 from tokenscope_core.trace import ModelIdentity
@@ -139,7 +139,12 @@ def describe(
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,
-        identity=ModelIdentity(files.name, fingerprint, vocabulary_size),
+        identity=ModelIdentity(
+            files.name,
+            fingerprint,
+            vocabulary_size,
+            reading.rounding if reading.rounding.visible else None,
+        ),
         vocabulary=vocabulary,
         context_length=context_of(config.to_dict()),
         end_ids=_end_ids(model, tokenizer),

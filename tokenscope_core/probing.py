@@ -10,7 +10,6 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from tokenscope_core.arithmetic import (
-    Rounding,
     agree,
     arithmetic_of,
     rounding_between,
@@ -19,6 +18,7 @@ from tokenscope_core.arithmetic import (
 from tokenscope_core.errors import CapabilityError, summary_of
 from tokenscope_core.metrics import no_numbers
 from tokenscope_core.reading import CacheUse, Reader, embedding_rows, input_device
+from tokenscope_core.rounding import Rounding
 
 _PROBE_LENGTHS = (17, 9, 1, 9, *[1] * 12)
 _PROBE_ERRORS = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)

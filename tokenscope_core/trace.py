@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenscope_core.edits import Edit
 from tokenscope_core.metric_registry import BY_NAME, STORED
 from tokenscope_core.request import Request
+from tokenscope_core.rounding import Rounding
 from tokenscope_core.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary, latest
 
 FINISH_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
@@ -30,12 +31,15 @@ class ModelIdentity:
     """Which model a trace came from.
 
     `fingerprint` hashes the model's files and the precision it ran in; `vocabulary_size` is the
-    width of its logits, the V of every metric; 0 where an import does not tell it.
+    width of its logits, the V of every metric; 0 where an import does not tell it. `rounding` is
+    how well its figures repeat, where that reaches the digits that are shown; None where it does
+    not, or was not recorded.
     """
 
     name: str
     fingerprint: str
     vocabulary_size: int
+    rounding: Rounding | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ one.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.failures import MalformedError, quoted, reason_of
 from tokenscope_core.metric_registry import STORED
 from tokenscope_core.request import Request
+from tokenscope_core.rounding import Rounding
 from tokenscope_core.steps import KEPT, NOT_DRAWN, Floats, Ints, Kept, Vocabulary
 from tokenscope_core.trace import FINISH_REASONS, ModelIdentity, Trace
 
@@ -109,6 +111,7 @@ def _first_mentions(trace: Trace) -> pa.Array:
 
 
 def _metadata(trace: Trace) -> dict[str, Any]:
+    rounding = trace.model.rounding
     unknown = sorted(trace.vocabulary.unknown_ids)
     return {
         "version": FORMAT_VERSION,
@@ -117,6 +120,7 @@ def _metadata(trace: Trace) -> dict[str, Any]:
             "name": trace.model.name,
             "fingerprint": trace.model.fingerprint,
             "vocabulary_size": trace.model.vocabulary_size,
+            **({"rounding": [rounding.mean, rounding.most]} if rounding else {}),
         },
         "prompt_length": trace.prompt_length,
         "finish_reason": trace.finish_reason,
@@ -235,7 +239,15 @@ def _identity(values: dict[str, Any]) -> ModelIdentity:
     size = _whole(values["vocabulary_size"])
     if size < 0:
         raise MalformedError("the vocabulary has fewer than no tokens")
-    return ModelIdentity(_text(values["name"]), _text(values["fingerprint"]), size)
+    rounding = _rounding(values["rounding"]) if "rounding" in values else None
+    return ModelIdentity(_text(values["name"]), _text(values["fingerprint"]), size, rounding)
+
+
+def _rounding(values: Any) -> Rounding:
+    mean, most = values
+    if not (isinstance(mean, float) and isinstance(most, float) and 0 <= mean <= most < math.inf):
+        raise MalformedError("what rounding makes of its figures is no mean and largest value")
+    return Rounding(mean, most)
 
 
 def _require_consistent(trace: Trace, byte_end: Ints) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from tokenscope_core.metric_registry import metric_named
+from tokenscope_core.metric_registry import NATS_PER_BIT, metric_named
+from tokenscope_core.trace import ModelIdentity
 from tokenscope_ui.scales import LogUnit, screen_unit
 
 NOT_AVAILABLE = "not available"
@@ -30,6 +31,19 @@ _GLYPHS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
 def moment_words(moment: str) -> str:
     """A request's moment: the date, and the time where the request has one."""
     return moment.replace("T", " at ")
+
+
+def rounding_note(model: ModelIdentity, unit: LogUnit = "bits") -> str | None:
+    """How well the figures of a model repeat, where that can be seen."""
+    if model.rounding is None:
+        return None
+    in_unit = 1 / NATS_PER_BIT if unit == "bits" else 1.0
+    mean, most = (f"{value * in_unit:.2g}" for value in (model.rounding.mean, model.rounding.most))
+    return (
+        f"In the precision that “{model.name}” runs in, log-probabilities repeat to {mean} {unit} "
+        f"on average and {most} at most: so far apart was one text read whole and in pieces when "
+        "the model was loaded. Smaller differences mean nothing."
+    )
 
 
 def visible_text(data: bytes) -> str:

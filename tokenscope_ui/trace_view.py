@@ -21,7 +21,7 @@ from tokenscope_ui import (
     what_if,
 )
 from tokenscope_ui.charts import position_chart, position_table, scale_for, verdict_ribbon
-from tokenscope_ui.formatting import moment_words
+from tokenscope_ui.formatting import moment_words, rounding_note
 from tokenscope_ui.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.strip import mount, picked
 from tokenscope_ui.strip_payload import build_payload, strip_payload
@@ -73,6 +73,9 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
     note = prompt_checks.reading_note(trace)
     if note is not None:
         left.caption(f":material/info: {note}")
+    precision = rounding_note(trace.model, unit)
+    if precision is not None:
+        left.caption(f":material/straighten: {precision}")
     if trace.request.moment is not None:
         told = moment_words(trace.request.moment)
         left.caption(f":material/event: The chat template was told that it is {told}.")

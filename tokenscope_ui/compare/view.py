@@ -21,6 +21,7 @@ from tokenscope_ui.compare.payload import (
 )
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import in_words, summary_table
+from tokenscope_ui.formatting import rounding_note
 from tokenscope_ui.router import BRANCHES_PAGE, HOME, ROOT
 from tokenscope_ui.scales import LogUnit
 from tokenscope_ui.strip import mount, picked
@@ -83,6 +84,9 @@ def _both(comparison: Comparison) -> None:
     st.markdown("  \n".join(in_words(comparison)))
     measuring.draw(comparison)
     unit = _current_unit()
+    precision = rounding_note(comparison.b.model, unit)
+    if precision is not None:
+        st.caption(f":material/straighten: {precision}")
     st.table(summary_table(comparison, unit), hide_index=True)
     look = _tool_bar(comparison)
     row = state.selected(comparison)

@@ -16,7 +16,7 @@ from tokenscope_core.jobs import JobView
 from tokenscope_core.metric_registry import NATS_PER_BIT
 from tokenscope_ui import problems, progress, runs, view_controls
 from tokenscope_ui.address import choices
-from tokenscope_ui.formatting import count_text
+from tokenscope_ui.formatting import count_text, rounding_note
 from tokenscope_ui.router import HOME, ROOT, SHARE_PAGE
 from tokenscope_ui.scales import LogUnit
 from tokenscope_ui.strip import mount, picked
@@ -129,6 +129,8 @@ def _both(a: Trace, b: Trace, shown: TwoModels) -> None:
     for note in _notes(comparison):
         st.caption(f":material/info: {note}")
     tint, relative, unit, invisibles = _tool_bar()
+    for precision in filter(None, (rounding_note(trace.model, unit) for trace in (a, b))):
+        st.caption(f":material/straighten: {precision}")
     left, right = st.columns([0.62, 0.38], gap="medium")
     with left:
         mount(
