@@ -18,7 +18,7 @@ import tokenscope_core as ts
 from tokenscope_core.syntax.languages import LANGUAGES, Grammar, grammar
 from tokenscope_core.syntax.layout import Layout
 from tokenscope_core.syntax.prefixes import GrowingText
-from tokenscope_core.syntax.validity import breaking_candidates, validity
+from tokenscope_core.syntax.validity import breaking_candidates, standing, validity
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "syntax_samples"
@@ -317,3 +317,28 @@ def test_a_closing_fence_is_no_error_of_the_code() -> None:
     tokens = [b"```python\n", b"x = 1\n", b"```"]
     trace = trace_of(tokens, candidates=[[], [], [b"```", b")", b"y"]])
     assert breaking_candidates(trace, 2, "markdown") == (None, True, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__BEGIN_DECLS\n\nextern void closelog (void);\n",
+        "#include <a.h>\nAPI_EXPORT const char *name(void);\n",
+        "int f(int x) DEPRECATED_SINCE(3);\n",
+        "#define begin {\n#define end }\nint main(void) begin return 0; end\n",
+        '#ifdef __cplusplus\nextern "C" {\n#endif\nint f(void);\n#ifdef __cplusplus\n}\n#endif\n',
+    ],
+)
+@pytest.mark.parametrize("language", ["c", "cpp"])
+def test_what_a_macro_may_explain_is_not_called_broken(text: str, language: str) -> None:
+    trace = trace_of(words(text))
+    found = validity(trace, language)
+    assert not found.breaks
+    assert 0 not in found.completable.tolist()
+    assert standing(text.encode(), language) != "broken"
+
+
+def test_what_no_macro_explains_is_broken_in_c_too() -> None:
+    text = "#include <stdio.h>\nint main(void) {\n    char *p = NULL;\n    int x = = 1;\n}\n"
+    assert validity(trace_of(words(text)), "c").breaks
+    assert standing(text.encode(), "c") == "broken"

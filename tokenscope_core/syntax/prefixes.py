@@ -246,6 +246,20 @@ class GrowingText:
         return parse_within(self._parser, readable, self.budget, tree)
 
 
+def reach(text: bytes, grammar: Grammar, budget: Budget) -> int:
+    """Where the line begins in which a text breaks; its length where it does not.
+
+    Raises:
+        OutOfTime: the budget is spent.
+    """
+    growing, at = GrowingText(grammar, budget), 0
+    for line in text.splitlines(keepends=True):
+        if not growing.feed(line):
+            break
+        at += len(line)
+    return at
+
+
 def _orders(finish: bytes, inside: bytes, brackets: bytes, after: bytes) -> Iterable[bytes]:
     """Ways to put an ending together: the last token may stand in the brackets or hold them."""
     yield finish + inside + brackets + after

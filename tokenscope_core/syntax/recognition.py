@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from magika import Magika
 from tree_sitter import Node, Parser
 
+from tokenscope_core.syntax import macros
 from tokenscope_core.syntax.budget import Budget, OutOfTime, parse_within
 from tokenscope_core.syntax.languages import LABELS, LANGUAGES, grammar
-from tokenscope_core.syntax.prefixes import GrowingText
+from tokenscope_core.syntax.prefixes import GrowingText, reach
 
 # What the shipped model writes, and most of those that this is used with.
 USUAL = "python"
@@ -110,6 +111,9 @@ def _ours(code: bytes, name: str, sure: float) -> Recognition:
     if len(family) > 1:
         name = _least_errors(code, sorted(family, key=lambda other: other != name))
     fits = may_become(code, name)
+    if name in macros.LANGUAGES and not fits:
+        with contextlib.suppress(OutOfTime):
+            fits = macros.may_explain(code, reach(code, grammar(name), Budget(_SECONDS)))
     if not fits and sure < _SURE and name != USUAL:
         return UNKNOWN  # neither the look of it nor its grammar speaks clearly
     return Recognition(name, LABELS[name], likely=sure >= _SURE and fits)

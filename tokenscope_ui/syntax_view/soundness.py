@@ -24,6 +24,7 @@ from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
 
 GIVEN_UP = "not judged: reading it took too long"
+PREPROCESSED = "not judged: a macro, or an #if, may stand behind what does not parse"
 _CERTAINTIES = ("likely", "possible", "weak")
 
 
@@ -32,7 +33,8 @@ class Verdict:
     """What became of one stretch of code: a whole text, or the inside of a fence.
 
     `start` is the byte and `line` the line where the stretch begins; `broke` is set where it is
-    broken; `state` is None where reading it took too long.
+    broken; `state` is None where reading it took too long, or where the preprocessor may explain
+    what is broken (`preprocessed`).
     """
 
     language: str
@@ -40,6 +42,7 @@ class Verdict:
     line: int
     state: Standing | None
     broke: Break | None = None
+    preprocessed: bool = False
 
 
 @functools.lru_cache(maxsize=16)
@@ -54,8 +57,9 @@ def verdicts(trace: Trace, language: str) -> tuple[Verdict, ...]:
         line = line_of(trace, at)
         if region.start in breaks:
             found.append(Verdict(name, at, line, "broken", breaks[region.start]))
-        elif region.start in read.given_up:
-            found.append(Verdict(name, at, line, None))
+        elif region.start in (*read.given_up, *read.preprocessed):
+            macros = region.start in read.preprocessed
+            found.append(Verdict(name, at, line, None, preprocessed=macros))
         else:
             code = region.code(trace.text_bytes)
             found.append(Verdict(name, at, line, standing(code, name, budget.share())))
@@ -90,7 +94,7 @@ def verdict_table(trace: Trace, language: str) -> pd.DataFrame:
 def verdict_words(verdict: Verdict) -> str:
     """A verdict in words."""
     if verdict.state is None:
-        return GIVEN_UP
+        return PREPROCESSED if verdict.preprocessed else GIVEN_UP
     return "broke here" if verdict.broke else STANDING_WORDS[verdict.state]
 
 

@@ -24,7 +24,6 @@ from tokenscope_ui.syntax_view.reading import (
     shown_parts,
 )
 from tokenscope_ui.syntax_view.soundness import (
-    GIVEN_UP,
     Verdict,
     error_table,
     has_python,
@@ -109,7 +108,9 @@ def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> Non
     broke = verdict.broke
     with st.container(horizontal=True, vertical_alignment="center", key=f"verdict {number}"):
         if verdict.state is None:
-            st.markdown(f":material/hourglass_disabled: {where}**{GIVEN_UP}.**", width="content")
+            icon = "help" if verdict.preprocessed else "hourglass_disabled"
+            why = verdict_words(verdict)
+            st.markdown(f":material/{icon}: {where}**{why}.**", width="content")
             return
         if broke is None:
             valid = verdict.state == "complete"
