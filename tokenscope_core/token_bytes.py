@@ -40,17 +40,19 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> V
     Raises:
         CapabilityError: the tokenizer does not spell out its bytes.
     """
-    to_bytes = _decoder(tokenizer)
+    description = _description(tokenizer)
+    to_bytes = _decoder(tokenizer, description)
     added = tokenizer.added_tokens_decoder
     written = _written_by_the_model(tokenizer, to_bytes)
     table: dict[int, bytes] = {}
-    special = set(tokenizer.all_special_ids)
+    listed = set(tokenizer.all_special_ids)
+    listed |= {token_id for token_id, entry in added.items() if entry.special}
+    spelled = _spelled_by_text(tokenizer, description["model"], listed, to_bytes)
+    special = listed - spelled
     for token, token_id in tokenizer.get_vocab().items():
-        entry = added.get(token_id)
+        entry = added.get(token_id) if token_id not in spelled else None
         verbatim = entry is not None and (entry.special or token not in written)
         table[token_id] = token.encode("utf-8") if verbatim else to_bytes(token)
-        if entry is not None and entry.special:
-            special.add(token_id)
     for token_id in range(vocabulary_size):
         if token_id not in table:
             table[token_id] = f"<unused id {token_id}>".encode()
@@ -62,6 +64,10 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> V
     )
     vocabulary = Vocabulary(table, frozenset(special), dummy_prefix)
     for text in (*_PROBES, *_SPACED_PROBES):
+        lost = special.intersection(_plain_ids(tokenizer, text)) - {tokenizer.unk_token_id}
+        if lost:
+            names = ", ".join(map(repr, tokenizer.convert_ids_to_tokens(sorted(lost)[:3])))
+            raise _refusal(tokenizer, f"turns ordinary text into special tokens ({names})")
         read, decoded = _read_back(tokenizer, vocabulary, text)
         # Some decoders drop a first space that is no dummy but was typed.
         if decoded not in (read, read.removeprefix(b" ")):
@@ -82,24 +88,69 @@ def _written_by_the_model(
     return learnt.keys()
 
 
+def _spelled_by_text(
+    tokenizer: PreTrainedTokenizerBase,
+    model: dict[str, Any],
+    special: Collection[int],
+    to_bytes: Callable[[str], bytes],
+) -> set[int]:
+    """Tokens listed as special that ordinary text becomes all the same: the bytes of byte fallback
+    in some conversions, or a letter that somebody pads with. Without their bytes text would be
+    lost, and what a model writes with them.
+
+    A letter of the byte alphabet that stands for another byte may be meant as either: left out.
+    """
+    learnt = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
+    found = set()
+    for token in tokenizer.convert_ids_to_tokens(sorted(special)):
+        token_id = learnt.get(token)
+        if token_id is None or token_id not in special or token_id == tokenizer.unk_token_id:
+            continue
+        if (model.get("byte_fallback") and _FALLBACK_BYTE.fullmatch(token)) or (
+            model.get("type") == "BPE"
+            and (to_bytes is not _byte_level_bytes or to_bytes(token) == token.encode("utf-8"))
+            and _is_merged(tokenizer, model, token, token_id)
+        ):
+            found.add(token_id)
+    return found
+
+
+def _is_merged(
+    tokenizer: PreTrainedTokenizerBase, model: dict[str, Any], token: str, token_id: int
+) -> bool:
+    """Whether BPE makes a token of its letters; a name such as `</s>` stays in pieces."""
+    if [part.id for part in tokenizer.backend_tokenizer.model.tokenize(token)] != [token_id]:
+        return False
+    # With `ignore_merges` any piece of text that is in the vocabulary becomes its token.
+    return not model.get("ignore_merges") or token_id in _plain_ids(tokenizer, token)
+
+
+def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    return list(encoded["input_ids"])
+
+
 def _read_back(
     tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, text: str
 ) -> tuple[bytes, bytes]:
     """The bytes of a text's tokens, and what the tokenizer itself makes of them."""
-    ids = [
-        token_id
-        for token_id in tokenizer(text, add_special_tokens=False)["input_ids"]
-        if token_id not in vocabulary.special_ids
-    ]
+    ids = [i for i in _plain_ids(tokenizer, text) if i not in vocabulary.special_ids]
     decoded = tokenizer.backend_tokenizer.decode(ids, skip_special_tokens=False)
     return b"".join(vocabulary.pieces(ids)), decoded.encode("utf-8")
 
 
-def _decoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], bytes]:
+def _description(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise _refusal(tokenizer, "has no description of how it decodes")
-    steps = _flatten(json.loads(backend.to_str()).get("decoder") or {})
+    description: dict[str, Any] = json.loads(backend.to_str())
+    return description
+
+
+def _decoder(
+    tokenizer: PreTrainedTokenizerBase, description: dict[str, Any]
+) -> Callable[[str], bytes]:
+    steps = _flatten(description.get("decoder") or {})
     kinds = {step.get("type") for step in steps}
     if kinds <= {"ByteLevel", "Fuse"} and "ByteLevel" in kinds:
         return _byte_level_bytes
