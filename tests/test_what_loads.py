@@ -29,6 +29,7 @@ from transformers import (
 )
 
 import tokenscope_core as ts
+from tokenscope_core import hub, model_sources
 from tokenscope_core.model_files import locate
 from tokenscope_core.models import describe
 
@@ -184,3 +185,15 @@ def test_what_a_head_rules_out_is_never_drawn_and_can_be_kept(ruling_out: ts.Lan
     assert np.isneginf(forced.logprob[10])
     same = ts.compare(trace, trace, lm=ruling_out)
     assert not np.isnan(same.frame()["kl_ab"].iloc[1:]).any()
+
+
+def test_the_cache_is_searched_for_what_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs of all kinds keep models there; one that is named is opened all the same."""
+    names = {"org/sees": gemma3, "org/embeds": bert}
+    folders = {name: saved(make(), tmp_path / name) for name, make in names.items()}
+    monkeypatch.setattr(hub, "cached_names", lambda: tuple(names))
+    monkeypatch.setattr(hub, "cached_folder", folders.get)
+    assert {s.name for s in model_sources.sources() if s.kind == "cache"} == {"org/sees"}
+    assert model_sources.source_of("org/embeds").kind == "cache"

@@ -19,6 +19,8 @@ from transformers import PreTrainedModel
 from tokenscope_core.rounding import Rounding
 
 _SINGLE_TOLERANCE, _HALF_TOLERANCE = 2e-5, 0.1
+# Logits that lie closer together than this are all the same to any figure.
+_LEAST_SPREAD = 0.01
 # Beyond these a person sees candidates and taken tokens only.
 _LIKELIEST = 20
 
@@ -96,8 +98,8 @@ def agree(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
     forgotten changes most of them. Hence the mean over rows, in units of the logits' spread.
     """
     error = difference(a, b).square().mean(dim=-1).sqrt().mean()
-    finite = b[b.isfinite()].float()
-    return bool(error <= tolerance * finite.std(correction=0))
+    spread = b[b.isfinite()].float().std(correction=0)
+    return bool(error <= tolerance * spread.clamp(min=_LEAST_SPREAD))
 
 
 def rounding_between(a: torch.Tensor, b: torch.Tensor) -> Rounding:

@@ -10,6 +10,7 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.tokenizer_loading import tokenizer_of
+from tokenscope_core.tokenizing import split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -104,7 +105,7 @@ def _typed_together(
 
 
 def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
-    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    encoded = split(tokenizer, text, add_special_tokens=False)
     return tuple(cast(Sequence[int], encoded["input_ids"]))
 
 

@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+_READ_BY_TRANSFORMERS = (
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json",
+)  # fmt: skip
+
 
 def read_object(path: Path, *, limit: int | None = None) -> dict[str, Any]:
     """The JSON object in a file of at most `limit` bytes.
@@ -23,6 +28,19 @@ def read_object(path: Path, *, limit: int | None = None) -> dict[str, Any]:
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
     return parse_object(data)
+
+
+def damage_of(folder: Path) -> str | None:
+    """Which of a model's JSON files that transformers reads is damaged and how, as a clause; None
+    where all are JSON objects, or not there."""
+    for name in _READ_BY_TRANSFORMERS:
+        try:
+            read_object(folder / name)
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            return f"{name} {error}"
+    return None
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

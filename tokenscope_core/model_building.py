@@ -27,6 +27,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from tokenscope_core.errors import ModelError, ModelFormatError, ModelTooLargeError
 from tokenscope_core.foreign import foreign_files
+from tokenscope_core.json_files import damage_of
 from tokenscope_core.machine import SPREAD, memory_of
 from tokenscope_core.memory_need import size_text
 from tokenscope_core.model_facts import facts_of, quantisation_of
@@ -59,25 +60,27 @@ def build(
             + " takes the library accelerate, which is not installed.",
             action="Install accelerate, or choose one device and weights that are not quantised.",
         )
-    with refusing(files, quantised), _one_at_a_time, reading_weights():
-        config = AutoConfig.from_pretrained(
-            files.folder, trust_remote_code=False, local_files_only=True
-        )
-        _require_causal(files, config)
-        _require_promised(files, config, quantised)
-        loaded, info = AutoModelForCausalLM.from_pretrained(
-            files.folder,
-            config=config,
-            dtype=dtype or "auto",
-            device_map=placed_by_accelerate,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
-            **_quantised_on_the_way(config),
-        )
-    with refusing(files):
+    with _one_at_a_time, reading_weights():
+        with refusing(files, "what config.json describes"):
+            config = AutoConfig.from_pretrained(
+                files.folder, trust_remote_code=False, local_files_only=True
+            )
+            _require_causal(files, config)
+            _require_promised(files, config, quantised)
+        with refusing(files, "its weights", quantised):
+            loaded, info = AutoModelForCausalLM.from_pretrained(
+                files.folder,
+                config=config,
+                dtype=dtype or "auto",
+                device_map=placed_by_accelerate,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
+                **_quantised_on_the_way(config),
+            )
+    with refusing(files, "its tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             files.folder, trust_remote_code=False, local_files_only=True
         )
@@ -86,24 +89,29 @@ def build(
     return placed.eval(), tokenizer
 
 
-def refusing(files: ModelFiles, quantised: str | None = None) -> AbstractContextManager[None]:
+def refusing(
+    files: ModelFiles, part: str, quantised: str | None = None
+) -> AbstractContextManager[None]:
     """Turn what transformers raises about a model's files into a refusal of the model.
 
     Args:
         files: of the model.
+        part: which of them, as they are called in a sentence.
         quantised: the method by which its weights are quantised.
     """
     asked = f"The model “{files.name}” was to be loaded."
 
     def unreadable(found: str) -> ModelError:
         return ModelFormatError(
-            asked=asked, found=f"transformers could not load it: {found}", action=_COMPLETE_COPY
+            asked=asked,
+            found=f"transformers could not load {part}: {damage_of(files.folder) or found}.",
+            action=_COMPLETE_COPY,
         )
 
     def unrunnable(found: str) -> ModelError:
         return ModelError(
             asked=asked,
-            found=f"Its weights are quantised by {quantised}, and cannot be run here: {found}",
+            found=f"Its weights are quantised by {quantised}, and cannot be run here: {found}.",
             action="Install the library that is named, or choose a model whose weights are "
             "not quantised.",
         )

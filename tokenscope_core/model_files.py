@@ -24,6 +24,7 @@ from tokenscope_core.promised_size import implausible
 from tokenscope_core.weight_files import Weights, read_header, weight_paths
 
 _SHOWN_NAME = 200
+_WRITERS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _CHANGED = "Wait until they are complete, and run it again."
 
 
@@ -133,6 +134,18 @@ def is_complete(folder: Path) -> bool:
     except ModelFormatError:
         return False
     return True
+
+
+def seems_to_write(folder: Path) -> bool:
+    """Whether a configuration calls its model one that writes text, or calls it nothing.
+
+    For choosing what to list, never for refusing: what counts is what loads."""
+    try:
+        named = read_config(folder.name, folder).get("architectures")
+    except ModelFormatError:
+        return False
+    names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    return not names or any(name.endswith(_WRITERS) for name in names)
 
 
 def require_complete(name: str, folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 from tokenscope_core import hub
 from tokenscope_core.errors import ModelNotAllowedError, TokenScopeError
 from tokenscope_core.model_choice import DTYPES, ModelChoice
-from tokenscope_core.model_files import find, is_complete, require_complete
+from tokenscope_core.model_files import find, is_complete, require_complete, seems_to_write
 from tokenscope_core.model_names import (
     SHIPPED_FOLDER,
     folder_named,
@@ -55,7 +55,7 @@ def sources() -> tuple[Source, ...]:
     A listed folder whose model cannot be opened is there with its problem: an operator who put it
     there would look for it."""
     labels = {folder: label for label, folder in short_names(listed_folders()).items()}
-    cached = [name for name in hub.cached_names() if _is_cached(name)]
+    cached = [name for name in hub.cached_names() if _is_cached(name, listed=True)]
     named = [
         pattern
         for pattern in allowed_patterns() or ()
@@ -104,9 +104,13 @@ def _problem(name: str, folder: Path) -> str | None:
     return None
 
 
-def _is_cached(name: str) -> bool:
+def _is_cached(name: str, *, listed: bool = False) -> bool:
+    """Whether the cache holds all of a model, and where it is to be `listed`, one that writes:
+    programs of all kinds keep their models there."""
     folder = hub.cached_folder(name) if hub.is_hub_id(name) else None
-    return folder is not None and is_complete(folder)
+    if folder is None or not is_complete(folder):
+        return False
+    return not listed or seems_to_write(folder)
 
 
 def identified(identity: ModelIdentity) -> ModelChoice | None:

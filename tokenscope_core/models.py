@@ -116,7 +116,7 @@ def load_model(
     files = identify(model if isinstance(model, ModelFiles) else locate(model))
     loaded, tokenizer = build(files, dtype=dtype, device=device)
     require_unchanged(files)
-    with refusing(files):
+    with refusing(files, "it"):
         return describe(loaded, tokenizer, files)
 
 

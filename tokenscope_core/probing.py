@@ -15,7 +15,8 @@ from tokenscope_core.arithmetic import (
     rounding_between,
     rows_apart,
 )
-from tokenscope_core.errors import CapabilityError, summary_of
+from tokenscope_core.errors import CapabilityError
+from tokenscope_core.failures import reason_of
 from tokenscope_core.metrics import no_numbers
 from tokenscope_core.reading import CacheUse, Reader, embedding_rows, input_device
 from tokenscope_core.rounding import Rounding
@@ -113,7 +114,7 @@ def _whole_and_beginning(
         whole = Reader(model, "none").read(token_ids)
         return whole, Reader(model, "none").read(token_ids[:, : _PROBE_LENGTHS[0]])
     except _PROBE_ERRORS as error:
-        raise _refusal(name, f"It does not run on tokens alone: {summary_of(error)}") from error
+        raise _refusal(name, f"It does not run on tokens alone: {reason_of(error)}.") from error
 
 
 def _pieces(reader: Reader, token_ids: torch.Tensor) -> torch.Tensor:

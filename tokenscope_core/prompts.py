@@ -17,6 +17,7 @@ from tokenscope_core.errors import CapabilityError, RequestError
 from tokenscope_core.fill_in_the_middle import CONVENTIONS, FillConvention, convention_of
 from tokenscope_core.request import Request
 from tokenscope_core.steps import Vocabulary
+from tokenscope_core.tokenizing import split
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
@@ -50,8 +51,9 @@ def text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
     Raises:
         RequestError: the text has no tokens, and the model has none to begin with.
+        CapabilityError: the tokenizer cannot split it.
     """
-    token_ids = cast(list[int], tokenizer(text, split_special_tokens=True)["input_ids"])
+    token_ids = cast(list[int], split(tokenizer, text)["input_ids"])
     if not token_ids:
         raise RequestError(
             asked="An empty text was given.",
@@ -142,7 +144,7 @@ def _controls(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
 
 
 def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    encoded = split(tokenizer, text, add_special_tokens=False)
     return cast(list[int], encoded["input_ids"])
 
 
@@ -152,11 +154,6 @@ def _continuing_ids(
     """Ids of a text that does not begin one: no special tokens and no dummy space."""
     if not vocabulary.dummy_prefix:
         return _plain_ids(tokenizer, text)
-    encoded = tokenizer(
-        _GUARD + text,
-        add_special_tokens=False,
-        split_special_tokens=True,
-        return_offsets_mapping=True,
-    )
+    encoded = split(tokenizer, _GUARD + text, add_special_tokens=False, return_offsets_mapping=True)
     places = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
     return [token_id for token_id, (start, _) in places if start >= len(_GUARD)]

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tokenscope_core.errors import ModelFormatError, summary_of
+from tokenscope_core.errors import ModelFormatError
+from tokenscope_core.foreign import foreign_files
 from tokenscope_core.importing import import_engine
+from tokenscope_core.json_files import damage_of
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.steps import Vocabulary
 
@@ -40,16 +42,16 @@ def _load(files: ModelFiles) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
     from tokenscope_core.prompts import make_marks_special
     from tokenscope_core.token_bytes import vocabulary_of
 
-    try:
+    def refused(found: str) -> ModelFormatError:
+        return ModelFormatError(
+            asked=f"The tokenizer of “{files.name}” was to be loaded.",
+            found=f"transformers could not load it: {damage_of(files.folder) or found}.",
+            action="Take a complete copy of the model, or choose another.",
+        )
+
+    with foreign_files(refused):
         tokenizer = AutoTokenizer.from_pretrained(
             files.folder, trust_remote_code=False, local_files_only=True
         )
-    except Exception as error:
-        # transformers raises a different type for every way a folder can be wrong.
-        raise ModelFormatError(
-            asked=f"The tokenizer of “{files.name}” was to be loaded.",
-            found=f"transformers could not load it: {summary_of(error)}",
-            action="Take a complete copy of the model, or choose another.",
-        ) from error
-    make_marks_special(tokenizer)
-    return tokenizer, vocabulary_of(tokenizer, len(tokenizer))
+        make_marks_special(tokenizer)
+        return tokenizer, vocabulary_of(tokenizer, len(tokenizer))
