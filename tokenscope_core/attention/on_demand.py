@@ -122,7 +122,7 @@ def head_overview(
         masked: positions to take out of every row, its weight shared among the rest.
         rows: which count in the statistics: all but the first token's, or those that generated
             tokens were predicted from.
-        language: of the syntax; None takes the trace's own, and where that may be prose leaves the
+        language: of the syntax; None takes the trace's own, and where that is unknown leaves the
             statistics that need it missing.
         progress: is told after each layer how many are done, and of how many.
 

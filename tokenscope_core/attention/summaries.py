@@ -63,7 +63,7 @@ class OverviewOf(_OfAllHeads):
 
     - `masked`: positions to take out of every row, such as `HeadOverview.sinks.positions`.
     - `rows`: which count in the statistics.
-    - `language`: of the syntax; None takes the trace's own, and where that may be prose leaves what
+    - `language`: of the syntax; None takes the trace's own, and where that is unknown leaves what
       needs syntax missing.
     """
 

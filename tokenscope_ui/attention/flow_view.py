@@ -12,7 +12,7 @@ from tokenscope_core.attention.flow import Flow
 from tokenscope_core.attention.flow_sums import flow_in
 from tokenscope_core.attention.maps import AttentionMap
 from tokenscope_core.syntax.aggregation import THIN
-from tokenscope_core.syntax.languages import LABELS
+from tokenscope_core.syntax.documents import language_label
 from tokenscope_ui import chart_files, files
 from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.crop import read
@@ -58,7 +58,7 @@ def flow_of(
 
 def show(trace: Trace, flow: Flow, look: Look) -> None:
     """Draw the heat map, and its cells as a table."""
-    language = LABELS.get(flow.language or "", "Markdown")
+    language = language_label(flow.language) if flow.language else "plain text"
     table = flow_table(flow, {"": _NOWHERE.get(flow.by, "(none)")})
     if not len(table):
         st.info(
