@@ -200,6 +200,12 @@ def test_only_a_real_contradiction_is_told(
     assert any("contradicts" in note for note in found.notes) == told
 
 
+def test_what_a_page_cannot_show_is_spelled_out_in_a_note() -> None:
+    logprobs = {"tokens": ["a"], "token_logprobs": [-1.0]}
+    found = ts.import_answer({"choices": [{"text": "\ud800", "logprobs": logprobs}]})
+    assert "“\\ud800”" in found.notes[0]
+
+
 def test_a_call_of_a_tool_is_no_contradiction() -> None:
     message = {"content": None, "tool_calls": [{"id": "1"}]}
     content = [{"token": "{}", "bytes": [123, 125], "logprob": -1.0}]

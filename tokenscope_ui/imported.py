@@ -1,7 +1,7 @@
 """Traces that somebody brought: they cannot be computed again, so they are kept with the sessions
 that show them, each with a copy of its own, and go when these are deleted.
 
-Their keys are digests of what they say (`from_file`, `openai_import`); like any other trace they
+Their keys are digests of what they say (`from_file`, `interchange`); like any other trace they
 open for whoever knows the key.
 """
 

@@ -177,14 +177,18 @@ def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
 
 def _changes(trace: Trace) -> None:
     """How often sampling changed the choice, and the way to the first of those tokens."""
-    of = int(choices.drawn(trace).sum())
+    drawn = int(choices.drawn(trace).sum())
+    # An import may not tell the place of a token.
+    of = int((choices.drawn(trace) & ~np.isnan(trace.rank)).sum())
     if not of:
         return
     changed = np.flatnonzero(choices.not_favourite(trace))
     verb = "was" if len(changed) == 1 else "were"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(
-            f"{len(changed):,} of {of:,} drawn tokens {verb} not the favourite", width="content"
+            f"{len(changed):,} of {of:,} drawn tokens {verb} not the favourite"
+            + (f"; of {drawn - of:,} that is not told" if drawn > of else ""),
+            width="content",
         )
         if len(changed):
             st.button(

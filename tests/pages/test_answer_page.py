@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tokenscope_core as ts
+from tokenscope_core.syntax.detection import language_of
 
 App = Any
 FOLDER = Path(__file__).resolve().parent.parent / "engine_answers"
@@ -57,6 +58,16 @@ def test_an_answer_of_ids_asks_for_the_model_whose_tokenizer_tells_them(
     assert app.state.trace.text == "x = é"
     assert app.state.trace.token_ids.tolist() == ids
     assert "Read with this tokenizer" not in app.buttons
+
+
+def test_a_text_with_gaps_is_not_judged_and_ranks_that_are_not_told_are_not_counted(
+    app: App,
+) -> None:
+    bring(app, "halves.json", (FOLDER / "vllm_halves.json").read_bytes())
+    on_decode(app)
+    assert "0 of 1 drawn tokens were not the favourite; of 3 that is not told" in app.texts
+    assert "valid as it is" not in app.texts
+    assert not language_of(app.state.trace).known
 
 
 def test_an_answer_of_ids_opens_without_a_tokenizer(app: App) -> None:

@@ -74,5 +74,6 @@ def _decoded(piece: bytes) -> str:
 
 
 def _quoted(text: str, begin: int) -> str:
-    rest = text[begin:]
+    # Half of a surrogate pair, which JSON can spell, is shown on no page.
+    rest = text[begin : begin + _QUOTED + 1].encode("utf-8", "backslashreplace").decode("utf-8")
     return rest if len(rest) <= _QUOTED else rest[:_QUOTED] + "…"
