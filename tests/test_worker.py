@@ -157,3 +157,80 @@ def test_a_store_that_can_neither_be_read_nor_mended_stops_no_run(
     view = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
     assert view.phase == "done"
     assert view.trace is not None
+
+
+def test_a_thread_that_dies_between_runs_is_started_anew_with_its_queue(
+    gated: GenerationService, gate: Gate, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, waiting = (gated.submit(tiny_folder, request(p), "tab") for p in "ab")
+    assert gate.entered.wait(WAIT_S)
+    accidents = [SystemExit("the thread is told to end")]
+    note = gated.activity.note
+
+    def dying_once(*about: Any) -> None:
+        if accidents:
+            raise accidents.pop()
+        note(*about)
+
+    monkeypatch.setattr(gated.activity, "note", dying_once)
+    gate.opened.set()
+    assert running.wait(WAIT_S).phase == "done"
+    assert waiting.wait(WAIT_S).phase == "done"
+
+
+def test_what_a_thread_had_in_hand_when_it_died_fails_with_a_sentence(
+    service: GenerationService, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: Any) -> None:
+        raise SystemExit("in /srv/models")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tokenscope_core.worker.Worker._run", dying)
+        patch.setattr("tokenscope_core.worker.Worker._fail", dying)
+        failed = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
+    assert failed.phase == "failed"
+    assert "/srv" not in str(failed.error)
+    assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "done"
+
+
+def test_a_thread_that_can_take_no_job_fails_all_that_wait_and_leaves_nothing(
+    service: GenerationService, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_way(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tokenscope_core.model_pool.ModelPool.make_way", no_way)
+        failed = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
+        assert failed.phase == "failed"
+    until(lambda: service.queues() == (), "the worker is gone")
+    assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "done"
+
+
+def test_a_thread_that_is_gone_without_a_word_is_missed_by_those_who_wait(
+    gated: GenerationService, gate: Gate, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = gated.submit(tiny_folder, request(), "tab")
+    assert gate.entered.wait(WAIT_S)
+    (worker,) = gated._scheduler.pool.workers()
+    gone = threading.Thread(target=int)
+    gone.start()
+    gone.join()
+    monkeypatch.setattr(worker, "thread", gone)
+    assert ticket.view().phase == "failed"
+    gate.opened.set()
+
+
+def test_a_machine_without_room_for_a_thread_says_so(
+    service: GenerationService, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(ts.OutOfMemoryError, match="one more thread"),
+    ):
+        patch.setattr(threading.Thread, "start", no_room)
+        service.submit(tiny_folder, request(), "tab")
+    assert service.submit(tiny_folder, request(), "tab").wait(WAIT_S).phase == "done"

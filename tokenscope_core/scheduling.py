@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tokenscope_core.activity import Activity, Outcome
+from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.failures import log_place
 from tokenscope_core.job_base import Phase, Place, Work
 from tokenscope_core.limits import Limits
 from tokenscope_core.load_progress import LoadProgress, LoadStopped, Report
@@ -20,6 +23,8 @@ from tokenscope_core.worker import Worker
 
 if TYPE_CHECKING:
     from tokenscope_core.models import LanguageModel
+
+_LOG = logging.getLogger(__name__)
 
 Load = Callable[[ModelFiles, ModelChoice, Report], "LanguageModel"]
 
@@ -72,6 +77,9 @@ class Scheduler:
             worker = self.pool.get(job.model)
             if worker is None:
                 return None
+            if not worker.thread.is_alive() and not worker.closing:
+                # As after a fork, which takes no threads along.
+                self.thread_ended(worker, RuntimeError("no thread"))
             self._drop_unwanted(worker)
             return worker.place_of(job)
 
@@ -97,6 +105,28 @@ class Scheduler:
         """Count what became of a job."""
         outcomes: dict[Phase, Outcome] = {"done": "done", "failed": "failed"}
         self._activity.note(outcomes.get(job.phase, "stopped"), job, seconds)
+
+    def thread_ended(self, worker: Worker, error: BaseException) -> None:
+        """A worker's thread has ended though it should go on: what it had in hand fails, and what
+        waits goes on in a new thread. Where this one had not come as far as a job, no other would,
+        and all fails."""
+        with self.changed:
+            in_hand, worker.job, worker.loading = worker.job, None, False
+            failed = [in_hand] if in_hand is not None and not in_hand.ended else []
+            goes_on = worker.took_a_job and not worker.closing
+            if goes_on:
+                try:
+                    worker.start()
+                except TokenScopeError as no_room:
+                    error, goes_on = no_room, False
+            if not goes_on:
+                failed += worker.waiting.drop(lambda job: True)
+                self.pool.dismiss(worker)
+            for job in failed:
+                job.fail_with_nothing(error)
+            self.changed.notify_all()
+        for job in failed:
+            self._activity.note("failed", job)
 
     def wanted(self, worker: Worker, job: Work) -> bool:
         """Whether the worker should go on with a job."""
@@ -140,5 +170,9 @@ class Scheduler:
 
     def _drop(self, worker: Worker, which: Callable[[Work], bool]) -> None:
         for job in worker.waiting.drop(which):
-            job.stop(self._keep)
+            try:
+                job.stop(self._keep)
+            except Exception as error:
+                log_place(_LOG, "A run that waited could not be stopped", error)
+                job.fail_with_nothing(error)
             self._activity.note("stopped", job)

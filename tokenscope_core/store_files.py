@@ -6,7 +6,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import diskcache
 
 from tokenscope_core.errors import RecordError
+from tokenscope_core.watched_thread import WatchedThread
 
 DATABASE = "cache.db"
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
@@ -58,10 +58,8 @@ class OneThread(Generic[_Files]):
         self._begin()
 
     def _begin(self) -> None:
-        name = f"tokenscope-{self._folder.name}"
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._process = os.getpid()
-        self._thread.submit(self._open).result()
+        self._thread = WatchedThread(f"tokenscope-{self._folder.name}", self._open)
 
     def _open(self) -> None:
         self._files = self._opened()
@@ -77,24 +75,25 @@ class OneThread(Generic[_Files]):
 
         Raises:
             GoneError: they are not there, or went meanwhile; then what was written is lost.
+            OSError: as `WatchedThread.do`.
         """
         if self._process != os.getpid() and not self._closed:
             # A forked process has no thread but its own, and SQLite's files are not to be shared:
             # https://www.sqlite.org/howtocorrupt.html section 2.6.
             self._require_present()
             self._begin()
-        return self._thread.submit(self._watched, work).result()
+        return self._thread.do(lambda: self._watched(work))
 
     def reopen(self) -> None:
         """Close and open them, and create them where they are not there."""
-        self._thread.submit(self._reopened).result()
+        self._thread.do(self._reopened)
 
     def close(self) -> None:
         """Close them once what was begun is done; they cannot be used again. Once is enough."""
         if not self._closed:
             self._closed = True
-            self._thread.submit(self._files.close).result()
-            self._thread.shutdown()
+            self._thread.do(self._files.close)
+            self._thread.end()
 
     def _watched(self, work: Callable[[_Files], _Result]) -> _Result:
         while True:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from tokenscope_core.errors import TokenScopeError
+from tokenscope_core.errors import OutOfMemoryError, TokenScopeError
 from tokenscope_core.failures import is_out_of_memory, log_place
 from tokenscope_core.job_base import Place, Work
 from tokenscope_core.model_choice import ModelChoice
@@ -39,12 +39,16 @@ class Host(Protocol):
     def note_end(self, job: Work, seconds: float) -> None:
         """A job has ended, so long after it was taken."""
 
+    def thread_ended(self, worker: Worker, error: BaseException) -> None:
+        """A worker's thread has ended though it should go on."""
+
 
 class Worker:
     """A model's thread. `waiting`, `job` and `closing` are guarded by the host's lock; `loading`,
     `need` and `lm` are this thread's, once the host has let it load.
 
-    `job` is the one in hand; `need` is how many bytes the model was estimated to take.
+    `job` is the one in hand; `need` is how many bytes the model was estimated to take;
+    `took_a_job` whether this thread, which may not be the first, has come as far as one.
     """
 
     def __init__(self, host: Host, choice: ModelChoice) -> None:
@@ -58,8 +62,24 @@ class Worker:
         self.closing = False
         self.lm: LanguageModel | None = None
         self._host = host
-        self.thread = threading.Thread(target=self._work, name=f"worker {choice}", daemon=True)
-        self.thread.start()
+        self.start()
+
+    def start(self) -> None:
+        """Begin to work, or begin again where the thread has ended.
+
+        Raises:
+            OutOfMemoryError: the machine has no room for a thread.
+        """
+        self.took_a_job = False
+        self.thread = threading.Thread(target=self._work, name=f"worker {self.choice}", daemon=True)
+        try:
+            self.thread.start()
+        except RuntimeError as error:
+            raise OutOfMemoryError(
+                asked=f"A run on “{self.choice}” was to begin.",
+                found="The machine has no room for one more thread.",
+                action="Try again when other runs have ended.",
+            ) from error
 
     @property
     def idle(self) -> bool:
@@ -91,7 +111,15 @@ class Worker:
         return sum(known)
 
     def _work(self) -> None:
+        try:
+            self._take_jobs()
+        except BaseException as error:  # whatever it is: those who wait have to learn of it
+            log_place(_LOG, f"The thread of {self.choice} ended", error)
+            self._host.thread_ended(self, error)
+
+    def _take_jobs(self) -> None:
         while (job := self._host.next_job(self)) is not None:
+            self.took_a_job = True
             taken = time.monotonic()
             try:
                 self._run(job)
