@@ -33,6 +33,11 @@ VALUES = (
     "syntax.aggregation", "syntax.differences", "syntax.icicle", "syntax.structure",
     "syntax.validity",
 )  # fmt: skip
+# What these say is a sentence of ours.
+OUR_ERRORS = {
+    "TokenScopeError", "RecordError", "RequestError", "ShareError", "ModelError", "ArchiveError",
+    "MalformedError", "archive",
+}  # fmt: skip
 # DESIGN section 4, as far as it is built.
 DOCUMENTED = (
     "load_model", "Request", "Sampling", "generate", "stream", "score", "token_frame",
@@ -166,6 +171,50 @@ def test_the_documented_names_are_there(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nothing_like_it"):
         _ = ts.nothing_like_it  # type: ignore[attr-defined]
+
+
+def _caught(handler: ast.ExceptHandler) -> set[str]:
+    """The names of what a handler catches."""
+    nodes = list(ast.walk(handler.type)) if handler.type else []
+    return {n.id for n in nodes if isinstance(n, ast.Name)} | {
+        n.attr for n in nodes if isinstance(n, ast.Attribute)
+    }
+
+
+def _text_made_of(node: ast.AST) -> ast.AST | None:
+    """What a part of an f-string, or one of a few calls, makes a text of."""
+    if isinstance(node, ast.FormattedValue):
+        return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+        return node.args[0] if node.func.id in ("str", "repr", "summary_of") else None
+    return None
+
+
+def _quotes_foreign_errors(path: Path) -> list[int]:
+    """The lines on which what a foreign error says becomes part of a text."""
+    tree = ast.parse(path.with_suffix(".py").read_text(encoding="utf-8"))
+    return [
+        node.lineno
+        for handler in ast.walk(tree)
+        if isinstance(handler, ast.ExceptHandler) and not _caught(handler) <= OUR_ERRORS
+        for node in ast.walk(handler)
+        if isinstance(node, (ast.FormattedValue, ast.Call))
+        and isinstance(text := _text_made_of(node), ast.Name)
+        and text.id == handler.name
+    ]
+
+
+def test_no_sentence_of_ours_quotes_what_a_foreign_error_says() -> None:
+    # At the shell the person is the operator, and is told what the system said of a file; what a
+    # template says in refusing is meant for whoever wrote to it.
+    exempt = {"tokenscope_core.__main__", "tokenscope_core.template_child"}
+    exempt |= {"tokenscope_core.model_files", "tokenscope_core.store"}
+    shown = {
+        name: lines
+        for name, path in modules().items()
+        if name not in exempt and (lines := _quotes_foreign_errors(path))
+    }
+    assert shown == {}, "use `failures.reason_of`, or tell the log"
 
 
 def test_every_public_error_says_what_was_asked_found_and_to_do() -> None:

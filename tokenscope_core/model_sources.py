@@ -174,7 +174,10 @@ def require_allowed(name: str) -> None:
         ModelNotAllowedError: it is not on the operator's list.
     """
     if not is_allowed(name):
-        offered = ", ".join(allowed_patterns() or ()) or "no model at all"
+        # Where on the server its folders lie is nobody else's concern.
+        patterns = allowed_patterns() or ()
+        named = (f"…/{Path(p).name}" if Path(p).expanduser().is_absolute() else p for p in patterns)
+        offered = ", ".join(named) or "no model at all"
         raise ModelNotAllowedError(
             asked=f"The model “{name[:200]}” was asked for.",
             found=f"This server's operator allows {offered}.",
