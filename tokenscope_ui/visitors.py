@@ -13,14 +13,15 @@ from typing import Any
 
 import streamlit as st
 
+from tokenscope_core import RecordError
 from tokenscope_core.limits import choice_of
-from tokenscope_ui import return_address
+from tokenscope_ui import return_address, sign_outs
 from tokenscope_ui.server import subscriber
 
 
 def signed_in() -> bool:
     """Whether the visitor may go on: signed in, or on a server that does not ask for it."""
-    return bool(_user().get("is_logged_in", True))
+    return bool(_user().get("is_logged_in", True)) and not sign_outs.ended()
 
 
 def owner() -> str | None:
@@ -28,10 +29,19 @@ def owner() -> str | None:
 
     The pair of issuer and subject is what identifies a person (OpenID Connect Core 1.0, section
     2); an address can change hands.
+
+    Raises:
+        RecordError: they have signed out, in another tab.
     """
     user = _user()
     if not user.get("is_logged_in"):
         return None
+    if sign_outs.ended():
+        raise RecordError(
+            asked="Something was to be done in your name.",
+            found="You have signed out, in another tab.",
+            action="Reload the page and sign in again.",
+        )
     named = f"{user.get('iss')}\n{user.get('sub')}"
     return hashlib.sha256(named.encode()).hexdigest()[:32]
 
@@ -44,7 +54,7 @@ def account() -> str:
 def email() -> str | None:
     """The signed-in person's address, where the provider gives one it has verified."""
     user = _user()
-    if not user.get("is_logged_in") or user.get("email_verified") is False:
+    if not user.get("is_logged_in") or user.get("email_verified") is False or sign_outs.ended():
         return None
     address = user.get("email")
     return str(address) if address else None
@@ -78,8 +88,13 @@ def draw_account() -> None:
         return
     with st.sidebar:
         st.text(f"Signed in as {user.get('email') or user.get('name') or 'yourself'}")
-        st.button("Sign out", icon=":material/logout:", on_click=st.logout, key="sign out")
+        st.button("Sign out", icon=":material/logout:", on_click=_sign_out, key="sign out")
         return_address.follow()
+
+
+def _sign_out() -> None:
+    sign_outs.end()
+    st.logout()
 
 
 def _user() -> Mapping[str, Any]:

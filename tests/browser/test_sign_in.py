@@ -138,6 +138,44 @@ def test_a_link_that_needs_signing_in_leads_to_what_it_names(
     expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
 
 
+def test_signing_out_shows_nothing_more_in_another_tab(visit: Visit, provider: Provider) -> None:
+    provider.person = "ada"
+    page = visit()
+    sign_in(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_text("Signed in as")).to_be_visible(timeout=LOAD_MS)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
+    expect(other.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
+    assert other.get_by_role("textbox").count() == 0
+
+
+def test_a_tab_that_does_not_hear_of_it_and_a_kept_cookie_are_signed_out_too(
+    visit: Visit, provider: Provider, browser: Browser, server: AppServer
+) -> None:
+    provider.person = "ada"
+    page = visit()
+    sign_in(page)
+    cookies = page.context.cookies()
+    deaf = page.context.new_page()
+    deaf.add_init_script("window.BroadcastChannel = class { postMessage() {} }")
+    deaf.goto(page.url)
+    expect(deaf.get_by_text("Signed in as")).to_be_visible(timeout=LOAD_MS)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
+    deaf.get_by_role("link", name="Metrics").click()
+    expect(deaf.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
+    expect(deaf.get_by_text("Signed in as")).to_have_count(0)
+
+    elsewhere = browser.new_context()
+    elsewhere.add_cookies(cookies)  # type: ignore[arg-type]
+    again = elsewhere.new_page()
+    again.goto(server.url)
+    expect(again.get_by_role("button", name="Sign in")).to_be_visible(timeout=LOAD_MS)
+    elsewhere.close()
+
+
 @pytest.mark.parametrize("label", ["Short link", "Link to this session"])
 def test_a_shared_link_opens_for_another_person_as_a_copy_of_their_own(
     visit: Visit, provider: Provider, ada: Page, label: str

@@ -1,6 +1,7 @@
 """The link that a visitor came with: signing in leads away, and back to the first page only.
 
-The browser's tab remembers it meanwhile; nothing of it is sent anywhere.
+The browser's tab remembers it meanwhile; nothing of it is sent anywhere. The same script has the
+other tabs of a browser ask anew who is there, once somebody signs out in one.
 """
 
 from __future__ import annotations
