@@ -208,7 +208,7 @@ def test_no_sentence_of_ours_quotes_what_a_foreign_error_says() -> None:
     # At the shell the person is the operator, and is told what the system said of a file; what a
     # template says in refusing is meant for whoever wrote to it.
     exempt = {"tokenscope_core.__main__", "tokenscope_core.template_child"}
-    exempt |= {"tokenscope_core.model_files", "tokenscope_core.store"}
+    exempt |= {"tokenscope_core.store"}
     shown = {
         name: lines
         for name, path in modules().items()

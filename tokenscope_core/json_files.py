@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tokenscope_core.failures import MalformedError
+
 _READ_BY_TRANSFORMERS = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json", "vocab.json",
@@ -21,12 +23,12 @@ def read_object(path: Path, *, limit: int | None = None) -> dict[str, Any]:
     """
     try:
         if limit is not None and path.stat().st_size > limit:
-            raise ValueError(f"has more than the {limit:,} bytes that such a file may have")
+            raise MalformedError(f"has more than the {limit:,} bytes that such a file may have")
         data = path.read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from error
+        raise MalformedError(f"cannot be read ({error.strerror})") from error
     return parse_object(data)
 
 
@@ -48,15 +50,17 @@ def parse_object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ValueError(f"cannot be read (byte {error.start:,} is no text in UTF-8)") from error
+        raise MalformedError(
+            f"cannot be read (byte {error.start:,} is no text in UTF-8)"
+        ) from error
     except json.JSONDecodeError as error:
-        raise ValueError(
+        raise MalformedError(
             f"cannot be read (no JSON at line {error.lineno:,}, column {error.colno:,})"
         ) from error
     except RecursionError as error:
-        raise ValueError("cannot be read (it is nested too deep)") from error
+        raise MalformedError("cannot be read (it is nested too deep)") from error
     except ValueError as error:  # Python reads whole numbers of so many digits at most
-        raise ValueError("cannot be read (a number in it has too many digits)") from error
+        raise MalformedError("cannot be read (a number in it has too many digits)") from error
     if not isinstance(value, dict):
-        raise ValueError("is not an object")
+        raise MalformedError("is not an object")
     return value

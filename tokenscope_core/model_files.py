@@ -16,6 +16,7 @@ from typing import Any
 
 from tokenscope_core import hub, model_identity
 from tokenscope_core.errors import ModelFormatError, ModelNotFoundError
+from tokenscope_core.failures import reason_of
 from tokenscope_core.json_files import read_object
 from tokenscope_core.load_progress import LoadProgress, LoadStopped, Report
 from tokenscope_core.model_identity import FileChanged, States
@@ -306,7 +307,7 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         found = "It has no config.json."
     except ValueError as error:
-        found = f"Its config.json {error}."
+        found = f"Its config.json {reason_of(error)}."
     raise ModelFormatError(
         asked=f"The model “{name}” was to be opened.",
         found=found,
@@ -326,4 +327,4 @@ def _stored_weights(folder: Path, refuse: Any) -> list[Weights]:
             )
         return [read_header(path) for path in paths]
     except ValueError as error:
-        raise refuse(f"{error}.") from error
+        raise refuse(f"{reason_of(error)}.") from error

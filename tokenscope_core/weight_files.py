@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from tokenscope_core.failures import MalformedError, reason_of
 from tokenscope_core.json_files import read_object
 
 INDEX_ENDING = ".safetensors.index.json"
@@ -50,9 +51,9 @@ def weight_paths(folder: Path) -> list[Path]:
         weight_map = read_object(index, limit=_INDEX_LIMIT)["weight_map"]
         names = sorted(set(weight_map.values()))
     except ValueError as error:
-        raise ValueError(f"{index.name} {error}") from error
+        raise MalformedError(f"{index.name} {reason_of(error)}") from error
     except (OSError, LookupError, TypeError, AttributeError):
-        raise ValueError(
+        raise MalformedError(
             f"{index.name} cannot be read (it has no “weight_map” of names of files)"
         ) from None
     return [_inside(folder, name, index.name) for name in names]
@@ -71,10 +72,10 @@ def _named_by_config(path: Path) -> str | None:
 def _inside(folder: Path, name: object, naming: str) -> Path:
     """A file of a folder, or below it, by its name there."""
     if not isinstance(name, str):
-        raise ValueError(f"{naming} cannot be read: a file is named by {type(name).__name__}")
+        raise MalformedError(f"{naming} cannot be read: a file is named by {type(name).__name__}")
     written = (PurePosixPath(name), PureWindowsPath(name))
     if any(path.anchor or ".." in path.parts or not path.parts for path in written):
-        raise ValueError(f"{naming} names “{name[:200]}”, which is outside the model's folder")
+        raise MalformedError(f"{naming} names “{name[:200]}”, which is outside the model's folder")
     return folder / name
 
 
@@ -88,9 +89,9 @@ def read_header(path: Path) -> Weights:
     with path.open("rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
         if size < 8 or header_size > size - 8:
-            raise ValueError(f"{path.name} is cut short at {size:,} bytes")
+            raise MalformedError(f"{path.name} is cut short at {size:,} bytes")
         if header_size > _HEADER_LIMIT:
-            raise ValueError(f"{path.name} has a damaged header")
+            raise MalformedError(f"{path.name} has a damaged header")
         try:
             header = json.loads(file.read(header_size))
             tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
@@ -100,10 +101,12 @@ def read_header(path: Path) -> Weights:
             if type(end) is not int or end < 0:
                 raise ValueError
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise ValueError(f"{path.name} has a damaged header") from None
+            raise MalformedError(f"{path.name} has a damaged header") from None
     promised = 8 + header_size + end
     if size != promised:
-        raise ValueError(f"{path.name} has {size:,} bytes where its header promises {promised:,}")
+        raise MalformedError(
+            f"{path.name} has {size:,} bytes where its header promises {promised:,}"
+        )
     return Weights(len(tensors), numbers, end, _FLOATING[floating[0]] if floating else None)
 
 
