@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tokenscope_core.failures import MalformedError
+from tokenscope_core.failures import MalformedError, reason_of
 
 _READ_BY_TRANSFORMERS = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
@@ -41,7 +41,7 @@ def damage_of(folder: Path) -> str | None:
         except FileNotFoundError:
             continue
         except ValueError as error:
-            return f"{name} {error}"
+            return f"{name} {reason_of(error)}"
     return None
 
 
