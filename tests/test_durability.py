@@ -29,6 +29,7 @@ for action in (
         action()
     except RecordError as error:
         print("refused:", error.action)
+        print("named:", "secret" in str(error), error.found)
 assert store.get_session("kept") == b"made by a person"
 print("there:", store.get(kept) is not None)
 """
@@ -63,13 +64,16 @@ def test_processes_that_share_a_folder_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="limits are set as POSIX does")
 def test_a_disk_without_room_refuses_by_name_and_loses_nothing(tmp_path: Path) -> None:
     lines = run(
-        tmp_path,
+        tmp_path / "a secret place",
         "resource, signal",
         """
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))""",
     )
     assert len([line for line in lines if line.startswith("refused: Check its free space")]) == 2
+    named = [line for line in lines if line.startswith("named:")]
+    assert len(named) == 2
+    assert all(line.startswith("named: False") for line in named), "visitors see no folder"
     assert lines[-1] == "there: True"
 
 

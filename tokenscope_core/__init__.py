@@ -51,6 +51,7 @@ from tokenscope_core.errors import (
     SessionChangedError,
     ShareError,
     StoreFullError,
+    StoreUnusableError,
     TokenScopeError,
 )
 from tokenscope_core.interchange.answer_import import import_answer, import_openai_logprobs
@@ -144,6 +145,7 @@ __all__ = [
     "Sinks",
     "Store",
     "StoreFullError",
+    "StoreUnusableError",
     "TokenScopeError",
     "TokenStep",
     "TopAttention",

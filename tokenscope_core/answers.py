@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tokenscope_core.analyses import Analysis, Kept, key_of
-from tokenscope_core.errors import RecordError
+from tokenscope_core.errors import RecordError, StoreUnusableError
 from tokenscope_core.store import Store
 from tokenscope_core.trace import Trace
 
@@ -31,6 +31,8 @@ class Answers:
         for key in keys:
             try:
                 trace = self._store.get(key)
+            except StoreUnusableError:
+                return ()
             except RecordError as error:
                 _forget(key, error, self._store.delete)
                 return ()
@@ -54,6 +56,8 @@ class Answers:
         try:
             blob = self._store.get_capture(key)
             return None if blob is None else analysis.from_bytes(blob)
+        except StoreUnusableError:
+            return None
         except RecordError as error:
             _forget(key, error, self._store.delete_capture)
             return None

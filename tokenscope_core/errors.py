@@ -12,6 +12,7 @@ TokenScopeError
 │   ├── OutOfMemoryError    a run used up the memory
 │   └── CapabilityError     the model works, but cannot do this
 ├── RecordError             stored bytes are damaged or of an unknown version
+│   └── StoreUnusableError  the store's files cannot be read or written at all
 ├── SessionChangedError     somebody else has changed what was to be replaced
 ├── ShareError              a link cannot be made or opened
 ├── StoreFullError          more than may be kept for a visitor, or for all
@@ -147,6 +148,11 @@ class CapabilityError(ModelError):
 
 class RecordError(TokenScopeError):
     """Stored bytes are damaged or were written by an unknown version."""
+
+
+class StoreUnusableError(RecordError):
+    """The files of the store are gone, full, not allowed or damaged; no single record is at fault.
+    It names no folder; the log does."""
 
 
 class SessionChangedError(TokenScopeError):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import diskcache
 
-from tokenscope_core.errors import RecordError
+from tokenscope_core.errors import RecordError, StoreUnusableError
 from tokenscope_core.store_files import GoneError
 from tokenscope_core.store_mending import DamagedError
 
@@ -20,6 +20,7 @@ _LOG = logging.getLogger(__name__)
 _LOGGED_EVERY_S = 60.0
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_ASKED = "The store was to be used."
 _LOOK = (
     "Check its free space and permissions, or ask whoever runs the server; the log names the "
     "folder. What is on screen can be downloaded."
@@ -29,7 +30,7 @@ _logged: dict[str, float] = {}
 
 @contextmanager
 def named_errors(where: object) -> Iterator[None]:
-    """Turn whatever the files raise into a RecordError that names no place.
+    """Turn whatever the files raise into a StoreUnusableError.
 
     Args:
         where: the folder, for the log.
@@ -40,8 +41,8 @@ def named_errors(where: object) -> Iterator[None]:
         raise
     except GoneError as error:
         _log(where, "its folder is gone")
-        raise RecordError(
-            asked="The store was to be used.",
+        raise StoreUnusableError(
+            asked=_ASKED,
             found="Its folder is gone: it was deleted or moved, or its disk is not mounted.",
             action="Bring it back. It is created anew, empty, when whoever runs the server says so "
             "on the page Operator, or starts the server again.",
@@ -52,7 +53,7 @@ def named_errors(where: object) -> Iterator[None]:
             raise
         _log(where, f"{type(error).__name__}: {error}")
         action = "Try again." if isinstance(error, diskcache.Timeout) else _LOOK
-        raise RecordError(asked="The store was to be used.", found=found, action=action) from error
+        raise StoreUnusableError(asked=_ASKED, found=found, action=action) from error
 
 
 def _found(error: Exception) -> str | None:
