@@ -13,11 +13,13 @@ from transformers import PreTrainedTokenizerFast
 
 import tokenscope_core as ts
 from tokenscope_core import share
+from tokenscope_core.insertion import insertion
+from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.models import describe
 
 SAYS = (
-    r"“<extra>” \(id 290\).*model “.*” has rows for 290 tokens, ids 0 to 289; "
-    r"its tokenizer has 293 tokens\. .*choose a model whose embedding has a row"
+    r"That takes the token “<extra>” \(id 290\): the model “.*” has rows for 290 tokens, "
+    r"ids 0 to 289; its tokenizer has 293 tokens\. .*choose a model whose embedding has a row"
 )
 TEMPLATE = "{% for m in messages %}<extra>{{ m.content }}{% endfor %}"
 
@@ -74,6 +76,14 @@ def test_a_text_with_a_token_the_model_has_not_is_refused(
         read(lm)
 
 
+def test_a_text_that_is_typed_into_a_branch_is_refused_before_it_runs(tmp_path: Path) -> None:
+    larger_tokenizer().save_pretrained(tmp_path)
+    files = ModelFiles("larger", tmp_path, "hash")
+    with pytest.raises(ts.RequestError, match=SAYS):
+        insertion(files, "<extra>", before=b"x", after=b"", rows=290)
+    assert insertion(files, "y", before=b"x", after=b"", rows=290).pieces == (b"y",)
+
+
 def test_a_gap_whose_marks_the_model_has_not_is_refused() -> None:
     tokenizer = larger_tokenizer()
     tokenizer.add_tokens(["<fim_middle>"])
@@ -114,5 +124,5 @@ def test_a_head_wider_than_the_embedding_ends_with_a_sentence() -> None:
     lm = describe(model.eval(), tiny_models.tokenizer(), tiny_models.files("wide head"))
     assert lm.identity.vocabulary_size == 300
     assert lm.token_rows == 290
-    with pytest.raises(ts.RequestError, match=r"To go on needs .*\(id 295\).*ids 0 to 289"):
+    with pytest.raises(ts.RequestError, match=r"What was drawn .*\(id 295\).*ids 0 to 289"):
         ts.generate(lm, ts.Request("x", max_new_tokens=3))

@@ -95,7 +95,7 @@ def _steps(
             reader.keep_texts(torch.tensor(on, device=lm.device))
             alive = [alive[row] for row in on]
         drawn = ids[alive, position]
-        require_known_tokens(lm, drawn.tolist(), "To go on")
+        require_known_tokens(lm, drawn.tolist(), "What was drawn")
         began = time.perf_counter()
         logits = reader.read_rows(drawn.unsqueeze(1))[:, -1]
 

@@ -106,7 +106,7 @@ def continue_text(
         )
         if finish is not None:
             return
-        require_known_tokens(lm, (choices[-1].token_id,), "To go on")
+        require_known_tokens(lm, (choices[-1].token_id,), "What was drawn")
         began = time.perf_counter()
         if len(choices) <= len(read_ahead):
             reader.rewind(position - 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.known_tokens import require_rows
 from tokenscope_core.model_files import ModelFiles
 from tokenscope_core.steps import Vocabulary
 from tokenscope_core.tokenizer_loading import tokenizer_of
@@ -32,7 +33,7 @@ class Insertion:
     otherwise: bool
 
 
-def insertion(files: ModelFiles, text: str, *, before: bytes, after: bytes) -> Insertion:
+def insertion(files: ModelFiles, text: str, *, before: bytes, after: bytes, rows: int) -> Insertion:
     """Split a text into tokens by a model's tokenizer, without its weights.
 
     Args:
@@ -40,13 +41,15 @@ def insertion(files: ModelFiles, text: str, *, before: bytes, after: bytes) -> I
         text: what is put in.
         before: the text before it.
         after: the text after it, as far as it is kept.
+        rows: how many token ids the model can read.
 
     Raises:
-        RequestError: as `inserted_ids`.
+        RequestError: as `inserted_ids`, or the model has no row for one of the tokens.
         ModelFormatError: transformers cannot load the tokenizer.
     """
     with tokenizer_of(files) as (tokenizer, vocabulary):
         ids = inserted_ids(tokenizer, vocabulary, text)
+        require_rows(tokenizer, vocabulary, ids, rows, files.name, "What was typed")
         return Insertion(
             token_ids=ids,
             pieces=tuple(vocabulary.token_bytes[i] for i in ids),

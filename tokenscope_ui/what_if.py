@@ -215,7 +215,8 @@ def _tokens(trace: Trace, position: int, text: str, removed: int, then: str) -> 
             return None
         with st.spinner("Reading the tokenizer …", show_time=False):
             before = trace.text_bytes[: int(trace.byte_start[position])]
-            return insertion(files, text, before=before, after=after)
+            rows = trace.model.vocabulary_size
+            return insertion(files, text, before=before, after=after, rows=rows)
     except TokenScopeError as problem:
         st.text(f"{problem.found} {problem.action}")
         return None

@@ -114,6 +114,7 @@ def test_a_loaded_model_is_shown_and_unloaded(app: App) -> None:
     app.open().generate()
     assert "on cpu" in app.texts
     assert tables(app)["cache use"] == "read on from any token"
+    assert "nats on average" in tables(app)["figures repeat to"]
     app.press("Unload")
     assert service().loaded_models() == ()
     assert "No model: the first run loads one." in app.texts
