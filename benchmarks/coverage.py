@@ -31,7 +31,7 @@ LIBRARY = Path(ast.__file__).parent
 METRICS = ("surprisal", "entropy")
 EVERYTHING = "all tokens"
 STATEMENTS = (5, 10, 20, 30, 50, 100, 300)
-FEW_TEXTS, MANY_TEXTS = tuple(range(3, 10)), (10, 20, 30, 50, 100, 300)
+FEW_TEXTS, MANY_TEXTS = tuple(range(4, 10)), (10, 20, 30, 50, 100, 300)
 # How many parts, the most frequent ones.
 COMMON = 6
 # Parts with fewer units than this are too few to draw from.

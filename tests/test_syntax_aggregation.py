@@ -148,9 +148,9 @@ def test_over_several_texts_whole_texts_count_as_drawn() -> None:
     assert (width > by_statement["ci_high"] - by_statement["ci_low"])["delimiter"]
     assert "not for others" in by_statement.loc["delimiter", "ci_note"]
     note = table.loc["delimiter", "ci_note"]
-    assert note.startswith("over 4 texts, which is few: 95 % intervals held the mean in 88 to 97 %")
+    assert note.startswith("over 4 texts, which is few: 95 % intervals held the mean in 78 to 97 %")
     alone = aggregate(flat[0], resample="text").set_index("category")
-    assert alone.loc["delimiter", "ci_note"] == "none: 1 text, at least 3 are needed"
+    assert alone.loc["delimiter", "ci_note"] == "none: 1 text, at least 4 are needed"
     with pytest.raises(ts.RequestError, match="statement, text"):
         aggregate(flat, resample="token")  # type: ignore[arg-type]
 

@@ -89,9 +89,9 @@ def test_a_text_without_generated_tokens_counts_whole() -> None:
 
 
 def test_of_several_texts_on_a_side_whole_texts_count_as_drawn() -> None:
-    flat = [trace_of(words(CODE), entropy=[level] * 30) for level in (1.0, 2.0, 4.0)]
+    flat = [trace_of(words(CODE), entropy=[level] * 30) for level in (1.0, 2.0, 3.0, 5.0)]
     table = aggregate_difference(flat, [*flat, *flat]).set_index("category")
-    assert table.loc["delimiter", ["units_a", "units_b"]].tolist() == [3, 6]
+    assert table.loc["delimiter", ["units_a", "units_b"]].tolist() == [4, 8]
     assert table.loc["delimiter", "ci_low"] < 0 < table.loc["delimiter", "ci_high"]
 
 

@@ -32,7 +32,7 @@ Unit = Literal["statement", "text"]
 
 # From how many units on an interval is given. Over fewer statements no method held on surprisals;
 # means of whole texts are less skewed.
-LEAST_UNITS: dict[Unit, int] = {"statement": 10, "text": 3}
+LEAST_UNITS: dict[Unit, int] = {"statement": 10, "text": 4}
 # The same for their effective number: below, one long unit makes up most of a part.
 LEAST_EFFECTIVE = 2.5
 # Within how small a share of the whole spread residuals are rounding errors of running totals.
