@@ -19,7 +19,14 @@ from typing import cast
 
 import streamlit as st
 
-from tokenscope_core import RecordError, Session, SessionChangedError, TokenScopeError, Trace
+from tokenscope_core import (
+    RecordError,
+    Session,
+    SessionChangedError,
+    StoreUnusableError,
+    TokenScopeError,
+    Trace,
+)
 from tokenscope_core.from_file import is_from_file
 from tokenscope_core.store_records import revision_of
 from tokenscope_ui import address as page_address
@@ -36,6 +43,10 @@ _COPIED = (
 )
 _DELETED = (
     "This session was deleted elsewhere, {who}. What you have of it goes on as another session."
+)
+_DAMAGED = (
+    "What was kept of this session is damaged on the server. What you have of it goes on as "
+    "another session."
 )
 _OTHER_COPIED = (
     "The same as here was changed elsewhere, {who}, and goes on there in a copy. What you did is "
@@ -328,9 +339,17 @@ def _as_copy(held: SessionState) -> SessionState:
     """The tree under a new name, with word left for those who have the other open.
 
     Raises:
-        RecordError: the store cannot be read.
+        StoreUnusableError: the store cannot be read.
     """
-    there = own_store.get(held.name) is not None
+    try:
+        there = own_store.get(held.name) is not None
+        news = _COPIED if there else _DELETED
+    except StoreUnusableError:
+        raise
+    except RecordError as damage:
+        # It would refuse every further change.
+        _LOG.warning("A session goes on as another: %s", damage.found)
+        there, news = False, _DAMAGED
     if there:
         try:
             own_store.tell_of_copy(held.name)
@@ -339,7 +358,7 @@ def _as_copy(held: SessionState) -> SessionState:
     return SessionState(
         uuid.uuid4().hex,
         held.session,
-        news=(_COPIED if there else _DELETED).format(who=_ELSEWHERE),
+        news=news.format(who=_ELSEWHERE),
         copy_of=held.name if there else None,
     )
 

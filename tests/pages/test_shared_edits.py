@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +138,26 @@ def test_a_tree_that_was_deleted_elsewhere_goes_on_and_says_so(app: App, made: l
     assert len(tree(author)) == 3
     (name,) = service().store.session_names()
     assert author.test.query_params["session"] == name
+
+
+def test_a_tree_that_is_damaged_on_the_disk_goes_on_as_another_and_says_so(
+    app: App, made: list[Trace], tmp_path: Path
+) -> None:
+    author = visit(app, DECODE)
+    with closing(sqlite3.connect(tmp_path / "store" / "sessions" / "cache.db")) as database:
+        ((record,),) = database.execute("SELECT value FROM Cache WHERE key = 'made'").fetchall()
+        flipped = record[:10] + bytes([record[10] ^ 4]) + record[11:]
+        database.execute("UPDATE Cache SET value = ? WHERE key = 'made'", (flipped,))
+        database.commit()
+    fork(author)
+    assert "damaged on the server" in author.texts
+    assert "on this screen only" not in author.texts
+    assert len(tree(author)) == 3
+    (name,) = set(service().store.session_names()) - {"made"}
+    assert author.test.query_params["session"] == name
+    blob = service().store.get_session(name)
+    assert blob is not None
+    assert len(Session.from_bytes(blob)) == 3
 
 
 def test_a_branch_removed_elsewhere_is_left_for_another(app: App, made: list[Trace]) -> None:
