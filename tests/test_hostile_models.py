@@ -81,6 +81,21 @@ def test_a_table_that_no_memory_holds_is_refused(tmp_path: Path) -> None:
         ts.load_model(folder)
 
 
+def test_an_id_that_no_model_has_is_refused_before_its_place_is_made(folder: Path) -> None:
+    """A description of such a vocabulary has eight gigabytes of empty places."""
+    path = folder / "tokenizer.json"
+    described = json.loads(path.read_text())
+    described["model"]["vocab"]["a"] = 2**31
+    described["model"]["merges"] = []
+    path.write_text(json.dumps(described))
+    began = time.thread_time()
+    with pytest.raises(ts.CapabilityError, match=r"the id 2,147,483,648"):
+        preview(locate(folder), ts.Request("x"))
+    with pytest.raises(ts.CapabilityError, match=r"the id 2,147,483,648"):
+        ts.load_model(folder)
+    assert time.thread_time() - began < 5.0
+
+
 @pytest.mark.parametrize("ends", ["</s>", [[0]], {"a": 1}, 1.5, [True]])
 def test_ends_that_are_no_token_ids_are_refused(folder: Path, ends: object) -> None:
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))

@@ -21,6 +21,7 @@ from tokenscope_core.steps import Vocabulary
 
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 _FALLBACK_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+_LARGEST_ID = 16_000_000
 # What WordPiece's decoder does to a token when it cleans up.
 _CLEAN_UP = (
     (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"),
@@ -143,6 +144,10 @@ def _description(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise _refusal(tokenizer, "has no description of how it decodes")
+    # Its description has a place for every id below the largest.
+    largest = max(backend.get_vocab(with_added_tokens=True).values(), default=0)
+    if largest > _LARGEST_ID:
+        raise _refusal(tokenizer, f"gives a token the id {largest:,}, beyond any model's rows")
     description: dict[str, Any] = json.loads(backend.to_str())
     return description
 
