@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tiny_models
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
 from tokenscope_core.syntax.detection import language_of
 from tokenscope_core.syntax.documents import PLAIN
+from tokenscope_core.syntax.recognition import recognise
 from tokenscope_core.syntax.validity import validity
 from tokenscope_core.trace import Trace
 
@@ -123,3 +125,17 @@ def test_tables_follow_the_language_of_the_trace_unless_told() -> None:
     assert set(ts.syntax_frame(traced(ANSWER))["language"]) >= {"python", "javascript", ""}
     parts = set(ts.aggregate([trace, traced(CODE)], by="language")["language"])
     assert parts == {"go", "python"}
+
+
+def test_one_slip_in_a_short_program_is_no_other_language() -> None:
+    code = (
+        b"def add(a, b):\n    total = a + b  # <b></script>\n    return totals\n\n\nadd(1, = 2)\n"
+    )
+    assert recognise(code).language == "python"
+    assert recognise(b"print('hi')").language == "python"
+
+
+def test_noise_after_a_prompt_is_read_in_the_language_of_the_prompt() -> None:
+    trace = ts.generate(tiny_models.language_model(), ts.Request("def add(a, b):\n", 30))
+    assert recognise(trace.text_bytes).language is None
+    assert language_of(trace).language == "python"

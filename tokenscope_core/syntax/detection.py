@@ -61,6 +61,9 @@ def language_of(trace: Trace) -> Detected:
     if by_prompt is not None and by_prompt.certainty != "a guess":
         return by_prompt
     by_text = _judged(text, "its text")
+    unclear = by_text is None or (not by_text.known and by_text.certainty == "a guess")
+    if unclear and by_prompt is not None and by_prompt.known:
+        return by_prompt
     return by_text or Detected(USUAL, "a guess", "too little text to judge by")
 
 

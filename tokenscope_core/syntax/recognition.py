@@ -32,7 +32,7 @@ _SECONDS = 0.5
 # ones it takes some for other things, but for few of them is it sure.
 _ENOUGH_BYTES = 40
 _SURE, _LIKELY = 0.9, 0.5
-_FEW_ERRORS = 0.2
+_FEW_ERRORS, _A_SLIP = 0.2, 0.03
 # Kinds that accept nearly all of each other, the plainest first.
 _FAMILIES = (("c", "cpp"), ("javascript", "typescript", "tsx"))
 _OURS = {"shell": "bash"} | {name: name for name in LANGUAGES if name not in ("bash", "tsx")}
@@ -82,12 +82,12 @@ def recognise(text: bytes) -> Recognition:
         code = code[: code.rfind(b"\n") + 1] or code
     seen = _classifier().identify_bytes(code)
     label, sure = str(seen.dl.label), seen.score
-    if label in _OURS and sure >= _LIKELY:
+    if label in _OURS and (sure >= _LIKELY or _nearly(code, _OURS[label])):
         return _ours(code, _OURS[label], sure)
     prose = label in _PROSE
     enough = len(code.strip()) >= _ENOUGH_BYTES
     if not prose and sure >= (_LIKELY if enough else _SURE):
-        if sure < _SURE and _speaks(code, USUAL):
+        if (sure < _SURE or not enough) and _speaks(code, USUAL):
             return Recognition(USUAL, LABELS[USUAL], likely=False)
         return Recognition(None, seen.dl.description, likely=True) if sure >= _SURE else UNKNOWN
     if _speaks(code, USUAL) or (not enough and may_become(code, USUAL)):
@@ -130,6 +130,11 @@ def _by_grammar(code: bytes) -> Recognition:
 
 def _least_errors(code: bytes, names: Iterable[str]) -> str:
     return min(names, key=lambda name: error_share(code, name))
+
+
+def _nearly(code: bytes, language: str) -> bool:
+    """Whether a text is of a language but for a slip."""
+    return error_share(code, language) < _A_SLIP and _says_something(code, language)
 
 
 def _speaks(code: bytes, language: str) -> bool:
