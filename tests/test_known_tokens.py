@@ -97,6 +97,15 @@ def test_an_id_that_nobody_has_is_refused_by_its_number(lm: ts.LanguageModel) ->
         _branch(lm, token_id=999)
 
 
+def test_attention_over_ids_that_the_model_has_not_is_refused(lm: ts.LanguageModel) -> None:
+    for asked in (ts.attention, ts.rollout):
+        with pytest.raises(ts.RequestError, match=SAYS):
+            asked(lm, [0, 290])
+        for ids in ([0, -1], [0, 1.5], [0, "x"]):
+            with pytest.raises(ts.RequestError, match="a whole number, 0 or more"):
+                asked(lm, ids)  # type: ignore[arg-type]
+
+
 def test_a_link_that_puts_such_a_token_in_is_refused(lm: ts.LanguageModel) -> None:
     trace = ts.score(lm, "x = 1")
     child = ts.fork(lm, trace, 2, token_id=5, max_new_tokens=0)

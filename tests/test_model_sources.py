@@ -271,6 +271,7 @@ def test_what_cannot_be_opened_is_listed_with_the_reason(
         "https://huggingface.co/org/name/discussions/3#top",
         "http://www.huggingface.co/org/name?library=transformers",
         "huggingface.co/org/name",
+        "https://huggingface.co/org/name.git",
         "https://hf.co/org/name",
         "https://HF.co/org/name",
         "hf://org/name",

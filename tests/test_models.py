@@ -241,6 +241,14 @@ def test_a_model_that_is_nowhere_is_not_looked_for_in_the_network(
     assert_says_what_to_do(caught.value, name.strip()[:100])
 
 
+@pytest.mark.parametrize(
+    "name", ["org/name.git", "org/a--b", "org/a..b", "org/name-", "org/naïve", f"org/{'n' * 99}"]
+)
+def test_what_the_hub_s_client_takes_for_no_id_is_refused_as_none(name: str) -> None:
+    with pytest.raises(ts.ModelNotFoundError, match="no such folder"):
+        locate(name)
+
+
 def test_a_path_is_never_taken_for_a_hub_id() -> None:
     with pytest.raises(ts.ModelNotFoundError, match="no such folder"):
         locate(Path("org/name"))

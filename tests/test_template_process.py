@@ -113,6 +113,12 @@ def test_what_a_template_says_of_itself_is_kept_short() -> None:
     assert 100 < len(caught.value.said) <= 300
 
 
+def test_what_a_template_says_of_itself_can_be_shown() -> None:
+    with pytest.raises(TemplateError) as caught:
+        filled_in("{{ raise_exception('no \\ud800') }}")
+    assert caught.value.said.encode("utf-8") == b"no ?"
+
+
 def test_an_address_that_somebody_typed_is_text() -> None:
     said = "<function f at 0x7f3a2c1d>"
     assert filled_in(PLAIN, said).text == f"<s>{said}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +22,6 @@ _FILES = [
     "model.safetensors", "model-*.safetensors", "model.safetensors.index.json",
 ]  # fmt: skip
 _ELSEWHERE = ["*/*"]
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _TIMEOUT_S = 10.0
 CONFIG_LIMIT = 4 * 1024 * 1024
 
@@ -44,7 +42,14 @@ class HubModel:
 
 def is_hub_id(name: str) -> bool:
     """Whether a name can be one of the hub's, such as `org/name`."""
-    return _HUB_ID.fullmatch(name) is not None
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
 
 
 def is_in_cache(name: str) -> bool:

@@ -31,7 +31,8 @@ def hub_id_of(name: str) -> str:
     if not parts:
         return name
     page = next((i for i in (1, 2) if parts[i : i + 1] and parts[i] in _PAGES), len(parts))
-    found, rest = "/".join(parts[:page]), parts[page:]
+    # As it is cloned.
+    found, rest = "/".join(parts[:page]).removesuffix(".git"), parts[page:]
     if page not in (1, 2) or parts[0] in _NOT_MODELS or not hub.is_hub_id(found):
         return name
     if rest and rest[0] in _REVISION_PAGES and rest[1:2] not in ([], [_MAIN]):

@@ -237,7 +237,9 @@ def _answer(wanted: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         # that `raise_exception` raises, with the template's words.
         in_its_words = type(error) is jinja2.exceptions.TemplateError and str(error)
         said = str(error) if in_its_words else _clause_of(error)
-        return {"error": "says" if in_its_words else "failed", "said": said[:_MAX_SAID]}, b""
+        # Half of a surrogate pair can be written nowhere that shows what was said.
+        said = said[:_MAX_SAID].encode("utf-8", "replace").decode("utf-8")
+        return {"error": "says" if in_its_words else "failed", "said": said}, b""
     written = _CLOCK.written
     return {"written": None if written is None else written.isoformat()}, text
 

@@ -7,6 +7,7 @@ them, and dropped before the next layer. Layers above the last one asked for are
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ from tokenscope_core.attention.selection import Fold, Selection
 from tokenscope_core.attention.sources import source_of
 from tokenscope_core.branching import require_same_model
 from tokenscope_core.errors import CapabilityError, RequestError
+from tokenscope_core.known_tokens import require_known_tokens
 from tokenscope_core.reading import takes_rows
 from tokenscope_core.trace import Trace
 
@@ -70,7 +72,8 @@ def attend(
         The layers that were shown; none where it was cancelled below the first one wanted.
 
     Raises:
-        RequestError: the trace is another model's, or there is no such layer, head or position.
+        RequestError: the trace is another model's, or there is no such layer, head, position or
+            token.
         CapabilityError: the model gives no attention, or not this kind.
     """
     ids = _ids_of(lm, text)
@@ -163,11 +166,27 @@ def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
             found="It has no tokens.",
             action="Give a trace, or at least one token id.",
         )
-    if not isinstance(text, Trace):
-        return list(text)
-    require_same_model(lm, text)
-    ids: list[int] = text.token_ids.tolist()
+    if isinstance(text, Trace):
+        require_same_model(lm, text)
+        traced: list[int] = text.token_ids.tolist()
+        return traced
+    ids = [_token_id(token_id) for token_id in text]
+    require_known_tokens(lm, ids, "The text")
     return ids
+
+
+def _token_id(given: object) -> int:
+    try:
+        token_id = operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        token_id = -1
+    if token_id < 0:
+        raise RequestError(
+            asked=f"The attention of a text with token {given!r} was asked for.",
+            found="A token's id is a whole number, 0 or more.",
+            action="Give the ids that the model's tokenizer makes of a text.",
+        )
+    return token_id
 
 
 def _taken_in(
