@@ -272,3 +272,26 @@ def test_one_of_several_choices_of_a_stream_is_read() -> None:
     assert ts.import_answer(chunks, choice=1).trace.text == "xy"
     with pytest.raises(ts.RecordError, match="no choice 2"):
         ts.import_answer(chunks, choice=2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_only_line_ends_of_a_stream_end_its_lines(end: str) -> None:
+    texts = ["a\u2028", "\x85b", "\u2029"]
+    events = [
+        {"choices": [{"index": 0, "delta": {"content": t}, "logprobs": {"content": [
+            {"token": t, "logprob": -1.0, "bytes": list(t.encode())}]}}]}
+        for t in texts
+    ]  # fmt: skip
+    stream = "".join(f"data: {json.dumps(e, ensure_ascii=False)}{end}{end}" for e in events)
+    assert ts.import_answer(f"{stream}data: [DONE]{end}{end}").trace.text == "".join(texts)
+
+
+@pytest.mark.parametrize("value", ["-2.0", "-2"])
+def test_alternatives_of_one_name_are_all_kept(value: str) -> None:
+    source = (
+        '{"choices": [{"text": "a", "logprobs": {"tokens": ["a"], "token_logprobs": [-1],'
+        f' "top_logprobs": [{{"a": -1, "\\ufffd": {value}, "\\ufffd": -3}}]}}}}]}}'
+    )
+    trace = ts.import_answer(source).trace
+    assert trace.candidate_logprobs.tolist() == [[-1.0, -2.0, -3.0]]
+    assert trace.margin[0] == pytest.approx(np.exp(-1) - np.exp(-2))

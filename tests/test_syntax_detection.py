@@ -81,6 +81,22 @@ def test_a_text_in_another_language_is_said_to_be_in_none_of_ours(file: Path) ->
         assert not found.known or found.certainty == "a guess", text[:length]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": [1, 2, {"b": null}], "c": true}', '[{"id": 1, "ok": false},', '{"id": 1, "name": "x"}'],
+)
+def test_a_little_json_is_no_python(text: str) -> None:
+    found = language_of(traced(text))
+    assert (found.language, "JSON" in found.reason) == (PLAIN, True)
+
+
+def test_the_language_is_the_same_whatever_ends_the_lines() -> None:
+    text = "x = 1\nif x:\n    y = 2\n"
+    expected = language_of(traced(text))
+    assert language_of(traced(text.replace("\n", "\r"))) == expected
+    assert expected.language == "python"
+
+
 def test_what_another_language_looks_like_is_named() -> None:
     assert "SQL" in language_of(traced("SELECT name FROM users WHERE id = 1;\n")).reason
 
@@ -89,6 +105,8 @@ def test_what_another_language_looks_like_is_named() -> None:
     ("text", "language"),
     [
         ("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <math.h>\n", "c"),
+        ("#include <iostream>\n", "cpp"),
+        ("#include <vector>\n#include <map>\n", "cpp"),
         ("#include <iostream>\n#include <vector>\n\nusing namespace std;\n\nint main() {\n", "cpp"),
         ("package main\n\nimport (\n", "go"),
         ("use std::collections::HashMap;\n", "rust"),

@@ -171,6 +171,8 @@ def test_a_backslash_that_joins_lines_is_whitespace_everywhere(language: str, te
         ("javascript", "@dec @ns.dec(1) @a.b class A { m() { x.y(); } }\n", ["dec", "dec", "b"]),
         ("typescript", "@ns.Component({a: f(1)}) class A { @Input() x = 1; }\n",
          ["Component", "Input"]),
+        ("java", "@A.B(x = 1) @a.b.C @D class E {}\n", ["B", "C", "D"]),
+        ("rust", "#[tokio::main]\n#[a::b(c)]\n#[cfg(test)]\nfn f() {}\n", ["main", "b", "cfg"]),
     ],
 )  # fmt: skip
 def test_the_last_name_of_a_decorator_is_it(language: str, text: str, expected: list[str]) -> None:

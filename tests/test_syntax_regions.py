@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tokenscope_core.syntax.detection import language_of, regions
 from tokenscope_core.syntax.documents import MARKDOWN, code_regions
 from tokenscope_core.syntax.scopes import open_at_end, scopes_of
 from tokenscope_core.syntax.structure import mark_frame
+from tokenscope_core.syntax.transcripts import has_magics
 from tokenscope_core.syntax.validity import breaking_pieces, standing_at, validity
 from tokenscope_core.trace import Trace
 
@@ -47,6 +49,7 @@ def code(text: str, language: str) -> list[str]:
         ("```ipython\nIn [1]: x = 1\n\nIn [2]: x\nOut[2]: 1\n```\n", ["x = 1\nx\n"]),
         ("```python\n!pip install x\nimport x\n%matplotlib inline\nx?\ny = (1\n% 2)\n```\n",
          ["import x\ny = (1\n% 2)\n"]),
+        ("```python\r\nx?\r\n?x\r\nx = 1\r\n```\r\n", ["x = 1\r\n"]),
         ("```python\n%%bash\nls -l\n```\n", [""]),
         ("```python\n%%time\nx = 1\n```\n", ["x = 1\n"]),
         ("```console\n$ ls \\\n> -l\ntotal 3 (\n$ pwd\n/\n```\n", ["ls \\\n-l\npwd\n"]),
@@ -66,6 +69,23 @@ def test_a_session_without_a_fence_is_a_session(text: str) -> None:
     assert language_of(trace).language == "python"
     assert not validity(trace).breaks
     assert {"margin", "set aside"} <= set(ts.syntax_frame(trace)["leaf"])
+
+
+@pytest.mark.parametrize("line", [b"a1" * 50_000, b" " * 100_000, b"x, " * 30_000])
+def test_a_long_line_is_searched_for_magics_at_once(line: bytes) -> None:
+    began = time.process_time()
+    assert not has_magics(b"x = 1\n" + line + b"\n")
+    assert time.process_time() - began < 1, "half a minute where each letter begins a search"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_cell_of_a_notebook_without_a_fence_is_one(end: str) -> None:
+    text = end.join(["import os", "!pip install x", "files = !ls", "os.path?", "x = [1]", ""])
+    trace = trace_of(words(text))
+    assert not validity(trace, "python").breaks
+    (found,) = regions(trace, "python")
+    assert found.code(trace.text_bytes).split() == [b"import", b"os", b"x", b"=", b"[1]"]
+    assert ts.syntax_frame(trace, "python")["leaf"].eq("set aside").any()
 
 
 def test_what_is_broken_in_a_session_is_broken_there() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from array import array
 from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -21,10 +22,12 @@ MAX_MEMBERS = 3_000_000
 _SPACE = " \t\r\n"
 # With which a line of server-sent events begins; the last is a comment.
 _EVENT_FIELDS = ("data:", "event:", "id:", "retry:", ":")
+# What ends a line of them; other line ends, such as U+2028, may stand in a JSON text as they are.
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class Figures(Mapping[str, float]):
-    """An object whose members are all fractions, in two arrays. Looked through, not looked up."""
+    """An object whose members are all numbers, in two arrays. Looked through, not looked up."""
 
     __slots__ = ("_names", "_values")
 
@@ -90,7 +93,7 @@ def _events(text: str) -> list[str] | None:
         return None
     found: list[str] = []
     lines: list[str] = []
-    for line in (*text.splitlines(), ""):
+    for line in (*_LINE_END.split(text), ""):
         if line.startswith("data:"):
             lines.append(line[5:].removeprefix(" "))
         elif not line and lines:
@@ -111,6 +114,9 @@ def _compact(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     if pairs and all(type(value) is float for _, value in pairs):
         return Figures(pairs)
     values = dict(pairs)
+    if len(values) < len(pairs) and all(type(value) in (int, float) for _, value in pairs):
+        # Several tokens that are no whole characters, by one name.
+        return Figures(pairs)
     given = values.get("bytes")
     if type(given) is list and set(map(type, given)) <= {int}:
         # What is out of range is left for the reader to complain of.

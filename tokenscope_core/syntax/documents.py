@@ -31,8 +31,9 @@ _LABELS = {MARKDOWN: "Markdown: prose with fenced code", PLAIN: "plain text"}
 
 
 def regions_in(text: bytes, language: str, lead: int = 0) -> tuple[CodeRegion, ...]:
-    """The code in a text: of one of `LANGUAGES` all of it or what was typed in a session, of a
-    `MARKDOWN` text what is between its fences, of a `PLAIN` one nothing.
+    """The code in a text: of one of `LANGUAGES` all of it, or what was typed in a session, or what
+    of a notebook's cell is no magic; of a `MARKDOWN` text what is between its fences, of a `PLAIN`
+    one nothing.
 
     Args:
         text: any.
@@ -48,10 +49,10 @@ def regions_in(text: bytes, language: str, lead: int = 0) -> tuple[CodeRegion, .
         return ()
     grammar(language)
     whole = CodeRegion(0, len(text), language, closed=False, spans=((lead, len(text)),))
-    code = text[lead:]
+    code = whole.code(text)
     if is_session(code, language):
         return (whole.keeping(typed(code, language), language=language),)
-    return (whole,)
+    return (_without_magics(whole, code),)
 
 
 @functools.lru_cache(maxsize=16)
@@ -78,9 +79,13 @@ def _region(region: CodeRegion, info: str, text: bytes) -> CodeRegion:
         found = region.keeping(typed(code, language), language=language)
         # Without a prompt it is not known what was typed.
         return found if found.spans else region
-    if language == "python" and has_magics(code):
-        return region.keeping(without_magics(code), language=language)
-    return replace(region, language=language)
+    return _without_magics(replace(region, language=language), code)
+
+
+def _without_magics(region: CodeRegion, code: bytes) -> CodeRegion:
+    if region.language != "python" or not has_magics(code):
+        return region
+    return region.keeping(without_magics(code), language=region.language)
 
 
 @functools.lru_cache(maxsize=256)

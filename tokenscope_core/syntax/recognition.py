@@ -21,6 +21,7 @@ from tokenscope_core.syntax import macros
 from tokenscope_core.syntax.budget import Budget, OutOfTime, parse_within
 from tokenscope_core.syntax.languages import LABELS, LANGUAGES, grammar
 from tokenscope_core.syntax.prefixes import GrowingText, reach
+from tokenscope_core.syntax.regions import with_line_feeds
 
 # What the shipped model writes, and most of those that this is used with.
 USUAL = "python"
@@ -42,6 +43,11 @@ _SHEBANGS = (
     (re.compile(rb"#![^\n]*\bpython"), "python"),
     (re.compile(rb"#![^\n]*\bnode\b"), "javascript"),
 )
+# In Python a comment and JSON a value, but no program in it begins so.
+_INCLUDE = re.compile(rb"#include[ \t]*[<\"]")
+_DATA = ("json", "jsonl", "ipynb")
+# The headers of C++ have no suffix.
+_CPP_HEADER = re.compile(rb"^#include[ \t]*<\w+>", re.MULTILINE)
 _WORD = re.compile(r"[a-z]{2,}")
 
 
@@ -70,6 +76,7 @@ def recognised(code: bytes) -> str | None:
 @functools.lru_cache(maxsize=256)
 def recognise(text: bytes) -> Recognition:
     """What a text is written in, by its first `RECOGNITION_BYTES`. Some 15 ms."""
+    text = with_line_feeds(text)
     begun = text.lstrip()
     for shebang, language in _SHEBANGS:
         if shebang.match(begun):
@@ -84,6 +91,10 @@ def recognise(text: bytes) -> Recognition:
     label, sure = str(seen.dl.label), seen.score
     if label in _OURS and (sure >= _LIKELY or _nearly(code, _OURS[label])):
         return _ours(code, _OURS[label], sure)
+    if _INCLUDE.match(begun):
+        return _ours(code, "cpp" if _CPP_HEADER.search(code) else "c", 0.0)
+    if label in _DATA and sure >= _LIKELY:
+        return Recognition(None, seen.dl.description, likely=sure >= _SURE)
     prose = label in _PROSE
     enough = len(code.strip()) >= _ENOUGH_BYTES
     if not prose and sure >= (_LIKELY if enough else _SURE):

@@ -43,9 +43,7 @@ class CodeRegion:
     def code(self, text: bytes) -> bytes:
         """The code as a parser may have it: line ends are such, nothing stands between."""
         code = b"".join([text[start:end] for start, end in self.spans])
-        if self.language in _CR_ENDS_LINES and b"\r" in code:
-            return _LONE_CR.sub(b"\n", code)
-        return code
+        return with_line_feeds(code) if self.language in _CR_ENDS_LINES else code
 
     def keeping(self, spans: Iterable[Span], *, language: str | None) -> CodeRegion:
         """The stretch with less of its code: spans of the code, each within one line."""
@@ -110,6 +108,11 @@ class CodeRegion:
         table = np.array(self.spans, dtype=np.int64).reshape(-1, 2)
         widths = table[:, 1] - table[:, 0]
         return table[:, 0], table[:, 1], np.cumsum(widths) - widths
+
+
+def with_line_feeds(code: bytes) -> bytes:
+    """The same with a line feed for each carriage return that ends a line by itself."""
+    return _LONE_CR.sub(b"\n", code) if b"\r" in code else code
 
 
 def merged(spans: Iterable[Span]) -> tuple[Span, ...]:

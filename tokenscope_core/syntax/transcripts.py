@@ -44,10 +44,13 @@ _PROOF = {
 }
 # Lines that IPython takes and Python does not: magics, commands for a shell, questions.
 _MAGIC = re.compile(
-    rb"[ \t]*(?:%{1,2}[A-Za-z][\w.]*(?:[ \t]|[\r\n]|\Z)|!{1,2}[ \t]*[\w./~$]|\?{1,2}[\w.]+[ \t]*$|"
-    rb"[A-Za-z_][\w.]*\?{1,2}[ \t]*$|[\w., \t]+=[ \t]*(?:%[A-Za-z]|!))",
+    rb"[ \t]*(?:%{1,2}[A-Za-z][\w.]*(?:[ \t]|[\r\n]|\Z)|!{1,2}[ \t]*[\w./~$]|"
+    rb"\?{1,2}[\w.]+[ \t]*\r?$|[A-Za-z_][\w.]*\?{1,2}[ \t]*\r?$|"
+    rb"[\w.,][\w., \t]*=[ \t]*(?:%[A-Za-z]|!))",
     re.MULTILINE,
 )
+# Tried at the begin of each line alone, or a long word takes the square of its length.
+_MAGIC_LINE = re.compile(rb"^" + _MAGIC.pattern, re.MULTILINE)
 _CELL_MAGIC = re.compile(rb"\s*%%(?!time\b|timeit\b|capture\b|prun\b)[A-Za-z]")
 
 
@@ -71,7 +74,7 @@ def typed(code: bytes, language: str) -> Iterator[Span]:
 
 def has_magics(code: bytes) -> bool:
     """Whether there may be lines for IPython in a Python text."""
-    return _MAGIC.search(code) is not None
+    return _MAGIC_LINE.search(code) is not None
 
 
 def without_magics(code: bytes) -> Iterator[Span]:

@@ -63,6 +63,8 @@ MAP = CategoryMap(
         ("scoped_identifier", "name"): "module",
         ("marker_annotation", "name"): "decorator",
         ("annotation", "name"): "decorator",
+        ("marker_annotation", "name", "scoped_identifier", "name"): "decorator",
+        ("annotation", "name", "scoped_identifier", "name"): "decorator",
         ("labeled_statement", None): "label",
         ("break_statement", None): "label",
         ("continue_statement", None): "label",

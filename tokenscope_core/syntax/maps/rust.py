@@ -68,6 +68,7 @@ MAP = CategoryMap(
         ("scoped_use_list", "path", "scoped_identifier", "name"): "module",
         ("use_wildcard", None): "module",
         ("attribute", None): "decorator",
+        ("attribute", None, "scoped_identifier", "name"): "decorator",
         ("lifetime", None): "label",
         ("label", None): "label",
     },
