@@ -100,6 +100,15 @@ def test_charts_begin_where_the_two_part(comparison: ts.Comparison) -> None:
     np.testing.assert_allclose(jsd.loc[known], comparison.jsd[known])
 
 
+def test_words_count_one_token_as_one() -> None:
+    one = ts.compare(made(["if", " x", ":"]), made(["if", " y", ":"]))
+    changed = "1 token is changed, 0 stand only in **A**, 0 only in **B**, and 1 is the same."
+    assert changed in " ".join(in_words(one))
+    more = ts.compare(made(["if", " x", " x", ":", "\n"]), made(["if", " y", " y", ":", "\n"]))
+    assert "2 tokens are changed, 0 stand" in " ".join(in_words(more))
+    assert "and 2 are the same." in " ".join(in_words(more))
+
+
 def test_words_name_where_they_part_and_meet(comparison: ts.Comparison) -> None:
     words = " ".join(in_words(comparison))
     shared = comparison.shared_prefix

@@ -235,6 +235,15 @@ def test_markup_in_code_stays_text(page: App, root: ts.Trace) -> None:
     assert "They share" in page.texts
 
 
+def test_an_address_that_names_no_session_is_said_to(page: App, root: ts.Trace) -> None:
+    page.open(a=root.key, b="x")
+    assert "What the address names cannot be shown" in page.texts
+    assert "does not name the session" in page.texts
+    kept("tree", root)
+    page.open(session="tree")
+    assert "cannot be shown" not in page.texts
+
+
 def test_the_choice_is_still_there_after_another_page(
     both: App, root: ts.Trace, child: ts.Trace
 ) -> None:

@@ -186,12 +186,24 @@ def restore() -> None:
     except TokenScopeError as error:
         _set(replace(current(), problem=(AddressError.of(error), _tree())))
     addresses = tuple(st.query_params.get(side) for side in SIDES)
-    session = sessions.current()
-    if session is None or not any(addresses) or addresses == st.session_state.get(_SEEN):
+    if not any(addresses) or addresses == st.session_state.get(_SEEN):
         return
     st.session_state[_SEEN] = addresses
+    session = sessions.current()
+    if session is None:
+        if current().problem is None:
+            _set(replace(current(), problem=(_of_no_tree(), _tree())))
+        return
     a, b = (given or default for given, default in zip(addresses, keys(session), strict=True))
     _choose((a, b))
+
+
+def _of_no_tree() -> AddressError:
+    return AddressError(
+        asked="The address names two branches to compare.",
+        found="It does not name the session that holds them, or that session was never kept.",
+        action="Ask for an address that names the session, or for its link from the page Share.",
+    )
 
 
 def publish() -> None:

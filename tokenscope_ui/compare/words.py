@@ -96,10 +96,15 @@ def _changes(comparison: Comparison) -> str:
     kinds = comparison.alignment.kind[comparison.shared_prefix :]
     counts = {kind: int((kinds == kind).sum()) for kind in ("same", "changed", "only a", "only b")}
     return (
-        f"From where they part on, {counts['changed']:,} tokens are changed, "
-        f"{counts['only a']:,} stand only in **A**, {counts['only b']:,} only in **B**, "
-        f"and {counts['same']:,} are the same."
+        f"From where they part on, {count_text(counts['changed'], 'token')} "
+        f"{_verb(counts['changed'], 'is', 'are')} changed, {counts['only a']:,} "
+        f"{_verb(counts['only a'], 'stands', 'stand')} only in **A**, {counts['only b']:,} only in "
+        f"**B**, and {counts['same']:,} {_verb(counts['same'], 'is', 'are')} the same."
     )
+
+
+def _verb(count: int, of_one: str, of_more: str) -> str:
+    return of_one if count == 1 else of_more
 
 
 def _distributions(comparison: Comparison) -> str:
