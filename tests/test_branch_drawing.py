@@ -179,7 +179,7 @@ def test_the_table_puts_the_best_first_and_the_missing_last() -> None:
         ("def f(a):\n    return a", "complete"),
         ("try:\n    pass\n", "unfinished"),
         ('s = """one\n', "unfinished"),
-        ("x = )\n", "broken"),
+        ("def f():\n    x = )\n", "broken"),
         ("x = 1\n  y = 2\n", "broken"),
         ("", "complete"),
     ],

@@ -61,7 +61,11 @@ def written_by_version_1(trace: ts.Trace) -> bytes:
             "stop": list(request.stop),
             "suffix": request.suffix,
         },
-        "model": dataclasses.asdict(trace.model),
+        "model": {
+            "name": trace.model.name,
+            "fingerprint": trace.model.fingerprint,
+            "vocabulary_size": trace.model.vocabulary_size,
+        },
         "prompt_length": trace.prompt_length,
         "finish_reason": trace.finish_reason,
         "parent": None,

@@ -165,7 +165,7 @@ def test_a_session_that_is_not_here_is_named(app: App) -> None:
     assert "does not hold it" in app.texts
 
 
-def test_a_change_in_another_tab_makes_a_copy_and_loses_nothing(drawn: App, app: App) -> None:
+def test_changes_of_two_tabs_come_together_and_nothing_is_lost(drawn: App, app: App) -> None:
     first = grow(drawn, "put candidate")
     name = drawn.test.query_params["session"]
     other = type(app)(app.test.session_state["model"])
@@ -174,9 +174,10 @@ def test_a_change_in_another_tab_makes_a_copy_and_loses_nothing(drawn: App, app:
     grow(other, "put candidate")
     select(drawn, trace(drawn).prompt_length + 8)
     grow(drawn, "put candidate")
-    copy = drawn.test.query_params["session"]
-    assert copy != name
-    assert len(session(other)) == len(session(drawn)) == 3
+    assert drawn.test.query_params["session"] == name
+    assert len(session(drawn)) == 4
+    other.open(session=name)
+    assert len(session(other)) == 4
 
 
 def test_influence_is_measured_and_tints_the_code(app: App) -> None:

@@ -37,7 +37,8 @@ _FEW_ERRORS, _A_SLIP = 0.2, 0.03
 # Kinds that accept nearly all of each other, the plainest first.
 _FAMILIES = (("c", "cpp"), ("javascript", "typescript", "tsx"))
 _OURS = {"shell": "bash"} | {name: name for name in LANGUAGES if name not in ("bash", "tsx")}
-_PROSE = ("txt", "randomtxt", "randomascii", "undefined", "unknown", "empty")
+_NO_VERDICT = ("undefined", "unknown", "empty")  # what it says of a few bytes, and is sure of
+_PROSE = ("txt", "randomtxt", "randomascii", *_NO_VERDICT)
 _SHEBANGS = (
     (re.compile(rb"#![^\n]*\b(?:ba|da|z|k)?sh\b"), "bash"),
     (re.compile(rb"#![^\n]*\bpython"), "python"),
@@ -88,7 +89,8 @@ def recognise(text: bytes) -> Recognition:
     if len(code) < len(text):
         code = code[: code.rfind(b"\n") + 1] or code
     seen = _classifier().identify_bytes(code)
-    label, sure = str(seen.dl.label), seen.score
+    label = str(seen.dl.label)
+    sure = 0.0 if label in _NO_VERDICT else seen.score
     if label in _OURS and (sure >= _LIKELY or _nearly(code, _OURS[label])):
         return _ours(code, _OURS[label], sure)
     if _INCLUDE.match(begun):
