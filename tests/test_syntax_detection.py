@@ -90,6 +90,12 @@ def test_a_little_json_is_no_python(text: str) -> None:
     assert (found.language, "JSON" in found.reason) == (PLAIN, True)
 
 
+def test_a_value_that_calls_is_no_json() -> None:
+    assert (
+        language_of(traced('{"a": f(1), "b": [g(x) for x in y], "c": None}\n')).language == "python"
+    )
+
+
 def test_the_language_is_the_same_whatever_ends_the_lines() -> None:
     text = "x = 1\nif x:\n    y = 2\n"
     expected = language_of(traced(text))

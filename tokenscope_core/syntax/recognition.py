@@ -95,7 +95,7 @@ def recognise(text: bytes) -> Recognition:
         return _ours(code, _OURS[label], sure)
     if _INCLUDE.match(begun):
         return _ours(code, "cpp" if _CPP_HEADER.search(code) else "c", 0.0)
-    if label in _DATA and sure >= _LIKELY:
+    if label in _DATA and sure >= _LIKELY and not _speaks(code, USUAL):
         return Recognition(None, seen.dl.description, likely=sure >= _SURE)
     prose = label in _PROSE
     enough = len(code.strip()) >= _ENOUGH_BYTES
