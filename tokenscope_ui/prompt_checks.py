@@ -72,6 +72,12 @@ def hints(text: str) -> Iterator[str]:
             f"The prompt holds control or invisible characters ({listed}"
             f"{' and others' if len(odd) > 4 else ''}). They are kept, and shown by name."
         )
+    unread = text.count("\ufffd")
+    if unread:
+        yield (
+            f"The prompt holds U+FFFD ×{unread}, which stands for what could not be read where it "
+            "was pasted or copied from, such as half of a character."
+        )
 
 
 def reading_note(trace: Trace) -> str | None:

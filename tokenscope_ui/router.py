@@ -24,6 +24,7 @@ from tokenscope_ui import (
     runs,
     server,
     sessions,
+    typed_text,
     visitors,
 )
 from tokenscope_ui.share import on_screen, opening, opening_view
@@ -50,6 +51,7 @@ def run_app() -> None:
     """Configure the page, draw the navigation and run the page asked for."""
     st.set_page_config(page_title="TokenScope", page_icon=str(ICON), layout="wide")
     page_style.apply()
+    typed_text.watch()
     page = st.navigation(
         [
             st.Page(ROOT / HOME, title="Decode", icon=":material/stylus_note:", default=True),

@@ -199,7 +199,7 @@ def _seed(text: str) -> int:
         return int(text)
     except ValueError:
         raise RequestError(
-            asked=f"The seed was set to “{text}”.",
+            asked=f"The seed was set to “{text[:40]}”.",
             found="It is not a whole number.",
             action="Set it to one, such as 0.",
         ) from None

@@ -60,3 +60,23 @@ def test_filled_code_is_highlighted_and_copied_byte_for_byte(fill_page: Page) ->
     expect(fill_page.get_by_role("button", name="Copied")).to_be_visible()
     copied = fill_page.evaluate("navigator.clipboard.readText()")
     assert copied == f"{HOSTILE}{middle}é = 1\n"
+
+
+PASTE = """(box, text) => {
+    const { set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value");
+    set.call(box, text);
+    box.dispatchEvent(new Event("input", { bubbles: true, composed: true }));
+}"""
+
+
+def test_half_of_a_character_that_is_pasted_makes_no_button_dead(open_app: Open) -> None:
+    page = open_app(APP)
+    generate = page.get_by_test_id("stBaseButton-primary").filter(has_text="Generate")
+    expect(generate).to_be_enabled(timeout=LOAD_MS)
+    box = page.get_by_label("Prompt", exact=True)
+    box.evaluate(PASTE, "def f\ud83d(x): \ude00 \U0001f600\n")
+    box.press("Control+Enter")
+    expect(page.get_by_text("U+FFFD ×2")).to_be_visible(timeout=LOAD_MS)
+    expect(box).to_have_value("def f\ufffd(x): \ufffd \U0001f600\n")
+    generate.click()
+    expect(page.get_by_text("Most surprising tokens")).to_be_visible(timeout=LOAD_MS)
