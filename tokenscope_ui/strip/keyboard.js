@@ -34,7 +34,10 @@ function pickIndex(strip, index, event, caret = {}) {
 function pickBelow(strip, distance, event) {
   const pieces = strip.painting.pieces[strip.selected];
   if (!pieces) return pickIndex(strip, 0, event);
-  const [box] = (strip.caret?.piece ?? pieces[0]).getClientRects();
+  // What was painted before is on the page no more, and has no place.
+  const here = strip.caret?.piece.isConnected ? strip.caret.piece : pieces[0];
+  const [box] = here.getClientRects();
+  if (!box) return;
   const x = strip.caret?.x ?? (box.left + box.right) / 2;
   const piece = strip.painting.pieceAt(x, (box.top + box.bottom) / 2 + distance);
   if (piece) pickIndex(strip, Number(piece.dataset.i), event, { piece, x });

@@ -142,6 +142,7 @@ class Strip {
     if (!piece) return;
     const scroll = () => {
       const [box] = piece.getClientRects();
+      if (!box) return; // taken off the page before the next frame
       const view = this.code.getBoundingClientRect();
       const margin = Math.min(box.height, view.height / 4);
       const above = box.top - margin - view.top;
@@ -175,7 +176,7 @@ class Strip {
     // A token wrapped over several rows has a box for each.
     const boxes = Array.from(piece.getClientRects());
     const anchor = boxes.find((box) => y >= box.top && y <= box.bottom) ?? boxes[0];
-    this.tooltip.show(anchor, this.payload, index);
+    if (anchor) this.tooltip.show(anchor, this.payload, index);
   }
 
   scrolled() {
