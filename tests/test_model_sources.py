@@ -15,6 +15,7 @@ import tiny_models
 
 from tokenscope_core import (
     ModelChoice,
+    ModelFormatError,
     ModelNotAllowedError,
     ModelNotFoundError,
     Request,
@@ -258,6 +259,14 @@ def test_what_cannot_be_opened_is_listed_with_the_reason(
     assert source.problem is not None
     assert source.problem.startswith("It lacks model.safetensors")
     assert available() == (SHIPPED,), "it is not proposed"
+
+
+def test_a_model_with_an_adapter_beside_it_is_refused(saved: Path, tmp_path: Path) -> None:
+    """Whether it is applied would depend on what is installed."""
+    folder = Path(shutil.copytree(saved, tmp_path / "adapted"))
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ModelFormatError, match="Merge the adapter into the weights"):
+        locate(folder)
 
 
 @pytest.mark.parametrize(

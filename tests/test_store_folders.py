@@ -87,3 +87,24 @@ def test_sessions_on_another_disk_are_copied(home: Path, monkeypatch: pytest.Mon
     with closing(ts.Store()) as store:
         assert store.get_session("a") == b"tree"
     assert (home / "cache" / "tokenscope" / "sessions.moved-1").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FileNotFoundError(2, "gone"), PermissionError(13, "read-only")],
+    ids=lambda e: e.strerror,
+)
+def test_a_store_whose_old_folder_cannot_be_put_away_opens(
+    home: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    """Another process may have begun at the same time, or the old disk takes no writing."""
+    with closing(ts.Store()) as store:
+        store.put_session("new", b"new")
+    earlier_store(home, "a", b"tree")
+
+    def failing(old: Path, new: Path) -> Path:
+        raise error
+
+    monkeypatch.setattr(store_folders.Path, "rename", failing)
+    with closing(ts.Store()) as store:
+        assert set(store.session_names()) == {"a", "new"}

@@ -27,6 +27,7 @@ from tokenscope_core.weight_files import Weights, read_header, weight_paths
 _SHOWN_NAME = 200
 _WRITERS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _CHANGED = "Wait until they are complete, and run it again."
+_ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,13 @@ def _precision(name: str, folder: Path) -> str:
             "It is an encoder with a decoder: what it writes depends on another text, which only "
             "its encoder reads.",
             "Choose a decoder model for text generation.",
+        )
+    if (folder / _ADAPTER).exists():
+        # With peft installed transformers would load it, and without it leave it out: the same
+        # folder would be two models.
+        raise refuse(
+            f"Beside the model lies an adapter ({_ADAPTER}), which changes what the model says.",
+            "Merge the adapter into the weights, or take its files out of the folder.",
         )
     if not _has_tokenizer(folder):
         raise refuse(

@@ -87,9 +87,18 @@ def bring_earlier(folders: StoreFolders) -> Path | None:
 
 
 def moved(old: Path, records: int) -> None:
-    """Put a folder out of the way whose sessions have been brought over; it is not deleted."""
+    """Put a folder out of the way whose sessions have been brought over; it is not deleted.
+
+    Where it cannot be put away, it is brought over again at the next start.
+    """
     aside = free_name(old, "moved")
-    old.rename(aside)
+    try:
+        old.rename(aside)
+    except FileNotFoundError:
+        return  # another process that started at the same time has done it
+    except OSError as error:
+        _LOG.warning("%d records in %s were brought over; it stays: %s", records, old, error)
+        return
     _LOG.warning("%d records in %s were brought over; the folder is now %s", records, old, aside)
 
 
