@@ -91,6 +91,7 @@ def test_a_template_that_takes_time_is_ended_in_the_middle_of_an_operation(templ
         ("{{" + "(" * 5000 + "1" + ")" * 5000 + "}}", "nested"),
         ("{% if x %}" * 3000, "nested"),
         ("{{ messages[0].items }}", "address"),
+        ("{{ messages[0].items | string | upper }}", "address"),
         ("{{ '\\ud800' }}", "surrogate"),
         ("{{ raise_exception('no') }}", "says"),
         ("{{ ().__class__.__mro__ }}", "failed"),

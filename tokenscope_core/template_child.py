@@ -33,7 +33,7 @@ import jinja2.sandbox
 MAX_BYTES = 1_000_000
 _MAX_SAID = 300
 # As `repr` writes an object that has no text of its own.
-_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{4,}")
+_ADDRESS = re.compile(r"\bat 0x[0-9a-f]{4,}", re.IGNORECASE)
 
 
 class _RefusedError(Exception):
