@@ -18,9 +18,11 @@ LOAD_MS = 90_000
 Visit = Callable[[str], Page]
 
 
-@pytest.fixture(scope="module")
-def store(tiny_folder: str) -> Iterator[ts.Store]:
-    """The servers' store, with a run and a branch of it, as “forks” and as “names”."""
+@pytest.fixture
+def store(tiny_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ts.Store]:
+    """The servers' store, with a run and a branch of it, as “forks” and as “names”. What other
+    tests keep lies elsewhere."""
+    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "store"))
     store, lm = ts.Store(), ts.load_model(tiny_folder)
     root = ts.generate(lm, Request("def f(a):\n", 24, Sampling(1.0, seed=2)))
     child = ts.fork(lm, root, 12, token_id=80)
