@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import struct
@@ -23,22 +22,6 @@ TREE = (
     ts.Session.start(ROOT).add(CHILD, parent=ROOT).note(ROOT.key, "a\r\nb").rename(CHILD.key, "ü")
 )
 FILE = session_file.write(TREE, [CHILD, ROOT], {"token": 3, "other": CHILD.key})
-# Written by version 1, with the tree of the frozen link of test_share.
-FROZEN_1 = (
-    "UEsDBBQAAAAIAAAAIQAUglMfnAAAAA8BAAAKAAAAYWJvdXQuanNvbqWP3QrCMAyFX0VyXXATGdhXEZFsS2exa0pb"
-    "lTn67qbzwgcwV+fk70tWMBxnzKAh8518GjjQLlFKlv3OWEeg4EmxWtCtgplHcqBX8DiTTHGc9ptUYKyfKIZofV1n"
-    "/ozK5QH7h8O4XJN9C+3YnDoFY15CRRvHmNsOinRaetWjes430GcREf0gsinqZ9pyURBwqsPfHCXBbI9L9VDKB1BL"
-    "AwQUAAAACAAAACEAmgb/o7cBAAAYBAAADAAAAHNlc3Npb24uanNvbrWSS3LcIBCGr5JiTSUCgZB0kSw8U6oGWrbK"
-    "EigI2bGnVJVjZJd1zpEL5QgBTcaZZGuHFfRPv77uE+l9mCCSlkR/j24xfsZ3Cy7L4B2h5AHDfmsZJff41L28OSWT"
-    "tziS9kQcTJgC+HD7Yb9S0g/uFsMcBpcj9688uQ5vQK8jhKduGZ5TNlE01UZJwE8rLjFXMQc/zTndj+8/v339cgiH"
-    "3MAEnzuHj925O9I2lCwwzWMqMDtFnGYMENeQYhbvZVIRLWlVim3A2cFCxORWJiH6mbQ35OBS4GPSdQBn7rJ6c8pw"
-    "UmpbsVJKho2WRonKKKMVQwDbV6CkYAJ71CVLAitVrQVKqEUWjZUa905/w/y4hudEN1XhR7+GvQLnY5bg4DTZ6CUn"
-    "k0JZU9fQcMtZXxVcaDRNVQulwFYCJOeiEaXW0AitrYaq5+mXsRyAFTzlmCHgPqk3qB/tcB6HX4Z4WZWdfjfYzIop"
-    "Ko55cpN/yKj3zcqD41umvzv/OzW2vYAxd8Nor7gUf0jIV55rEm9A9X+TyAs5418s6MXYQR8xWcR2zLbzEqc1vdrZ"
-    "gjLKk2rWcO6Z5b/OP2amvwBQSwECFAMUAAAACAAAACEAFIJTH5wAAAAPAQAACgAAAAAAAAAAAAAApAEAAAAAYWJv"
-    "dXQuanNvblBLAQIUAxQAAAAIAAAAIQCaBv+jtwEAABgEAAAMAAAAAAAAAAAAAACkAcQAAABzZXNzaW9uLmpzb25Q"
-    "SwUGAAAAAAIAAgByAAAApQIAAAAA"
-)
 NAMES = ["about.json", "session.json", *sorted(f"traces/{t.key}.arrow" for t in (ROOT, CHILD))]
 
 
@@ -87,18 +70,6 @@ def test_without_traces_it_is_the_recipe() -> None:
     opened = session_file.read(session_file.write(TREE))
     assert opened.shared.session == TREE.without_history()
     assert opened.traces == {}
-
-
-def test_files_of_version_1_keep_opening() -> None:
-    shared = session_file.read(base64.b64decode(FROZEN_1)).shared
-    root, child, stopped = shared.session.branches
-    assert root.request.prompt == "é😀\r\n"
-    assert (root.name, root.note, root.colour) == ("Wurzel", "a\nb", 3)
-    assert child.edit == ts.Edit(2, (17, 4), removed=1, kept=2)
-    assert stopped.stopped_after == 4
-    assert shared.session.current == child.key
-    assert shared.view == {"page": "branches", "token": 12, "both": (root.key, child.key)}
-    assert shared.model == ts.ModelChoice("org/name", "float16")
 
 
 def test_a_file_that_another_tool_packed_again_opens() -> None:

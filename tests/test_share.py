@@ -21,15 +21,6 @@ from tokenscope_core.branching import branch_rows, grown
 from tokenscope_core.session import MAX_BRANCHES
 from tokenscope_core.session_traces import cut_short
 
-# Made by version 1. It opens for ever; what it says is spelled out in the test.
-FROZEN_1 = (
-    "ts1.eNq9kU1OwzAQhe8yawuS0h81F2HRVJETT1qr8Q-O09JWkTgGO9acgwtxBGbSUFC3SHhl--m9-WbmDMYpbCA7"
-    "g5UGIQMXNvfDVUCt7QaDD9pGEuo_Hgrcu0qWXSPDsWj1iapNk-VcgIpHz6XrxsmYzqEXEPCpwzYylw_OeAb4eP98"
-    "e33JQ24pysjnwuKhiG6HtoVsKaCVxjeEzKaIxmOQsQsUnNzNSEVUkC0ou5JWaSUjku2BhOg8ZCvILQWvSS-DtNWW"
-    "1dV1Ko9dONGYyOwa14XBaF1kSea2JOQzoNIXYNfqqJ2FbCJg4Cu04rR0IaZr7s24PcOkAnbIrU165hvMt32lJI0M"
-    "1VY36hdCIsDLgLyc5D_q86A83hCMn4WsI9LP9IdpSD-Sb_bHAz1BV124xu41Hpi1dHE7LOmysXEM34-UbV5uGP26"
-    "0nEgpE76_gtrwfmc"
-)
 ROOT = made(["if", " x", ":", "\n"], prompt_length=2, request=ts.Request("if x", 2))
 TREE = (
     ts.Session.start(ROOT)
@@ -82,24 +73,6 @@ def test_texts_come_through_as_they_are(prompt: str, name: str, note: str) -> No
     shared = ts.share.decode(ts.share.encode(session, {"text": name[:200]}))
     assert shared.session == session.without_history()
     assert shared.view == {"text": name[:200]}
-
-
-def test_links_of_version_1_keep_opening() -> None:
-    shared = ts.share.decode(FROZEN_1)
-    root, child, stopped = shared.session.branches
-    assert root.request == ts.Request(
-        "é😀\r\n", 9, ts.Sampling(0.5, seed=7), candidates=3, stop=("\n\n",)
-    )
-    assert (root.name, root.note, root.colour) == ("Wurzel", "a\nb", 3)
-    assert child.edit == ts.Edit(2, (17, 4), removed=1, kept=2)
-    assert child.request.max_new_tokens == 1
-    assert stopped.stopped_after == 4
-    assert stopped.parent == child.key
-    assert stopped.key == "5" * 64
-    assert shared.session.current == child.key
-    assert shared.session.model == ts.ModelIdentity("org/name", "f" * 64, 4096)
-    assert shared.model == ts.ModelChoice("org/name", "float16")
-    assert shared.view == {"page": "branches", "token": 12, "both": (root.key, child.key)}
 
 
 def test_a_session_too_large_for_a_link_says_by_how_much_and_what_else() -> None:

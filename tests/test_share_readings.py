@@ -14,12 +14,6 @@ import tokenscope_core as ts
 from tokenscope_core import ModelIdentity, Request, share
 
 TEXT = Request("def f(é):\n    return '👋'\n", max_new_tokens=0)
-# Made by version 2. It opens for ever; what it says is spelled out in the test.
-FROZEN_2 = (
-    "ts2.eNqFz8EOgjAMANBfWXpBkyXCxQM3v0MMGdIRIutwDBDJvsCTX-DZ7_CH_ARHSNSDib21aV_bEZTOsWog3o5A"
-    "QiHEoAmBgyypQFObkqyvfWVMSza3dHovsrYSZkib8uxHozAMHf9ApljZXv_F3m0_QQ65HerJy2SlhY3W4HYcDB5b"
-    "bDw3Qm20qic4R8nk4nFfxgkxHwZta4gFz9v1EiTkNyhxSgn71OoDkv_anwtdif3E2Pm6DTj3AsGrYDE"
-)
 
 
 def reading(name: str, request: Request = TEXT, **more: Any) -> ts.Trace:
@@ -56,13 +50,6 @@ def test_a_link_carries_the_text_and_the_two_models() -> None:
     ]  # fmt: skip
     assert shared.keys == (A.key, B.key)
     assert shared.view == {"tint": "A", "line": 3}
-
-
-def test_links_of_version_2_keep_opening() -> None:
-    shared = share.decode_readings(FROZEN_2)
-    assert shared.request == TEXT
-    assert [one.model.name for one in shared.readers] == ["one", "org/two"]
-    assert shared.view == {"tint": "A"}
 
 
 def test_the_two_kinds_of_links_are_told_apart() -> None:
