@@ -1,5 +1,5 @@
 """TokenScope: see, token by token, why a decoder model wrote this code."""
 
-from tokenscope_ui.router import run_app
+from tokenscope_ui.shell.router import run_app
 
 run_app()

@@ -37,10 +37,10 @@ from tokenscope_core import (
     rollout,
     score,
 )
-from tokenscope_core.analyses import key_of
-from tokenscope_core.attention.capture import attend
-from tokenscope_core.attention.tasks import AttentionOf
-from tokenscope_core.prefill import chunk_length
+from tokenscope_core.attention.capture_tasks import AttentionOf
+from tokenscope_core.attention.capturing.capture import attend
+from tokenscope_core.decoding.prefill import chunk_length
+from tokenscope_core.jobs.analysis_tasks import key_of
 
 _TOKENS = 1024
 _LAST_ROWS = 16

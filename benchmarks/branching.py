@@ -27,10 +27,10 @@ from tokenscope_core import (
     generate,
     influence,
 )
-from tokenscope_core.branches import plan
-from tokenscope_core.branching import branch_rows, grown
-from tokenscope_core.decoding import run
-from tokenscope_core.steps import latest
+from tokenscope_core.branches.growing import branch_rows, grown
+from tokenscope_core.branches.plans import plan
+from tokenscope_core.decoding.request_run import run
+from tokenscope_core.record.steps import latest
 
 SAMPLED = Sampling(temperature=0.8, top_p=0.95)
 _ALTERNATIVES = 8

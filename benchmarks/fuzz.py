@@ -32,7 +32,10 @@ import pyarrow as pa
 import tokenscope_core as ts
 from benchmarks import made_models, made_templates
 from benchmarks.mutations import archive_mutated, bytes_mutated, json_mutated
-from tokenscope_core import arrow_files, export, session_file, share
+from tokenscope_core import export
+from tokenscope_core.record import arrow_files
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import session_file
 
 # Of what Python and its libraries say where a value is not as they expect it.
 _PYTHON_SAYS = re.compile(

@@ -12,11 +12,11 @@ from random import Random
 
 from benchmarks.mutations import bytes_mutated, json_mutated
 from tokenscope_core import Request, generate, load_model
-from tokenscope_core.memory_need import memory_need
-from tokenscope_core.model_facts import facts_of
-from tokenscope_core.model_files import locate
-from tokenscope_core.model_sources import source_of
-from tokenscope_core.prompt_preview import preview
+from tokenscope_core.models.files.facts import facts_of
+from tokenscope_core.models.files.memory_need import memory_need
+from tokenscope_core.models.files.model_files import locate
+from tokenscope_core.models.files.sources import source_of
+from tokenscope_core.prompts.preview import preview
 
 _SIZES = (0, -1, 2**20, 10**9, 2**31, 2**63, 10**18)
 _NESTED = b"[" * 200_000

@@ -9,8 +9,8 @@ from typing import Any
 from unittest import mock
 
 from tokenscope_core import Message
-from tokenscope_core.model_files import locate
-from tokenscope_core.tokenizer_loading import tokenizer_of
+from tokenscope_core.models.files.model_files import locate
+from tokenscope_core.models.tokenizers.loading import tokenizer_of
 
 SOUND = (
     "{%- if messages[0].role == 'system' %}{{ bos_token }}{{ messages[0].content | trim }}\n"
@@ -71,7 +71,7 @@ def laid_out(blob: bytes) -> None:
         TokenScopeError: it is refused.
         AssertionError: it came out otherwise the second time.
     """
-    from tokenscope_core import chat
+    from tokenscope_core.prompts import chat
 
     tokenizer = _tokenizer()
     tokenizer.chat_template = blob.decode("utf-8", errors="surrogateescape") or "x"

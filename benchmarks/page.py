@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from tests.browser.server import BROWSER_ARGUMENTS, ROOT, AppServer, browser_path
-from tokenscope_core.model_names import SHIPPED_FOLDER
+from tokenscope_core.models.files.names import SHIPPED_FOLDER
 
 _LENGTHS = (2_000, 8_000)
 _CONTEXT = 16_384

@@ -14,7 +14,7 @@ from benchmarks.memory import peak_rise_mb
 from benchmarks.paired import Comparison, compare
 from benchmarks.shapes import SHAPES, random_model
 from tokenscope_core import LanguageModel, Request, score
-from tokenscope_core.decoding import rows
+from tokenscope_core.decoding.request_run import rows
 
 # Larger heads cost more; for other shapes nothing is promised.
 TARGETS = {"random 135M": 1.3, "random 0.5B": 1.5}

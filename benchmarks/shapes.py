@@ -10,9 +10,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tokenscope_core import LanguageModel, load_model
-from tokenscope_core.model_files import ModelFiles
-from tokenscope_core.model_names import SHIPPED_FOLDER
-from tokenscope_core.models import describe
+from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.files.names import SHIPPED_FOLDER
+from tokenscope_core.models.language_model import describe
 
 
 @dataclass(frozen=True, slots=True)

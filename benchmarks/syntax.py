@@ -30,15 +30,15 @@ from tokenscope_core import (
     icicle_frame,
     syntax_frame,
 )
-from tokenscope_core.metric_registry import STORED
-from tokenscope_core.steps import Vocabulary
-from tokenscope_core.syntax.completion import completed
-from tokenscope_core.syntax.frames import analyse
-from tokenscope_core.syntax.languages import grammar
-from tokenscope_core.syntax.prefixes import GrowingText
-from tokenscope_core.syntax.scopes import scopes_of
-from tokenscope_core.syntax.structure import name_marks
-from tokenscope_core.syntax.validity import breaking_pieces, validity
+from tokenscope_core.record.metric_registry import STORED
+from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.syntax.folding.frames import analyse
+from tokenscope_core.syntax.grammar.languages import grammar
+from tokenscope_core.syntax.judging.scopes import scopes_of
+from tokenscope_core.syntax.judging.structure import name_marks
+from tokenscope_core.syntax.judging.validity import breaking_pieces, validity
+from tokenscope_core.syntax.unfinished.completion import completed
+from tokenscope_core.syntax.unfinished.prefixes import GrowingText
 
 LIBRARY = Path(ast.__file__).parent
 SIZES = (1_000, 2_000, 4_000, 16_000)

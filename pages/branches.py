@@ -3,23 +3,19 @@
 import streamlit as st
 
 from tokenscope_core import Session
-from tokenscope_ui import (
-    branch_actions,
-    branch_menu,
-    branch_overview,
-    branch_panel,
-    branch_recompute,
-    branch_table,
-    controls,
-    job_notice,
-    runs,
-    sessions,
-    tree,
-)
-from tokenscope_ui.branch_traces import at_hand, figures
-from tokenscope_ui.router import HOME, ROOT, route
-from tokenscope_ui.scales import LogUnit
-from tokenscope_ui.tree import lanes
+from tokenscope_ui.branches import actions as branch_actions
+from tokenscope_ui.branches import lanes, sessions
+from tokenscope_ui.branches import menu as branch_menu
+from tokenscope_ui.branches import overview as branch_overview
+from tokenscope_ui.branches import panel as branch_panel
+from tokenscope_ui.branches import recompute as branch_recompute
+from tokenscope_ui.branches import table as branch_table
+from tokenscope_ui.branches.traces import at_hand, figures
+from tokenscope_ui.components import tree
+from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_ui.request import controls
+from tokenscope_ui.runs import job_notice, runs
+from tokenscope_ui.shell.router import HOME, ROOT, route
 
 POLL_S = 0.2
 TREE_KEY = "tree"

@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from tokenscope_ui import controls, growing, problems, progress, prompt_controls, runs, trace_view
-from tokenscope_ui.router import route
+from tokenscope_ui.request import controls, problems, prompt_controls
+from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.shell.router import route
+from tokenscope_ui.trace import growing_branches as growing
+from tokenscope_ui.trace import trace_view
 
 POLL_S = 0.2
 

@@ -4,10 +4,10 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import METRICS
-from tokenscope_core.attention.head_statistics import HEAD_STATISTICS
-from tokenscope_core.metric_registry import INFLUENCE
-from tokenscope_ui import job_notice
-from tokenscope_ui.router import route
+from tokenscope_core.attention.heads.statistics import HEAD_STATISTICS
+from tokenscope_core.record.metric_registry import INFLUENCE
+from tokenscope_ui.runs import job_notice
+from tokenscope_ui.shell.router import route
 
 
 def render() -> None:

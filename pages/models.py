@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from tokenscope_ui import job_notice
-from tokenscope_ui.router import route
+from tokenscope_ui.runs import job_notice
+from tokenscope_ui.shell.router import route
 from tokenscope_ui.two_models import controls, state, view
 
 POLL_S = 0.2

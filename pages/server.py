@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from tokenscope_ui import operator_view, visitors
-from tokenscope_ui.router import route
+from tokenscope_ui.server import visitors
+from tokenscope_ui.shell import operator_view
+from tokenscope_ui.shell.router import route
 
 
 def render() -> None:

@@ -1,8 +1,9 @@
 """Pass a session on: as a link, as files; and open what others pass on."""
 
-from tokenscope_ui import job_notice, problems, runs
-from tokenscope_ui.router import route
+from tokenscope_ui.request import problems
+from tokenscope_ui.runs import job_notice, runs
 from tokenscope_ui.share import opening, opening_view, view
+from tokenscope_ui.shell.router import route
 
 
 def render() -> None:

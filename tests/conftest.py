@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from waiting import WAIT_S
 
 from tokenscope_core import LanguageModel, Request, Sampling, Store, Trace
-from tokenscope_core.service import GenerationService
+from tokenscope_core.jobs.service import GenerationService
 
 # A busy machine may be slow; that is not what these tests are about.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,7 @@ from typing import Any
 
 import tiny_models
 
-from tokenscope_core.models import describe
+from tokenscope_core.models.language_model import describe
 
 
 class Broken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from made_traces import forked, made
 
-from tokenscope_core.session import Session
+from tokenscope_core.sessions.session import Session
 
 ROOT = made(["if", " x", ":", "\n", " return"], prompt_length=2)
 WHILE = forked(ROOT, 0, ["while"], [" x", ":"])

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 import tokenscope_core as ts
-from tokenscope_core.metric_registry import STORED
-from tokenscope_core.steps import FinishReason, Vocabulary
+from tokenscope_core.record.metric_registry import STORED
+from tokenscope_core.record.steps import FinishReason, Vocabulary
 
 END = "<end>"
 _IDS: dict[str, int] = {END: 0}

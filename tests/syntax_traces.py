@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tokenscope_core.metric_registry import STORED
-from tokenscope_core.request import Request
-from tokenscope_core.steps import Floats, Vocabulary
-from tokenscope_core.trace import ModelIdentity, Trace
+from tokenscope_core.record.metric_registry import STORED
+from tokenscope_core.record.request import Request
+from tokenscope_core.record.steps import Floats, Vocabulary
+from tokenscope_core.record.trace import ModelIdentity, Trace
 
 
 def words(text: str | bytes) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tokenscope_core.template_process import FilledIn, TemplateError, fill_in
+from tokenscope_core.prompts.template_process import FilledIn, TemplateError, fill_in
 
 MARKS = ("\U000f0000", "\U000f0001")
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import pytest
 from waiting import WAIT_S
 
-from tokenscope_core import Request, activity, decoding
-from tokenscope_core.server_figures import ServerFigures
-from tokenscope_core.service import GenerationService
+from tokenscope_core import Request
+from tokenscope_core.decoding import request_run as decoding
+from tokenscope_core.jobs import activity_log as activity
+from tokenscope_core.jobs.server_figures import ServerFigures
+from tokenscope_core.jobs.service import GenerationService
 
 SECRET = "the prompt of somebody"
 

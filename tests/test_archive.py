@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tokenscope_core import archive
+from tokenscope_core.sessions import archive
 
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")

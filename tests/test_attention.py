@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
-from tokenscope_core.attention import layers
-from tokenscope_core.attention.capture import attend
-from tokenscope_core.attention.tasks import AttentionOf
-from tokenscope_core.steps import Ints
+from tokenscope_core.attention.capture_tasks import AttentionOf
+from tokenscope_core.attention.capturing.capture import attend
+from tokenscope_core.models import attention_layers as layers
+from tokenscope_core.record.steps import Ints
 
 TEXT = "for i in range(10):\n    print(i, é)\n" * 2
 Floats = NDArray[np.float64]

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from tokenscope_core.alignment import align
+from tokenscope_core.attention.capturing.maps import AttentionMap, Weights
 from tokenscope_core.attention.difference import attention_difference, row_distances
-from tokenscope_core.attention.maps import AttentionMap, Weights
-from tokenscope_core.attention.sinks import without
+from tokenscope_core.attention.heads.sinks import without
+from tokenscope_core.comparison.alignment import align
 from tokenscope_core.errors import RequestError
 
 

@@ -13,14 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import tokenscope_core as ts
-from tokenscope_core.attention.capture import attend
-from tokenscope_core.attention.estimate import Heads, capture_cost, require_room, rollout_cost
-from tokenscope_core.attention.folds import LayerFold
-from tokenscope_core.attention.tasks import AttentionOf, RolloutOf
-from tokenscope_core.limits import Limits
-from tokenscope_core.model_facts import facts_of
-from tokenscope_core.model_files import find
-from tokenscope_core.service import GenerationService
+from tokenscope_core.attention.capture_tasks import AttentionOf, RolloutOf
+from tokenscope_core.attention.capturing.accumulators import LayerFold
+from tokenscope_core.attention.capturing.capture import attend
+from tokenscope_core.attention.capturing.estimate import (
+    Heads,
+    capture_cost,
+    require_room,
+    rollout_cost,
+)
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.files.facts import facts_of
+from tokenscope_core.models.files.model_files import find
+from tokenscope_core.settings import Limits
 
 SMALL = Heads(tuple(range(10)), 8, 512)  # the shape whose attention is 80 times 16 MB
 
@@ -140,8 +145,9 @@ def test_what_is_suggested_fits(
 def test_free_memory_bounds_a_capture(
     lm: ts.LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tokenscope_core.attention import chosen, rollout
-    from tokenscope_core.machine import Memory
+    from tokenscope_core.attention.capturing import resolved_selection as chosen
+    from tokenscope_core.attention.capturing import rollout
+    from tokenscope_core.models.files.machine import Memory
 
     for module in (chosen, rollout):
         monkeypatch.setattr(module, "memory_of", lambda device: Memory(10**6, 50_000))

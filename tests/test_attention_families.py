@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
+from tokenscope_core.attention.capturing.windows import Locality, first_keys_attended, locality_of
 from tokenscope_core.attention.records import decode_map, encode_map
-from tokenscope_core.attention.windows import Locality, first_keys_attended, locality_of
 
 # Longer than every window and block of the families.
 TEXT = "def add(a, b):\n    return a + b\n" * 2

@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
-from tokenscope_core.attention.flow import LEVELS, Flow, Level
-from tokenscope_core.attention.flow_sums import FlowSums, flow_in
-from tokenscope_core.attention.head_statistics import Rows
-from tokenscope_core.attention.maps import AttentionMap
-from tokenscope_core.attention.parts import SPECIAL, parts_of
-from tokenscope_core.attention.sinks import without
+from tokenscope_core.attention.capturing.maps import AttentionMap
+from tokenscope_core.attention.flow.flow import LEVELS, Flow, Level
+from tokenscope_core.attention.flow.parts import SPECIAL, parts_of
+from tokenscope_core.attention.flow.sums import FlowSums, flow_in
+from tokenscope_core.attention.heads.sinks import without
+from tokenscope_core.attention.heads.statistics import Rows
 from tokenscope_core.errors import RequestError
-from tokenscope_core.syntax.frames import Syntax, analyse, syntax_frame
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.folding.frames import Syntax, analyse, syntax_frame
 
 CODE = "import os\n\ndef add(a, b):\n    total = a + b\n    return total\n\nadd(1, add(2, 3))\n"
 

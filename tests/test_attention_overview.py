@@ -12,16 +12,16 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import tokenscope_core as ts
-from tokenscope_core.attention.capture import attend
-from tokenscope_core.attention.head_measuring import HeadMeasuring
-from tokenscope_core.attention.head_statistics import BY_NAME
-from tokenscope_core.attention.overview import THUMBNAIL_SIDE, HeadOverview, missing_reason
-from tokenscope_core.attention.places import NOWHERE, Places
-from tokenscope_core.attention.sinks import without
+from tokenscope_core.attention.capturing.capture import attend
+from tokenscope_core.attention.heads.measuring import HeadMeasuring
+from tokenscope_core.attention.heads.overview import THUMBNAIL_SIDE, HeadOverview, missing_reason
+from tokenscope_core.attention.heads.sinks import without
+from tokenscope_core.attention.heads.statistics import BY_NAME
+from tokenscope_core.attention.heads.token_locations import NOWHERE, Places
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
-from tokenscope_core.model_facts import facts_of
-from tokenscope_core.model_files import find
-from tokenscope_core.models import describe
+from tokenscope_core.models.files.facts import facts_of
+from tokenscope_core.models.files.model_files import find
+from tokenscope_core.models.language_model import describe
 
 TEXT = "def add(a, b):\n    return a + b\n\nfor i in range(10):\n    print(i)\n"
 

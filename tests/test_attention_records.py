@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tokenscope_core.attention.maps import AttentionMap, Rollout, Weights
+from tokenscope_core.attention.capturing.maps import AttentionMap, Rollout, Weights
+from tokenscope_core.attention.heads.sinks import without
 from tokenscope_core.attention.records import (
     decode_map,
     decode_rollout,
     encode_map,
     encode_rollout,
 )
-from tokenscope_core.attention.sinks import without
 
 LENGTH = 500
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_traces import made
 
-from tokenscope_core.attention.maps import AttentionMap
-from tokenscope_ui.attention.look import Look, from_address, to_address
+from tokenscope_core.attention.capturing.maps import AttentionMap
+from tokenscope_ui.attention.matrix_in_view import shown
 from tokenscope_ui.attention.matrix_view import rows_that_fit
 from tokenscope_ui.attention.row_heads import row_table
 from tokenscope_ui.attention.rows import (
@@ -19,9 +19,9 @@ from tokenscope_ui.attention.rows import (
     lay,
     source_table,
 )
-from tokenscope_ui.attention.shown import shown
+from tokenscope_ui.attention.view_choice import Look, from_address, to_address
 from tokenscope_ui.attention.weights import share_text, weight_scale
-from tokenscope_ui.matrix import MAX_CELLS, Crop
+from tokenscope_ui.components.matrix import MAX_CELLS, Crop
 
 MATRIX = np.array(
     [[1, 0, 0, 0], [0.8, 0.2, 0, 0], [0.6, 0.3, 0.1, 0], [0.4, 0.3, 0.2, 0.1]], dtype=np.float32

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tokenscope_core.attention.maps import AttentionMap, Weights
-from tokenscope_core.attention.sinks import LEAST_LATER_ROWS, sinks_in, take_out, without
+from tokenscope_core.attention.capturing.maps import AttentionMap, Weights
+from tokenscope_core.attention.heads.sinks import LEAST_LATER_ROWS, sinks_in, take_out, without
 from tokenscope_core.errors import RequestError
 
 LENGTH = 80

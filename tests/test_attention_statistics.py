@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
-from tokenscope_core.attention.head_measuring import HeadMeasuring
-from tokenscope_core.attention.head_statistics import BY_NAME, HEAD_STATISTICS, Rows
-from tokenscope_core.attention.overview import HeadOverview
-from tokenscope_core.attention.places import Places
-from tokenscope_core.syntax.frames import syntax_frame
-from tokenscope_core.trace import Trace
+from tokenscope_core.attention.heads.measuring import HeadMeasuring
+from tokenscope_core.attention.heads.overview import HeadOverview
+from tokenscope_core.attention.heads.statistics import BY_NAME, HEAD_STATISTICS, Rows
+from tokenscope_core.attention.heads.token_locations import Places
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.folding.frames import syntax_frame
 
 Floats = NDArray[np.float64]
 CODE = "import os\n\ndef add(a, b):\n    total = a + b\n    return total\n\nadd(1, add(2, 3))\n"

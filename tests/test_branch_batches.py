@@ -10,7 +10,8 @@ import pytest
 from grown_branches import assert_same_record, endless, parent_of
 
 import tokenscope_core as ts
-from tokenscope_core import branches, branching
+from tokenscope_core.branches import growing as branching
+from tokenscope_core.branches.plans import plan as branches
 
 
 def test_draws_with_fresh_noise_as_a_batch_equal_single_ones() -> None:

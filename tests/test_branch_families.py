@@ -8,8 +8,8 @@ import tiny_families
 from grown_branches import SAMPLINGS, assert_same_record, endless, from_scratch, parent_of
 
 import tokenscope_core as ts
-from tokenscope_core import branching
-from tokenscope_core.steps import latest
+from tokenscope_core.branches import growing as branching
+from tokenscope_core.record.steps import latest
 
 
 @pytest.fixture(scope="module", params=tiny_families.FAMILIES)

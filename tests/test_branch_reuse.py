@@ -9,8 +9,8 @@ import torch
 from grown_branches import NEW_TOKENS, SAMPLINGS, assert_same_record, endless, parent_of
 
 import tokenscope_core as ts
-from tokenscope_core import branching
-from tokenscope_core.branches import plan
+from tokenscope_core.branches import growing as branching
+from tokenscope_core.branches.plans import plan
 
 
 @pytest.mark.parametrize("stop_after", range(1, 8))

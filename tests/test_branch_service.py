@@ -16,13 +16,13 @@ import tiny_models
 from waiting import WAIT_S, until
 
 import tokenscope_core as ts
-from tokenscope_core.analyses import BranchComparison, InfluenceOf
-from tokenscope_core.branches import BranchPlan, alternatives, plan
-from tokenscope_core.jobs import Job
-from tokenscope_core.loading import load
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.service import GenerationService
-from tokenscope_core.tasks import Branched
+from tokenscope_core.branches.plans import BranchPlan, alternatives, plan
+from tokenscope_core.jobs.analysis_tasks import BranchComparison, InfluenceOf
+from tokenscope_core.jobs.generation_jobs import Job
+from tokenscope_core.jobs.generation_tasks import Branched
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.models.loading import load
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import tiny_models
 from grown_branches import NEW_TOKENS, PROMPT, endless, from_scratch, parent_of
 
 import tokenscope_core as ts
-from tokenscope_core import branching
-from tokenscope_core.branches import plan
+from tokenscope_core.branches import growing as branching
+from tokenscope_core.branches.plans import plan
 
 
 @pytest.mark.parametrize("position", [0, 1, 5])

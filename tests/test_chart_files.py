@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenscope_ui import chart_files
-from tokenscope_ui.files import stem
+from tokenscope_ui.drawing import chart_files
+from tokenscope_ui.drawing.files import stem
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from tokenscope_core import (
     RequestError,
     generate,
 )
-from tokenscope_core.models import describe
-from tokenscope_core.prompts import prompt_ids
+from tokenscope_core.models.language_model import describe
+from tokenscope_core.prompts.token_ids import prompt_ids
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

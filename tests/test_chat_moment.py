@@ -13,16 +13,19 @@ import pytest
 from test_chat import CHATML, chat_model
 
 import tokenscope_core as ts
-from tokenscope_core import export, moments, share, tokenizer_loading
-from tokenscope_core.asking import task_of
-from tokenscope_core.model_files import ModelFiles, locate
-from tokenscope_core.moments import moment_of, moment_text
-from tokenscope_core.prompt_preview import preview
-from tokenscope_core.prompts import prompt_ids
-from tokenscope_core.service import GenerationService
-from tokenscope_core.session_traces import trace_of
-from tokenscope_core.tasks import Prompted
-from tokenscope_core.trace import recipe_key
+from tokenscope_core import export
+from tokenscope_core.jobs.generation_tasks import Prompted
+from tokenscope_core.jobs.request_task import task_of
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.files.model_files import ModelFiles, locate
+from tokenscope_core.models.tokenizers import loading as tokenizer_loading
+from tokenscope_core.prompts.preview import preview
+from tokenscope_core.prompts.token_ids import prompt_ids
+from tokenscope_core.record import moments
+from tokenscope_core.record.moments import moment_of, moment_text
+from tokenscope_core.record.trace import recipe_key
+from tokenscope_core.sessions.traces import trace_of
+from tokenscope_core.sharing import links as share
 
 DATED = (
     "{% if messages[0].role != 'system' %}On {{ strftime_now('%d %B %Y') }}\n{% endif %}" + CHATML

@@ -12,7 +12,7 @@ import transformers.utils.chat_template_utils as reference
 from test_chat import CHATML, SAID, STRICT
 
 from tokenscope_core import Message, RequestError
-from tokenscope_core.chat import conversation_ids, moment_written
+from tokenscope_core.prompts.chat import conversation_ids, moment_written
 
 NOW = datetime(2026, 11, 30, 14, 5, 9)
 
@@ -151,7 +151,7 @@ def test_a_template_that_fails_is_explained_with_its_line(template: str, found: 
 
 
 def test_a_template_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokenscope_core.chat.MAX_SECONDS", 0.5)
+    monkeypatch.setattr("tokenscope_core.prompts.chat.MAX_SECONDS", 0.5)
     tokenizer = copy.deepcopy(tiny_models.tokenizer())
     tokenizer.chat_template = "{{ (7**6000000) % 10 }}"
     with pytest.raises(RequestError, match=r"not come to an end after 0\.5 seconds"):

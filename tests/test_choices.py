@@ -10,10 +10,10 @@ import pytest
 import tiny_models
 
 from tokenscope_core import Request, Sampling, Trace, generate
-from tokenscope_ui import choices
-from tokenscope_ui.charts import REMOVED, candidate_chart, candidate_table
-from tokenscope_ui.strip import TokenFlag
-from tokenscope_ui.strip_payload import build_payload
+from tokenscope_ui.components.strip import TokenFlag
+from tokenscope_ui.drawing.charts import REMOVED, candidate_chart, candidate_table
+from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace.strip_payload import build_payload
 
 
 @cache

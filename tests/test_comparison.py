@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from made_traces import END, MODEL, made
 
 import tokenscope_core as ts
-from tokenscope_core.alignment import align
-from tokenscope_core.comparison import Comparison, compare
-from tokenscope_core.comparison_tables import overview
+from tokenscope_core.comparison.alignment import align
+from tokenscope_core.comparison.comparison import Comparison, compare
+from tokenscope_core.comparison.tables import overview
 
 WORDS = ["if", " x", ":", "\n", " return", " y"]
 
@@ -250,7 +250,7 @@ def test_a_text_that_repeats_itself_is_not_led_astray() -> None:
 def test_traces_compare_without_torch() -> None:
     program = (
         "import sys; sys.path.insert(0, 'tests'); from made_traces import made;"
-        "from tokenscope_core.comparison import compare;"
+        "from tokenscope_core.comparison.comparison import compare;"
         "compare(made(['if']), made(['if'])).frame(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -14,9 +14,9 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM
 
 import tokenscope_core as ts
-from tokenscope_core import prefill
-from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_core.models import describe
+from tokenscope_core.decoding import prefill
+from tokenscope_core.models.language_model import describe
+from tokenscope_core.record.metric_registry import BY_NAME
 
 PROMPT = "def add(a, b):\n    return a + b\n"
 

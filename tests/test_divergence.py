@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tokenscope_core as ts
-from tokenscope_core import divergence
-from tokenscope_core.comparison import compare
-from tokenscope_core.divergence import divergences_of
+from tokenscope_core.comparison import divergence
+from tokenscope_core.comparison.comparison import compare
+from tokenscope_core.comparison.divergence import divergences_of
 
 A = (
     "def add(a, b):\n    return a + b\nfor i in range(10):\n    print(i)\n"

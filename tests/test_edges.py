@@ -22,13 +22,13 @@ from tokenscope_core import (
     Store,
     TokenScopeError,
 )
-from tokenscope_core.branches import alternatives
-from tokenscope_core.branching import fork
-from tokenscope_core.decoding import generate
-from tokenscope_core.jobs import JobView, Ticket
-from tokenscope_core.models import describe
-from tokenscope_core.service import GenerationService
-from tokenscope_core.tasks import Branched, Task
+from tokenscope_core.branches.growing import fork
+from tokenscope_core.branches.plans import alternatives
+from tokenscope_core.decoding.request_run import generate
+from tokenscope_core.jobs.generation_jobs import JobView, Ticket
+from tokenscope_core.jobs.generation_tasks import Branched, Task
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.language_model import describe
 
 PROMPT = "def add("
 

@@ -17,8 +17,8 @@ from made_traces import END, made
 
 import tokenscope_core as ts
 from tokenscope_core import export
-from tokenscope_core.metric_registry import METRICS
-from tokenscope_core.steps import Vocabulary
+from tokenscope_core.record.metric_registry import METRICS
+from tokenscope_core.record.steps import Vocabulary
 
 HALVES = "😀".encode()[:2], "😀".encode()[2:]
 

@@ -14,8 +14,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 import tokenscope_core as ts
-from tokenscope_core import prefill
-from tokenscope_core.models import describe
+from tokenscope_core.decoding import prefill
+from tokenscope_core.models.language_model import describe
 
 PROMPT = "def add(a, b):\n    return a + b\n"
 NEW_TOKENS = 24

@@ -14,12 +14,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import tokenscope_core as ts
-from tokenscope_core import prefill
-from tokenscope_core.decoding import rows
-from tokenscope_core.jobs import Job, Ticket
-from tokenscope_core.models import describe
-from tokenscope_core.steps import Rows, as_measured, latest
-from tokenscope_core.tasks import Prompted
+from tokenscope_core.decoding import prefill
+from tokenscope_core.decoding.request_run import rows
+from tokenscope_core.jobs.generation_jobs import Job, Ticket
+from tokenscope_core.jobs.generation_tasks import Prompted
+from tokenscope_core.models.language_model import describe
+from tokenscope_core.record.steps import Rows, as_measured, latest
 
 REQUEST = ts.Request("def add(a, b):\n    return a + b\n", max_new_tokens=5)
 # Their body is not one module that the model calls, or the model asks it for more than states.

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # glibc's own account of its heaps, after threads that all hold memory at the same time.
 _COUNT = """
 import ctypes, sys, threading
-from tokenscope_ui.heaps import share_heaps
+from tokenscope_ui.server.malloc_arenas import share_heaps
 share_heaps()
 together, held = threading.Barrier(24), []
 def visit():

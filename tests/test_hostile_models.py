@@ -12,12 +12,12 @@ import tiny_models
 
 import tokenscope_core as ts
 from benchmarks import fuzz
-from tokenscope_core.foreign import foreign_files
-from tokenscope_core.memory_need import memory_need, shortage
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.model_facts import facts_of
-from tokenscope_core.model_files import locate
-from tokenscope_core.prompt_preview import preview
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.models.files.facts import facts_of
+from tokenscope_core.models.files.memory_need import memory_need, shortage
+from tokenscope_core.models.files.model_files import locate
+from tokenscope_core.models.foreign import foreign_files
+from tokenscope_core.prompts.preview import preview
 
 NESTED = "[" * 200_000 + "]" * 200_000
 

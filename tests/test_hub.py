@@ -18,15 +18,15 @@ from tokenscope_core import (
     ModelTooLargeError,
     Request,
     Store,
-    hub,
-    loading,
 )
-from tokenscope_core.load_progress import LoadProgress
-from tokenscope_core.machine import Memory
-from tokenscope_core.model_facts import facts_of, hub_facts
-from tokenscope_core.model_files import find, locate
-from tokenscope_core.model_sources import source_of
-from tokenscope_core.service import GenerationService
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models import loading
+from tokenscope_core.models.files import hub
+from tokenscope_core.models.files.facts import facts_of, hub_facts
+from tokenscope_core.models.files.load_progress import LoadProgress
+from tokenscope_core.models.files.machine import Memory
+from tokenscope_core.models.files.model_files import find, locate
+from tokenscope_core.models.files.sources import source_of
 
 
 @pytest.fixture(scope="module")

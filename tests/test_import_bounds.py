@@ -12,8 +12,8 @@ import pytest
 from made_traces import made
 
 import tokenscope_core as ts
-from tokenscope_core import session_file
-from tokenscope_core.recipe_format import MAX_CONTAINERS
+from tokenscope_core.sessions.recipe_format import MAX_CONTAINERS
+from tokenscope_core.sharing import session_file
 
 BRACKETS = b"[" + b"{}," * MAX_CONTAINERS + b"{}]"
 

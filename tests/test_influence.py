@@ -10,8 +10,8 @@ import pytest
 import tiny_models
 
 import tokenscope_core as ts
-from tokenscope_core.counterfactual import effects, runner_up
-from tokenscope_core.reading import Reader
+from tokenscope_core.branches.influence import effects, runner_up
+from tokenscope_core.models.cache_reader import Reader
 
 PROMPT = "def add(a, b):\n"
 

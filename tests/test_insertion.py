@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tokenscope_core.insertion import insertion
-from tokenscope_core.model_files import ModelFiles, find
+from tokenscope_core.branches.insertion import insertion
+from tokenscope_core.models.files.model_files import ModelFiles, find
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core.limits import KeepingBounds, Limits
-from tokenscope_core.store_kept import Kept
+from tokenscope_core.settings import KeepingBounds, Limits
+from tokenscope_core.store.protected import Kept
 
 BOUNDS = KeepingBounds(bytes_in_all=None, bytes_per_visitor=1000, records_per_visitor=4)
 

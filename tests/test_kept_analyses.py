@@ -12,12 +12,12 @@ from test_store import plant
 from waiting import WAIT_S
 
 import tokenscope_core as ts
-from tokenscope_core.analyses import BranchComparison, InfluenceOf, Kept, key_of
-from tokenscope_core.array_records import decode, encode
+from tokenscope_core.attention.capture_tasks import AttentionOf, RolloutOf
 from tokenscope_core.attention.records import decode_map, encode_map
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
-from tokenscope_core.attention.tasks import AttentionOf, RolloutOf
-from tokenscope_core.service import GenerationService
+from tokenscope_core.jobs.analysis_tasks import BranchComparison, InfluenceOf, Kept, key_of
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.record.array_records import decode, encode
 
 ALL = ts.Selection()
 
@@ -162,7 +162,7 @@ def test_a_record_of_another_kind_or_version_is_refused() -> None:
 
 
 def test_what_is_too_large_to_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokenscope_core.array_records.MAX_UNPACKED_BYTES", 100)
+    monkeypatch.setattr("tokenscope_core.record.array_records.MAX_UNPACKED_BYTES", 100)
     with pytest.raises(ts.RecordError, match="100"):
         encode("large", 1, {"x": np.zeros(101, dtype=np.uint8)}, {})
 

@@ -12,10 +12,10 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 import tokenscope_core as ts
-from tokenscope_core import share
-from tokenscope_core.insertion import insertion
-from tokenscope_core.model_files import ModelFiles
-from tokenscope_core.models import describe
+from tokenscope_core.branches.insertion import insertion
+from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.language_model import describe
+from tokenscope_core.sharing import links as share
 
 SAYS = (
     r"That takes the token “<extra>” \(id 290\): the model “.*” has rows for 290 tokens, "

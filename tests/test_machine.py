@@ -10,8 +10,15 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from tokenscope_core import ModelError, machine
-from tokenscope_core.machine import Memory, devices, main_memory, memory_of, require_device
+from tokenscope_core import ModelError
+from tokenscope_core.models.files import machine
+from tokenscope_core.models.files.machine import (
+    Memory,
+    devices,
+    main_memory,
+    memory_of,
+    require_device,
+)
 
 MB = 1_000_000
 
@@ -139,7 +146,7 @@ def test_torch_itself_lists_accelerators_in_a_process_of_its_own() -> None:
 def test_looking_at_the_machine_imports_no_torch() -> None:
     script = """
 import sys
-from tokenscope_core.machine import devices, memory_of
+from tokenscope_core.models.files.machine import devices, memory_of
 for device in devices():
     memory_of(device)
 assert "torch" not in sys.modules

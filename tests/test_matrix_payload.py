@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from tokenscope_ui import matrix
-from tokenscope_ui.matrix.payload import EMPTY, MAX_CELLS, MISSING, ZERO, quantise
+from tokenscope_ui.components import matrix
+from tokenscope_ui.components.matrix.payload import EMPTY, MAX_CELLS, MISSING, ZERO, quantise
 
 
 def number(code: int) -> float:
@@ -157,7 +157,7 @@ def test_an_empty_crop_is_refused(span: tuple[int, int]) -> None:
 def page() -> None:
     import streamlit as st
 
-    from tokenscope_ui import matrix
+    from tokenscope_ui.components import matrix
 
     matrix.mount(b"{}", key="map", on_select=lambda: None, selected=(st.session_state.get("q"), 0))
     st.session_state.cell = matrix.picked("map")

@@ -8,8 +8,8 @@ import tracemalloc
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core.limits import Limits
-from tokenscope_ui.memory import Remembered
+from tokenscope_core.settings import Limits
+from tokenscope_ui.server.lru_cache import Remembered
 
 
 def test_what_was_not_used_for_longest_is_forgotten_first() -> None:

@@ -9,9 +9,9 @@ import tiny_models
 from transformers import DynamicCache
 
 from tokenscope_core import Message, ModelChoice, Request, load_model
-from tokenscope_core.memory_need import memory_need, shortage, size_text, tokens_of
-from tokenscope_core.model_facts import ModelFacts, facts_of
-from tokenscope_core.model_files import locate
+from tokenscope_core.models.files.facts import ModelFacts, facts_of
+from tokenscope_core.models.files.memory_need import memory_need, shortage, size_text, tokens_of
+from tokenscope_core.models.files.model_files import locate
 
 BILLION = 10**9
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import tiny_models
 
-from tokenscope_core.model_facts import context_of, facts_of
-from tokenscope_core.model_files import locate
+from tokenscope_core.models.files.facts import context_of, facts_of
+from tokenscope_core.models.files.model_files import locate
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
@@ -33,8 +33,8 @@ def test_reading_the_facts_needs_no_torch(tmp_path: Path) -> None:
     tiny_models.tokenizer().save_pretrained(tmp_path)
     script = f"""
 import sys
-from tokenscope_core.model_facts import context_of, facts_of
-from tokenscope_core.model_files import locate
+from tokenscope_core.models.files.facts import context_of, facts_of
+from tokenscope_core.models.files.model_files import locate
 facts_of(locate({str(tmp_path)!r}))
 assert "torch" not in sys.modules
 """

@@ -16,11 +16,19 @@ import pytest
 from waiting import WAIT_S
 
 import tokenscope_core as ts
-from tokenscope_core import file_digests, model_building, model_identity
-from tokenscope_core.file_digests import Digests
-from tokenscope_core.load_progress import LoadProgress, LoadStopped
-from tokenscope_core.model_files import ModelFiles, changed_files, find, identify, locate
-from tokenscope_core.service import GenerationService
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models import building as model_building
+from tokenscope_core.models.files import digests as file_digests
+from tokenscope_core.models.files import identity as model_identity
+from tokenscope_core.models.files.digests import Digests
+from tokenscope_core.models.files.load_progress import LoadProgress, LoadStopped
+from tokenscope_core.models.files.model_files import (
+    ModelFiles,
+    changed_files,
+    find,
+    identify,
+    locate,
+)
 
 WEIGHTS = "model.safetensors"
 REQUEST = ts.Request("x = ", max_new_tokens=3)

@@ -17,16 +17,16 @@ from tokenscope_core import (
     ModelTooLargeError,
     Request,
     Store,
-    model_pool,
 )
-from tokenscope_core import loading as loading_module
-from tokenscope_core.load_progress import LoadProgress, Report
-from tokenscope_core.loading import load
-from tokenscope_core.machine import Memory
-from tokenscope_core.memory_need import memory_need, tokens_of
-from tokenscope_core.model_facts import facts_of
-from tokenscope_core.model_files import ModelFiles, locate
-from tokenscope_core.service import GenerationService, Limits
+from tokenscope_core.jobs import model_pool
+from tokenscope_core.jobs.service import GenerationService, Limits
+from tokenscope_core.models import loading as loading_module
+from tokenscope_core.models.files.facts import facts_of
+from tokenscope_core.models.files.load_progress import LoadProgress, Report
+from tokenscope_core.models.files.machine import Memory
+from tokenscope_core.models.files.memory_need import memory_need, tokens_of
+from tokenscope_core.models.files.model_files import ModelFiles, locate
+from tokenscope_core.models.loading import load
 
 
 @pytest.fixture(scope="module")

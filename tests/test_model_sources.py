@@ -24,9 +24,10 @@ from tokenscope_core import (
     load_model,
 )
 from tokenscope_core.__main__ import main
-from tokenscope_core.model_files import find, locate
-from tokenscope_core.model_names import MODELS_VARIABLE, SHIPPED_FOLDER, plain_name
-from tokenscope_core.model_sources import (
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.files.model_files import find, locate
+from tokenscope_core.models.files.names import MODELS_VARIABLE, SHIPPED_FOLDER, plain_name
+from tokenscope_core.models.files.sources import (
     ALLOWED_VARIABLE,
     Source,
     accepts_others,
@@ -36,7 +37,6 @@ from tokenscope_core.model_sources import (
     source_of,
     sources,
 )
-from tokenscope_core.service import GenerationService
 
 SHIPPED = SHIPPED_FOLDER.name
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -104,7 +104,7 @@ def test_a_cached_model_answers_from_the_store(
 def test_listing_imports_no_torch(cache: Path) -> None:
     script = """
 import sys
-from tokenscope_core.model_sources import sources
+from tokenscope_core.models.files.sources import sources
 sources()
 assert "torch" not in sys.modules and "transformers" not in sys.modules
 """

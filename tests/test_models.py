@@ -20,10 +20,10 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertLMHeadModel, PreTrainedModel
 
 import tokenscope_core as ts
-from tokenscope_core import hub
-from tokenscope_core.model_files import find, locate
-from tokenscope_core.model_names import MODELS_VARIABLE, SHIPPED_FOLDER
-from tokenscope_core.model_sources import available
+from tokenscope_core.models.files import hub
+from tokenscope_core.models.files.model_files import find, locate
+from tokenscope_core.models.files.names import MODELS_VARIABLE, SHIPPED_FOLDER
+from tokenscope_core.models.files.sources import available
 
 
 @pytest.fixture(scope="module")

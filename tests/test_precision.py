@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 import tokenscope_core as ts
-from tokenscope_core import prefill
-from tokenscope_core.models import describe
-from tokenscope_core.reading import Reader
+from tokenscope_core.decoding import prefill
+from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.language_model import describe
 
 PROMPT = "def add(a, b):\n    return a + b\n"
 HALF = (torch.bfloat16, torch.float16)

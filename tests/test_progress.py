@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tokenscope_core import ModelChoice, Request
-from tokenscope_core.jobs import JobView
-from tokenscope_core.load_progress import LoadProgress
-from tokenscope_ui.progress import progress_share, progress_text
+from tokenscope_core.jobs.generation_jobs import JobView
+from tokenscope_core.models.files.load_progress import LoadProgress
+from tokenscope_ui.runs.progress import progress_share, progress_text
 
 LOADING = JobView("id", ModelChoice("/models/tiny"), Request("x"), "loading")
 RUNNING = replace(LOADING, phase="running", prompt_length=3000)

@@ -13,10 +13,10 @@ import tiny_models
 from transformers import AddedToken
 
 from tokenscope_core import CapabilityError, Message, Request, generate, load_model
-from tokenscope_core.model_files import locate
-from tokenscope_core.model_names import SHIPPED_FOLDER
-from tokenscope_core.prompt_preview import Passage, preview
-from tokenscope_core.tokenizer_files import can_fill_in_the_middle, has_chat_template
+from tokenscope_core.models.files.model_files import locate
+from tokenscope_core.models.files.names import SHIPPED_FOLDER
+from tokenscope_core.models.files.tokenizer_files import can_fill_in_the_middle, has_chat_template
+from tokenscope_core.prompts.preview import Passage, preview
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
 MARKS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -100,8 +100,9 @@ def test_files_that_do_not_say_are_unknown(folder: Path) -> None:
 def test_saying_so_needs_no_transformers(folder: Path) -> None:
     script = f"""
 import sys
-from tokenscope_core import prompt_preview, tokenizer_files
-from tokenscope_core.model_files import locate
+from tokenscope_core.prompts import preview as prompt_preview
+from tokenscope_core.models.files import tokenizer_files
+from tokenscope_core.models.files.model_files import locate
 files = locate({str(folder)!r})
 assert tokenizer_files.has_chat_template(files) and tokenizer_files.can_fill_in_the_middle(files)
 assert not {{"torch", "transformers"}} & set(sys.modules)

@@ -19,9 +19,9 @@ from tokenscope_core import (
     generate,
     stream,
 )
-from tokenscope_core.fill_in_the_middle import CONVENTIONS, FillConvention, filled_gap
-from tokenscope_core.models import describe
-from tokenscope_core.prompts import end_ids, fill_convention, prompt_ids
+from tokenscope_core.models.fill_in_the_middle import CONVENTIONS, FillConvention, filled_gap
+from tokenscope_core.models.language_model import describe
+from tokenscope_core.prompts.token_ids import end_ids, fill_convention, prompt_ids
 
 STARCODER = next(c for c in CONVENTIONS if c.prefix == "<fim_prefix>")
 QWEN = next(c for c in CONVENTIONS if c.prefix == "<|fim_prefix|>")

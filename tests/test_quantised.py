@@ -15,9 +15,9 @@ import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TorchAoConfig
 
 import tokenscope_core as ts
-from tokenscope_core.arithmetic import arithmetic_of
-from tokenscope_core.model_facts import facts_of
-from tokenscope_core.model_files import SHIPPED_FOLDER, locate
+from tokenscope_core.models.arithmetic import arithmetic_of
+from tokenscope_core.models.files.facts import facts_of
+from tokenscope_core.models.files.model_files import SHIPPED_FOLDER, locate
 
 TEXT = "def add(a, b):\n    return a + b\n\n\nclass Stack:\n    def __init__(self):\n"
 LIBRARIES = {

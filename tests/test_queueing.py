@@ -12,14 +12,14 @@ import pytest
 import tiny_models
 
 from tokenscope_core import LanguageModel, QueueFullError, Request, Store
-from tokenscope_core.fetching import ReadyModel
-from tokenscope_core.job_base import Holder
-from tokenscope_core.jobs import Job, Ticket
-from tokenscope_core.limits import Limits
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.queueing import FairQueue, Pace
-from tokenscope_core.service import GenerationService
-from tokenscope_core.tasks import Prompted
+from tokenscope_core.jobs.generation_jobs import Job, Ticket
+from tokenscope_core.jobs.generation_tasks import Prompted
+from tokenscope_core.jobs.job import Holder
+from tokenscope_core.jobs.model_preparation import ReadyModel
+from tokenscope_core.jobs.queueing import FairQueue, Pace
+from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.settings import Limits
 
 WAIT_S = 60.0
 Start = Callable[..., GenerationService]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from waiting import WAIT_S
 
 import tokenscope_core as ts
-from tokenscope_core.service import GenerationService
+from tokenscope_core.jobs.service import GenerationService
 
 CODE = "def largest(items):\n    best = items[0]\n    for item in items:\n        if item > "
 EDITED_LAYERS = range(4, 8)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tokenscope_core as ts
-from tokenscope_core.trace import recipe_key
+from tokenscope_core.record.trace import recipe_key
 
 
 @pytest.mark.parametrize(

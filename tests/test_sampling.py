@@ -23,7 +23,7 @@ from transformers.generation.logits_process import (
 )
 
 import tokenscope_core as ts
-from tokenscope_core.sampling import Sampler, gumbel_noise
+from tokenscope_core.decoding.sampling import Sampler, gumbel_noise
 
 NOTHING = torch.empty((1, 0), dtype=torch.long)
 LOGITS = torch.tensor([[2.0, 1.0, 0.5, 0.0, -1.0, -3.0]])

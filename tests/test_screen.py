@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenscope_core import METRICS, Request, Trace, generate
-from tokenscope_ui.charts import candidate_table, position_table
-from tokenscope_ui.formatting import (
+from tokenscope_ui.components.strip import TokenFlag
+from tokenscope_ui.drawing.charts import candidate_table, position_table
+from tokenscope_ui.drawing.formatting import (
     difference_text,
     duration_text,
     metric_text,
     probability_text,
     visible_text,
 )
-from tokenscope_ui.prompt_checks import hints, reading_note, refusal
-from tokenscope_ui.scales import (
+from tokenscope_ui.drawing.scales import (
     STRIP_METRICS,
     LogUnit,
     difference_scale,
@@ -31,8 +31,8 @@ from tokenscope_ui.scales import (
     tint_values,
     to_screen,
 )
-from tokenscope_ui.strip import TokenFlag
-from tokenscope_ui.strip_payload import build_payload
+from tokenscope_ui.request.prompt_checks import hints, reading_note, refusal
+from tokenscope_ui.trace.strip_payload import build_payload
 
 LN2 = math.log(2)
 

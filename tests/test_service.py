@@ -23,10 +23,10 @@ from tokenscope_core import (
     Store,
     Trace,
 )
-from tokenscope_core.load_progress import Report
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.model_files import ModelFiles
-from tokenscope_core.service import GenerationService, Limits
+from tokenscope_core.jobs.service import GenerationService, Limits
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.models.files.load_progress import Report
+from tokenscope_core.models.files.model_files import ModelFiles
 
 
 class Clock:
@@ -116,7 +116,7 @@ def test_an_answer_from_the_store_imports_no_torch(
     script = f"""
 import sys
 from tokenscope_core import Request, Sampling, Store
-from tokenscope_core.service import GenerationService
+from tokenscope_core.jobs.service import GenerationService
 service = GenerationService(Store({str(tmp_path / "store")!r}))
 view = service.submit({model!r}, Request("def add(", max_new_tokens=8), "tab").view()
 assert view.from_store and view.trace.text.startswith("def add("), view

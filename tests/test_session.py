@@ -10,9 +10,9 @@ from made_sessions import DEEPER, ELSE, ROOT, WHILE, grown
 from made_traces import MODEL, forked, made
 
 import tokenscope_core as ts
-from tokenscope_core.session import MAX_BRANCHES, UNDO_STEPS, Session
-from tokenscope_core.session_branch import MAX_NAME, MAX_NOTE, PALETTE_SIZE
-from tokenscope_core.trace import recipe_key
+from tokenscope_core.record.trace import recipe_key
+from tokenscope_core.sessions.branch import MAX_NAME, MAX_NOTE, PALETTE_SIZE
+from tokenscope_core.sessions.session import MAX_BRANCHES, UNDO_STEPS, Session
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 from made_traces import forked, made
 
 import tokenscope_core as ts
-from tokenscope_core import arrow_files, session_file
+from tokenscope_core.record import arrow_files
+from tokenscope_core.sharing import session_file
 
 ROOT = made(["if", " x", ":", "\n"], prompt_length=2, request=ts.Request("é😀\r\n", 2))
 CHILD = forked(ROOT, 2, [" and"], [" y"])

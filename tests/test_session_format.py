@@ -14,8 +14,8 @@ from made_sessions import ROOT, WHILE, grown
 from made_traces import forked, made
 
 import tokenscope_core as ts
-from tokenscope_core import session_format
-from tokenscope_core.session import MAX_BRANCHES, UNDO_STEPS, Session
+from tokenscope_core.sessions import format as session_format
+from tokenscope_core.sessions.session import MAX_BRANCHES, UNDO_STEPS, Session
 
 
 @pytest.fixture

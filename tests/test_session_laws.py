@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from made_sessions import ROOT
 from made_traces import forked
 
-from tokenscope_core.session import Session
-from tokenscope_core.session_branch import PALETTE_SIZE
+from tokenscope_core.sessions.branch import PALETTE_SIZE
+from tokenscope_core.sessions.session import Session
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 

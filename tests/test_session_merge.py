@@ -12,8 +12,8 @@ from made_sessions import DEEPER, ELSE, ROOT, WHILE, grown
 from made_traces import forked, made
 
 from tokenscope_core import RecordError, Session, SessionChangedError, Store
-from tokenscope_core.session_keeping import keep
-from tokenscope_core.session_merge import merge
+from tokenscope_core.sessions.keeping import keep
+from tokenscope_core.sessions.merge import merge
 
 PROJECT = Path(__file__).resolve().parent.parent
 FOR = forked(ROOT, 0, ["for"], [" x"])
@@ -130,7 +130,7 @@ def test_a_state_that_cannot_be_read_is_left_as_it_is(store: Store) -> None:
 _WRITER = """
 import sys
 from tokenscope_core import Session, Store
-from tokenscope_core.session_keeping import keep
+from tokenscope_core.sessions.keeping import keep
 
 folder, line = sys.argv[1:]
 store = Store(folder)

@@ -7,8 +7,8 @@ import pytest
 from made_sessions import DEEPER, ELSE, ROOT, WHILE, grown
 from made_traces import END, forked
 
-from tokenscope_core.session import Session
-from tokenscope_core.session_tables import tree_frame
+from tokenscope_core.sessions.session import Session
+from tokenscope_core.sessions.tables import tree_frame
 
 
 @pytest.fixture

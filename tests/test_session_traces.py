@@ -9,11 +9,11 @@ import pytest
 import tiny_models
 
 import tokenscope_core as ts
-from tokenscope_core import prefill
-from tokenscope_core.decoding import rows
-from tokenscope_core.session import Session
-from tokenscope_core.session_traces import trace_of
-from tokenscope_core.steps import as_measured
+from tokenscope_core.decoding import prefill
+from tokenscope_core.decoding.request_run import rows
+from tokenscope_core.record.steps import as_measured
+from tokenscope_core.sessions.session import Session
+from tokenscope_core.sessions.traces import trace_of
 
 REQUEST = ts.Request("def f(a):\n", 8, ts.Sampling(1.0, seed=3))
 

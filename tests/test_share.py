@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from made_traces import forked, made
 
 import tokenscope_core as ts
-from tokenscope_core.branches import redraws
-from tokenscope_core.branching import branch_rows, grown
-from tokenscope_core.session import MAX_BRANCHES
-from tokenscope_core.session_traces import cut_short
+from tokenscope_core.branches.growing import branch_rows, grown
+from tokenscope_core.branches.plans import redraws
+from tokenscope_core.sessions.session import MAX_BRANCHES
+from tokenscope_core.sessions.traces import cut_short
 
 ROOT = made(["if", " x", ":", "\n"], prompt_length=2, request=ts.Request("if x", 2))
 TREE = (
@@ -276,7 +276,7 @@ def test_a_link_says_when_its_model_is_not_offered_here(
     shared = ts.share.decode(link)
     assert ts.share.cost(shared, store).availability == "absent", "the hub is off in tests"
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    monkeypatch.setattr("tokenscope_core.hub.is_offline", lambda: False)
+    monkeypatch.setattr("tokenscope_core.models.files.hub.is_offline", lambda: False)
     online = ts.share.cost(shared, store)
     assert (online.availability, online.model) == ("to be downloaded", shared.model)
     monkeypatch.setenv("TOKENSCOPE_ALLOWED_MODELS", "tokenscope-py,other/*")

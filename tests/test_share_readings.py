@@ -11,7 +11,8 @@ import pytest
 from made_traces import made
 
 import tokenscope_core as ts
-from tokenscope_core import ModelIdentity, Request, share
+from tokenscope_core import ModelIdentity, Request
+from tokenscope_core.sharing import links as share
 
 TEXT = Request("def f(é):\n    return '👋'\n", max_new_tokens=0)
 

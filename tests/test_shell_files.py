@@ -11,9 +11,9 @@ import pytest
 from made_traces import forked, made
 
 import tokenscope_core as ts
-from tokenscope_core import session_file
 from tokenscope_core.__main__ import main
-from tokenscope_core.shell_files import FORMATS
+from tokenscope_core.sharing import session_file
+from tokenscope_core.shell.files import FORMATS
 
 ROOT = made(["if", " x", ":", "\n"], prompt_length=2)
 CHILD = forked(ROOT, 2, [" and"], [" y"])

@@ -15,8 +15,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 import tokenscope_core as ts
-from tokenscope_core.models import describe
-from tokenscope_core.token_bytes import vocabulary_of
+from tokenscope_core.models.language_model import describe
+from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 

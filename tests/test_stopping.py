@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenscope_core.stopping import StopMatcher
+from tokenscope_core.decoding.stopping import StopMatcher
 
 TEXTS = st.text(alphabet="ab\né🦊", min_size=1, max_size=4)
 

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core import store_mending
-from tokenscope_core.store_mending import alone
+from tokenscope_core.store import mending as store_mending
+from tokenscope_core.store.mending import alone
 
 
 class Payload:
@@ -309,7 +309,7 @@ def test_a_forked_process_uses_the_store_too(tmp_path: Path) -> None:
 
 _FORKED = """
 import os, signal, sys
-from tokenscope_core.store import Store
+from tokenscope_core.store.store import Store
 
 store = Store(sys.argv[1])
 store.put_capture("asked", b"kept")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core import store_folders
-from tokenscope_core.store_folders import STORE_VARIABLE, StoreFolders, default_folders
+from tokenscope_core.store import folders as store_folders
+from tokenscope_core.store.folders import STORE_VARIABLE, StoreFolders, default_folders
 
 
 @pytest.fixture

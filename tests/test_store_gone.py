@@ -43,7 +43,7 @@ def test_nothing_is_kept_in_a_folder_that_is_gone(store: ts.Store, folder: Path)
 def test_a_file_that_goes_during_a_write_is_not_said_to_be_kept(
     store: ts.Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tokenscope_core.store_kept import KeptRecords
+    from tokenscope_core.store.protected import KeptRecords
 
     put = KeptRecords.put
 

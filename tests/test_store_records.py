@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tokenscope_core import RecordError, Store
-from tokenscope_core.store_records import HEADER_BYTES, described, revision_of, unwrap, wrap
+from tokenscope_core.store.records import HEADER_BYTES, described, revision_of, unwrap, wrap
 
 BLOB = b'{"name":"a branch","note":"what it shows"}' * 3
 

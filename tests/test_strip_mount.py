@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tokenscope_ui import strip
-from tokenscope_ui.strip import Payload
+from tokenscope_ui.components import strip
+from tokenscope_ui.components.strip import Payload
 
 
 def payload(**changes: Any) -> Payload:
@@ -55,7 +55,7 @@ class TestEncode:
 def owned_by_strip() -> None:
     import streamlit as st
 
-    from tokenscope_ui import strip
+    from tokenscope_ui.components import strip
 
     st.session_state.shown = strip.mount(b"{}", key="strip", selected=st.session_state.get("want"))
 
@@ -63,7 +63,7 @@ def owned_by_strip() -> None:
 def owned_by_page() -> None:
     import streamlit as st
 
-    from tokenscope_ui import strip
+    from tokenscope_ui.components import strip
 
     st.session_state.shown = strip.mount(
         b"{}", key="strip", selected=st.session_state.get("want"), on_select=lambda: None

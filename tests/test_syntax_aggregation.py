@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.aggregation import LEVELS, Level, aggregate
-from tokenscope_core.syntax.differences import aggregate_difference
-from tokenscope_core.syntax.frames import analyse
+from tokenscope_core.syntax.folding.aggregation import LEVELS, Level, aggregate
+from tokenscope_core.syntax.folding.differences import aggregate_difference
+from tokenscope_core.syntax.folding.frames import analyse
 
 CODE = "def f(x):\n    return x + 1\n\n\nfor i in range(10):\n    print(f(i))\n"
 

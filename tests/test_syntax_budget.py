@@ -6,14 +6,14 @@ import pytest
 from syntax_traces import trace_of, words
 
 from tokenscope_core import icicle_frame, syntax_frame
-from tokenscope_core.syntax import budget
-from tokenscope_core.syntax.budget import Budget, OutOfTime
-from tokenscope_core.syntax.documents import MARKDOWN, cut_text
-from tokenscope_core.syntax.languages import grammar
-from tokenscope_core.syntax.prefixes import GrowingText
-from tokenscope_core.syntax.scopes import scopes_of
-from tokenscope_core.syntax.structure import name_marks
-from tokenscope_core.syntax.validity import breaking_pieces, standing, validity
+from tokenscope_core.syntax import time_budget as budget
+from tokenscope_core.syntax.documents.texts import MARKDOWN, cut_text
+from tokenscope_core.syntax.grammar.languages import grammar
+from tokenscope_core.syntax.judging.scopes import scopes_of
+from tokenscope_core.syntax.judging.structure import name_marks
+from tokenscope_core.syntax.judging.validity import breaking_pieces, standing, validity
+from tokenscope_core.syntax.time_budget import Budget, OutOfTime
+from tokenscope_core.syntax.unfinished.prefixes import GrowingText
 
 HOSTILE = b"int f() { return 1; }\n" * 400
 ANSWER = b"Look:\n```cpp\n" + HOSTILE + b"```\nand\n```python\nx = 1\n```\n"

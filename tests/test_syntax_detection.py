@@ -9,11 +9,11 @@ import tiny_models
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.detection import language_of
-from tokenscope_core.syntax.documents import PLAIN
-from tokenscope_core.syntax.recognition import recognise
-from tokenscope_core.syntax.validity import validity
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.documents.detection import language_of
+from tokenscope_core.syntax.documents.recognition import recognise
+from tokenscope_core.syntax.documents.texts import PLAIN
+from tokenscope_core.syntax.judging.validity import validity
 
 PROMPT = "def add(a, b):\n"
 CODE = PROMPT + "    total = a + b\n    return totals\n"

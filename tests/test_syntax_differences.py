@@ -7,8 +7,8 @@ import pytest
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.aggregation import aggregate
-from tokenscope_core.syntax.differences import aggregate_difference
+from tokenscope_core.syntax.folding.aggregation import aggregate
+from tokenscope_core.syntax.folding.differences import aggregate_difference
 
 CODE = "def f(x):\n    return x + 1\n\n\nfor i in range(10):\n    print(f(i))\n"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenscope_core.syntax.documents import MARKDOWN, code_regions, cut_text
+from tokenscope_core.syntax.documents.texts import MARKDOWN, code_regions, cut_text
 
 markdown = st.lists(
     st.sampled_from(

@@ -8,7 +8,7 @@ import pytest
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.frames import analyse, syntax_frame
+from tokenscope_core.syntax.folding.frames import analyse, syntax_frame
 
 CODE = """class Stack:
     def push(self, item):

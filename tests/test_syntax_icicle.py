@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.aggregation import aggregate
-from tokenscope_core.syntax.icicle import icicle_frame
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.folding.aggregation import aggregate
+from tokenscope_core.syntax.folding.icicle import icicle_frame
 
 CODE = "class Stack:\n    def push(self, x):\n        self.items += [x]\n\n\nprint(Stack())\n"
 CHAT = "Look:\n\n```python\ndef f():\n    return 1\n```\n\n```cobol\nMOVE 1 TO X.\n```\n"

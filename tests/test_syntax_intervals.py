@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenscope_core.syntax.intervals import (
+from tokenscope_core.syntax.folding.intervals import (
     Moments,
     interval_of_difference,
     interval_of_mean,

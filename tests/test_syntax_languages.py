@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.categories import CATEGORIES, CategoryMap
-from tokenscope_core.syntax.languages import LANGUAGES, Grammar, grammar, named
-from tokenscope_core.syntax.pieces import cut
-from tokenscope_core.syntax.recognition import recognise
+from tokenscope_core.syntax.documents.recognition import recognise
+from tokenscope_core.syntax.grammar.categories import CATEGORIES, CategoryMap
+from tokenscope_core.syntax.grammar.languages import LANGUAGES, Grammar, grammar, named
+from tokenscope_core.syntax.grammar.pieces import cut
 
 SAMPLES = Path(__file__).parent / "syntax_samples"
 # Anonymous tokens that no map names: Go's zero byte, which only the end of a file can be.

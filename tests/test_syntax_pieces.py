@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from syntax_traces import words
 
 from tokenscope_core.syntax.alignment import align
-from tokenscope_core.syntax.languages import LANGUAGES, grammar
-from tokenscope_core.syntax.pieces import Pieces, cut
-from tokenscope_core.syntax.prefixes import GrowingText
+from tokenscope_core.syntax.grammar.languages import LANGUAGES, grammar
+from tokenscope_core.syntax.grammar.pieces import Pieces, cut
+from tokenscope_core.syntax.unfinished.prefixes import GrowingText
 
 PYTHON = grammar("python")
 FRAGMENTS = (

@@ -10,13 +10,13 @@ import pytest
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.detection import language_of, regions
-from tokenscope_core.syntax.documents import MARKDOWN, code_regions
-from tokenscope_core.syntax.scopes import open_at_end, scopes_of
-from tokenscope_core.syntax.structure import mark_frame
-from tokenscope_core.syntax.transcripts import has_magics
-from tokenscope_core.syntax.validity import breaking_pieces, standing_at, validity
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.documents.detection import language_of, regions
+from tokenscope_core.syntax.documents.texts import MARKDOWN, code_regions
+from tokenscope_core.syntax.documents.transcripts import has_magics
+from tokenscope_core.syntax.judging.scopes import open_at_end, scopes_of
+from tokenscope_core.syntax.judging.structure import mark_frame
+from tokenscope_core.syntax.judging.validity import breaking_pieces, standing_at, validity
 
 IN_LIST = "1. So:\n\n   ```python\n   def f(x):\n       return [x\n   ```\n\n2. End\n"
 IN_QUOTE = "> So:\n> ```python\n> def f(x):\n>\n>     return '''a\n>     b'''\n> f(1)\n> ```\n"

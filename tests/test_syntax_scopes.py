@@ -6,7 +6,7 @@ import pytest
 from syntax_traces import trace_of, words
 
 from tokenscope_core.errors import RequestError
-from tokenscope_core.syntax.scopes import open_at_end, scopes_at, scopes_of
+from tokenscope_core.syntax.judging.scopes import open_at_end, scopes_at, scopes_of
 
 CODE = (
     "def fib(n):\n    '''Doc'''\n    if n > (1 + 2):\n        return [n]\n    return 0\n\nx = 1\n"

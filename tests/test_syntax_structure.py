@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from syntax_traces import trace_of, words
 
-from tokenscope_core.syntax.structure import mark_frame, name_marks
+from tokenscope_core.syntax.judging.structure import mark_frame, name_marks
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from syntax_traces import trace_of, words
 
-from tokenscope_core.syntax.languages import grammar
-from tokenscope_core.syntax.pieces import cut
-from tokenscope_core.syntax.prefixes import GrowingText
-from tokenscope_core.syntax.structure import name_marks
-from tokenscope_core.syntax.type_defaults import as_bounds
-from tokenscope_core.syntax.validity import standing, validity
+from tokenscope_core.syntax.grammar.languages import grammar
+from tokenscope_core.syntax.grammar.pieces import cut
+from tokenscope_core.syntax.grammar.type_defaults import as_bounds
+from tokenscope_core.syntax.judging.structure import name_marks
+from tokenscope_core.syntax.judging.validity import standing, validity
+from tokenscope_core.syntax.unfinished.prefixes import GrowingText
 
 VALID = [
     "class A[T = int]: pass\n",

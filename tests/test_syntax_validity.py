@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.languages import LANGUAGES, Grammar, grammar
-from tokenscope_core.syntax.layout import Layout
-from tokenscope_core.syntax.prefixes import GrowingText
-from tokenscope_core.syntax.validity import breaking_candidates, standing, validity
+from tokenscope_core.syntax.grammar.languages import LANGUAGES, Grammar, grammar
+from tokenscope_core.syntax.grammar.layout import Layout
+from tokenscope_core.syntax.judging.validity import breaking_candidates, standing, validity
+from tokenscope_core.syntax.unfinished.prefixes import GrowingText
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "syntax_samples"

@@ -17,8 +17,8 @@ import psutil
 import pytest
 from template_requests import filled_in, outcome
 
-from tokenscope_core import template_process
-from tokenscope_core.template_process import TemplateError
+from tokenscope_core.prompts import template_process
+from tokenscope_core.prompts.template_process import TemplateError
 
 PLAIN = "{{ bos_token }}{{ messages[0].content }}"
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

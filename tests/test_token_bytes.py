@@ -22,8 +22,8 @@ from tokenizers import (
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 import tokenscope_core as ts
-from tokenscope_core.models import describe
-from tokenscope_core.token_bytes import vocabulary_of
+from tokenscope_core.models.language_model import describe
+from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
 
 PIECES = (
     "def", "имя_переменной", "変数", "naïve", " ", "  ", "\t", "\r\n", "\n", "👩‍👩‍👧", "🇨🇭",

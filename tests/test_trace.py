@@ -10,9 +10,9 @@ import pytest
 import tiny_models
 
 import tokenscope_core as ts
-from tokenscope_core.decoding import rows
-from tokenscope_core.edits import Edit
-from tokenscope_core.trace import recipe_key
+from tokenscope_core.decoding.request_run import rows
+from tokenscope_core.record.edits import Edit
+from tokenscope_core.record.trace import recipe_key
 
 REQUEST = ts.Request("def f(é):\n", max_new_tokens=8, sampling=ts.Sampling(1.0, seed=3))
 

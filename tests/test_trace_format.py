@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from trace_records import ATTRIBUTES, assert_equal, blob, example, rewritten
 
 import tokenscope_core as ts
-from tokenscope_core.edits import Edit
-from tokenscope_core.trace import recipe_key
+from tokenscope_core.record.edits import Edit
+from tokenscope_core.record.trace import recipe_key
 
 AWKWARD = st.text(max_size=30) | st.sampled_from(
     [

@@ -13,7 +13,7 @@ import tiny_models
 from trace_records import assert_equal, blob, example, signed
 
 import tokenscope_core as ts
-from tokenscope_core import arrow_files
+from tokenscope_core.record import arrow_files
 
 
 def bomb(column: pa.Array) -> bytes:

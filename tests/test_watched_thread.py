@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tokenscope_core.watched_thread import WatchedThread
+from tokenscope_core.store.watched_thread import WatchedThread
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core.model_files import locate
-from tokenscope_core.weight_files import INDEX_NAME, weight_paths
+from tokenscope_core.models.files.model_files import locate
+from tokenscope_core.models.files.weight_files import INDEX_NAME, weight_paths
 
 OUTSIDE = "names “.*”, which is outside the model's folder"
 

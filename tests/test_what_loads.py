@@ -29,9 +29,10 @@ from transformers import (
 )
 
 import tokenscope_core as ts
-from tokenscope_core import hub, model_sources
-from tokenscope_core.model_files import locate
-from tokenscope_core.models import describe
+from tokenscope_core.models.files import hub
+from tokenscope_core.models.files import sources as model_sources
+from tokenscope_core.models.files.model_files import locate
+from tokenscope_core.models.language_model import describe
 
 PROMPT = "def add(a, b):\n    return a + b\n"
 

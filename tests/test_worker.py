@@ -11,9 +11,9 @@ import pytest
 from waiting import WAIT_S, until
 
 import tokenscope_core as ts
-from tokenscope_core import analysis_jobs
-from tokenscope_core.analyses import InfluenceOf
-from tokenscope_core.service import GenerationService
+from tokenscope_core.jobs import analysis_jobs
+from tokenscope_core.jobs.analysis_tasks import InfluenceOf
+from tokenscope_core.jobs.service import GenerationService
 
 
 class Panic(BaseException):
@@ -185,8 +185,8 @@ def test_what_a_thread_had_in_hand_when_it_died_fails_with_a_sentence(
         raise SystemExit("in /srv/models")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tokenscope_core.worker.Worker._run", dying)
-        patch.setattr("tokenscope_core.worker.Worker._fail", dying)
+        patch.setattr("tokenscope_core.jobs.worker.Worker._run", dying)
+        patch.setattr("tokenscope_core.jobs.worker.Worker._fail", dying)
         failed = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
     assert failed.phase == "failed"
     assert "/srv" not in str(failed.error)
@@ -200,7 +200,7 @@ def test_a_thread_that_can_take_no_job_fails_all_that_wait_and_leaves_nothing(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("tokenscope_core.model_pool.ModelPool.make_way", no_way)
+        patch.setattr("tokenscope_core.jobs.model_pool.ModelPool.make_way", no_way)
         failed = service.submit(tiny_folder, request(), "tab").wait(WAIT_S)
         assert failed.phase == "failed"
     until(lambda: service.queues() == (), "the worker is gone")

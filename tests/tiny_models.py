@@ -16,8 +16,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tokenscope_core.model_files import ModelFiles
-from tokenscope_core.models import LanguageModel, describe
+from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.language_model import LanguageModel, describe
 
 CORPUS = ["def add(a, b):\n    return a + b\n", "for i in range(10):\n    print(i, é)\n"] * 4
 FAMILIES = ("llama", "gpt2", "gpt_neox", "qwen2")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import tiny_models
 
 import tokenscope_core as ts
-from tokenscope_core import arrow_files
+from tokenscope_core.record import arrow_files
 
 ATTRIBUTES = ("token_ids", "source", "special", "byte_start", "byte_end", "candidate_ids",
               "candidate_logprobs", "candidate_kept")  # fmt: skip

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from tokenscope_core import LanguageModel, ModelChoice
-from tokenscope_core.load_progress import Report
-from tokenscope_core.loading import load
-from tokenscope_core.model_files import ModelFiles
+from tokenscope_core.models.files.load_progress import Report
+from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.loading import load
 
 # Reached only where something fails, so that a busy machine may take its time.
 WAIT_S = 120.0

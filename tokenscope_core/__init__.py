@@ -15,12 +15,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core import export, session_file, share
+from tokenscope_core import export
+from tokenscope_core.attention.capturing.maps import AttentionMap, Rollout, TopAttention
+from tokenscope_core.attention.capturing.selection import Selection
 from tokenscope_core.attention.difference import AttentionDifference, attention_difference
-from tokenscope_core.attention.flow import Flow
-from tokenscope_core.attention.flow_sums import flow_in
-from tokenscope_core.attention.head_statistics import HEAD_STATISTICS
-from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
+from tokenscope_core.attention.flow.flow import Flow
+from tokenscope_core.attention.flow.sums import flow_in
+from tokenscope_core.attention.heads.overview import HeadOverview
+from tokenscope_core.attention.heads.sinks import Sinks, sinks_in, without
+from tokenscope_core.attention.heads.statistics import HEAD_STATISTICS
 from tokenscope_core.attention.on_demand import (
     attention,
     attention_flow,
@@ -28,13 +31,16 @@ from tokenscope_core.attention.on_demand import (
     rollout,
     top_attention,
 )
-from tokenscope_core.attention.overview import HeadOverview
-from tokenscope_core.attention.selection import Selection
-from tokenscope_core.attention.sinks import Sinks, sinks_in, without
-from tokenscope_core.comparison import Comparison, compare
-from tokenscope_core.comparison_tables import overview
-from tokenscope_core.counterfactual import Influence, influence
-from tokenscope_core.edits import Edit
+from tokenscope_core.branches.influence import Influence, influence
+from tokenscope_core.comparison.comparison import Comparison, compare
+from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
+from tokenscope_core.comparison.model_tables import (
+    line_frame,
+    span_frame,
+    summary_frame,
+    token_difference_frame,
+)
+from tokenscope_core.comparison.tables import overview
 from tokenscope_core.errors import (
     CapabilityError,
     ContextLengthError,
@@ -56,50 +62,46 @@ from tokenscope_core.errors import (
 )
 from tokenscope_core.interchange.answer_import import import_answer, import_openai_logprobs
 from tokenscope_core.interchange.answer_trace import Imported
-from tokenscope_core.metric_registry import METRICS, Metric
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.model_comparison import ModelComparison, compare_models
-from tokenscope_core.model_comparison_tables import (
-    line_frame,
-    span_frame,
-    summary_frame,
-    token_difference_frame,
-)
-from tokenscope_core.request import Message, Request, Sampling
-from tokenscope_core.session import Session
-from tokenscope_core.session_file import SessionFile
-from tokenscope_core.session_tables import tree_frame
-from tokenscope_core.share_format import Shared
-from tokenscope_core.steps import TokenStep
-from tokenscope_core.store import Store
-from tokenscope_core.syntax.aggregation import aggregate
-from tokenscope_core.syntax.differences import aggregate_difference
-from tokenscope_core.syntax.frames import syntax_frame
-from tokenscope_core.syntax.icicle import icicle_frame
-from tokenscope_core.tables import candidate_frame, token_frame
-from tokenscope_core.trace import ModelIdentity, Trace
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.record.edits import Edit
+from tokenscope_core.record.metric_registry import METRICS, Metric
+from tokenscope_core.record.request import Message, Request, Sampling
+from tokenscope_core.record.steps import TokenStep
+from tokenscope_core.record.tables import candidate_frame, token_frame
+from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.sessions.session import Session
+from tokenscope_core.sessions.tables import tree_frame
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import session_file
+from tokenscope_core.sharing.format import Shared
+from tokenscope_core.sharing.session_file import SessionFile
+from tokenscope_core.store.store import Store
+from tokenscope_core.syntax.folding.aggregation import aggregate
+from tokenscope_core.syntax.folding.differences import aggregate_difference
+from tokenscope_core.syntax.folding.frames import syntax_frame
+from tokenscope_core.syntax.folding.icicle import icicle_frame
 
 if TYPE_CHECKING:
-    from tokenscope_core.attention.layers import AttentionFacts
-    from tokenscope_core.branching import explore, fork
-    from tokenscope_core.decoding import generate, score, stream
-    from tokenscope_core.models import Capabilities, LanguageModel, load_model
-    from tokenscope_core.replay import apply_edit
-    from tokenscope_core.session_traces import cut_short, trace_of
+    from tokenscope_core.branches.growing import explore, fork
+    from tokenscope_core.branches.replay import apply_edit
+    from tokenscope_core.decoding.request_run import generate, score, stream
+    from tokenscope_core.models.attention_layers import AttentionFacts
+    from tokenscope_core.models.language_model import Capabilities, LanguageModel, load_model
+    from tokenscope_core.sessions.traces import cut_short, trace_of
 
 _NEEDS_TORCH = {
-    "AttentionFacts": "attention.layers",
-    "explore": "branching",
-    "fork": "branching",
-    "generate": "decoding",
-    "score": "decoding",
-    "stream": "decoding",
-    "Capabilities": "models",
-    "LanguageModel": "models",
-    "load_model": "models",
-    "trace_of": "session_traces",
-    "cut_short": "session_traces",
-    "apply_edit": "replay",
+    "AttentionFacts": "models.attention_layers",
+    "explore": "branches.growing",
+    "fork": "branches.growing",
+    "generate": "decoding.request_run",
+    "score": "decoding.request_run",
+    "stream": "decoding.request_run",
+    "Capabilities": "models.language_model",
+    "LanguageModel": "models.language_model",
+    "load_model": "models.language_model",
+    "trace_of": "sessions.traces",
+    "cut_short": "sessions.traces",
+    "apply_edit": "branches.replay",
 }
 
 __all__ = [

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenscope_core import shell_files, shell_store
+from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
+from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
 from tokenscope_core.errors import RequestError, TokenScopeError
-from tokenscope_core.model_comparison import ModelComparison, compare_models
-from tokenscope_core.model_comparison_tables import line_frame, span_frame, summary_frame
-from tokenscope_core.request import Message, Request, Role, Sampling
-from tokenscope_core.shell_model import open_model
-from tokenscope_core.tables import candidate_frame, token_frame
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.request import Message, Request, Role, Sampling
+from tokenscope_core.record.tables import candidate_frame, token_frame
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.shell import files as shell_files
+from tokenscope_core.shell import store as shell_store
+from tokenscope_core.shell.model import open_model
 
 _SAMPLING_HELP = {
     "temperature": "0 takes the favourite (default); 1 draws from the model's own distribution",

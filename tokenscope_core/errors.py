@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tokenscope_core.attention.selection import Selection
+    from tokenscope_core.attention.capturing.selection import Selection
 
 
 class TokenScopeError(Exception):

@@ -14,7 +14,7 @@ from playwright.sync_api import FloatRect, Locator, Page, expect
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from browser.server import AppServer
-from tokenscope_core.model_names import SHIPPED_FOLDER
+from tokenscope_core.models.files.names import SHIPPED_FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"

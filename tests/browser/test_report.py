@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import tokenscope_core as ts
 from tokenscope_core import export
-from tokenscope_core.metric_registry import NATS_PER_BIT
+from tokenscope_core.record.metric_registry import NATS_PER_BIT
 
 EVIL = "<img src=x onerror=\"document.title='run'\"></script><script>document.title='run'</script>"
 

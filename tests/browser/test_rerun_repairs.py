@@ -16,7 +16,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from tokenscope_ui import rerun_repairs
+from tokenscope_ui.shell import rerun_repairs
 
 rerun_repairs.apply()
 

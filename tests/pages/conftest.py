@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from waiting import WAIT_S
 
 from tokenscope_core import RecordError
-from tokenscope_ui import runs
-from tokenscope_ui.server import service
+from tokenscope_ui.runs import runs
+from tokenscope_ui.server.server import service
 
 ROOT = Path(__file__).resolve().parents[2]
 

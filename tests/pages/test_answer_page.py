@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tokenscope_core as ts
-from tokenscope_core.syntax.detection import language_of
+from tokenscope_core.syntax.documents.detection import language_of
 
 App = Any
 FOLDER = Path(__file__).resolve().parent.parent / "engine_answers"

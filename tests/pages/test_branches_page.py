@@ -9,9 +9,9 @@ import pytest
 
 import tokenscope_core as ts
 from tokenscope_core import Edit, Request, Session, Trace
-from tokenscope_core.branches import plan
-from tokenscope_core.tasks import Branched
-from tokenscope_ui.server import service
+from tokenscope_core.branches.plans import plan
+from tokenscope_core.jobs.generation_tasks import Branched
+from tokenscope_ui.server.server import service
 
 App = Any
 PAGE = "pages/branches.py"
@@ -198,7 +198,7 @@ def test_what_the_store_lost_is_computed_again_to_the_same_keys(
 def test_a_run_that_was_stopped_is_computed_again_as_far_as_it_came(
     app: App, tiny_folder: str
 ) -> None:
-    from tokenscope_core.session_traces import cut_short
+    from tokenscope_core.sessions.traces import cut_short
 
     whole = run(tiny_folder, REQUEST)
     stopped = cut_short(whole, len(whole) - 4)

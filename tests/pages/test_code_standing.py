@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from syntax_traces import trace_of, words
 
-from tokenscope_core.trace import Trace
-from tokenscope_ui import code_standing
-from tokenscope_ui.charts import BREAKS, CAN_GO_ON, candidate_table, verdict_ribbon
-from tokenscope_ui.server import service
-from tokenscope_ui.strip import TokenFlag
-from tokenscope_ui.strip_payload import build_payload
+from tokenscope_core.record.trace import Trace
+from tokenscope_ui.components.strip import TokenFlag
+from tokenscope_ui.drawing.charts import BREAKS, CAN_GO_ON, candidate_table, verdict_ribbon
+from tokenscope_ui.server.server import service
+from tokenscope_ui.trace import code_standing
+from tokenscope_ui.trace.strip_payload import build_payload
 
 App = Any
 BROKEN = "def f(a):\n    b = (a + 1\n    return b)\n"

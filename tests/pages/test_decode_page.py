@@ -10,8 +10,8 @@ import pytest
 
 from tokenscope_core import Request, Sampling, Store
 from tokenscope_core.errors import RecordError
-from tokenscope_ui.examples import EXAMPLES
-from tokenscope_ui.server import service
+from tokenscope_ui.request.examples import EXAMPLES
+from tokenscope_ui.server.server import service
 
 App = Any
 

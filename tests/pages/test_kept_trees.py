@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tokenscope_core import Session
-from tokenscope_core.limits import KeepingBounds
-from tokenscope_ui import visitors
-from tokenscope_ui.server import service
+from tokenscope_core.settings import KeepingBounds
+from tokenscope_ui.server import visitors
+from tokenscope_ui.server.server import service
 
 App = Any
 SHARE, BRANCHES = "pages/share.py", "pages/branches.py"

@@ -10,12 +10,13 @@ import pytest
 import torch
 from faults import Broken, raising
 
-from tokenscope_core import ModelNotFoundError, hub
-from tokenscope_core.hub import HubModel
-from tokenscope_core.machine import Memory
-from tokenscope_ui.server import service
+from tokenscope_core import ModelNotFoundError
+from tokenscope_core.models.files import hub
+from tokenscope_core.models.files.hub import HubModel
+from tokenscope_core.models.files.machine import Memory
+from tokenscope_ui.server.server import service
 
-CARD = "tokenscope_ui.model_card"
+CARD = "tokenscope_ui.request.model_card"
 
 App = Any
 
@@ -98,7 +99,7 @@ def test_a_model_that_does_not_fit_is_refused_with_a_way_out(
 ) -> None:
     # Less than its weights in float32, more than in bfloat16.
     small = Memory(total=100_000, available=100_000)
-    for module in ("tokenscope_core.loading", "tokenscope_core.model_pool", CARD):
+    for module in ("tokenscope_core.models.loading", "tokenscope_core.jobs.model_pool", CARD):
         monkeypatch.setattr(f"{module}.memory_of", lambda _device: small)
     app.open()
     assert "Too large" in app.texts

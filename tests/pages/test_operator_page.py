@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tokenscope_core import RecordError, Store
-from tokenscope_ui import visitors
+from tokenscope_ui.server import visitors
 
 
 def shown(app: Any) -> str | None:

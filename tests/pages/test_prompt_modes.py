@@ -11,9 +11,9 @@ import pytest
 import tiny_models
 
 from tokenscope_core import ModelChoice, Request
-from tokenscope_core.request import Message
-from tokenscope_ui.examples import CHAT_EXAMPLES, FILL_EXAMPLES
-from tokenscope_ui.server import service
+from tokenscope_core.record.request import Message
+from tokenscope_ui.request.examples import CHAT_EXAMPLES, FILL_EXAMPLES
+from tokenscope_ui.server.server import service
 
 App = Any
 CHATML = (

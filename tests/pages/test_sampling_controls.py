@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tokenscope_core import Request, Sampling
-from tokenscope_ui.sampling_words import in_words
-from tokenscope_ui.server import service
+from tokenscope_ui.request.sampling_words import in_words
+from tokenscope_ui.server.server import service
 
 App = Any
 

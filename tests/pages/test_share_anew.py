@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core import Request, Session, Trace, model_identity, share, share_readings
-from tokenscope_core.file_digests import Digests
-from tokenscope_core.model_files import ModelFiles, find, identify
-from tokenscope_core.session_traces import cut_short
-from tokenscope_core.share_readings import SharedReadings
-from tokenscope_ui.server import service
+from tokenscope_core import Request, Session, Trace
+from tokenscope_core.models.files import identity as model_identity
+from tokenscope_core.models.files.digests import Digests
+from tokenscope_core.models.files.model_files import ModelFiles, find, identify
+from tokenscope_core.sessions.traces import cut_short
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import readings as share_readings
+from tokenscope_core.sharing.readings import SharedReadings
+from tokenscope_ui.server.server import service
 
 App = Any
 REQUEST = Request("def f(a):\n", max_new_tokens=6, sampling=ts.Sampling(1.0, seed=3))

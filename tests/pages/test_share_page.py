@@ -16,10 +16,12 @@ import streamlit as st
 from fake_hub import NAME, FakeHub
 
 import tokenscope_core as ts
-from tokenscope_core import Edit, Request, Session, Trace, session_file, share
-from tokenscope_core.branches import plan
-from tokenscope_core.tasks import Branched
-from tokenscope_ui.server import service
+from tokenscope_core import Edit, Request, Session, Trace
+from tokenscope_core.branches.plans import plan
+from tokenscope_core.jobs.generation_tasks import Branched
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import session_file
+from tokenscope_ui.server.server import service
 from tokenscope_ui.share import opening
 
 App = Any

@@ -11,9 +11,9 @@ import pytest
 
 import tokenscope_core as ts
 from tokenscope_core import Edit, Request, Session, Trace
-from tokenscope_core.branches import plan
-from tokenscope_core.tasks import Branched
-from tokenscope_ui.server import service
+from tokenscope_core.branches.plans import plan
+from tokenscope_core.jobs.generation_tasks import Branched
+from tokenscope_ui.server.server import service
 
 App = Any
 BRANCHES, DECODE = "pages/branches.py", "pages/decode.py"

@@ -10,14 +10,14 @@ import pytest
 from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
-from tokenscope_core.metric_registry import NATS_PER_BIT
-from tokenscope_core.syntax.budget import Budget
-from tokenscope_core.syntax.structure import mark_frame
-from tokenscope_core.trace import Trace
-from tokenscope_ui.code_standing import STANDING_WORDS
-from tokenscope_ui.server import service
+from tokenscope_core.record.metric_registry import NATS_PER_BIT
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.judging.structure import mark_frame
+from tokenscope_core.syntax.time_budget import Budget
+from tokenscope_ui.server.server import service
 from tokenscope_ui.syntax_view import reading
 from tokenscope_ui.syntax_view.state import SyntaxState
+from tokenscope_ui.trace.code_standing import STANDING_WORDS
 
 App = Any
 PAGE = "pages/syntax.py"

@@ -18,12 +18,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 import tokenscope_core as ts
-from tokenscope_core.jobs import Job, Ticket
-from tokenscope_core.metric_registry import NATS_PER_BIT
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.tasks import Prompted
-from tokenscope_ui import visitors
-from tokenscope_ui.server import service
+from tokenscope_core.jobs.generation_jobs import Job, Ticket
+from tokenscope_core.jobs.generation_tasks import Prompted
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.record.metric_registry import NATS_PER_BIT
+from tokenscope_ui.server import visitors
+from tokenscope_ui.server.server import service
 from tokenscope_ui.two_models import lines, state
 from tokenscope_ui.two_models.payload import compared
 from tokenscope_ui.two_models.state import Selection, TwoModels

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from tokenscope_core import ContextLengthError, Influence, Session, Trace
-from tokenscope_core import session as session_module
-from tokenscope_core.analyses import InfluenceOf
-from tokenscope_core.counterfactual import Effect
-from tokenscope_ui import controls, model_picker, runs, what_if
-from tokenscope_ui.server import service
+from tokenscope_core.branches.influence import Effect
+from tokenscope_core.jobs.analysis_tasks import InfluenceOf
+from tokenscope_core.sessions import session as session_module
+from tokenscope_ui.request import controls, model_picker
+from tokenscope_ui.runs import runs
+from tokenscope_ui.server.server import service
+from tokenscope_ui.trace import what_if
 
 App = Any
 

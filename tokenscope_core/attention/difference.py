@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenscope_core.alignment import Alignment, align
-from tokenscope_core.attention.maps import AttentionMap, Weights
+from tokenscope_core.attention.capturing.maps import AttentionMap, Weights
+from tokenscope_core.comparison.alignment import Alignment, align
 from tokenscope_core.errors import RequestError
-from tokenscope_core.steps import Floats, Ints
+from tokenscope_core.record.steps import Floats, Ints
 
 Place = tuple[int, int | None]
 """A layer and a head by the model's own indices; no head for a fold."""

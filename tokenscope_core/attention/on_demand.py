@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tokenscope_core.attention.flow import Flow, Level
-from tokenscope_core.attention.head_statistics import Rows
-from tokenscope_core.attention.maps import AttentionMap, TopAttention, Weights
-from tokenscope_core.attention.overview import HeadOverview
-from tokenscope_core.attention.reporting import Report, never, silent
-from tokenscope_core.attention.selection import Fold, Selection, Weighting
+from tokenscope_core.attention.capturing.maps import AttentionMap, TopAttention, Weights
+from tokenscope_core.attention.capturing.selection import Fold, Selection, Weighting
+from tokenscope_core.attention.flow.flow import Flow, Level
+from tokenscope_core.attention.heads.overview import HeadOverview
+from tokenscope_core.attention.heads.statistics import Rows
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
 from tokenscope_core.errors import RequestError
-from tokenscope_core.trace import Trace
+from tokenscope_core.progress import Report, never, silent
+from tokenscope_core.record.trace import Trace
 
 if TYPE_CHECKING:
-    from tokenscope_core.models import LanguageModel
+    from tokenscope_core.models.language_model import LanguageModel
 
 Text = Trace | Sequence[int]
 
@@ -50,7 +50,7 @@ def attention(
         SelectionTooLargeError: it would not fit into the memory that is free.
         CapabilityError: the model gives no attention, or not this kind.
     """
-    from tokenscope_core.attention.capture import captured
+    from tokenscope_core.attention.capturing.capture import captured
 
     found = captured(lm, trace, _selection(layers, heads, queries, fold, weighting))
     assert found is not None, "nobody cancels"
@@ -71,7 +71,7 @@ def top_attention(
 
     Raises: as `attention`.
     """
-    from tokenscope_core.attention.capture import captured_top
+    from tokenscope_core.attention.capturing.capture import captured_top
 
     if top < 1:
         raise RequestError(
@@ -98,7 +98,7 @@ def rollout(lm: LanguageModel, trace: Text, up_to: int | None = None) -> Weights
 
     Raises: as `attention`.
     """
-    from tokenscope_core.attention.rollout import rolled_out
+    from tokenscope_core.attention.capturing.rollout import rolled_out
 
     found = rolled_out(lm, trace, up_to)
     assert found is not None, "nobody cancels"

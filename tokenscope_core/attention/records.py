@@ -12,10 +12,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from tokenscope_core.array_records import Array, damaged, decode, encode
-from tokenscope_core.attention.maps import AttentionMap, Rollout, TopAttention
-from tokenscope_core.attention.selection import Fold, Weighting
+from tokenscope_core.attention.capturing.maps import AttentionMap, Rollout, TopAttention
+from tokenscope_core.attention.capturing.selection import Fold, Weighting
 from tokenscope_core.failures import MalformedError, quoted, reason_of
+from tokenscope_core.record.array_records import Array, damaged, decode, encode
 
 _VERSION = 3
 _UNIT = np.float32(2**15)

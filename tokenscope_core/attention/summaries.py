@@ -8,25 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.attention.estimate import Heads, rollout_cost
-from tokenscope_core.attention.flow import Flow, Level
-from tokenscope_core.attention.head_statistics import Rows
-from tokenscope_core.attention.overview import HeadOverview
-from tokenscope_core.attention.reporting import Cancelled, Report
-from tokenscope_core.attention.selection import Selection
+from tokenscope_core.attention.capture_tasks import OfTrace
+from tokenscope_core.attention.capturing.estimate import Heads, rollout_cost
+from tokenscope_core.attention.capturing.selection import Selection
+from tokenscope_core.attention.flow.flow import Flow, Level
+from tokenscope_core.attention.heads.overview import HeadOverview
+from tokenscope_core.attention.heads.statistics import Rows
 from tokenscope_core.attention.summary_records import (
     decode_flow,
     decode_overview,
     encode_flow,
     encode_overview,
 )
-from tokenscope_core.attention.tasks import OfTrace
 from tokenscope_core.errors import SelectionTooLargeError
-from tokenscope_core.memory_need import size_text
-from tokenscope_core.model_facts import ModelFacts
+from tokenscope_core.models.files.facts import ModelFacts
+from tokenscope_core.models.files.memory_need import size_text
+from tokenscope_core.progress import Cancelled, Report
 
 if TYPE_CHECKING:
-    from tokenscope_core.models import LanguageModel
+    from tokenscope_core.models.language_model import LanguageModel
 
 
 class _OfAllHeads(OfTrace):
@@ -82,9 +82,9 @@ class OverviewOf(_OfAllHeads):
 
     def run(self, lm: LanguageModel, report: Report, cancelled: Cancelled) -> HeadOverview | None:
         """As `head_overview`; when cancelled, of the layers there are by then, or None."""
-        from tokenscope_core.attention.capture import attend
-        from tokenscope_core.attention.head_measuring import HeadMeasuring
-        from tokenscope_core.attention.places import Places
+        from tokenscope_core.attention.capturing.capture import attend
+        from tokenscope_core.attention.heads.measuring import HeadMeasuring
+        from tokenscope_core.attention.heads.token_locations import Places
 
         places = Places.of(self.trace, self.language)
         measuring = HeadMeasuring(places, rows=self.rows, masked=self.masked)
@@ -137,9 +137,9 @@ class FlowOf(_OfAllHeads):
 
     def run(self, lm: LanguageModel, report: Report, cancelled: Cancelled) -> Flow | None:
         """As `attention_flow`; when cancelled, of the layers there are by then, or None."""
-        from tokenscope_core.attention.capture import attend
-        from tokenscope_core.attention.flow_sums import FlowSums
-        from tokenscope_core.syntax.frames import analyse
+        from tokenscope_core.attention.capturing.capture import attend
+        from tokenscope_core.attention.flow.sums import FlowSums
+        from tokenscope_core.syntax.folding.frames import analyse
 
         sums = FlowSums(
             analyse(self.trace, self.language),

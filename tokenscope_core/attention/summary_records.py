@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 import numpy as np
 
-from tokenscope_core.array_records import Array, damaged, decode, encode
-from tokenscope_core.attention.flow import LEVELS, Flow
-from tokenscope_core.attention.head_statistics import BY_NAME, Rows
-from tokenscope_core.attention.overview import THUMBNAIL_SIDE, HeadOverview
-from tokenscope_core.attention.sinks import Sinks
+from tokenscope_core.attention.flow.flow import LEVELS, Flow
+from tokenscope_core.attention.heads.overview import THUMBNAIL_SIDE, HeadOverview
+from tokenscope_core.attention.heads.sinks import Sinks
+from tokenscope_core.attention.heads.statistics import BY_NAME, Rows
 from tokenscope_core.failures import MalformedError, quoted, reason_of
+from tokenscope_core.record.array_records import Array, damaged, decode, encode
 
 _OVERVIEW, _FLOW = "head overview", "attention flow"
 # Raise one when what its numbers mean changes.

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tokenscope_core.export.visible import visible_text
-from tokenscope_core.metric_registry import METRICS
-from tokenscope_core.session import Session
-from tokenscope_core.session_branch import Branch
-from tokenscope_core.steps import KEPT, NOT_DRAWN, Floats
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.metric_registry import METRICS
+from tokenscope_core.record.steps import KEPT, NOT_DRAWN, Floats
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.sessions.branch import Branch
+from tokenscope_core.sessions.session import Session
 
 _FOLDER = Path(__file__).parent / "report_page"
 _SOURCES = {"prompt": "p", "sampled": "s", "forced": "f"}

@@ -11,8 +11,8 @@ import codecs
 import math
 from typing import Any
 
-from tokenscope_core.steps import FinishReason
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.steps import FinishReason
+from tokenscope_core.record.trace import Trace
 
 # What the API says of a token that is as good as impossible.
 _BEYOND = -9999.0

@@ -8,11 +8,11 @@ from dataclasses import fields
 from typing import Any
 
 from tokenscope_core.errors import RequestError
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.request import Message, Sampling
-from tokenscope_core.session import Session
-from tokenscope_core.session_branch import Branch
-from tokenscope_core.trace import Trace
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.record.request import Message, Sampling
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.sessions.branch import Branch
+from tokenscope_core.sessions.session import Session
 
 # Nothing from outside stands in it but through repr, which leaves no line break and no quote that
 # could end a text or a comment.

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from tokenscope_core import arrow_files
-from tokenscope_core.metric_registry import METRICS
-from tokenscope_core.steps import KEPT, NOT_DRAWN
-from tokenscope_core.trace import Trace
+from tokenscope_core.record import arrow_files
+from tokenscope_core.record.metric_registry import METRICS
+from tokenscope_core.record.steps import KEPT, NOT_DRAWN
+from tokenscope_core.record.trace import Trace
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

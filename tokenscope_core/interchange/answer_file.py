@@ -14,7 +14,7 @@ from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from tokenscope_core.failures import MalformedError
-from tokenscope_core.recipe_format import require_flat
+from tokenscope_core.sessions.recipe_format import require_flat
 
 MAX_BYTES = 64 * 1024**2
 # A member of an object takes up to twenty times its own size once it is parsed.

@@ -13,8 +13,8 @@ from tokenscope_core.interchange import answer_file
 from tokenscope_core.interchange.answer import Answer
 from tokenscope_core.interchange.answer_trace import Imported, imported
 from tokenscope_core.interchange.formats import FORMATS, Format, format_of
-from tokenscope_core.steps import Vocabulary
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.trace import Trace
 
 Source = str | bytes | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -109,9 +109,9 @@ def _refusal(error: Exception, kind: Format | None) -> RecordError:
 
 
 def _vocabulary(name: str) -> Vocabulary:
-    from tokenscope_core.model_files import find
-    from tokenscope_core.model_sources import require_allowed
-    from tokenscope_core.tokenizer_loading import tokenizer_of
+    from tokenscope_core.models.files.model_files import find
+    from tokenscope_core.models.files.sources import require_allowed
+    from tokenscope_core.models.tokenizers.loading import tokenizer_of
 
     require_allowed(name)
     files = find(name)

@@ -17,10 +17,10 @@ from tokenscope_core.failures import MalformedError
 from tokenscope_core.interchange.answer import Answer, AnsweredToken
 from tokenscope_core.interchange.answer_text import begins_with_dummy_space, contradiction
 from tokenscope_core.interchange.fields import FIRST_LOCAL_ID
-from tokenscope_core.metric_registry import STORED
-from tokenscope_core.request import MAX_CANDIDATES, Request
-from tokenscope_core.steps import NOT_DRAWN, Floats, Ints, Vocabulary
-from tokenscope_core.trace import ModelIdentity, Trace
+from tokenscope_core.record.metric_registry import STORED
+from tokenscope_core.record.request import MAX_CANDIDATES, Request
+from tokenscope_core.record.steps import NOT_DRAWN, Floats, Ints, Vocabulary
+from tokenscope_core.record.trace import ModelIdentity, Trace
 
 MAX_CELLS = 4_000_000
 _UNKNOWN = b"<bytes unknown>"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tokenscope_core.failures import MalformedError, quoted
-from tokenscope_core.steps import FinishReason
+from tokenscope_core.record.steps import FinishReason
 
 # “Very unlikely”, in OpenAI's reference; servers put it in the place of minus infinity too.
 BEYOND = -9999.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenscope_core.steps import Floats, Ints
+from tokenscope_core.record.steps import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenscope_core.trace import Trace
+from tokenscope_core.record.trace import Trace
 
 Counted = Literal["generated", "prompt", "all"]
 

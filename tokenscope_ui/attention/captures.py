@@ -11,10 +11,10 @@ from typing import Any, cast
 import streamlit as st
 
 from tokenscope_core import ModelChoice, RecordError, TokenScopeError
-from tokenscope_core.analyses import Analysis, key_of
-from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
-from tokenscope_ui.memory import Remembered, bytes_of
-from tokenscope_ui.server import service, subscriber
+from tokenscope_core.jobs.analysis_jobs import AnalysisTicket, AnalysisView
+from tokenscope_core.jobs.analysis_tasks import Analysis, key_of
+from tokenscope_ui.server.lru_cache import Remembered, bytes_of
+from tokenscope_ui.server.server import service, subscriber
 
 _STATE = "attention_captures"
 # All heads of a layer at 1,024 tokens are some 25 MB.

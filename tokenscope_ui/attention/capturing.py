@@ -14,16 +14,17 @@ from tokenscope_core import (
     TokenScopeError,
     Trace,
 )
-from tokenscope_core.analyses import Analysis
-from tokenscope_core.analysis_jobs import AnalysisView
-from tokenscope_core.attention.tasks import AttentionOf
-from tokenscope_ui import problems, progress, runs
+from tokenscope_core.attention.capture_tasks import AttentionOf
+from tokenscope_core.jobs.analysis_jobs import AnalysisView
+from tokenscope_core.jobs.analysis_tasks import Analysis
 from tokenscope_ui.attention import captures, state
 from tokenscope_ui.attention.costs import cost_text, is_small, smaller
-from tokenscope_ui.attention.look import Look
 from tokenscope_ui.attention.model import reader_of
 from tokenscope_ui.attention.rows import row_of
-from tokenscope_ui.formatting import count_text, duration_text
+from tokenscope_ui.attention.view_choice import Look
+from tokenscope_ui.drawing.formatting import count_text, duration_text
+from tokenscope_ui.request import problems
+from tokenscope_ui.runs import progress, runs
 
 _POLL_S = 0.2
 # How long a page waits for what began unasked, before it shows progress.

@@ -9,22 +9,25 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Session, Trace
-from tokenscope_core.alignment import Alignment, align
+from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_core.attention.difference import AttentionDifference, attention_difference
-from tokenscope_core.attention.maps import AttentionMap
-from tokenscope_core.steps import Floats
-from tokenscope_ui import matrix, runs, sessions, view_controls
+from tokenscope_core.comparison.alignment import Alignment, align
+from tokenscope_core.record.steps import Floats
 from tokenscope_ui.attention import controls, state
-from tokenscope_ui.attention.look import Look
+from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.matrix_view import rows_that_fit
 from tokenscope_ui.attention.payload import difference_payload, plain_payload
 from tokenscope_ui.attention.rows import row_of
-from tokenscope_ui.attention.shown import Shown
 from tokenscope_ui.attention.tokens import labels, lines_of, spelled
+from tokenscope_ui.attention.view_choice import Look
 from tokenscope_ui.attention.weights import LOG_FLOOR, points_text, share_text
-from tokenscope_ui.branch_traces import stored
-from tokenscope_ui.memory import remembering
-from tokenscope_ui.strip import mount, picked
+from tokenscope_ui.branches import sessions
+from tokenscope_ui.branches.traces import stored
+from tokenscope_ui.components import matrix
+from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.runs import runs
+from tokenscope_ui.server.lru_cache import remembering
+from tokenscope_ui.trace import view_controls
 
 MATRIX_KEY, STRIP_KEY = "attention_difference", "attention_difference_strip"
 # A list of choices shows no name for None.

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from tokenscope_core.attention.selection import Weighting
+from tokenscope_core.attention.capturing.selection import Weighting
 from tokenscope_ui.attention import state
-from tokenscope_ui.attention.look import ROLLOUT, Direction, Look, Question, View
+from tokenscope_ui.attention.view_choice import ROLLOUT, Direction, Look, Question, View
 from tokenscope_ui.attention.weights import SCALE_HELP, SCALES
 
 VIEWS: dict[View, str] = {

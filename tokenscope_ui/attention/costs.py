@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tokenscope_core import SelectionTooLargeError, Trace
-from tokenscope_core.analyses import Analysis
-from tokenscope_core.attention.estimate import (
+from tokenscope_core.attention.capture_tasks import AttentionOf
+from tokenscope_core.attention.capturing.estimate import (
     CaptureCost,
     Heads,
     capture_cost,
     described,
     rollout_cost,
 )
-from tokenscope_core.attention.selection import Selection
-from tokenscope_core.attention.tasks import AttentionOf
-from tokenscope_core.memory_need import size_text
-from tokenscope_ui.attention.look import Head
+from tokenscope_core.attention.capturing.selection import Selection
+from tokenscope_core.jobs.analysis_tasks import Analysis
+from tokenscope_core.models.files.memory_need import size_text
 from tokenscope_ui.attention.model import Reader, loading_text
-from tokenscope_ui.formatting import count_text, duration_text
+from tokenscope_ui.attention.view_choice import Head
+from tokenscope_ui.drawing.formatting import count_text, duration_text
 
 # What takes less begins unasked.
 _AT_ONCE_S = 1.5

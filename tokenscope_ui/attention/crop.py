@@ -7,12 +7,12 @@ import functools
 import numpy as np
 
 from tokenscope_core import Trace
-from tokenscope_core.steps import Ints
-from tokenscope_core.syntax.detection import language_of
-from tokenscope_core.syntax.frames import Syntax
-from tokenscope_ui.attention.look import CropTo, Look
+from tokenscope_core.record.steps import Ints
+from tokenscope_core.syntax.documents.detection import language_of
+from tokenscope_core.syntax.folding.frames import Syntax
 from tokenscope_ui.attention.tokens import lines_of
-from tokenscope_ui.matrix import Crop
+from tokenscope_ui.attention.view_choice import CropTo, Look
+from tokenscope_ui.components.matrix import Crop
 from tokenscope_ui.syntax_view.pieces import Kind, cut
 from tokenscope_ui.syntax_view.reading import analysed
 

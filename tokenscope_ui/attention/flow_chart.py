@@ -8,8 +8,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from tokenscope_core.attention.flow import Flow
-from tokenscope_ui.attention.look import FlowTint
+from tokenscope_core.attention.flow.flow import Flow
+from tokenscope_ui.attention.view_choice import FlowTint
 from tokenscope_ui.attention.weights import share_text, times_text
 
 # More rows than these would be too thin to tell apart.

@@ -8,19 +8,19 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.attention.flow import Flow
-from tokenscope_core.attention.flow_sums import flow_in
-from tokenscope_core.attention.maps import AttentionMap
-from tokenscope_core.syntax.aggregation import THIN
-from tokenscope_core.syntax.documents import language_label
-from tokenscope_ui import chart_files, files
+from tokenscope_core.attention.capturing.maps import AttentionMap
+from tokenscope_core.attention.flow.flow import Flow
+from tokenscope_core.attention.flow.sums import flow_in
+from tokenscope_core.syntax.documents.texts import language_label
+from tokenscope_core.syntax.folding.aggregation import THIN
 from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.crop import read
 from tokenscope_ui.attention.flow_chart import MOST_PARTS, flow_chart, flow_table
-from tokenscope_ui.attention.look import FlowTint, Head, Look, Parts
-from tokenscope_ui.attention.shown import masked
-from tokenscope_ui.formatting import count_text
-from tokenscope_ui.memory import remembering
+from tokenscope_ui.attention.matrix_in_view import masked
+from tokenscope_ui.attention.view_choice import FlowTint, Head, Look, Parts
+from tokenscope_ui.drawing import chart_files, files
+from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.server.lru_cache import remembering
 
 CHART_KEY = "attention_flow"
 PARTS: dict[Parts, str] = {

@@ -9,18 +9,20 @@ import numpy as np
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.steps import Ints
-from tokenscope_ui import matrix, runs, view_controls
+from tokenscope_core.record.steps import Ints
 from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.crop import CROPS, crop, guides
-from tokenscope_ui.attention.look import CropTo, Look
+from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.rows import keys_seen, lay, row_of
-from tokenscope_ui.attention.shown import Shown
 from tokenscope_ui.attention.token_view import code
 from tokenscope_ui.attention.tokens import labels, lines_of, spelled
+from tokenscope_ui.attention.view_choice import CropTo, Look
 from tokenscope_ui.attention.weights import LOG_FLOOR, share_text, times_text
-from tokenscope_ui.matrix import Crop
-from tokenscope_ui.memory import remembering
+from tokenscope_ui.components import matrix
+from tokenscope_ui.components.matrix import Crop
+from tokenscope_ui.runs import runs
+from tokenscope_ui.server.lru_cache import remembering
+from tokenscope_ui.trace import view_controls
 
 MATRIX_KEY = "attention_matrix"
 _MOST_BYTES = 200 * 10**6

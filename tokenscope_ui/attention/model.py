@@ -6,12 +6,12 @@ import functools
 from dataclasses import dataclass
 
 from tokenscope_core import ModelChoice, TokenScopeError, Trace
-from tokenscope_core.attention.estimate import Heads
-from tokenscope_core.memory_need import size_text
-from tokenscope_core.model_facts import ModelFacts, facts_of
-from tokenscope_core.model_files import ModelFiles, find
-from tokenscope_ui import runs
-from tokenscope_ui.server import service
+from tokenscope_core.attention.capturing.estimate import Heads
+from tokenscope_core.models.files.facts import ModelFacts, facts_of
+from tokenscope_core.models.files.memory_need import size_text
+from tokenscope_core.models.files.model_files import ModelFiles, find
+from tokenscope_ui.runs import runs
+from tokenscope_ui.server.server import service
 
 
 @dataclass(frozen=True, slots=True)

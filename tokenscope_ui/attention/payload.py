@@ -9,10 +9,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tokenscope_core import Trace
-from tokenscope_core.steps import Floats
-from tokenscope_ui import strip
-from tokenscope_ui.attention.look import WeightScale
+from tokenscope_core.record.steps import Floats
 from tokenscope_ui.attention.rows import Laid
+from tokenscope_ui.attention.view_choice import WeightScale
 from tokenscope_ui.attention.weights import (
     points_scale,
     points_text,
@@ -21,8 +20,9 @@ from tokenscope_ui.attention.weights import (
     tinted,
     weight_scale,
 )
-from tokenscope_ui.scales import Scale
-from tokenscope_ui.strip_payload import numbers, strip_scale, tokens
+from tokenscope_ui.components import strip
+from tokenscope_ui.drawing.scales import Scale
+from tokenscope_ui.trace.strip_payload import numbers, strip_scale, tokens
 
 
 def laid_payload(

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-from tokenscope_core.attention.overview import Thumbnails
+from tokenscope_core.attention.heads.overview import Thumbnails
 from tokenscope_ui.attention.weights import LOG_FLOOR
 
 Levels = npt.NDArray[np.uint8]

@@ -10,13 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.attention.maps import AttentionMap
-from tokenscope_core.attention.sinks import without
-from tokenscope_core.steps import Floats
+from tokenscope_core.attention.capturing.maps import AttentionMap
+from tokenscope_core.attention.heads.sinks import without
+from tokenscope_core.record.steps import Floats
 from tokenscope_ui.attention import state
-from tokenscope_ui.attention.look import Look
-from tokenscope_ui.attention.shown import sinks
+from tokenscope_ui.attention.matrix_in_view import sinks
 from tokenscope_ui.attention.tokens import labels
+from tokenscope_ui.attention.view_choice import Look
 
 _ROW, _HEAD = 35, 40
 

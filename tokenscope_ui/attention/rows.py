@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tokenscope_core.attention.maps import Weights
-from tokenscope_core.steps import Floats, Ints
-from tokenscope_core.trace import Trace
-from tokenscope_ui.attention.look import Direction, Question
+from tokenscope_core.attention.capturing.maps import Weights
+from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.trace import Trace
 from tokenscope_ui.attention.tokens import labels, lines_of
+from tokenscope_ui.attention.view_choice import Direction, Question
 
 LATER = "it comes later: a token attends only to itself and what precedes it"
 EARLIER = "it comes earlier: a token is attended to only by itself and what follows it"

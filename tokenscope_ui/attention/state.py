@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import streamlit as st
 
-from tokenscope_ui import address, runs
-from tokenscope_ui.attention.look import NAMES, Look, from_address, to_address
+from tokenscope_ui.attention.view_choice import NAMES, Look, from_address, to_address
+from tokenscope_ui.components import address
+from tokenscope_ui.runs import runs
 
 TOKEN = runs.TOKEN_PARAMETER
 _STATE = "attention"

@@ -9,16 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.attention.maps import AttentionMap
-from tokenscope_ui import runs, view_controls
+from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_ui.attention import controls, row_heads
-from tokenscope_ui.attention.look import Look
+from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.payload import laid_payload, plain_payload
 from tokenscope_ui.attention.rows import Laid, lay, row_of, source_table
-from tokenscope_ui.attention.shown import Shown
 from tokenscope_ui.attention.tokens import spelled
+from tokenscope_ui.attention.view_choice import Look
 from tokenscope_ui.attention.weights import share_text, times_text
-from tokenscope_ui.strip import mount, picked
+from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.runs import runs
+from tokenscope_ui.trace import view_controls
 
 STRIP_KEY = "attention_strip"
 _STRIP_HEIGHT = 520

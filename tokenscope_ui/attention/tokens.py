@@ -6,11 +6,11 @@ import functools
 
 import numpy as np
 
-from tokenscope_core.steps import Ints
-from tokenscope_core.syntax.frames import line_ends
-from tokenscope_core.trace import Trace
-from tokenscope_ui import choices
-from tokenscope_ui.formatting import visible_text
+from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.folding.frames import line_ends
+from tokenscope_ui.drawing.formatting import visible_text
+from tokenscope_ui.trace import sampled_choices as choices
 
 
 def lines_of(trace: Trace) -> Ints:

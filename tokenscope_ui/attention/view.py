@@ -7,9 +7,8 @@ from dataclasses import replace
 import streamlit as st
 
 from tokenscope_core import TokenScopeError, Trace
-from tokenscope_core.attention.maps import AttentionMap, Rollout
-from tokenscope_core.attention.overview import HeadOverview
-from tokenscope_ui import branch_bar, sessions
+from tokenscope_core.attention.capturing.maps import AttentionMap, Rollout
+from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_ui.attention import (
     compare_view,
     controls,
@@ -21,10 +20,12 @@ from tokenscope_ui.attention import (
     words,
 )
 from tokenscope_ui.attention.capturing import need
-from tokenscope_ui.attention.look import ROLLOUT, Head, Layer, Look
+from tokenscope_ui.attention.matrix_in_view import ROLLED, as_map, shown
 from tokenscope_ui.attention.model import Reader, reader_of
-from tokenscope_ui.attention.shown import ROLLED, as_map, shown
-from tokenscope_ui.attention.wanted import flow_of_all, layer_of, overview_of, rollout_of
+from tokenscope_ui.attention.required_captures import flow_of_all, layer_of, overview_of, rollout_of
+from tokenscope_ui.attention.view_choice import ROLLOUT, Head, Layer, Look
+from tokenscope_ui.branches import bar as branch_bar
+from tokenscope_ui.branches import sessions
 
 
 def show(trace: Trace) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison
-from tokenscope_core.metric_registry import NATS_PER_BIT
-from tokenscope_ui.charts import OTHER, TAIL, TAKEN
+from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.compare.payload import difference_texts, differences, rows
-from tokenscope_ui.formatting import NOT_AVAILABLE, power_text, visible_text
-from tokenscope_ui.scales import LogUnit, Scale
+from tokenscope_ui.drawing.charts import OTHER, TAIL, TAKEN
+from tokenscope_ui.drawing.formatting import NOT_AVAILABLE, power_text, visible_text
+from tokenscope_ui.drawing.scales import LogUnit, Scale
 
 _GREEN = "#009E73"
 # Told apart by shape as well as by colour.

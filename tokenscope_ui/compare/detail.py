@@ -9,16 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import METRICS, Comparison
-from tokenscope_core.metric_registry import NATS_PER_BIT
-from tokenscope_ui import chart_files, code_box, files
-from tokenscope_ui.charts import candidate_chart, candidate_table
+from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.compare import state
 from tokenscope_ui.compare.chart import DIVERGENCES, divergence_text
 from tokenscope_ui.compare.payload import difference_texts, positions, rows, side_trace
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import DIFFERENCE
-from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, visible_text
-from tokenscope_ui.scales import LogUnit, screen_unit, to_screen
+from tokenscope_ui.drawing import chart_files, code_box, files
+from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
+from tokenscope_ui.drawing.formatting import NOT_AVAILABLE, metric_text, visible_text
+from tokenscope_ui.drawing.scales import LogUnit, screen_unit, to_screen
 
 _CANDIDATES = 8
 _UNIT = re.compile(" (?=%|points)")

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison, Trace, compare
-from tokenscope_core.metric_registry import BY_NAME, missing_reason
-from tokenscope_core.steps import Floats, Ints
-from tokenscope_ui import strip
+from tokenscope_core.record.metric_registry import BY_NAME, missing_reason
+from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_ui.compare.state import Side
-from tokenscope_ui.formatting import difference_text
-from tokenscope_ui.scales import (
+from tokenscope_ui.components import strip
+from tokenscope_ui.components.strip import TokenFlag
+from tokenscope_ui.drawing.formatting import difference_text
+from tokenscope_ui.drawing.scales import (
     LogUnit,
     Scale,
     difference_scale,
@@ -23,8 +24,13 @@ from tokenscope_ui.scales import (
     tint_values,
     to_screen,
 )
-from tokenscope_ui.strip import TokenFlag
-from tokenscope_ui.strip_payload import HOVER_METRICS, hover_field, numbers, strip_scale, tokens
+from tokenscope_ui.trace.strip_payload import (
+    HOVER_METRICS,
+    hover_field,
+    numbers,
+    strip_scale,
+    tokens,
+)
 
 _LINES_BEFORE = 2
 _OTHER: dict[Side, str] = {"a": "B", "b": "A"}

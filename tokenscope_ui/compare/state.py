@@ -12,13 +12,13 @@ from typing import Literal, cast
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
-from tokenscope_core.analyses import BranchComparison
-from tokenscope_core.analysis_jobs import AnalysisTicket, AnalysisView
-from tokenscope_core.model_sources import identified
-from tokenscope_ui import sessions
-from tokenscope_ui.address import AddressError
+from tokenscope_core.jobs.analysis_jobs import AnalysisTicket, AnalysisView
+from tokenscope_core.jobs.analysis_tasks import BranchComparison
+from tokenscope_core.models.files.sources import identified
+from tokenscope_ui.branches import sessions
 from tokenscope_ui.compare.words import measured_rows
-from tokenscope_ui.server import service, subscriber
+from tokenscope_ui.components.address import AddressError
+from tokenscope_ui.server.server import service, subscriber
 
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")

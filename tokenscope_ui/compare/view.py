@@ -7,8 +7,8 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
-from tokenscope_ui import problems, runs, sessions, view_controls
-from tokenscope_ui.branch_traces import stored
+from tokenscope_ui.branches import sessions
+from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.compare import detail, measuring, over_rows, state, syntax
 from tokenscope_ui.compare.payload import (
     Look,
@@ -21,10 +21,13 @@ from tokenscope_ui.compare.payload import (
 )
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import in_words, summary_table
-from tokenscope_ui.formatting import rounding_note
-from tokenscope_ui.router import BRANCHES_PAGE, HOME, ROOT
-from tokenscope_ui.scales import LogUnit
-from tokenscope_ui.strip import mount, picked
+from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.drawing.formatting import rounding_note
+from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_ui.request import problems
+from tokenscope_ui.runs import runs
+from tokenscope_ui.shell.router import BRANCHES_PAGE, HOME, ROOT
+from tokenscope_ui.trace import view_controls
 
 _STRIP_HEIGHT = 380
 

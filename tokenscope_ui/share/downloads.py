@@ -14,22 +14,22 @@ from tokenscope_core import (
     candidate_frame,
     compare,
     export,
-    session_file,
     syntax_frame,
     token_frame,
     tree_frame,
 )
-from tokenscope_core.from_file import is_from_file
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.model_sources import identified
-from tokenscope_core.share_view import View
-from tokenscope_core.syntax.detection import language_of
-from tokenscope_core.syntax.documents import language_label
-from tokenscope_ui import chart_files, files
-from tokenscope_ui.branch_words import branches_text
-from tokenscope_ui.charts import position_chart, position_table, scale_for
-from tokenscope_ui.files import File
-from tokenscope_ui.scales import LogUnit
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.models.files.sources import identified
+from tokenscope_core.sessions.screen_state import View
+from tokenscope_core.sessions.uploads import is_from_file
+from tokenscope_core.sharing import session_file
+from tokenscope_core.syntax.documents.detection import language_of
+from tokenscope_core.syntax.documents.texts import language_label
+from tokenscope_ui.branches.words import branches_text
+from tokenscope_ui.drawing import chart_files, files
+from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for
+from tokenscope_ui.drawing.files import File
+from tokenscope_ui.drawing.scales import LogUnit
 
 
 def stem(session: Session, key: str) -> str:

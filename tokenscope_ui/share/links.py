@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from tokenscope_core import Session, Shared, Trace, share, share_payload
-from tokenscope_core.model_sources import identified
-from tokenscope_core.share import SharedReadings
-from tokenscope_core.share_view import View
+from tokenscope_core import Session, Shared, Trace
+from tokenscope_core.models.files.sources import identified
+from tokenscope_core.sessions.screen_state import View
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import payload as share_payload
+from tokenscope_core.sharing.links import SharedReadings
 from tokenscope_ui.share import short_links
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from tokenscope_core import Session
-from tokenscope_core.share_view import MAX_TEXT, View
-from tokenscope_ui import runs
-from tokenscope_ui.scales import STRIP_METRICS
+from tokenscope_core.sessions.screen_state import MAX_TEXT, View
+from tokenscope_ui.drawing.scales import STRIP_METRICS
+from tokenscope_ui.runs import runs
 
 SHARE_PARAMETER = "share"
 # The pages of a session, by the last part of their address.

@@ -12,14 +12,20 @@ from typing import cast
 
 import streamlit as st
 
-from tokenscope_core import Session, Shared, TokenScopeError, Trace, share, share_anew
-from tokenscope_core.from_file import is_from_file, set_apart
-from tokenscope_core.share import ReadingCost, SharedReadings
-from tokenscope_core.share_cost import Cost
-from tokenscope_ui import branch_actions, branch_recompute, runs, sessions
-from tokenscope_ui.branch_traces import stored
-from tokenscope_ui.server import service
-from tokenscope_ui.share import fetching, links, on_screen
+from tokenscope_core import Session, Shared, TokenScopeError, Trace
+from tokenscope_core.sessions.uploads import is_from_file, set_apart
+from tokenscope_core.sharing import anew as share_anew
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing.cost import Cost
+from tokenscope_core.sharing.links import ReadingCost, SharedReadings
+from tokenscope_ui.branches import actions as branch_actions
+from tokenscope_ui.branches import recompute as branch_recompute
+from tokenscope_ui.branches import sessions
+from tokenscope_ui.branches.traces import stored
+from tokenscope_ui.runs import runs
+from tokenscope_ui.server.server import service
+from tokenscope_ui.share import links, on_screen
+from tokenscope_ui.share import model_download as fetching
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER, Destination
 from tokenscope_ui.two_models import state as two_models
 

@@ -8,23 +8,26 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError
-from tokenscope_core.from_file import is_from_file, is_imported
-from tokenscope_core.share_cost import TO_BE_FETCHED, Cost
-from tokenscope_ui import branch_recompute, problems, progress, runs, sessions, tree
-from tokenscope_ui.branch_traces import at_hand, figures
-from tokenscope_ui.branch_words import branches_text
-from tokenscope_ui.formatting import count_text
+from tokenscope_core.sessions.uploads import is_from_file, is_imported
+from tokenscope_core.sharing.cost import TO_BE_FETCHED, Cost
+from tokenscope_ui.branches import lanes, sessions
+from tokenscope_ui.branches import recompute as branch_recompute
+from tokenscope_ui.branches.traces import at_hand, figures
+from tokenscope_ui.branches.words import branches_text
+from tokenscope_ui.components import tree
+from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.request import problems
+from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.share import model_download as fetching
 from tokenscope_ui.share import (
-    beginning,
-    fetching,
-    leaving,
     on_screen,
     opening,
     readings_view,
     words,
 )
+from tokenscope_ui.share import text_excerpt as beginning
+from tokenscope_ui.share import ways_out as leaving
 from tokenscope_ui.share.opening import Opening
-from tokenscope_ui.tree import lanes
 
 _POLL_S = 0.3
 _TREE_KEY, _TREE_HEIGHT = "shared tree", 420

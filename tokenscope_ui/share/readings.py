@@ -12,12 +12,15 @@ from tokenscope_core import (
     Trace,
     export,
     line_frame,
-    share,
     span_frame,
 )
-from tokenscope_core.share_view import View
-from tokenscope_ui import copy_field, files, problems, visitors
-from tokenscope_ui.files import File
+from tokenscope_core.sessions.screen_state import View
+from tokenscope_core.sharing import links as share
+from tokenscope_ui.components import copy_field
+from tokenscope_ui.drawing import files
+from tokenscope_ui.drawing.files import File
+from tokenscope_ui.request import problems
+from tokenscope_ui.server import visitors
 from tokenscope_ui.share import links, short_link_view, short_links
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import compared

@@ -5,11 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import TokenScopeError
-from tokenscope_core.memory_need import about_tokens
-from tokenscope_core.share import ReadingCost, SharedReadings
-from tokenscope_core.share_cost import TO_BE_FETCHED
-from tokenscope_ui.formatting import count_text
-from tokenscope_ui.share import beginning, fetching, leaving, opening, words
+from tokenscope_core.models.files.memory_need import about_tokens
+from tokenscope_core.sharing.cost import TO_BE_FETCHED
+from tokenscope_core.sharing.links import ReadingCost, SharedReadings
+from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.share import model_download as fetching
+from tokenscope_ui.share import opening, words
+from tokenscope_ui.share import text_excerpt as beginning
+from tokenscope_ui.share import ways_out as leaving
 
 
 def show(shared: SharedReadings) -> None:

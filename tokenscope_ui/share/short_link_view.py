@@ -8,7 +8,8 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import RecordError, TokenScopeError
-from tokenscope_ui import copy_field, problems
+from tokenscope_ui.components import copy_field
+from tokenscope_ui.request import problems
 from tokenscope_ui.share import links, short_links
 
 _MADE = "short links made"

@@ -13,12 +13,16 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from tokenscope_core import Session, Shared, ShareError, TokenScopeError, Trace, session_file, share
-from tokenscope_core.model_sources import identified
-from tokenscope_core.share import SharedReadings
-from tokenscope_core.share_view import View
-from tokenscope_ui import own_store, sessions, visitors
-from tokenscope_ui.server import service
+from tokenscope_core import Session, Shared, ShareError, TokenScopeError, Trace
+from tokenscope_core.models.files.sources import identified
+from tokenscope_core.sessions.screen_state import View
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import session_file
+from tokenscope_core.sharing.links import SharedReadings
+from tokenscope_ui.branches import sessions
+from tokenscope_ui.server import visitor_store as own_store
+from tokenscope_ui.server import visitors
+from tokenscope_ui.server.server import service
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{22}")
 

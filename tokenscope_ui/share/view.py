@@ -8,19 +8,21 @@ from functools import partial
 import streamlit as st
 
 from tokenscope_core import Session, Shared, ShareError, TokenScopeError, Trace
-from tokenscope_core.from_file import is_from_file
-from tokenscope_core.metric_registry import metric_named
-from tokenscope_core.model_choice import ModelChoice
-from tokenscope_core.share_payload import MAX_LINK
-from tokenscope_core.share_view import View
-from tokenscope_ui import copy_field, files, problems, runs, sessions
-from tokenscope_ui.branch_traces import at_hand
-from tokenscope_ui.branch_words import branches_text
-from tokenscope_ui.formatting import count_text
-from tokenscope_ui.router import HOME, ROOT
-from tokenscope_ui.scales import STRIP_METRICS, LogUnit
+from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.record.metric_registry import metric_named
+from tokenscope_core.sessions.screen_state import View
+from tokenscope_core.sessions.uploads import is_from_file
+from tokenscope_core.sharing.payload import MAX_LINK
+from tokenscope_ui.branches import sessions
+from tokenscope_ui.branches.traces import at_hand
+from tokenscope_ui.branches.words import branches_text
+from tokenscope_ui.components import copy_field
+from tokenscope_ui.drawing import files
+from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui.request import problems
+from tokenscope_ui.runs import runs
 from tokenscope_ui.share import (
-    bringing,
     downloads,
     links,
     on_screen,
@@ -30,6 +32,8 @@ from tokenscope_ui.share import (
     short_links,
     words,
 )
+from tokenscope_ui.share import uploads as bringing
+from tokenscope_ui.shell.router import HOME, ROOT
 from tokenscope_ui.syntax_view.controls import chosen_language
 
 _LARGE_MB = 5

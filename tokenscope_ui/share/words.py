@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tokenscope_core import Session, Shared
-from tokenscope_core.from_file import is_from_file
-from tokenscope_core.share_cost import Availability, Cost
-from tokenscope_ui.branch_words import branches_text
-from tokenscope_ui.formatting import count_text
+from tokenscope_core.sessions.uploads import is_from_file
+from tokenscope_core.sharing.cost import Availability, Cost
+from tokenscope_ui.branches.words import branches_text
+from tokenscope_ui.drawing.formatting import count_text
 
 
 def cost_text(shared: Shared, found: Cost, *, here: str = "here") -> str:

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
-from tokenscope_core.metric_registry import BY_NAME
+from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted
-from tokenscope_ui.charts import OTHER, TAKEN
-from tokenscope_ui.formatting import visible_text
-from tokenscope_ui.scales import screen_unit, to_screen
+from tokenscope_ui.drawing.charts import OTHER, TAKEN
+from tokenscope_ui.drawing.formatting import visible_text
+from tokenscope_ui.drawing.scales import screen_unit, to_screen
 from tokenscope_ui.syntax_view.other import Other, compared_parts
 from tokenscope_ui.syntax_view.reading import Look, counted, mean_label, points
 from tokenscope_ui.syntax_view.words import (

@@ -11,23 +11,23 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.syntax.aggregation import LEVELS as ALL_LEVELS
-from tokenscope_core.syntax.aggregation import Level
-from tokenscope_core.syntax.detection import language_of
-from tokenscope_core.syntax.documents import (
+from tokenscope_core.syntax.documents.detection import language_of
+from tokenscope_core.syntax.documents.texts import (
     MARKDOWN,
     known_languages,
     language_label,
 )
-from tokenscope_ui import view_controls
-from tokenscope_ui.address import choices
-from tokenscope_ui.branch_words import as_markdown
+from tokenscope_core.syntax.folding.aggregation import LEVELS as ALL_LEVELS
+from tokenscope_core.syntax.folding.aggregation import Level
+from tokenscope_ui.branches.words import as_markdown
+from tokenscope_ui.components.address import url_choices as choices
 from tokenscope_ui.syntax_view import other as compared
 from tokenscope_ui.syntax_view.nodes import Width
 from tokenscope_ui.syntax_view.other import Other
 from tokenscope_ui.syntax_view.pieces import Kind
 from tokenscope_ui.syntax_view.reading import KINDS, Look
 from tokenscope_ui.syntax_view.words import LEVELS
+from tokenscope_ui.trace import view_controls
 
 DETECT = "detect"
 LEVEL_KEY, LANGUAGE_KEY = "syntax_level", "syntax_language"

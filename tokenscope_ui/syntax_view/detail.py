@@ -10,13 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_core.steps import Floats, Ints
-from tokenscope_ui import code_box, runs, sessions
-from tokenscope_ui.choices import code
-from tokenscope_ui.formatting import visible_text
-from tokenscope_ui.router import HOME, ROOT
-from tokenscope_ui.scales import to_screen
+from tokenscope_core.record.metric_registry import BY_NAME
+from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_ui.branches import sessions
+from tokenscope_ui.drawing import code_box
+from tokenscope_ui.drawing.formatting import visible_text
+from tokenscope_ui.drawing.scales import to_screen
+from tokenscope_ui.runs import runs
+from tokenscope_ui.shell.router import HOME, ROOT
 from tokenscope_ui.syntax_view import state
 from tokenscope_ui.syntax_view.nodes import node_name, node_of, shown_nodes
 from tokenscope_ui.syntax_view.pieces import Cut
@@ -36,6 +37,7 @@ from tokenscope_ui.syntax_view.words import (
     number_text,
     part_text,
 )
+from tokenscope_ui.trace.sampled_choices import code
 
 _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "part": "Place"}
 

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace, icicle_frame
-from tokenscope_core.syntax.tree import ERROR
-from tokenscope_ui import icicle
-from tokenscope_ui.scales import tint_values
-from tokenscope_ui.strip_payload import numbers
+from tokenscope_core.syntax.grammar.tree import ERROR
+from tokenscope_ui.components import icicle
+from tokenscope_ui.drawing.scales import tint_values
 from tokenscope_ui.syntax_view.payload import piece_scale
 from tokenscope_ui.syntax_view.reading import Look, analysed, mean_label, shown_cut
 from tokenscope_ui.syntax_view.words import (
@@ -22,6 +21,7 @@ from tokenscope_ui.syntax_view.words import (
     number_text,
     one_line,
 )
+from tokenscope_ui.trace.strip_payload import numbers
 
 Width = Literal["tokens", "bytes"]
 _LABEL_BYTES = 60

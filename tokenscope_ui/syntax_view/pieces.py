@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
-from tokenscope_core.steps import Ints
-from tokenscope_core.syntax.aggregation import Level
+from tokenscope_core.record.steps import Ints
 from tokenscope_core.syntax.alignment import align
-from tokenscope_core.syntax.frames import Syntax, line_ends
-from tokenscope_core.syntax.pieces import Pieces
-from tokenscope_core.syntax.statements import statement_of_pieces
+from tokenscope_core.syntax.folding.aggregation import Level
+from tokenscope_core.syntax.folding.frames import Syntax, line_ends
+from tokenscope_core.syntax.folding.statements import statement_of_pieces
+from tokenscope_core.syntax.grammar.pieces import Pieces
 
 Kind = Literal["statement", "line", "function", "part"]
 

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
-from tokenscope_core.steps import Ints
-from tokenscope_core.syntax.budget import Budget
-from tokenscope_core.syntax.completion import completed
-from tokenscope_core.syntax.detection import regions
-from tokenscope_core.syntax.documents import language_label
-from tokenscope_core.syntax.frames import line_ends
-from tokenscope_core.syntax.languages import grammar
-from tokenscope_core.syntax.structure import mark_frame, python_code
-from tokenscope_core.syntax.validity import Break, Standing, standing
-from tokenscope_ui.code_standing import STANDING_WORDS, validity
+from tokenscope_core.record.steps import Ints
+from tokenscope_core.syntax.documents.detection import regions
+from tokenscope_core.syntax.documents.texts import language_label
+from tokenscope_core.syntax.folding.frames import line_ends
+from tokenscope_core.syntax.grammar.languages import grammar
+from tokenscope_core.syntax.judging.structure import mark_frame, python_code
+from tokenscope_core.syntax.judging.validity import Break, Standing, standing
+from tokenscope_core.syntax.time_budget import Budget
+from tokenscope_core.syntax.unfinished.completion import completed
 from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
+from tokenscope_ui.trace.code_standing import STANDING_WORDS, validity
 
 GIVEN_UP = "not judged: reading it took too long"
 PREPROCESSED = "not judged: a macro, or an #if, may stand behind what does not parse"

@@ -8,11 +8,10 @@ import functools
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.syntax.documents import MARKDOWN, language_label
-from tokenscope_ui import choices, icicle
-from tokenscope_ui.code_standing import STANDING_WORDS
-from tokenscope_ui.formatting import count_text
-from tokenscope_ui.strip import mount, picked
+from tokenscope_core.syntax.documents.texts import MARKDOWN, language_label
+from tokenscope_ui.components import icicle
+from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.syntax_view import controls, detail, parts_view, state, tables
 from tokenscope_ui.syntax_view.nodes import node_payload, selected_node, shown_nodes
 from tokenscope_ui.syntax_view.payload import span_payload, spans
@@ -34,6 +33,8 @@ from tokenscope_ui.syntax_view.soundness import (
     verdict_words,
     verdicts,
 )
+from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace.code_standing import STANDING_WORDS
 
 STRIP_KEY = "syntax_strip"
 ICICLE_KEY = "syntax_icicle"

@@ -7,12 +7,12 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from tokenscope_core.metric_registry import BY_NAME
-from tokenscope_core.syntax.aggregation import THIN, Level
+from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted
-from tokenscope_core.syntax.intervals import LEAST_UNITS
-from tokenscope_ui.formatting import NOT_AVAILABLE, metric_text, visible_text
-from tokenscope_ui.scales import LogUnit, to_screen
+from tokenscope_core.syntax.folding.aggregation import THIN, Level
+from tokenscope_core.syntax.folding.intervals import LEAST_UNITS
+from tokenscope_ui.drawing.formatting import NOT_AVAILABLE, metric_text, visible_text
+from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.syntax_view.reading import Look
 
 LEVELS: dict[Level, str] = {

@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from tokenscope_core import Request, TokenScopeError, Trace
-from tokenscope_core.model_sources import accepts_others, available
-from tokenscope_ui import model_picker, prompt_checks, runs
-from tokenscope_ui.examples import EXAMPLES
+from tokenscope_core.models.files.sources import accepts_others, available
+from tokenscope_ui.request import model_picker, prompt_checks
+from tokenscope_ui.request.examples import EXAMPLES
+from tokenscope_ui.runs import runs
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.state import Side
 

@@ -7,14 +7,14 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import ModelComparison, Trace, line_frame, span_frame
-from tokenscope_core.metric_registry import missing_reason
-from tokenscope_core.model_comparison import ModelReading
-from tokenscope_core.model_comparison_tables import line_weights
-from tokenscope_core.steps import Ints
-from tokenscope_ui import chart_files, code_box, files
-from tokenscope_ui.charts import candidate_chart, candidate_table
-from tokenscope_ui.formatting import count_text, metric_text, probability_text, visible_text
-from tokenscope_ui.scales import LogUnit, to_screen
+from tokenscope_core.comparison.model_comparison import ModelReading
+from tokenscope_core.comparison.model_tables import line_weights
+from tokenscope_core.record.metric_registry import missing_reason
+from tokenscope_core.record.steps import Ints
+from tokenscope_ui.drawing import chart_files, code_box, files
+from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
+from tokenscope_ui.drawing.formatting import count_text, metric_text, probability_text, visible_text
+from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import DIFFERENCE, missing_side, signed_text
 from tokenscope_ui.two_models.state import Selection

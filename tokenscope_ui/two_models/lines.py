@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import ModelComparison, line_frame
-from tokenscope_ui.formatting import visible_text
-from tokenscope_ui.scales import LogUnit, to_screen
+from tokenscope_ui.drawing.formatting import visible_text
+from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import DIFFERENCE, compared
 from tokenscope_ui.two_models.state import Selection

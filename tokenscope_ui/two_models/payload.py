@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from tokenscope_core import ModelComparison, Trace, compare_models
-from tokenscope_core.steps import Floats, Ints
-from tokenscope_ui import strip
-from tokenscope_ui.formatting import metric_text
-from tokenscope_ui.scales import LogUnit, Scale, scale_of, to_screen
-from tokenscope_ui.strip_payload import numbers, spelled, strip_scale
+from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_ui.components import strip
+from tokenscope_ui.drawing.formatting import metric_text
+from tokenscope_ui.drawing.scales import LogUnit, Scale, scale_of, to_screen
+from tokenscope_ui.trace.strip_payload import numbers, spelled, strip_scale
 
 DIFFERENCE = "A − B"
 TINTS = (DIFFERENCE, "A", "B")

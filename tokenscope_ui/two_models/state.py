@@ -13,12 +13,12 @@ from typing import Literal, cast
 import streamlit as st
 
 from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
-from tokenscope_core.jobs import JobView, Ticket
-from tokenscope_core.share import ReadingCost, SharedReadings
-from tokenscope_core.share_readings import Reader
-from tokenscope_ui import address
-from tokenscope_ui.address import AddressError
-from tokenscope_ui.server import service, subscriber
+from tokenscope_core.jobs.generation_jobs import JobView, Ticket
+from tokenscope_core.sharing.links import ReadingCost, SharedReadings
+from tokenscope_core.sharing.readings import Reader
+from tokenscope_ui.components import address
+from tokenscope_ui.components.address import AddressError
+from tokenscope_ui.server.server import service, subscriber
 
 Kind = Literal["span", "line"]
 SIDES = ("a", "b")

@@ -12,15 +12,17 @@ from tokenscope_core import (
     Trace,
     summary_frame,
 )
-from tokenscope_core.jobs import JobView
-from tokenscope_core.metric_registry import NATS_PER_BIT
-from tokenscope_ui import problems, progress, runs, view_controls
-from tokenscope_ui.address import choices
-from tokenscope_ui.formatting import count_text, rounding_note
-from tokenscope_ui.router import HOME, ROOT, SHARE_PAGE
-from tokenscope_ui.scales import LogUnit
-from tokenscope_ui.strip import mount, picked
-from tokenscope_ui.strip_payload import strip_payload
+from tokenscope_core.jobs.generation_jobs import JobView
+from tokenscope_core.record.metric_registry import NATS_PER_BIT
+from tokenscope_ui.components.address import url_choices as choices
+from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.drawing.formatting import count_text, rounding_note
+from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_ui.request import problems
+from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.shell.router import HOME, ROOT, SHARE_PAGE
+from tokenscope_ui.trace import view_controls
+from tokenscope_ui.trace.strip_payload import strip_payload
 from tokenscope_ui.two_models import controls, detail, lines, state
 from tokenscope_ui.two_models.payload import DIFFERENCE, TINTS, compared, span_payload
 from tokenscope_ui.two_models.state import Selection, Side, TwoModels

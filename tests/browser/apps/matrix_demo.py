@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from tokenscope_ui import matrix
+from tokenscope_ui.components import matrix
 
 Weights = npt.NDArray[np.float32]
 

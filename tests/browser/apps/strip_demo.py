@@ -13,8 +13,8 @@ from typing import Literal
 
 import streamlit as st
 
-from tokenscope_ui import strip
-from tokenscope_ui.strip import Scale, TokenFlag
+from tokenscope_ui.components import strip
+from tokenscope_ui.components.strip import Scale, TokenFlag
 
 
 def make_scale(

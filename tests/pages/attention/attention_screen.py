@@ -10,7 +10,7 @@ from tiny_models import language_model
 
 import tokenscope_core as ts
 from tokenscope_core.attention.on_demand import attention
-from tokenscope_ui.attention.look import Look
+from tokenscope_ui.attention.view_choice import Look
 
 App = Any
 PAGE = "pages/attention.py"

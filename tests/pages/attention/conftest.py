@@ -8,7 +8,7 @@ import pytest
 from attention_screen import PAGE, PROMPT
 
 import tokenscope_core as ts
-from tokenscope_ui.server import service
+from tokenscope_ui.server.server import service
 
 App = Any
 

@@ -19,9 +19,9 @@ from made_traces import made
 from waiting import WAIT_S
 
 import tokenscope_core as ts
-from tokenscope_core.attention.selection import Selection
-from tokenscope_core.attention.tasks import AttentionOf
-from tokenscope_ui.server import service
+from tokenscope_core.attention.capture_tasks import AttentionOf
+from tokenscope_core.attention.capturing.selection import Selection
+from tokenscope_ui.server.server import service
 
 App = Any
 

@@ -15,9 +15,9 @@ from attention_screen import (
 )
 
 import tokenscope_core as ts
+from tokenscope_core.attention.heads.sinks import sinks_in, without
 from tokenscope_core.attention.on_demand import rollout
-from tokenscope_core.attention.sinks import sinks_in, without
-from tokenscope_ui.server import service
+from tokenscope_ui.server.server import service
 
 App = Any
 

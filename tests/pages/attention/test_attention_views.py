@@ -16,10 +16,10 @@ from attention_screen import (
 )
 
 import tokenscope_core as ts
-from tokenscope_core.attention.flow_sums import flow_in
-from tokenscope_core.attention.head_statistics import HEAD_STATISTICS
+from tokenscope_core.attention.flow.sums import flow_in
+from tokenscope_core.attention.heads.statistics import HEAD_STATISTICS
 from tokenscope_core.attention.on_demand import head_overview
-from tokenscope_ui.server import service
+from tokenscope_ui.server.server import service
 
 App = Any
 

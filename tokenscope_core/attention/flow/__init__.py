@@ -1,0 +1,1 @@
+"""How much the parts of a program attend to each other."""

@@ -1,0 +1,1 @@
+"""What else a text could have been: planned, grown, rescored."""

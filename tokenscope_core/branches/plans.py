@@ -1,0 +1,268 @@
+"""What a branch is, before it runs: which tokens it shares, which are put there, what follows.
+
+Values only; `branching` carries them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from tokenscope_core.errors import RequestError
+from tokenscope_core.record.edits import Edit
+from tokenscope_core.record.request import Request
+from tokenscope_core.record.steps import FinishReason, Floats, Rows, Source, Vocabulary, latest
+from tokenscope_core.record.trace import ModelIdentity, Trace, recipe_key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BranchPlan:
+    """A branch of `parent`: the edit made to it, and the request by which the model goes on.
+
+    The branch begins with `shared` tokens of the parent; then come the `given` ones, read but not
+    drawn, each with its source; then up to `request.max_new_tokens` are generated. What the parent
+    went on with is the `old_continuation`. `prompt_length` is the branch's.
+
+    Raises:
+        RequestError: the edit lies outside the parent, or names an unknown token.
+    """
+
+    parent: Trace
+    edit: Edit
+    request: Request
+
+    def __post_init__(self) -> None:
+        length, edit = len(self.parent), self.edit
+        if edit.position + edit.removed + edit.kept > length:
+            raise RequestError(
+                asked=f"{edit.removed} tokens from position {edit.position:,} on were to be "
+                f"replaced and the next {edit.kept:,} kept.",
+                found=f"The trace has {length:,} tokens.",
+                action=f"Choose positions up to {length:,}.",
+            )
+        size = self.parent.model.vocabulary_size
+        for token_id in edit.token_ids:
+            if token_id >= size:
+                raise RequestError(
+                    asked=f"Token {token_id:,} was to be put at position {edit.position:,}.",
+                    found=f"The model's vocabulary has {size:,} tokens, counted from 0.",
+                    action="Choose one of the candidates, or type the text instead.",
+                )
+        if not self.shared + len(self.given):
+            raise RequestError(
+                asked="All tokens were to be removed.",
+                found="Nothing would be left to go on from.",
+                action="Keep a token, or put another one there.",
+            )
+
+    @property
+    def key(self) -> str:
+        """The key the branch will have when it has run to its end."""
+        return recipe_key(
+            self.parent.model.fingerprint, self.request, branch=(self.parent.key, self.edit)
+        )
+
+    @property
+    def shared(self) -> int:
+        """How many tokens the branch shares with its parent."""
+        return self.edit.position
+
+    @property
+    def given(self) -> tuple[int, ...]:
+        """The ids that are read after the shared ones: forced, then kept."""
+        start = self.edit.position + self.edit.removed
+        kept = self.parent.token_ids[start : start + self.edit.kept].tolist()
+        return (*self.edit.token_ids, *kept)
+
+    @property
+    def given_sources(self) -> tuple[Source, ...]:
+        """Where each given token came from: kept prompt tokens stay what they are, all others
+        were put there by a person."""
+        forced: Source = "forced"
+        prompt: Source = "prompt"
+        in_prompt = self._kept_of_prompt
+        return (
+            *(forced for _ in self.edit.token_ids),
+            *(prompt for _ in range(in_prompt)),
+            *(forced for _ in range(self.edit.kept - in_prompt)),
+        )
+
+    @property
+    def prompt_length(self) -> int:
+        """The tokens of the branch's prompt; what was put into the parent's belongs to it."""
+        if self.edit.position >= self.parent.prompt_length:
+            return self.parent.prompt_length
+        return self.edit.next_position + self._kept_of_prompt
+
+    @property
+    def old_continuation(self) -> tuple[int, ...]:
+        """The parent's tokens after all that the branch keeps."""
+        start = self.edit.position + self.edit.removed + self.edit.kept
+        return tuple(self.parent.token_ids[start:].tolist())
+
+    def trace(
+        self,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Iterable[Rows],
+        finish_reason: FinishReason,
+    ) -> Trace:
+        """The trace of the branch from the rows it has run to."""
+        parts = latest(rows)
+        return Trace.from_rows(
+            self.request,
+            model,
+            vocabulary,
+            parts,
+            finish_reason,
+            branch=(self.parent.key, self.edit),
+            # One that was stopped may not have come to the end of its prompt.
+            prompt_length=min(self.prompt_length, sum(map(len, parts))),
+        )
+
+    @property
+    def _kept_of_prompt(self) -> int:
+        start = self.edit.position + self.edit.removed
+        return max(0, min(self.edit.kept, self.parent.prompt_length - start))
+
+
+def plan(
+    parent: Trace,
+    edit: Edit,
+    *,
+    max_new_tokens: int | None = None,
+    seed: int | None = None,
+    context_length: int | None = None,
+) -> BranchPlan:
+    """A branch that goes on like its parent.
+
+    Args:
+        parent: the trace to branch off.
+        edit: what is changed.
+        max_new_tokens: how many to generate after the given tokens. Default: as far as the parent
+            was to go, and where it only scored a text as far as that went, within the context.
+        seed: of fresh noise; None keeps the parent's, so that what differs is due to the edit.
+        context_length: how many tokens the model reads at most; None where unknown.
+
+    Raises: as `BranchPlan`.
+    """
+    if max_new_tokens is None:
+        start = edit.next_position + edit.kept
+        max_new_tokens = max(0, _intended_end(parent, edit) - start)
+        if context_length is not None:
+            max_new_tokens = max(0, min(max_new_tokens, context_length - start))
+    sampling = parent.request.sampling
+    request = replace(
+        parent.request,
+        max_new_tokens=max_new_tokens,
+        sampling=sampling if seed is None else replace(sampling, seed=seed),
+    )
+    return BranchPlan(parent, edit, request)
+
+
+def alternatives(
+    trace: Trace,
+    position: int,
+    top: int,
+    *,
+    max_new_tokens: int | None = None,
+    context_length: int | None = None,
+) -> tuple[BranchPlan, ...]:
+    """The branches that put the `top` most probable other tokens at a position.
+
+    Raises:
+        RequestError: there is no distribution there, or fewer candidates were recorded.
+    """
+    if not 0 <= position < len(trace) or trace.candidate_ids[position, 0] < 0:
+        raise RequestError(
+            asked=f"The alternatives at position {position:,} were to be explored.",
+            found="The model gave no distribution there.",
+            action=f"Choose a position from 1 to {len(trace) - 1:,}.",
+        )
+    taken = int(trace.token_ids[position])
+    others = [i for i in trace.candidate_ids[position].tolist() if i not in (-1, taken)]
+    if not 1 <= top <= len(others):
+        raise RequestError(
+            asked=f"{top} alternatives at position {position:,} were to be explored.",
+            found=f"The trace records {len(others)} other candidates there.",
+            action=(f"Ask for 1 to {len(others)}, or run" if others else "Run")
+            + " it again with more candidates recorded.",
+        )
+    return tuple(
+        plan(
+            trace,
+            Edit(position, (token_id,)),
+            max_new_tokens=max_new_tokens,
+            context_length=context_length,
+        )
+        for token_id in others[:top]
+    )
+
+
+def redraws(
+    trace: Trace,
+    position: int,
+    seeds: Sequence[int],
+    *,
+    max_new_tokens: int | None = None,
+    context_length: int | None = None,
+) -> tuple[BranchPlan, ...]:
+    """The branches that keep what stands before a position and draw the rest with fresh noise.
+
+    Raises:
+        RequestError: the trace was not sampled, so that there is nothing to draw.
+    """
+    if trace.request.sampling.greedy:
+        raise RequestError(
+            asked="The rest was to be drawn with fresh noise.",
+            found="The trace was decoded greedily: temperature 0 has no noise.",
+            action="Generate with a temperature above 0 first.",
+        )
+    return tuple(
+        plan(
+            trace,
+            Edit(position, (), removed=0),
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            context_length=context_length,
+        )
+        for seed in seeds
+    )
+
+
+def turning_points(
+    trace: Trace, by: Literal["entropy", "margin", "influence"], count: int, influence: Floats
+) -> tuple[int, ...]:
+    """The generated positions where another choice was most open or would have mattered most.
+
+    Args:
+        trace: any trace.
+        by: highest `entropy`, lowest `margin`, or highest `influence`.
+        count: how many at most; only positions where another candidate was recorded.
+        influence: float64 [T], NaN where it was not measured.
+
+    Returns:
+        Positions, the best first.
+    """
+    values = {"entropy": trace.entropy, "margin": -trace.margin, "influence": influence}[by]
+    taken = trace.token_ids[:, None]
+    open_ = ((trace.candidate_ids >= 0) & (trace.candidate_ids != taken)).any(axis=1)
+    open_[: trace.prompt_length] = False
+    order = np.argsort(-np.where(open_ & ~np.isnan(values), values, -np.inf), kind="stable")
+    usable = [int(i) for i in order if open_[i] and not np.isnan(values[i])]
+    return tuple(usable[:count])
+
+
+def _intended_end(parent: Trace, edit: Edit) -> int:
+    """Up to where the branch should reach: the parent's end, moved by the edit in a prompt."""
+    if parent.branch is None:
+        began = parent.prompt_length
+    else:
+        made = parent.branch[1]
+        began = made.next_position + made.kept
+    end = max(len(parent), began + parent.request.max_new_tokens)
+    moved = len(edit.token_ids) - edit.removed
+    return end + moved if edit.position < parent.prompt_length else end

@@ -1,0 +1,1 @@
+"""Two traces, or two models, side by side."""

@@ -1,0 +1,1 @@
+"""The decode loop, and a record of every step of it."""

@@ -1,0 +1,1 @@
+"""Runs and analyses in the background, for many visitors."""

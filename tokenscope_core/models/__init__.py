@@ -1,0 +1,1 @@
+"""Finding, judging, loading and feeding a model."""

@@ -1,0 +1,201 @@
+"""Where models come from, and which of them the operator of this server offers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from tokenscope_core.errors import ModelNotAllowedError, TokenScopeError
+from tokenscope_core.models.files import hub
+from tokenscope_core.models.files.choice import DTYPES, ModelChoice
+from tokenscope_core.models.files.model_files import (
+    find,
+    is_complete,
+    require_complete,
+    seems_to_write,
+)
+from tokenscope_core.models.files.names import (
+    SHIPPED_FOLDER,
+    folder_named,
+    hub_id_of,
+    listed_folders,
+    short_names,
+)
+from tokenscope_core.record.trace import ModelIdentity
+
+ALLOWED_VARIABLE = "TOKENSCOPE_ALLOWED_MODELS"
+_WILDCARDS = "*?["
+
+Kind = Literal["shipped", "folder", "cache", "hub"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model that can be chosen: the name that loads it, and where it lies.
+
+    `cache` is the Hugging Face cache of this machine; `hub` has to be downloaded first. `label` is
+    what it is shown as, which finds it too. `problem` says why it cannot be opened, a sentence.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    problem: str | None = None
+
+
+def available() -> tuple[str, ...]:
+    """The names of those among `sources` that can be opened, as far as is known."""
+    return tuple(source.name for source in sources() if source.problem is None)
+
+
+def sources() -> tuple[Source, ...]:
+    """What can be chosen without typing: the shipped model, every model folder directly inside the
+    folders that TOKENSCOPE_MODELS lists, complete models in the Hugging Face cache, and the hub ids
+    that TOKENSCOPE_ALLOWED_MODELS names.
+
+    A listed folder whose model cannot be opened is there with its problem: an operator who put it
+    there would look for it."""
+    labels = {folder: label for label, folder in short_names(listed_folders()).items()}
+    cached = [name for name in hub.cached_names() if _is_cached(name, listed=True)]
+    named = [
+        pattern
+        for pattern in allowed_patterns() or ()
+        if not set(_WILDCARDS) & set(pattern) and source_of(pattern).kind == "hub"
+    ]
+    found = [
+        source_of(SHIPPED_FOLDER.name),
+        *(
+            Source(str(folder), "folder", label, _problem(label, folder))
+            for folder, label in labels.items()
+        ),
+        *(Source(name, "cache", name) for name in cached),
+        *(Source(name, "hub", name) for name in named if name not in cached),
+    ]
+    return tuple(source for source in dict.fromkeys(found) if is_allowed(source.name))
+
+
+def source_of(name: str) -> Source:
+    """Where a model of that name would come from."""
+    name = hub_id_of(name)
+    if name == SHIPPED_FOLDER.name:
+        return Source(name, "shipped", name, _problem(name, SHIPPED_FOLDER))
+    folder = folder_named(name)
+    if folder is not None:
+        label = _label(folder)
+        return Source(name, "folder", label, _problem(label, folder))
+    return Source(name, "cache" if _is_cached(name) else "hub", name)
+
+
+def _label(folder: Path) -> str:
+    """The short name of a listed folder; of another the last parts of its path, as many as make it
+    no listed one's."""
+    listed = short_names(listed_folders())
+    short = next((short for short, path in listed.items() if path.resolve() == folder), None)
+    if short is not None:
+        return short
+    tails = ("/".join(folder.parts[-count:]) for count in range(1, len(folder.parts)))
+    return next((tail for tail in tails if tail not in listed), str(folder))
+
+
+def _problem(name: str, folder: Path) -> str | None:
+    try:
+        require_complete(name, folder)
+    except TokenScopeError as error:
+        return f"{error.found} {error.action}"
+    return None
+
+
+def _is_cached(name: str, *, listed: bool = False) -> bool:
+    """Whether the cache holds all of a model, and where it is to be `listed`, one that writes:
+    programs of all kinds keep their models there."""
+    folder = hub.cached_folder(name) if hub.is_hub_id(name) else None
+    if folder is None or not is_complete(folder):
+        return False
+    return not listed or seems_to_write(folder)
+
+
+def identified(identity: ModelIdentity) -> ModelChoice | None:
+    """The choice among `available` that has exactly the weights and the precision of a trace; else
+    one that is only called the same, first one whose files were never read; else None."""
+    namesakes = [name for name in available() if identity.name in _called(name)]
+    unread: list[str] = []
+    for name in namesakes:
+        with contextlib.suppress(TokenScopeError):
+            files = find(name)
+            if files is None:
+                continue
+            if files.content_hash is None:
+                unread.append(name)
+            for dtype in (None, *DTYPES):
+                if files.fingerprint_in(dtype) == identity.fingerprint:
+                    return ModelChoice(name, dtype)
+    others = unread + namesakes
+    return ModelChoice(others[0]) if others else None
+
+
+def _called(name: str) -> tuple[str, ...]:
+    """What traces call a model of that name: a folder by its last part, a link by its target's."""
+    folder = folder_named(name)
+    return (name, Path(name).name) if folder is None else (name, Path(name).name, folder.name)
+
+
+def allowed_patterns() -> tuple[str, ...] | None:
+    """The names, folders, hub ids and patterns that TOKENSCOPE_ALLOWED_MODELS lists, separated by
+    commas or like PATH; None where it is not set, which allows everything."""
+    text = os.environ.get(ALLOWED_VARIABLE)
+    if text is None:
+        return None
+    return tuple(p.strip() for p in text.replace(os.pathsep, ",").split(",") if p.strip())
+
+
+def accepts_others() -> bool:
+    """Whether more can be loaded than `sources` lists."""
+    patterns = allowed_patterns()
+    return patterns is None or any(set(_WILDCARDS) & set(pattern) for pattern in patterns)
+
+
+def is_allowed(name: str) -> bool:
+    """Whether this server offers a model."""
+    patterns = allowed_patterns()
+    if patterns is None:
+        return True
+    name = hub_id_of(name)
+    folder = None if name == SHIPPED_FOLDER.name else folder_named(name)
+    if folder is None:
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+    # A folder is what it resolves to, however it is written: “org/name” may be one.
+    written = [spelling for p in patterns for spelling in (p, _resolved(p))]
+    return any(fnmatchcase(str(folder), pattern) for pattern in written)
+
+
+def require_allowed(name: str) -> None:
+    """Refuse a model that this server does not offer.
+
+    Raises:
+        ModelNotAllowedError: it is not on the operator's list.
+    """
+    if not is_allowed(name):
+        # Where on the server its folders lie is nobody else's concern.
+        patterns = allowed_patterns() or ()
+        named = (f"…/{Path(p).name}" if Path(p).expanduser().is_absolute() else p for p in patterns)
+        offered = ", ".join(named) or "no model at all"
+        raise ModelNotAllowedError(
+            asked=f"The model “{name[:200]}” was asked for.",
+            found=f"This server's operator allows {offered}.",
+            action="Choose one of these.",
+        )
+
+
+def _resolved(pattern: str) -> str:
+    """The folder that a pattern names, in full; the pattern itself where it names none."""
+    folder = folder_named(pattern)
+    if folder is not None:
+        return str(folder)
+    try:
+        return str(Path(pattern).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError):
+        return pattern

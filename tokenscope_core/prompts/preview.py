@@ -1,0 +1,58 @@
+"""What a model would read of a request, from its tokenizer alone: no weights are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.tokenizers.loading import tokenizer_of
+from tokenscope_core.record import moments
+from tokenscope_core.record.request import Request
+from tokenscope_core.record.steps import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One special token's name, or the text between two of them; exact bytes."""
+
+    text: bytes
+    special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPreview:
+    """A prompt as it would be read now: its passages in order, and how many tokens they are.
+
+    `moment` is the one that the chat template writes, None where it writes none.
+    """
+
+    passages: tuple[Passage, ...]
+    tokens: int
+    moment: str | None = None
+
+
+def preview(files: ModelFiles, request: Request) -> PromptPreview:
+    """Lay a request's prompt out without running it.
+
+    Raises:
+        ModelFormatError: transformers cannot load the tokenizer.
+        RequestError, CapabilityError: as a run would, see `prompts.layout_ids`.
+    """
+    with tokenizer_of(files) as (tokenizer, vocabulary):
+        from tokenscope_core.prompts.token_ids import layout_ids, with_moment
+
+        request = with_moment(tokenizer, request, files.name, now=moments.local_time())
+        ids = layout_ids(tokenizer, vocabulary, request, files.name)
+    return PromptPreview(tuple(_passages(vocabulary, ids)), len(ids), request.moment)
+
+
+def _passages(vocabulary: Vocabulary, ids: Iterable[int]) -> Iterator[Passage]:
+    ids = list(ids)
+    pairs = zip(ids, vocabulary.pieces(ids), strict=True)
+    for special, group in groupby(pairs, lambda pair: pair[0] in vocabulary.special_ids):
+        if special:
+            yield from (Passage(vocabulary.token_bytes[i], special=True) for i, _ in group)
+        else:
+            yield Passage(b"".join(piece for _, piece in group))

@@ -1,0 +1,310 @@
+"""The trace: one immutable, columnar record of what the model knew at every token."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenscope_core.record.edits import Edit
+from tokenscope_core.record.metric_registry import BY_NAME, STORED
+from tokenscope_core.record.request import Request
+from tokenscope_core.record.rounding import Rounding
+from tokenscope_core.record.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary, latest
+
+FINISH_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
+
+# Part of every key: raise it when the meaning of a stored column changes.
+KEY_VERSION = 2
+# Measured: a short bytes object, its place in a dictionary and its number.
+_BYTES_PER_MENTIONED_TOKEN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model a trace came from.
+
+    `fingerprint` hashes the model's files and the precision it ran in; `vocabulary_size` is the
+    width of its logits, the V of every metric; 0 where an import does not tell it. `rounding` is
+    how well its figures repeat, where that reaches the digits that are shown; None where it does
+    not, or was not recorded.
+    """
+
+    name: str
+    fingerprint: str
+    vocabulary_size: int
+    rounding: Rounding | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Everything the model knew at each of T positions, prompt included. Immutable.
+
+    Columns are read-only arrays of length T, named as in `metric_registry`; all log quantities
+    are in nats, all metrics raw unless named `sampled_`, missing values NaN. `byte_start` and
+    `byte_end` are UTF-8 offsets into `text_bytes`; a special token is zero bytes wide.
+    `candidate_ids` and `candidate_logprobs` are [T, K], most probable first, -1 and NaN where
+    nothing precedes the token; `candidate_kept`, int8 [T, K], says which of them the token could
+    have been drawn from: 1, or 0 where a penalty or filter had removed it, or -1 where the token
+    was not drawn. A branch names, as `branch`, the key of the trace it forked from and
+    the edit that was made to that; `request` then says how it went on. Where a prompt was edited,
+    the tokens put there are part of the prompt.
+    """
+
+    request: Request
+    model: ModelIdentity
+    vocabulary: Vocabulary
+    prompt_length: int
+    finish_reason: FinishReason
+    token_ids: Ints
+    source: NDArray[np.str_]
+    metrics: Mapping[str, Floats]
+    candidate_ids: Ints
+    candidate_logprobs: Floats
+    candidate_kept: Kept
+    branch: tuple[str, Edit] | None = None
+    special: NDArray[np.bool_] = field(init=False)
+    byte_start: Ints = field(init=False)
+    byte_end: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        token_ids = self.token_ids.tolist()
+        special_ids = self.vocabulary.special_ids
+        special = np.array([token_id in special_ids for token_id in token_ids], dtype=np.bool_)
+        widths = np.array(list(map(len, self.vocabulary.pieces(token_ids))), dtype=np.int64)
+        ends = widths.cumsum()
+        object.__setattr__(self, "special", special)
+        object.__setattr__(self, "byte_end", ends)
+        object.__setattr__(self, "byte_start", ends - widths)
+        for array in self._arrays():
+            array.flags.writeable = False
+
+    @classmethod
+    def from_rows(
+        cls,
+        request: Request,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Iterable[Rows],
+        finish_reason: FinishReason,
+        *,
+        branch: tuple[str, Edit] | None = None,
+        prompt_length: int | None = None,
+    ) -> Trace:
+        """Join what a run produced to a trace.
+
+        `prompt_length` is that of a branch; otherwise the prompt is what has that source.
+        """
+        parts = latest(rows)
+        token_ids = np.concatenate([part.token_ids for part in parts])
+        candidate_ids = np.concatenate([part.candidate_ids for part in parts])
+        prompt_tokens = sum(len(part) for part in parts if part.source == "prompt")
+        mentioned = set(token_ids.tolist()) | set(np.unique(candidate_ids).tolist()) - {-1}
+        return cls(
+            request=request,
+            model=model,
+            vocabulary=vocabulary.restricted_to(mentioned),
+            prompt_length=prompt_tokens if prompt_length is None else prompt_length,
+            finish_reason=finish_reason,
+            token_ids=token_ids,
+            source=np.repeat([part.source for part in parts], [len(part) for part in parts]),
+            metrics={
+                name: np.concatenate([part.metrics[name] for part in parts]) for name in STORED
+            },
+            candidate_ids=candidate_ids,
+            candidate_logprobs=np.concatenate([part.candidate_logprobs for part in parts]),
+            candidate_kept=np.concatenate([part.candidate_kept for part in parts]),
+            branch=branch,
+        )
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory it takes: its arrays, and the bytes of the tokens that it mentions."""
+        mentioned = len(self.vocabulary.token_bytes) * _BYTES_PER_MENTIONED_TOKEN
+        return sum(array.nbytes for array in self._arrays()) + mentioned
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return (
+            self.token_ids, self.source, self.candidate_ids, self.candidate_logprobs,
+            self.candidate_kept, self.special, self.byte_start, self.byte_end,
+            *self.metrics.values(),
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trace {self.key[:12]} of {self.model.name}: {self.prompt_length} prompt + "
+            f"{len(self) - self.prompt_length} generated tokens, {self.finish_reason}>"
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Content address: a hash of the recipe, and of the tokens where the recipe was not
+        followed to its end. The same for the cache, a link and an export."""
+        stopped_after = self.token_ids.tolist() if self.finish_reason == "cancelled" else None
+        return recipe_key(
+            self.model.fingerprint, self.request, branch=self.branch, stopped_after=stopped_after
+        )
+
+    @property
+    def parent(self) -> tuple[str, int] | None:
+        """(Key of the trace this one forked from, position of the fork), or None."""
+        return None if self.branch is None else (self.branch[0], self.branch[1].position)
+
+    @cached_property
+    def text_bytes(self) -> bytes:
+        """The exact bytes of all tokens; the last may end inside a character."""
+        return b"".join(self.vocabulary.pieces(self.token_ids.tolist()))
+
+    @property
+    def text(self) -> str:
+        """`text_bytes` as text, with incomplete characters replaced by U+FFFD."""
+        return self.text_bytes.decode("utf-8", errors="replace")
+
+    def column(self, name: str) -> Floats:
+        """Any metric of `metric_registry`, float64 [T], stored or derived.
+
+        Raises:
+            KeyError: no metric has that name.
+        """
+        column: Floats = getattr(self, BY_NAME[name].name)
+        return column
+
+    @property
+    def logprob(self) -> Floats:
+        """ln p(y), nats."""
+        return self.metrics["logprob"]
+
+    @property
+    def entropy(self) -> Floats:
+        """-sum p ln p over the whole vocabulary, nats."""
+        return self.metrics["entropy"]
+
+    @property
+    def varentropy(self) -> Floats:
+        """Variance of surprisal, nats squared."""
+        return self.metrics["varentropy"]
+
+    @property
+    def margin(self) -> Floats:
+        """Difference of the two largest probabilities."""
+        return self.metrics["margin"]
+
+    @property
+    def rank(self) -> Floats:
+        """1 + number of tokens more probable than the one taken."""
+        return self.metrics["rank"]
+
+    @property
+    def sampled_logprob(self) -> Floats:
+        """Log-probability under the processed distribution, nats; sampled tokens only."""
+        return self.metrics["sampled_logprob"]
+
+    @property
+    def elapsed_ms(self) -> Floats:
+        """Wall time of the decode step, milliseconds; generated tokens only."""
+        return self.metrics["elapsed_ms"]
+
+    @property
+    def prob(self) -> Floats:
+        """p(y)."""
+        return np.exp(self.logprob)
+
+    @property
+    def surprisal(self) -> Floats:
+        """-ln p(y), nats."""
+        return 0.0 - self.logprob  # a certain token has surprisal 0.0, not -0.0
+
+    @property
+    def entropy_norm(self) -> Floats:
+        """Entropy divided by ln of the vocabulary size; NaN for a vocabulary of one token, or of
+        unknown size."""
+        return np.asarray(self.entropy / (np.log(self.model.vocabulary_size or np.nan) or np.nan))
+
+    @property
+    def top_mass(self) -> Floats:
+        """Sum of the candidates' probabilities, at most 1 in spite of rounding."""
+        return np.asarray(np.exp(self.candidate_logprobs).sum(axis=1).clip(max=1.0))
+
+    @property
+    def top_entropy(self) -> Floats:
+        """Entropy of the renormalised candidates, nats."""
+        shares = np.exp(self.candidate_logprobs)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = shares / shares.sum(axis=1, keepdims=True)
+            terms = np.where(shares > 0, shares * np.log(shares), 0.0)
+        return np.where(np.isnan(self.top_mass), np.nan, 0.0 - terms.sum(axis=1))
+
+    @property
+    def min_p_ratio(self) -> Floats:
+        """p(y) divided by the largest probability."""
+        return np.exp(self.logprob - self.candidate_logprobs[:, 0])
+
+    @property
+    def typicality(self) -> Floats:
+        """Surprisal minus entropy, nats, signed."""
+        return self.surprisal - self.entropy
+
+    def perplexity(self, start: int = 0, end: int | None = None) -> float:
+        """exp(mean surprisal) over positions start to end (exclusive) that have a surprisal.
+
+        NaN when none has.
+        """
+        values = self.surprisal[start:end]
+        values = values[~np.isnan(values)]
+        return float(np.exp(values.mean())) if len(values) else float("nan")
+
+    def to_bytes(self) -> bytes:
+        """An Arrow IPC file holding the whole trace; `from_bytes` is its inverse.
+
+        Raises:
+            RecordError: it is too large to be read back.
+        """
+        from tokenscope_core.record import trace_format
+
+        return trace_format.encode(self)
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Trace:
+        """Read `to_bytes`'s output, treating it as untrusted.
+
+        Raises:
+            RecordError: the bytes are damaged or of an unknown version.
+        """
+        from tokenscope_core.record import trace_format
+
+        return trace_format.decode(blob)
+
+
+def recipe_key(
+    fingerprint: str,
+    request: Request,
+    *,
+    branch: tuple[str, Edit] | None = None,
+    stopped_after: Sequence[int] | None = None,
+) -> str:
+    """The key a run will have, known before it runs (SHA-256, hex).
+
+    Args:
+        fingerprint: of the model.
+        request: how it runs.
+        branch: the key of the parent and the edit, where it branches off one.
+        stopped_after: the tokens of a run that was stopped before its end.
+    """
+    recipe = {
+        "version": KEY_VERSION,
+        "model": fingerprint,
+        "request": request.to_json(),
+        "branch": [branch[0], branch[1].to_json()] if branch else None,
+        "stopped_after": None if stopped_after is None else list(stopped_after),
+    }
+    canonical = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -1,0 +1,1 @@
+"""A session: a tree of branches with names and notes, and its formats."""

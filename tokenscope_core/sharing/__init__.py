@@ -1,0 +1,1 @@
+"""A session as an address or a file."""

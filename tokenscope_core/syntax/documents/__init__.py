@@ -1,0 +1,1 @@
+"""Which stretches of a text are code, and in which language."""

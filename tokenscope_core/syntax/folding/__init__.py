@@ -1,0 +1,1 @@
+"""Figures of tokens folded onto the parts of programs."""

@@ -1,0 +1,1 @@
+"""Reading code: grammars, the words for their nodes, trees cut into pieces."""

@@ -1,0 +1,1 @@
+"""What the syntax of a trace says about it: validity, structure, scopes."""

@@ -1,0 +1,37 @@
+"""What each view has to have of the model."""
+
+from __future__ import annotations
+
+from tokenscope_core import Trace
+from tokenscope_core.attention.capture_tasks import AttentionOf, RolloutOf
+from tokenscope_core.attention.capturing.selection import Selection
+from tokenscope_core.attention.summaries import FlowOf, OverviewOf
+from tokenscope_core.syntax.documents.detection import language_of
+from tokenscope_ui.attention.view_choice import Look, Parts
+
+
+def layer_of(trace: Trace, layer: int, look: Look) -> AttentionOf:
+    """All heads of a layer, each for itself, so that any of them and any fold is then at hand; or
+    as much of it as the look says."""
+    queries = look.queries
+    if queries is not None:
+        # Of a shorter text, such as another branch, the rows there are.
+        first = min(queries[0], len(trace) - 1)
+        queries = first, max(first + 1, min(queries[1], len(trace)))
+    heads = (look.head,) if look.alone and isinstance(look.head, int) else None
+    return AttentionOf(trace, Selection((layer,), heads, queries, weighting=look.weighting))
+
+
+def rollout_of(trace: Trace) -> RolloutOf:
+    """What arrives of each token after all layers."""
+    return RolloutOf(trace)
+
+
+def overview_of(trace: Trace, masked: tuple[int, ...] = ()) -> OverviewOf:
+    """All heads, with those positions taken out of every row."""
+    return OverviewOf(trace, masked, language=language_of(trace).language)
+
+
+def flow_of_all(trace: Trace, parts: Parts, masked: tuple[int, ...] = ()) -> FlowOf:
+    """The flow of all layers and heads, with those positions taken out of every row."""
+    return FlowOf(trace, parts, masked=masked, language=language_of(trace).language)

@@ -1,0 +1,135 @@
+"""What a person chose to see of a trace's attention, and how the address spells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from tokenscope_core.attention.capturing.selection import Weighting
+
+View = Literal["token", "matrix", "heads", "flow", "compare"]
+Question = Literal["predicts", "at"]
+"""Which row stands for a token: that of the token before it, whose output predicted it, or that of
+the token itself, once it had been read."""
+Direction = Literal["from", "to"]
+"""What the token attends to, or what attends to it."""
+WeightScale = Literal["relative", "linear", "log"]
+Fold = Literal["mean", "max"]
+Head = int | Fold
+Parts = Literal["category", "statement", "unit", "function"]
+FlowTint = Literal["ratio", "share"]
+CropTo = Literal["all", "prompt", "generated", "line", "statement", "function", "lines"]
+CropKeys = Literal["same", "before"]
+
+ROLLOUT = "rollout"
+Layer = int | Literal["rollout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One state of the page.
+
+    - `layer`, `scale`: None until somebody chose.
+    - `alone`, `queries`: what little is captured where all of a layer is too much: the head in view
+      alone, the rows from a position up to another.
+    - `mask`: whether the attention sink is taken out.
+    - `key`: position of the column that is selected in the matrix.
+    - `crop`: what the matrix is cut to, of the selected token where that names a piece of code;
+      `lines`: the first and the last line where it is "lines"; `keys`: whether its columns are
+      those of the same part or of all before it.
+    - `whole`: the flow of all layers and heads of the model.
+    - `layer_b`, `head_b`, `branch_b`: what a difference is taken with; None is the same as in A.
+    """
+
+    view: View = "token"
+    layer: Layer | None = None
+    head: Head = "mean"
+    weighting: Weighting = "weights"
+    alone: bool = False
+    queries: tuple[int, int] | None = None
+    mask: bool = False
+    scale: WeightScale | None = None
+    question: Question = "predicts"
+    direction: Direction = "from"
+    key: int | None = None
+    crop: CropTo = "all"
+    lines: tuple[int, int] | None = None
+    keys: CropKeys = "same"
+    statistic: str | None = None
+    parts: Parts = "category"
+    tint: FlowTint = "ratio"
+    whole: bool = False
+    layer_b: Layer | None = None
+    head_b: Head | None = None
+    branch_b: str | None = None
+
+    @property
+    def shown_scale(self) -> WeightScale:
+        """The scale in force: a row is read from its largest weight, a matrix from its structure,
+        which a sink would outshine."""
+        return self.scale or ("relative" if self.view == "token" else "log")
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "view": get_args(View),
+    "weighting": get_args(Weighting),
+    "scale": get_args(WeightScale),
+    "question": get_args(Question),
+    "direction": get_args(Direction),
+    "crop": get_args(CropTo),
+    "parts": get_args(Parts),
+    "keys": get_args(CropKeys),
+    "tint": get_args(FlowTint),
+}
+_DEFAULT = Look()
+NAMES = tuple(field.name for field in fields(Look))
+
+
+def to_address(look: Look) -> dict[str, str]:
+    """The parameters of an address that spell a look: the view, and what is not as by default."""
+    spelled: dict[str, str] = {"view": look.view}
+    for name in NAMES:
+        value = getattr(look, name)
+        if value != getattr(_DEFAULT, name):
+            spelled[name] = _spelled(value)
+    return spelled
+
+
+def from_address(address: Mapping[str, str]) -> Look:
+    """The look that parameters spell; what means nothing is as by default."""
+    read: dict[str, Any] = {}
+    for name in NAMES:
+        value = _read(name, address[name]) if name in address else None
+        if value is not None:
+            read[name] = value
+    return Look(**read)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return "1" if value is True else str(value)
+
+
+def _read(name: str, text: str) -> Any:
+    if name in _CHOICES:
+        return text if text in _CHOICES[name] else None
+    match name:
+        case "mask" | "whole" | "alone":
+            return text == "1"
+        case "key":
+            return _index(text)
+        case "layer" | "layer_b":
+            return ROLLOUT if text == ROLLOUT else _index(text)
+        case "head" | "head_b":
+            return text if text in get_args(Fold) else _index(text)
+        case "lines" | "queries":
+            first, last = map(_index, text.partition("-")[::2])
+            return None if first is None or last is None or first > last else (first, last)
+        case _:
+            return text
+
+
+def _index(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else None

@@ -1,0 +1,1 @@
+"""The tree of branches that a visitor works on, and its page."""

@@ -1,0 +1,1 @@
+"""What has a script of its own in the browser."""

@@ -1,0 +1,1 @@
+"""Charts, scales, and numbers as people read them."""

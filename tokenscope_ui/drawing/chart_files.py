@@ -1,0 +1,89 @@
+"""Charts on a page, each with a way to take it along: as PNG, SVG or Vega-Lite JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import altair as alt
+import streamlit as st
+
+from tokenscope_ui.drawing import files
+from tokenscope_ui.drawing.files import File
+
+Chart: TypeAlias = alt.Chart | alt.LayerChart
+
+# Of a chart that fills its column on screen.
+WIDE, NARROW = 900, 480
+
+
+def draw(
+    chart: Chart,
+    *,
+    key: str,
+    name: str,
+    file_width: int | None = WIDE,
+    on_white: Callable[[], Chart] | None = None,
+    **options: Any,
+) -> None:
+    """Draw a chart, and below it what saves it.
+
+    Args:
+        chart: as on screen, its selection included.
+        key: names it within the page.
+        name: the beginning of its files' names, from `files.stem`.
+        file_width: in pixels; None where the chart has its own.
+        on_white: makes the chart that is saved, where the one on screen follows a dark theme:
+            files are for paper, whatever theme they were made in.
+        options: of `st.altair_chart`.
+    """
+    # Streamlit would leave 20 pixels below it.
+    st.altair_chart(chart.properties(padding={"bottom": 0}), key=key, **options)
+    with st.popover("Save this chart", icon=":material/download:", type="tertiary"):
+        files.buttons(of_chart(on_white or (lambda: chart), name, file_width), f"chart {key}")
+
+
+def of_chart(make: Callable[[], Chart], name: str, width: int | None = WIDE) -> tuple[File, ...]:
+    """A chart, which is made when it is asked for, as files: two pictures, and what draws it."""
+
+    def spec() -> dict[str, Any]:
+        return specification(make(), width)
+
+    return (
+        File("PNG", "A picture in twice the resolution of a screen.",
+             f"{name}.png", "image/png", lambda: _picture("png", spec())),
+        File("SVG", "A drawing that scales.",
+             f"{name}.svg", "image/svg+xml", lambda: _picture("svg", spec())),
+        File("Vega-Lite JSON", "The chart with its data, for Vega’s editor or Altair.",
+             f"{name}.vl.json", "application/json", lambda: files.as_json(spec())),
+    )  # fmt: skip
+
+
+def specification(chart: Chart, width: int | None = WIDE) -> dict[str, Any]:
+    """The chart with all its data, whatever their number.
+
+    Altair would take the data through a setting that all threads share, and that Streamlit changes
+    whenever it draws a chart.
+    """
+    whole = chart.copy(deep=True)
+    _write_out(whole)
+    if width is not None:
+        whole = whole.properties(width=width)
+    return dict(whole.to_dict())
+
+
+def _write_out(chart: Any) -> None:
+    """Put values in the place of tables, in a chart and its layers."""
+    if chart.data is not alt.Undefined:
+        chart.data = alt.to_values(chart.data)
+    for layer in getattr(chart, "layer", ()):
+        _write_out(layer)
+
+
+def _picture(kind: Literal["png", "svg"], spec: dict[str, Any]) -> bytes:
+    # Some 40 MB of a renderer: only for whoever asks for a picture.
+    import vl_convert
+
+    if kind == "svg":
+        return str(vl_convert.vegalite_to_svg(spec)).encode("utf-8")
+    return bytes(vl_convert.vegalite_to_png(spec, scale=2))

@@ -1,0 +1,194 @@
+"""How a metric is put on a screen: its unit there, its fixed range, and which end is unsure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tokenscope_core.record.metric_registry import NATS_PER_BIT, Metric, metric_named
+from tokenscope_core.record.steps import Floats
+
+LogUnit = Literal["bits", "nats"]
+Kind = Literal["sequential", "diverging"]
+
+# Fixed ranges, log quantities in bits: the same tint means the same number in every trace.
+_RANGE_BITS: dict[str, tuple[float, float]] = {
+    "surprisal": (0, 12),
+    "logprob": (-12, 0),
+    "entropy": (0, 10),
+    "varentropy": (0, 20),
+    "top_entropy": (0, 4),
+    "typicality": (-8, 8),
+    "influence": (-16, 16),
+    "sampled_logprob": (-12, 0),
+    "rank": (0, 3),
+    "elapsed_ms": (0, 100),
+}
+# How far a difference of two values reaches in either direction; 1 where it is not named.
+_REACH_BITS: dict[str, float] = {
+    "surprisal": 8,
+    "logprob": 8,
+    "entropy": 6,
+    "varentropy": 12,
+    "top_entropy": 4,
+    "typicality": 8,
+    "sampled_logprob": 8,
+    "rank": 3,
+    "elapsed_ms": 60,
+}
+# Low values of these are the unsure ones, so low is the strong tint.
+_REVERSED = {"prob", "logprob", "sampled_logprob", "margin", "top_mass", "min_p_ratio"}
+_DIVERGING = {"typicality", "influence"}
+
+# What the strip offers, the most useful first.
+STRIP_METRICS = (
+    "surprisal", "entropy", "prob", "margin", "rank", "typicality", "varentropy",
+    "entropy_norm", "min_p_ratio", "top_mass", "top_entropy", "sampled_logprob", "elapsed_ms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The range values are tinted over, in screen units, with labelled ticks."""
+
+    label: str
+    unit: str
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+    kind: Kind
+    reverse: bool
+    note: str
+
+
+def screen_unit(metric: Metric, unit: LogUnit = "bits") -> str:
+    """The unit a metric is shown in; empty for bare numbers."""
+    match metric.unit:
+        case "nats":
+            return unit
+        case "nats²":
+            return f"{unit}²"
+        case "ms":
+            return "ms"
+        case _:
+            return ""
+
+
+def to_screen(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
+    """Stored values (nats) in the unit of the screen."""
+    divisor = {"nats": NATS_PER_BIT, "nats²": NATS_PER_BIT**2}.get(metric_named(name).unit, 1.0)
+    return values / divisor if unit == "bits" else values
+
+
+def tint_values(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
+    """What the tint is proportional to: the screen value, of a rank its decimal logarithm."""
+    return np.log10(values) if name == "rank" else to_screen(name, values, unit)
+
+
+def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits") -> Scale:
+    """The scale of a metric: fixed, or stretched over the given stored values."""
+    metric = metric_named(name)
+    low, high = _fixed_range(name, unit)
+    if relative:
+        low, high = _stretched(name, tint_values(name, values, unit), (low, high))
+    return Scale(
+        label=metric.label,
+        unit=screen_unit(metric, unit),
+        low=low,
+        high=high,
+        ticks=_rank_ticks(low, high) if name == "rank" else _ticks(low, high),
+        kind="diverging" if name in _DIVERGING else "sequential",
+        reverse=name in _REVERSED,
+        note="relative to this trace" if relative else "absolute",
+    )
+
+
+def difference_values(name: str, a: Floats, b: Floats, unit: LogUnit = "bits") -> Floats:
+    """What the tint of b - a is proportional to; of ranks the decimal logarithm of b / a."""
+    return tint_values(name, b, unit) - tint_values(name, a, unit)
+
+
+def difference_scale(
+    name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits"
+) -> Scale:
+    """The scale of `difference_values`: neutral at 0, warm where b is the less sure one."""
+    metric = metric_named(name)
+    reach = _REACH_BITS.get(name, 1.0) * _in_unit(metric, unit)
+    known = np.abs(values[np.isfinite(values)])
+    if relative and len(known) and known.max() > 0:
+        reach = math.ceil(float(known.max()) * 1000) / 1000
+    ranked = name == "rank"
+    return Scale(
+        label=f"{metric.label}, B {'/' if ranked else '−'} A",
+        unit=screen_unit(metric, unit),
+        low=-reach,
+        high=reach,
+        ticks=_ratio_ticks(reach) if ranked else _ticks(-reach, reach),
+        kind="diverging",
+        reverse=name in _REVERSED,
+        note="relative to this comparison" if relative else "absolute",
+    )
+
+
+def _in_unit(metric: Metric, unit: LogUnit) -> float:
+    """What a range in bits is multiplied by: a round number rather than ln 2, for reading."""
+    return {"nats": 2 / 3, "nats²": 1 / 2}.get(metric.unit, 1.0) if unit == "nats" else 1.0
+
+
+def _fixed_range(name: str, unit: LogUnit) -> tuple[float, float]:
+    low, high = _RANGE_BITS.get(name, (0.0, 1.0))
+    factor = _in_unit(metric_named(name), unit)
+    return low * factor, high * factor
+
+
+def _stretched(name: str, values: Floats, fixed: tuple[float, float]) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return fixed
+    low, high = float(known.min()), float(known.max())
+    if name in _DIVERGING:
+        reach = max(abs(low), abs(high))
+        low, high = -reach, reach
+    # Outward to what the strip's values are rounded to, so that none of them lies beyond.
+    low, high = math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _ticks(low: float, high: float, count: int = 5) -> tuple[tuple[float, str], ...]:
+    """Evenly spaced ticks with as many digits as their places need: a label is off by less than a
+    thousandth of the range, which nobody sees."""
+    values = np.linspace(low, high, count)
+    digits = next(
+        digits for digits in range(10)
+        if np.abs(values - np.round(values, digits)).max() <= (high - low) / 1000
+    )  # fmt: skip
+    return tuple((float(v), _trim(f"{v:.{digits}f}")) for v in values)
+
+
+def _rank_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    powers: Sequence[float] = [p for p in range(7) if low <= p <= high]
+    if len(powers) < 2:
+        powers = [low, high]
+    return tuple((float(p), _power_text(p)) for p in powers)
+
+
+def _ratio_ticks(reach: float) -> tuple[tuple[float, str], ...]:
+    factor = _power_text(reach)
+    return ((-reach, f"1/{factor}"), (0.0, "1"), (reach, factor))
+
+
+def _power_text(exponent: float) -> str:
+    """A power of ten with three digits, or all of a whole number that is meant."""
+    value = 10**exponent
+    whole = value >= 100 or abs(value - round(value)) < 0.01
+    return f"{round(value):,}" if whole else f"{value:.3g}"
+
+
+def _trim(number: str) -> str:
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return "0" if number in {"-0", ""} else number.replace("-", "−")

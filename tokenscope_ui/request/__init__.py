@@ -1,0 +1,1 @@
+"""Everything before Run: the prompt, the controls, the model."""

@@ -1,0 +1,129 @@
+"""From the controls to a request: what the side bar and the prompt box say, run."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from tokenscope_core import Request, Sampling, TokenScopeError
+from tokenscope_core.models.files.model_files import ModelFiles, find
+from tokenscope_core.models.files.sources import is_allowed
+from tokenscope_ui.request import (
+    model_picker,
+    prompt_checks,
+    prompt_controls,
+    prompt_view,
+    sampling_controls,
+)
+from tokenscope_ui.request.prompt_controls import RUN_LABEL, SCORE
+from tokenscope_ui.runs import runs
+
+_DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS}
+
+
+def initialise() -> None:
+    """Give every control its value before it is drawn: from the address, else the default."""
+    restored = runs.restore()
+    if restored is not None:
+        model, request = restored
+        prompt_controls.fill(request)
+        sampling_controls.fill(request)
+        model_picker.choose(model)
+    for name, value in _DEFAULTS.items():
+        st.session_state.setdefault(name, value)
+
+
+def side_bar() -> None:
+    """Model, length and sampling."""
+    with st.sidebar:
+        model_picker.draw()
+        sampling_controls.draw(scoring=prompt_controls.mode() == SCORE)
+
+
+def prompt_box() -> DeltaGenerator:
+    """The prompt and the button that runs it; returns the place for `reading_preview`."""
+    prompt_controls.draw()
+    place = st.container()
+    obstacle = _obstacle()
+    if obstacle is not None:
+        st.info(obstacle, icon=":material/block:")
+    st.button(
+        RUN_LABEL[prompt_controls.mode()],
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=submit,
+        disabled=runs.current().busy or obstacle is not None,
+    )
+    return place
+
+
+def reading_preview(place: DeltaGenerator) -> None:
+    """What the model reads, in its place; drawn last, since a tokenizer may have to be loaded."""
+    if _obstacle() is None:
+        with place:
+            prompt_view.what_the_model_reads(_request_or_none(), _files())
+
+
+def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> None:
+    """Run what the controls say; a given prompt or length takes the place of theirs."""
+    try:
+        request = _request(prompt=prompt, max_new_tokens=max_new_tokens)
+    except TokenScopeError as error:
+        runs.refuse(error)
+        return
+    said = "".join(message.content for message in request.messages)
+    refused = prompt_checks.refusal(
+        said + request.prompt + (request.suffix or ""),
+        generating=prompt_controls.mode() != SCORE,
+        max_new_tokens=request.max_new_tokens,
+        conversation=bool(request.messages),
+    )
+    if refused is not None:
+        runs.refuse(refused)
+        return
+    runs.start(model_picker.chosen(), request)
+
+
+def _request(*, prompt: str | None = None, max_new_tokens: int | None = None) -> Request:
+    """What the controls say.
+
+    Raises:
+        RequestError: a control has a value that cannot be used.
+    """
+    state = st.session_state
+    generating = prompt_controls.mode() != SCORE
+    length = state["max_new_tokens"] if max_new_tokens is None else max_new_tokens
+    return Request(
+        prompt=prompt_controls.prompt() if prompt is None else prompt,
+        suffix=prompt_controls.suffix(),
+        messages=prompt_controls.messages(),
+        max_new_tokens=length if generating else 0,
+        # What a run does not depend on is not part of it: equal runs are then found again.
+        sampling=sampling_controls.sampling() if generating else Sampling(),
+        candidates=state["candidates"],
+        stop=sampling_controls.stop_strings() if generating else (),
+        stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
+    )
+
+
+def _obstacle() -> str | None:
+    """Why the chosen model cannot do what the chosen mode asks of it."""
+    request, files = _request_or_none(), _files()
+    return prompt_checks.obstacle(request, files) if request and files else None
+
+
+def _request_or_none() -> Request | None:
+    """What the controls say, where they can be used."""
+    try:
+        return _request()
+    except TokenScopeError:
+        return None
+
+
+def _files() -> ModelFiles | None:
+    """The chosen model's files, where they are on this machine and may be read."""
+    name = model_picker.chosen().name
+    try:
+        return find(name) if is_allowed(name) else None
+    except TokenScopeError:
+        return None

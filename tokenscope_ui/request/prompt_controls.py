@@ -1,0 +1,151 @@
+"""The prompt as a person writes it: mode, examples, and the texts of each mode."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from tokenscope_core import Message, Request
+from tokenscope_ui.request import chat_controls, prompt_checks
+from tokenscope_ui.request.examples import CHAT_EXAMPLES, EXAMPLES, FILL_EXAMPLES, Example
+
+GENERATE, FILL, SCORE, CHAT = "Generate", "Fill a gap", "Score code", "Chat"
+MODES = (GENERATE, FILL, SCORE, CHAT)
+DEFAULTS: dict[str, object] = {
+    "mode": GENERATE,
+    "prompt": EXAMPLES[0].prompt,
+    "suffix": "",
+    **chat_controls.DEFAULTS,
+}
+RUN_LABEL = {GENERATE: "Generate", FILL: "Fill", SCORE: "Score", CHAT: "Answer"}
+
+_TEXT_LABEL = {GENERATE: "Prompt", FILL: "Code before the gap", SCORE: "Code to score"}
+_INVITATION = {
+    GENERATE: "Press *Generate* to see this prompt continued.",
+    FILL: "Press *Fill* to see what the model writes between the two.",
+    SCORE: "Press *Score* to see how the model would have read this code.",
+    CHAT: "Press *Answer* to see what the model says next.",
+}
+_EXAMPLES = {GENERATE: EXAMPLES, FILL: FILL_EXAMPLES, SCORE: EXAMPLES, CHAT: CHAT_EXAMPLES}
+
+
+def mode() -> str:
+    """The chosen mode, one of `MODES`."""
+    return str(st.session_state["mode"])
+
+
+def invitation() -> str:
+    """What to do first, in the chosen mode."""
+    return _INVITATION[mode()]
+
+
+def fill(request: Request) -> None:
+    """Set the mode and its texts to a request; the texts of other modes stay."""
+    st.session_state["mode"] = _mode_of(request)
+    if request.messages:
+        chat_controls.fill(request)
+        return
+    st.session_state["prompt"] = request.prompt
+    if request.suffix is not None:
+        st.session_state["suffix"] = request.suffix
+
+
+def _mode_of(request: Request) -> str:
+    if request.messages:
+        return CHAT
+    if request.suffix is not None:
+        return FILL
+    return GENERATE if request.max_new_tokens else SCORE
+
+
+def prompt() -> str:
+    """The text that the model goes on from or is scored on; in a conversation how its answer
+    begins."""
+    return str(st.session_state["answer" if mode() == CHAT else "prompt"])
+
+
+def suffix() -> str | None:
+    """The code after the gap; None in the other modes."""
+    return str(st.session_state["suffix"]) if mode() == FILL else None
+
+
+def messages() -> tuple[Message, ...]:
+    """The conversation; empty in the other modes.
+
+    Raises:
+        RequestError: a text is not Unicode.
+    """
+    return chat_controls.messages() if mode() == CHAT else ()
+
+
+def draw() -> None:
+    """Draw mode, examples and the texts, with hints about what is unusual in them."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            "Mode", MODES, key="mode", required=True, label_visibility="collapsed",
+            persist_state="session",
+        )  # fmt: skip
+        _examples()
+    if mode() == CHAT:
+        chat_controls.draw()
+    else:
+        _texts(mode())
+    said = [message.content for message in messages()]
+    if not all(said):
+        st.caption(":material/info: A turn is empty: the model reads that somebody said nothing.")
+    for hint in prompt_checks.hints("".join(said) + prompt() + (suffix() or "")):
+        st.caption(f":material/info: {hint}")
+
+
+def _texts(chosen: str) -> None:
+    st.text_area(
+        _TEXT_LABEL[chosen],
+        key="prompt",
+        height=110 if chosen == FILL else 170,
+        persist_state="session",
+        placeholder="Type or paste Python here, or choose an example.",
+    )
+    if chosen == FILL:
+        st.text_area("Code after the gap", key="suffix", height=110, persist_state="session")
+
+
+def _examples() -> None:
+    with st.popover("Examples", icon=":material/lightbulb:"):
+        for example in _EXAMPLES[mode()]:
+            st.button(
+                example.name,
+                key=f"example {example.name}",
+                help=f"Look at {example.look_at}.",
+                on_click=_take_example,
+                args=(example,),
+                width="stretch",
+            )
+        if _kept() in st.session_state:
+            st.button(
+                "Back to my text", icon=":material/undo:", on_click=_undo_example, width="stretch"
+            )
+
+
+def _values(example: Example) -> dict[str, object]:
+    """What an example puts into which control."""
+    if example.user:
+        return {**chat_controls.DEFAULTS, "turn 0": example.user}
+    if example.suffix is not None:
+        return {"prompt": example.prompt, "suffix": example.suffix}
+    return {"prompt": example.prompt}
+
+
+def _take_example(example: Example) -> None:
+    state, values = st.session_state, _values(example)
+    others = [_values(other) for other in _EXAMPLES[mode()]]
+    if not any(all(state[name] == text for name, text in other.items()) for other in others):
+        state[_kept()] = {name: state[name] for name in values}
+    state.update(values)
+
+
+def _undo_example() -> None:
+    st.session_state.update(st.session_state.pop(_kept()))
+
+
+def _kept() -> str:
+    """Where this mode's own texts are while an example stands in their place."""
+    return f"{mode()} before example"

@@ -1,0 +1,1 @@
+"""Starting a run, following it, stopping it, and finding it again."""

@@ -1,0 +1,1 @@
+"""What all browser sessions of one server share, and who is looking."""

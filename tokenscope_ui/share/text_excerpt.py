@@ -1,0 +1,18 @@
+"""How a text that somebody passed on begins."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from tokenscope_ui.drawing.formatting import count_text
+
+_SHOWN = 2_000
+
+
+def draw(text: str) -> None:
+    """Draw it, as plain text."""
+    if text:
+        st.caption("It begins with")
+        st.code(text[:_SHOWN], language=None)
+        if len(text) > _SHOWN:
+            st.caption(f"and {count_text(len(text) - _SHOWN, 'more character')}.")

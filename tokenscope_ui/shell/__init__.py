@@ -1,0 +1,1 @@
+"""The pages and the one way to reach them."""

@@ -1,0 +1,126 @@
+"""The pages, and the one way to reach them.
+
+Streamlit runs a file of `pages/` on its own when a deep link is the first thing a fresh server
+sees. Each page file therefore ends in `route`, which goes through the router unless the router
+is what called it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from tokenscope_core import TokenScopeError
+from tokenscope_ui.branches import actions as branch_actions
+from tokenscope_ui.branches import saved_trees as kept_trees
+from tokenscope_ui.branches import sessions
+from tokenscope_ui.components import address, typed_text
+from tokenscope_ui.runs import runs
+from tokenscope_ui.server import server, visitors
+from tokenscope_ui.share import on_screen, opening, opening_view
+from tokenscope_ui.shell import page_style, rerun_repairs
+from tokenscope_ui.two_models import state as two_models
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = "pages/decode.py"
+BRANCHES_PAGE = "pages/branches.py"
+COMPARE_PAGE = "pages/compare.py"
+SYNTAX_PAGE = "pages/syntax.py"
+ATTENTION_PAGE = "pages/attention.py"
+MODELS_PAGE = "pages/models.py"
+METRICS_PAGE = "pages/metrics.py"
+SHARE_PAGE = "pages/share.py"
+OPERATOR_PAGE = "pages/server.py"
+ICON = Path(__file__).resolve().parents[1] / "assets" / "icon.svg"
+
+rerun_repairs.apply()
+
+_routed: contextvars.ContextVar[bool] = contextvars.ContextVar("routed", default=False)
+
+
+def run_app() -> None:
+    """Configure the page, draw the navigation and run the page asked for."""
+    st.set_page_config(page_title="TokenScope", page_icon=str(ICON), layout="wide")
+    page_style.apply()
+    typed_text.watch()
+    page = st.navigation(
+        [
+            st.Page(ROOT / HOME, title="Decode", icon=":material/stylus_note:", default=True),
+            st.Page(ROOT / BRANCHES_PAGE, title="Branches", icon=":material/account_tree:"),
+            st.Page(ROOT / COMPARE_PAGE, title="Compare", icon=":material/difference:"),
+            st.Page(ROOT / SYNTAX_PAGE, title="Syntax", icon=":material/data_object:"),
+            st.Page(
+                ROOT / ATTENTION_PAGE, title="Attention", icon=":material/center_focus_strong:"
+            ),
+            st.Page(ROOT / SHARE_PAGE, title="Share", icon=":material/share:"),
+            st.Page(ROOT / MODELS_PAGE, title="Two models", icon=":material/compare_arrows:"),
+            st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
+            *_operator_pages(),
+        ]
+    )
+    if not visitors.signed_in():
+        visitors.ask_to_sign_in()
+        return
+    visitors.draw_account()
+    for sentence in server.notices():
+        with st.container(border=True, key=f"notice {hash(sentence)}"):
+            st.markdown(":red[:material/error:] **The store needs its operator**")
+            st.text(sentence)
+    token = _routed.set(True)
+    try:
+        _open_or_run(page)
+    finally:
+        _routed.reset(token)
+
+
+def _open_or_run(page: StreamlitPage) -> None:
+    """Draw what the address shares, before it is opened; else the page itself."""
+    comparing = page.url_path == "models"
+    address.mount(provisional=(two_models if comparing else runs).in_progress())
+    shared = opening.take_up()
+    there = opening.destination()
+    if there is not None:
+        st.switch_page(ROOT / "pages" / f"{there.page}.py", query_params=there.parameters)
+    if shared is not None:
+        opening_view.show(shared)
+        return
+    opening_view.say_origin(page.url_path or "decode")
+    above = st.container()
+    _follow_others()
+    page.run()
+    with above:
+        kept_trees.notice(branches=ROOT / BRANCHES_PAGE, share=ROOT / SHARE_PAGE)
+    on_screen.remember(page.url_path or "decode")
+
+
+def _follow_others() -> None:
+    """Show the tree in hand as others have changed it, but not below a run that grows on it."""
+    if runs.current().busy or not sessions.follow_others():
+        return
+    session = sessions.current()
+    if session is not None:
+        branch_actions.choose(session.current)
+
+
+def _operator_pages() -> list[StreamlitPage]:
+    if not visitors.is_operator():
+        return []
+    return [st.Page(ROOT / OPERATOR_PAGE, title="Operator", icon=":material/monitoring:")]
+
+
+def route(render: Callable[[], None]) -> None:
+    """Draw a page, going through the router where Streamlit has not."""
+    if not _routed.get():
+        run_app()
+        return
+    try:
+        render()
+    except TokenScopeError as error:
+        # Nothing a page can do about it, such as a store folder that cannot be written.
+        with st.container(border=True):
+            st.markdown(":red[:material/error:] **TokenScope cannot work like this**")
+            st.text(str(error))

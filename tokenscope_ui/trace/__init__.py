@@ -1,0 +1,1 @@
+"""One trace on the screen."""

@@ -1,0 +1,186 @@
+"""A trace as the block of bytes that the token strip paints."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+from tokenscope_core.branches.influence import Influence
+from tokenscope_core.record.metric_registry import missing_reason
+from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.trace import Trace
+from tokenscope_ui.components import strip
+from tokenscope_ui.components.strip import TokenFlag
+from tokenscope_ui.drawing.formatting import metric_text
+from tokenscope_ui.drawing.scales import LogUnit, Scale, scale_of, tint_values, to_screen
+from tokenscope_ui.trace import code_standing
+from tokenscope_ui.trace.sampled_choices import not_favourite
+
+HOVER_METRICS = ("prob", "surprisal", "entropy", "rank", "margin")
+_VALUE_DIGITS = 3
+
+
+@functools.lru_cache(maxsize=16)
+def strip_payload(
+    trace: Trace,
+    metric: str,
+    *,
+    run: str,
+    relative: bool,
+    unit: LogUnit,
+    invisibles: bool,
+    influence: Influence | None = None,
+) -> bytes:
+    """The payload of a finished trace. Cached, since equal bytes are not sent again."""
+    return build_payload(
+        trace,
+        metric,
+        run=run,
+        relative=relative,
+        unit=unit,
+        invisibles=invisibles,
+        influence=influence,
+    )
+
+
+def build_payload(
+    trace: Trace,
+    metric: str,
+    *,
+    run: str,
+    relative: bool = False,
+    unit: LogUnit = "bits",
+    invisibles: bool = False,
+    running: bool = False,
+    influence: Influence | None = None,
+) -> bytes:
+    """The payload of a trace, finished or growing; `run` stays the same while it grows."""
+    texts, flags = tokens(trace, show_bytes=invisibles)
+    broken = () if running else code_standing.breaks(trace)
+    for position in broken:
+        flags[position] |= TokenFlag.BROKE
+    stored = influence.column_of(trace, metric) if influence else trace.column(metric)
+    reasons = {
+        position: missing_reason(metric, position=position, source=str(trace.source[position]))
+        for position, value in enumerate(stored.tolist())
+        if math.isnan(value)
+    }
+    for position in broken:
+        reasons[position] = "; ".join(filter(None, [reasons.get(position), code_standing.BROKE]))
+    return strip.encode(
+        {
+            "key": run,
+            "text": texts,
+            "flags": flags,
+            "values": numbers(tint_values(metric, stored, unit)),
+            "reasons": reasons,
+            "scale": strip_scale(scale_of(metric, stored, relative=relative, unit=unit)),
+            "hover": [hover_field(trace, name, unit) for name in HOVER_METRICS],
+            "invisibles": invisibles,
+            "first_position": 0,
+            "running": running,
+        }
+    )
+
+
+def strip_scale(scale: Scale) -> strip.Scale:
+    """A scale as the strip's script reads it."""
+    return {
+        "label": scale.label,
+        "unit": scale.unit,
+        "low": scale.low,
+        "high": scale.high,
+        "ticks": scale.ticks,
+        "kind": scale.kind,
+        "reverse": scale.reverse,
+        "note": scale.note,
+    }
+
+
+def tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
+    """The texts of a trace's tokens, and their flags."""
+    flags: list[int] = []
+    for source, special, changed in zip(
+        trace.source.tolist(), trace.special.tolist(), not_favourite(trace).tolist(), strict=True
+    ):
+        flag = TokenFlag(0)
+        if source == "prompt":
+            flag |= TokenFlag.PROMPT
+        elif source == "forced":
+            flag |= TokenFlag.FORCED
+        if special:
+            flag |= TokenFlag.SPECIAL
+        if changed:
+            flag |= TokenFlag.NOT_FAVOURITE
+        flags.append(int(flag))
+    pieces = [trace.vocabulary.token_bytes[token_id] for token_id in trace.token_ids.tolist()]
+    return spelled(pieces, flags, show_bytes=show_bytes)
+
+
+def spelled(
+    pieces: Sequence[bytes], flags: Sequence[int], *, show_bytes: bool
+) -> tuple[list[str], list[int]]:
+    """The texts of consecutive bytes, and their flags with what their bytes add to them."""
+    texts: list[str] = []
+    added: list[int] = []
+    for data, given in zip(pieces, flags, strict=True):
+        flag = given
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = data.hex(" ").upper()
+            flag |= TokenFlag.INCOMPLETE
+        if text.isspace():
+            flag |= TokenFlag.WHITESPACE
+        texts.append(text)
+        added.append(int(flag))
+    if not show_bytes:
+        _join_characters(pieces, texts, added)
+    return texts, added
+
+
+def _join_characters(pieces: Sequence[bytes], texts: list[str], flags: list[int]) -> None:
+    """Show a character that several tokens make up together on the first of them."""
+    start = 0
+    while start < len(pieces):
+        end, character = _character_from(pieces, flags, start)
+        if character:
+            texts[start] = character
+            for index in range(start, end):
+                flags[index] &= ~TokenFlag.INCOMPLETE
+                flags[index] |= 0 if index == start else TokenFlag.CONTINUES
+        start = end
+
+
+def _character_from(pieces: Sequence[bytes], flags: list[int], start: int) -> tuple[int, str]:
+    """The fewest incomplete tokens from `start` on that are text together: their end and text.
+
+    Without such tokens the end is the next token and the text empty.
+    """
+    data = b""
+    for end in range(start, len(pieces)):
+        if not flags[end] & TokenFlag.INCOMPLETE:
+            break
+        data += pieces[end]
+        try:
+            return end + 1, data.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return start + 1, ""
+
+
+def hover_field(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:
+    """A metric as a line of the tooltip."""
+    values = to_screen(name, trace.column(name), unit).tolist()
+    return {
+        "label": "probability" if name == "prob" else name,
+        "values": [None if math.isnan(v) else metric_text(name, v, unit) for v in values],
+    }
+
+
+def numbers(values: Floats) -> list[float | None]:
+    """Values as the strip's script reads them: rounded, None where there is none."""
+    return [
+        round(value, _VALUE_DIGITS) if math.isfinite(value) else None for value in values.tolist()
+    ]

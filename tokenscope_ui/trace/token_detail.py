@@ -1,0 +1,233 @@
+"""Beside the strip: the selected token's figures and candidates, or the whole trace in brief."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from tokenscope_core import METRICS, Trace
+from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
+from tokenscope_ui.drawing import chart_files, code_box, files
+from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
+from tokenscope_ui.drawing.formatting import FINISH_WORDS, metric_text, visible_text
+from tokenscope_ui.drawing.scales import LogUnit, to_screen
+from tokenscope_ui.runs import runs
+from tokenscope_ui.trace import code_panel, code_standing, influence
+from tokenscope_ui.trace import sampled_choices as choices
+
+_MOST_SURPRISING = 6
+_FEW_CANDIDATES = 10
+_HEADLINE = ("prob", "surprisal", "entropy", "rank")
+
+
+def show(trace: Trace, selected: int | None, unit: LogUnit) -> Callable[[], None]:
+    """Draw the panel, except for what the code has to be parsed for: what is returned draws that,
+    in its place."""
+    if selected is None:
+        return functools.partial(_code_of_all, trace, _summary(trace, unit))
+    return functools.partial(_code_at, trace, selected, _token(trace, selected, unit))
+
+
+def _code_of_all(trace: Trace, place: DeltaGenerator) -> None:
+    with place:
+        code_panel.standing(trace, None)
+        code_panel.scopes(trace, None)
+
+
+def _code_at(trace: Trace, position: int, place: DeltaGenerator) -> None:
+    with place:
+        code_panel.standing(trace, position)
+        if not np.isnan(trace.logprob[position]):
+            _candidates(trace, position)
+        code_panel.scopes(trace, position)
+
+
+def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
+    """All that the trace itself says of a token; returns the place for what its code says."""
+    token_id = int(trace.token_ids[position])
+    data = trace.vocabulary.token_bytes[token_id]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="left"):
+        st.button(
+            "", icon=":material/chevron_left:", key="previous token", help="Previous token",
+            on_click=runs.select, args=(position - 1,), disabled=position == 0,
+        )  # fmt: skip
+        st.button(
+            "", icon=":material/chevron_right:", key="next token", help="Next token",
+            on_click=runs.select, args=(position + 1,), disabled=position + 1 >= len(trace),
+        )  # fmt: skip
+        st.button(
+            "", icon=":material/close:", key="no token", help="Back to the whole trace",
+            on_click=runs.select, args=(None,),
+        )  # fmt: skip
+        _change_buttons(trace, position)
+        st.text(f"Position {position:,} of 0 to {len(trace) - 1:,}", width="content")
+    code_box.show(visible_text(data), key="token")
+    source = str(trace.source[position])
+    where = (
+        "its bytes are not known"
+        if token_id in trace.vocabulary.unknown_ids
+        else "special token, no bytes in the text"
+        if trace.special[position]
+        else f"bytes {trace.byte_start[position]:,} to {trace.byte_end[position]:,}"
+    )
+    st.caption(f"{source} · id {token_id:,} · {where}")
+    if np.isnan(trace.logprob[position]):
+        reason = missing_reason("logprob", position=position, source=source)
+        st.info(f"No figures here: {reason}.", icon=":material/info:")
+    else:
+        _figures(trace, position, unit)
+        chosen = choices.in_words(trace, position)
+        if chosen is not None:
+            st.markdown(f":material/casino: {chosen}")
+    code = st.container()
+    st.markdown("**All metrics**")
+    st.table(
+        _metric_table(trace, position, unit),
+        hide_index=True,
+    )
+    return code
+
+
+def _figures(trace: Trace, position: int, unit: LogUnit) -> None:
+    with st.container(horizontal=True, key="figures"):
+        for name in _HEADLINE:
+            value = float(to_screen(name, trace.column(name)[position : position + 1], unit)[0])
+            st.metric(
+                BY_NAME[name].label, metric_text(name, value, unit), help=BY_NAME[name].meaning
+            )
+
+
+def _candidates(trace: Trace, position: int) -> None:
+    recorded = trace.candidate_ids.shape[1]
+    most = recorded
+    if recorded > _FEW_CANDIDATES and not st.toggle(
+        f"All {recorded} recorded candidates", key="all candidates", persist_state="session"
+    ):
+        most = _FEW_CANDIDATES
+    breaking = code_standing.breaking(trace, position)
+    table = candidate_table(
+        trace, position, most, breaking,
+        taken_breaks=position in code_standing.breaks(trace),
+    )  # fmt: skip
+    chart_files.draw(
+        candidate_chart(table), key="candidates", file_width=chart_files.NARROW,
+        name=f"{files.of_trace(trace)}.candidates-{position}",
+    )  # fmt: skip
+    st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
+    if REMOVED in set(table["kind"]):
+        st.caption("Hollow, with ✕: removed by the filters before the draw.")
+    code_panel.candidates_note(trace, position, marked=BREAKS in set(table["code"]))
+
+
+def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
+    rows = []
+    for metric in METRICS:
+        stored = trace.column(metric.name)[position : position + 1]
+        value = float(to_screen(metric.name, stored, unit)[0])
+        shown = metric_text(metric.name, value, unit)
+        meaning = metric.meaning
+        if math.isnan(value):
+            source = str(trace.source[position])
+            reason = missing_reason(metric.name, position=position, source=source)
+            meaning = f"Not available: {reason}."
+        rows.append({"metric": metric.label, "value": shown, "meaning": meaning})
+    return pd.DataFrame(rows)
+
+
+def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
+    """The trace in brief; returns the place for what its code says."""
+    st.markdown("**The whole trace**")
+    st.text(f"Model: {trace.model.name}")
+    spans = [("prompt", 0, trace.prompt_length), ("generated", trace.prompt_length, len(trace))]
+    st.table(
+        pd.DataFrame([_span_row(trace, *span, unit) for span in spans if span[2] > span[1]]),
+        hide_index=True,
+    )
+    if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
+        st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.")
+    _changes(trace)
+    code = st.container()
+    start = trace.prompt_length if len(trace) > trace.prompt_length else 0
+    surprisal = trace.surprisal[start:]
+    order = np.argsort(-np.nan_to_num(surprisal, nan=-np.inf), kind="stable")
+    known = [int(i) + start for i in order[:_MOST_SURPRISING] if np.isfinite(surprisal[i])]
+    if known:
+        st.markdown("**Most surprising tokens**")
+        for position in known:
+            _jump_button(trace, position, unit)
+    influence.show(trace, unit)
+    st.caption(
+        "Click a token, or click into the code and walk with the arrow keys, to see its figures "
+        "and what else the model considered."
+    )
+    return code
+
+
+def _changes(trace: Trace) -> None:
+    """How often sampling changed the choice, and the way to the first of those tokens."""
+    drawn = int(choices.drawn(trace).sum())
+    # An import may not tell the place of a token.
+    of = int((choices.drawn(trace) & ~np.isnan(trace.rank)).sum())
+    if not of:
+        return
+    changed = np.flatnonzero(choices.not_favourite(trace))
+    verb = "was" if len(changed) == 1 else "were"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(
+            f"{len(changed):,} of {of:,} drawn tokens {verb} not the favourite"
+            + (f"; of {drawn - of:,} that is not told" if drawn > of else ""),
+            width="content",
+        )
+        if len(changed):
+            st.button(
+                "Go to the first", key="first change", type="tertiary",
+                icon=":material/arrow_forward:", on_click=runs.select, args=(int(changed[0]),),
+            )  # fmt: skip
+
+
+def _change_buttons(trace: Trace, position: int) -> None:
+    """Ways to the tokens before and after that were not the favourite."""
+    changed = np.flatnonzero(choices.not_favourite(trace))
+    if not len(changed):
+        return
+    before, after = changed[changed < position], changed[changed > position]
+    st.button(
+        "", icon=":material/skip_previous:", key="previous change",
+        help="Previous token that was not the favourite", disabled=not len(before),
+        on_click=runs.select, args=(int(before[-1]) if len(before) else None,),
+    )  # fmt: skip
+    st.button(
+        "", icon=":material/skip_next:", key="next change",
+        help="Next token that was not the favourite", disabled=not len(after),
+        on_click=runs.select, args=(int(after[0]) if len(after) else None,),
+    )  # fmt: skip
+
+
+def _span_row(trace: Trace, name: str, start: int, end: int, unit: LogUnit) -> dict[str, object]:
+    mean = float(np.log(trace.perplexity(start, end)))
+    shown = mean / NATS_PER_BIT if unit == "bits" else mean
+    return {
+        "span": name,
+        "tokens": f"{end - start:,}",
+        "mean surprisal": metric_text("surprisal", shown, unit),
+        "perplexity": "not available" if math.isnan(mean) else f"{math.exp(mean):.2f}",
+    }
+
+
+def _jump_button(trace: Trace, position: int, unit: LogUnit) -> None:
+    data = trace.vocabulary.token_bytes[int(trace.token_ids[position])]
+    value = float(to_screen("surprisal", trace.surprisal[position : position + 1], unit)[0])
+    st.button(
+        f"{choices.code(data)} {metric_text('surprisal', value, unit)}",
+        key=f"jump {position}",
+        help=f"Select the token at position {position:,}",
+        on_click=runs.select,
+        args=(position,),
+        type="tertiary",
+    )

@@ -1,0 +1,135 @@
+"""A trace on the page: tool bar, token strip, detail panel, and the metric over position."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from tokenscope_core import Influence, Trace
+from tokenscope_core.record.metric_registry import metric_named
+from tokenscope_ui.branches import bar as branch_bar
+from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.drawing import chart_files, files
+from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for, verdict_ribbon
+from tokenscope_ui.drawing.formatting import moment_words, rounding_note
+from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui.request import prompt_checks, prompt_view
+from tokenscope_ui.runs import runs
+from tokenscope_ui.trace import (
+    code_panel,
+    code_standing,
+    influence,
+    token_detail,
+    view_controls,
+    what_if,
+)
+from tokenscope_ui.trace.strip_payload import build_payload, strip_payload
+
+STRIP_KEY = "strip"
+_STRIP_HEIGHT = 560
+# Streamlit takes a legend's place from the chart's height; that of the verdicts is added to it.
+_CHART_HEIGHT, _VERDICTS_HEIGHT, _VERDICT_ROW = 230, 41, 16
+
+
+def show(trace: Trace, *, run: str, running: bool) -> None:
+    """Draw a trace, finished or growing. `run` names it while it grows."""
+    measured = None if running else influence.known(trace)
+    metric, relative, unit, invisibles = _tool_bar(with_influence=measured is not None)
+    selected = runs.current().selected
+    if selected is not None and selected >= len(trace):
+        selected = None
+    # A fixed place, so that the strip stays where it is when the first branch has grown.
+    bar = st.empty()
+    if not running:
+        with bar.container():
+            branch_bar.show()
+    left, right = st.columns([0.64, 0.36], gap="medium")
+    if running:
+        payload = build_payload(
+            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
+            running=True,
+        )  # fmt: skip
+        with left:
+            mount(
+                payload, key=STRIP_KEY, selected=selected, on_select=_take_pick,
+                height=_STRIP_HEIGHT,
+            )  # fmt: skip
+        right.caption("Figures for every token as soon as the run has ended or is stopped.")
+        return
+    # What a person clicked for is drawn first, before the code is parsed: the strip shows its
+    # selection by itself. The chart of the whole trace comes last.
+    with right:
+        show_code = token_detail.show(trace, selected, unit)
+    payload = strip_payload(
+        trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
+        influence=measured,
+    )  # fmt: skip
+    with left:
+        mount(
+            payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT,
+            edges=() if selected is None else code_panel.edges(trace, selected),
+        )  # fmt: skip
+    note = prompt_checks.reading_note(trace)
+    if note is not None:
+        left.caption(f":material/info: {note}")
+    precision = rounding_note(trace.model, unit)
+    if precision is not None:
+        left.caption(f":material/straighten: {precision}")
+    if trace.request.moment is not None:
+        told = moment_words(trace.request.moment)
+        left.caption(f":material/event: The chat template was told that it is {told}.")
+    with left:
+        prompt_view.filled_code(trace)
+    show_code()
+    with left:
+        if selected is not None:
+            what_if.show(trace, selected)
+        _position_chart(trace, metric, relative, unit, selected, measured)
+
+
+def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool]:
+    metrics = (*STRIP_METRICS, "influence") if with_influence else STRIP_METRICS
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        metric = view_controls.metric("Tint by", metrics)
+        relative = view_controls.relative(what="trace", over="this one")
+        unit = view_controls.unit()
+        invisibles = view_controls.invisibles()
+    return metric, relative, unit, invisibles
+
+
+def _take_pick() -> None:
+    runs.select(picked(STRIP_KEY))
+
+
+def _position_chart(
+    trace: Trace,
+    metric: str,
+    relative: bool,
+    unit: LogUnit,
+    selected: int | None,
+    measured: Influence | None,
+) -> None:
+    table = position_table(trace, metric, unit, influence=measured)
+    if not len(table):
+        st.caption(f"No token of this trace has a value for {metric_named(metric).label}.")
+        return
+    runs_of_code = code_standing.verdict_runs(trace)
+    verdicts = runs_of_code["verdict"].nunique()
+    chart = position_chart(
+        table,
+        scale_for(trace, metric, relative=relative, unit=unit, influence=measured),
+        selected=selected,
+        height=_CHART_HEIGHT + (_VERDICTS_HEIGHT + _VERDICT_ROW * verdicts if verdicts else 0),
+    )
+    if verdicts:
+        ribbon = verdict_ribbon(runs_of_code)
+        chart = (chart + ribbon).resolve_scale(fill="independent")
+    chart_files.draw(
+        chart, key="position chart", name=f"{files.of_trace(trace)}.{metric}",
+        on_select=_take_chart_pick, selection_mode="pick",
+    )  # fmt: skip
+
+
+def _take_chart_pick() -> None:
+    points = st.session_state["position chart"].selection.get("pick") or []
+    if points:
+        runs.select(int(points[0]["position"]))

@@ -1,0 +1,74 @@
+"""What every view of code is drawn with: the metric, its scale and unit, and what is spelled out.
+
+The pages share these choices: what is set on one is set on all. The address holds what differs
+from the defaults: `metric`, `scale`, `unit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import streamlit as st
+
+from tokenscope_core.record.metric_registry import metric_named
+from tokenscope_ui.components.address import url_choices as choices
+from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
+
+_SCALES = ("absolute", "relative")
+_UNITS: tuple[LogUnit, ...] = ("bits", "nats")
+
+
+def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
+    """Which metric is shown. One chosen elsewhere that is none of the options gives way."""
+    choices.take("metric", "metric", options)
+    hold("metric", options)
+    chosen = str(
+        st.selectbox(
+            label, options, key="metric", width=220, persist_state="session",
+            format_func=lambda name: metric_named(name).label,
+        )
+    )  # fmt: skip
+    choices.tell("metric", chosen, options[0])
+    return chosen
+
+
+def relative(*, what: str, over: str, key: str = "scale") -> bool:
+    """Whether tints are stretched `over` what is shown; else they mean the same in every `what`."""
+    choices.take(key, key, _SCALES)
+    hold(key, _SCALES)
+    scale = st.segmented_control(
+        "Scale", _SCALES, key=key, required=True, persist_state="session",
+        help=f"Absolute: the same tint is the same number in every {what}. "
+        f"Relative: stretched over {over}.",
+    )  # fmt: skip
+    choices.tell(key, str(scale), _SCALES[0])
+    return bool(scale == "relative")
+
+
+def unit() -> LogUnit:
+    """The unit of log quantities on screen."""
+    choices.take("unit", "unit", _UNITS)
+    hold("unit", _UNITS)
+    chosen = st.segmented_control(
+        "Unit", _UNITS, key="unit", required=True, persist_state="session",
+        help="Of log quantities on screen; files always say nats.",
+    )  # fmt: skip
+    choices.tell("unit", str(chosen), _UNITS[0])
+    return cast(LogUnit, chosen)
+
+
+def invisibles() -> bool:
+    """Whether white space and bytes are spelled out."""
+    hold("invisibles", (False, True))
+    return st.toggle("Show white space and bytes", key="invisibles", persist_state="session")
+
+
+def hold(key: str, allowed: Sequence[object]) -> None:
+    """Before a control that several pages draw: what was chosen, or else the first that is allowed.
+
+    A value that is set anew is sent to the browser. One that merely stays is not, and a browser
+    that draws the control for the first time on another page takes it for not chosen at all.
+    """
+    chosen = st.session_state.get(key)
+    st.session_state[key] = chosen if chosen in allowed else allowed[0]
