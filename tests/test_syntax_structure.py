@@ -83,7 +83,10 @@ def test_what_the_text_defines_is_not(text: str) -> None:
     assert found(text) == []
 
 
-@pytest.mark.parametrize("name", ["sampling.py", "request.py", "trace.py", "service.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["decoding/sampling.py", "record/request.py", "record/trace.py", "jobs/service.py"],
+)
 def test_working_programs_have_no_likely_marks(name: str) -> None:
     marks = name_marks((ROOT / "tokenscope_core" / name).read_bytes())
     assert [mark for mark in marks if mark.certainty == "likely"] == []

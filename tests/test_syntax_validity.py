@@ -22,7 +22,7 @@ from tokenscope_core.syntax.unfinished.prefixes import GrowingText
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "syntax_samples"
-REAL = ("tokenscope_core/sampling.py", "tests/oracles.py", "tests/conftest.py")
+REAL = ("tokenscope_core/decoding/sampling.py", "tests/oracles.py", "tests/conftest.py")
 
 
 def pieces_of(text: bytes, seed: int) -> list[bytes]:
