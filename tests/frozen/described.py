@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 import tokenscope_core as ts
-from tokenscope_core import session_file, share
-from tokenscope_core.analysis_records import decode_comparison, decode_influence
 from tokenscope_core.attention import records, summary_records
-from tokenscope_core.comparison import Comparison
-from tokenscope_core.trace import recipe_key
+from tokenscope_core.comparison.comparison import Comparison
+from tokenscope_core.jobs.analysis_records import decode_comparison, decode_influence
+from tokenscope_core.record.trace import recipe_key
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import session_file
 
 FOLDER = Path(__file__).parent
 THRESHOLD = 0.05

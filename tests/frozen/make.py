@@ -23,13 +23,14 @@ import numpy as np
 import tiny_models
 
 import tokenscope_core as ts
-from tokenscope_core import session_file, share
-from tokenscope_core.analysis_records import encode_comparison, encode_influence
 from tokenscope_core.attention import records, summary_records
-from tokenscope_core.attention.maps import Rollout, TopAttention
-from tokenscope_core.rounding import Rounding
-from tokenscope_core.session_traces import cut_short
-from tokenscope_core.share_readings import Reader
+from tokenscope_core.attention.capturing.maps import Rollout, TopAttention
+from tokenscope_core.jobs.analysis_records import encode_comparison, encode_influence
+from tokenscope_core.record.rounding import Rounding
+from tokenscope_core.sessions.traces import cut_short
+from tokenscope_core.sharing import links as share
+from tokenscope_core.sharing import session_file
+from tokenscope_core.sharing.readings import Reader
 
 FOLDER = Path(__file__).resolve().parent
 KEPT_AT = 1_764_547_200.0
