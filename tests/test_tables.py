@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_traces import made
 
 import tokenscope_core as ts
 
@@ -103,3 +105,29 @@ def test_special_candidates_are_marked(lm: ts.LanguageModel) -> None:
     marked = frame[frame["special"]]
     assert set(marked["token"]) == {"<|endoftext|>"}
     assert not frame[~frame["special"]]["token"].str.contains("endoftext").any()
+
+
+def test_every_figure_of_a_table_has_a_unit_that_pandas_carries_along(tmp_path: Path) -> None:
+    trace = made(["a", "b", "c"])
+    frame = ts.token_frame(trace)
+    metrics = {metric.name: metric.unit for metric in ts.METRICS}
+    places = {"byte_start": "bytes", "byte_end": "bytes"}
+    assert frame.attrs["units"] == metrics | places
+    assert frame.query("source == 'sampled'").head(1).attrs == frame.attrs
+    frame.to_parquet(tmp_path / "frame.parquet")
+    assert pd.read_parquet(tmp_path / "frame.parquet").attrs == frame.attrs
+
+
+def test_units_of_figures_made_of_a_metric_are_those_of_the_metric() -> None:
+    trace = made(["a", "b", "c"])
+    rows = ts.compare(trace, trace).frame().attrs["units"]
+    assert (rows["margin_a"], rows["varentropy_diff"], rows["jsd"]) == (
+        "probability", "nats²", "nats",
+    )  # fmt: skip
+    folded = ts.aggregate(trace, by="category", metric="margin").attrs["units"]
+    assert folded["mean"] == folded["ci_low"] == "probability"
+    icicle = ts.icicle_frame(trace, metric="varentropy").attrs["units"]
+    assert (icicle["mean"], icicle["byte_start"]) == ("nats²", "bytes")
+    assert ts.overview([trace]).attrs["units"]["mean_surprisal"] == "nats"
+    assert ts.tree_frame(ts.Session.start(trace), {}).attrs["units"]["total_logprob"] == "nats"
+    assert ts.syntax_frame(trace).attrs["units"]["unit_start"] == "bytes"

@@ -14,6 +14,7 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.record.metric_registry import NATS_PER_BIT, STORED
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 
 
 def span_frame(comparison: ModelComparison) -> pd.DataFrame:
@@ -32,22 +33,24 @@ def span_frame(comparison: ModelComparison) -> pd.DataFrame:
         )
     ]
     width = comparison.byte_end - comparison.byte_start
-    return pd.DataFrame(
-        {
-            "span": np.arange(len(comparison)),
-            "byte_start": comparison.byte_start,
-            "byte_end": comparison.byte_end,
-            "text": pd.Series([_decoded(piece) for piece in pieces], dtype="str"),
-            "text_bytes": pd.Series(pieces, dtype="object"),
-            "line": 1 + np.searchsorted(_line_ends(text), comparison.byte_start, side="right"),
-            "tokens_a": comparison.a.tokens,
-            "tokens_b": comparison.b.tokens,
-            "surprisal_a": comparison.a.surprisal,
-            "surprisal_b": comparison.b.surprisal,
-            "difference": comparison.difference,
-            "bits_per_byte_a": _bits_per_byte(comparison.a.surprisal, width),
-            "bits_per_byte_b": _bits_per_byte(comparison.b.surprisal, width),
-        }
+    return with_units(
+        pd.DataFrame(
+            {
+                "span": np.arange(len(comparison)),
+                "byte_start": comparison.byte_start,
+                "byte_end": comparison.byte_end,
+                "text": pd.Series([_decoded(piece) for piece in pieces], dtype="str"),
+                "text_bytes": pd.Series(pieces, dtype="object"),
+                "line": 1 + np.searchsorted(_line_ends(text), comparison.byte_start, side="right"),
+                "tokens_a": comparison.a.tokens,
+                "tokens_b": comparison.b.tokens,
+                "surprisal_a": comparison.a.surprisal,
+                "surprisal_b": comparison.b.surprisal,
+                "difference": comparison.difference,
+                "bits_per_byte_a": _bits_per_byte(comparison.a.surprisal, width),
+                "bits_per_byte_b": _bits_per_byte(comparison.b.surprisal, width),
+            }
+        )
     )
 
 
@@ -63,13 +66,15 @@ def line_weights(comparison: ModelComparison) -> pd.DataFrame:
     start = np.concatenate([np.zeros(1, np.int64), edges[:-1]])[: len(edges)]
     span = np.searchsorted(comparison.byte_end, start, side="right")
     width = (comparison.byte_end - comparison.byte_start)[span]
-    return pd.DataFrame(
-        {
-            "span": span,
-            "line": 1 + np.searchsorted(line_ends, start, side="right"),
-            "bytes": edges - start,
-            "weight": (edges - start) / width,
-        }
+    return with_units(
+        pd.DataFrame(
+            {
+                "span": span,
+                "line": 1 + np.searchsorted(line_ends, start, side="right"),
+                "bytes": edges - start,
+                "weight": (edges - start) / width,
+            }
+        )
     )
 
 
@@ -121,7 +126,7 @@ def line_frame(comparison: ModelComparison) -> pd.DataFrame:
             frame[f"surprisal_{name}"].to_numpy(), width
         )
     frame["shared_bytes"] = total(weights["bytes"].to_numpy() * straddles).astype(np.int64)
-    return frame
+    return with_units(frame)
 
 
 def summary_frame(comparison: ModelComparison) -> pd.DataFrame:
@@ -144,7 +149,7 @@ def summary_frame(comparison: ModelComparison) -> pd.DataFrame:
             "bits_per_byte": surprisal / NATS_PER_BIT / width if width else np.nan,
             "tokens_per_byte": tokens / width if width else np.nan,
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return with_units(pd.DataFrame.from_dict(rows, orient="index"), surprisal="nats")
 
 
 def token_difference_frame(a: Trace, b: Trace) -> pd.DataFrame:
@@ -185,7 +190,7 @@ def token_difference_frame(a: Trace, b: Trace) -> pd.DataFrame:
         # Two certain misses (inf) have no difference, which is no error.
         with np.errstate(invalid="ignore"):
             frame[f"{metric}_difference"] = a.metrics[metric] - b.metrics[metric]
-    return frame
+    return with_units(frame)
 
 
 def _sides(comparison: ModelComparison) -> tuple[tuple[str, ModelReading], ...]:

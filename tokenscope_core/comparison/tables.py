@@ -14,6 +14,7 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.record.metric_registry import METRICS
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 
 
 def row_frame(comparison: Comparison) -> pd.DataFrame:
@@ -47,8 +48,10 @@ def row_frame(comparison: Comparison) -> pd.DataFrame:
         }
         columns[f"{metric.name}_a"], columns[f"{metric.name}_b"] = values["a"], values["b"]
         columns[f"{metric.name}_diff"] = values["b"] - values["a"]
-    return pd.DataFrame(
-        columns | {"kl_ab": comparison.kl_ab, "kl_ba": comparison.kl_ba, "jsd": comparison.jsd}
+    return with_units(
+        pd.DataFrame(
+            columns | {"kl_ab": comparison.kl_ab, "kl_ba": comparison.kl_ba, "jsd": comparison.jsd}
+        )
     )
 
 
@@ -74,8 +77,10 @@ def overview(traces: Sequence[Trace]) -> pd.DataFrame:
     require_same_model(traces)
     first = traces[0].token_ids.tolist()
     alignments = [align(first, trace.token_ids.tolist()) for trace in traces]
-    return pd.DataFrame(
-        [_row(trace, alignment) for trace, alignment in zip(traces, alignments, strict=True)]
+    return with_units(
+        pd.DataFrame(
+            [_row(trace, alignment) for trace, alignment in zip(traces, alignments, strict=True)]
+        )
     )
 
 
@@ -83,7 +88,7 @@ def summary_frame(comparison: Comparison) -> pd.DataFrame:
     """Two rows, indexed `a` and `b`, with the columns of `overview`, each against the other."""
     sides = comparison.a, comparison.b
     rows = [_row(trace, comparison.alignment) for trace in sides]
-    return pd.DataFrame(rows, index=["a", "b"])
+    return with_units(pd.DataFrame(rows, index=["a", "b"]))
 
 
 def totals(trace: Trace) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pandas as pd
 from tokenscope_core.record.metric_registry import METRICS
 from tokenscope_core.record.steps import KEPT, NOT_DRAWN
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 
 
 def token_frame(trace: Trace) -> pd.DataFrame:
@@ -35,7 +36,7 @@ def token_frame(trace: Trace) -> pd.DataFrame:
     for metric in METRICS:
         frame[metric.name] = trace.column(metric.name)
     frame["rank"] = frame["rank"].astype("Int64")
-    return frame
+    return with_units(frame)
 
 
 def candidate_frame(trace: Trace) -> pd.DataFrame:
@@ -55,19 +56,21 @@ def candidate_frame(trace: Trace) -> pd.DataFrame:
     table = trace.vocabulary.known_bytes
     logprobs = trace.candidate_logprobs.ravel()[known]
     kept = trace.candidate_kept.ravel()[known]
-    return pd.DataFrame(
-        {
-            "position": position[known],
-            "candidate": np.tile(np.arange(1, width + 1), length)[known],
-            "token_id": ids[known],
-            "token": pd.Series(map(trace.vocabulary.label, token_ids), dtype="str"),
-            "token_bytes": pd.Series([table.get(i) for i in token_ids], dtype="object"),
-            "special": np.isin(
-                ids[known], list(trace.vocabulary.special_ids - trace.vocabulary.unknown_ids)
-            ),
-            "logprob": logprobs,
-            "prob": np.exp(logprobs),
-            "taken": ids[known] == trace.token_ids[position[known]],
-            "kept": pd.arrays.BooleanArray(kept == KEPT, mask=kept == NOT_DRAWN),
-        }
+    return with_units(
+        pd.DataFrame(
+            {
+                "position": position[known],
+                "candidate": np.tile(np.arange(1, width + 1), length)[known],
+                "token_id": ids[known],
+                "token": pd.Series(map(trace.vocabulary.label, token_ids), dtype="str"),
+                "token_bytes": pd.Series([table.get(i) for i in token_ids], dtype="object"),
+                "special": np.isin(
+                    ids[known], list(trace.vocabulary.special_ids - trace.vocabulary.unknown_ids)
+                ),
+                "logprob": logprobs,
+                "prob": np.exp(logprobs),
+                "taken": ids[known] == trace.token_ids[position[known]],
+                "kept": pd.arrays.BooleanArray(kept == KEPT, mask=kept == NOT_DRAWN),
+            }
+        )
     )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tokenscope_core.comparison.tables import totals
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 from tokenscope_core.sessions.session import Session
 
 
@@ -57,8 +58,12 @@ def tree_frame(session: Session, traces: Mapping[str, Trace]) -> pd.DataFrame:
     counts = ["fork_position", "shared_prefix", "tokens", "generated_tokens"]
     texts = ["key", "parent", "name", "note", "forced", "span", "finish_reason"]
     figures = ["mean_surprisal", "perplexity", "total_logprob", "mean_entropy"]
-    return frame.astype(
-        dict.fromkeys(counts, "Int64") | dict.fromkeys(texts, "str") | dict.fromkeys(figures, float)
+    return with_units(
+        frame.astype(
+            dict.fromkeys(counts, "Int64")
+            | dict.fromkeys(texts, "str")
+            | dict.fromkeys(figures, float)
+        )
     )
 
 

@@ -11,6 +11,7 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 from tokenscope_core.syntax.counted import Counted, counted_words
 from tokenscope_core.syntax.folding.frames import Syntax
 from tokenscope_core.syntax.folding.interval_words import interval_remarks
@@ -104,9 +105,13 @@ def aggregate(
     frame["missing"] = _sums(group[~known], len(labels), weight[~known])
     words = counted_words((syntax.trace for syntax in analysed), counted)
     frame["counted"] = pd.Series([words] * len(labels), dtype="str")
-    return frame.sort_values(["mean", by], ascending=[False, True], ignore_index=True)
+    frame = frame.sort_values(["mean", by], ascending=[False, True], ignore_index=True)
+    return with_units(frame, **dict.fromkeys(_IN_UNIT_OF_METRIC, BY_NAME[metric].unit))
 
 
+_IN_UNIT_OF_METRIC = (
+    "mean", "median", "q25", "q75", "min", "max", "std", "ci_low", "ci_high",
+)  # fmt: skip
 # In which column of `shares` the number of each sampling unit stands.
 UNIT_COLUMNS: dict[Unit, str] = {"statement": "statement", "text": "trace"}
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 from tokenscope_core.syntax.counted import Counted, counted_words
 from tokenscope_core.syntax.folding.aggregation import THIN, UNIT_COLUMNS, drawn_unit
 from tokenscope_core.syntax.folding.frames import Syntax
@@ -94,7 +96,11 @@ def aggregate_difference(
     for name, (side, counted) in zip("ab", wanted, strict=True):
         frame[f"counted_{name}"] = counted_words((one.trace for one in side), counted)
     order = np.argsort(-frame["difference"].abs().to_numpy(np.float64), kind="stable")
-    return frame.iloc[order].reset_index(drop=True)
+    of_metric = ("mean_a", "mean_b", "difference", "ci_low", "ci_high")
+    return with_units(
+        frame.iloc[order].reset_index(drop=True),
+        **dict.fromkeys(of_metric, BY_NAME[metric].unit),
+    )
 
 
 def _moments(side: pd.DataFrame, parts: np.ndarray, unit: Unit) -> Moments:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tokenscope_core.record.steps import Ints
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 from tokenscope_core.syntax.alignment import Alignment, align
 from tokenscope_core.syntax.documents.detection import language_of, lead
 from tokenscope_core.syntax.documents.spread import MARGIN
@@ -89,11 +90,12 @@ def syntax_frame(trace: Trace | Syntax, language: str | None = None) -> pd.DataF
         before = np.searchsorted(trace.byte_end[written], offset, side="right") - 1
         if before >= 0:
             made_up[written[before]] = kind
-    return frame.join(labels).assign(
+    labelled = frame.join(labels).assign(
         share=share,
         touched=np.bincount(alignment.token, minlength=length),
         missing=pd.Series(made_up, dtype="str"),
     )
+    return with_units(labelled, unit_start="bytes", unit_end="bytes")
 
 
 def labelling_pairs(pieces: Pieces, alignment: Alignment) -> Ints:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.units import with_units
 from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.counted import counted_tokens, which_count
 from tokenscope_core.syntax.documents.detection import lead
@@ -89,28 +90,31 @@ def icicle_frame(
     low, high = interval_of_mean(moments, "statement", confidence, BY_NAME[metric].range)
     remarks = interval_remarks(moments, "statement", 1)
     nothing = np.zeros(len(start), dtype=np.int64)
-    return pd.DataFrame(
-        {
-            "parent": parent,
-            "depth": depth,
-            "kind": pd.Series(list(itertools.compress(nodes.kind, kept)), dtype="str"),
-            "name": pd.Series(list(itertools.compress(nodes.name, kept)), dtype="str"),
-            "leaf": np.array(nodes.leaf, dtype=np.bool_)[kept],
-            "byte_start": start,
-            "byte_end": end,
-            "bytes": every.bytes(start, end),
-            "tokens": every.tokens(start, end),
-            "bytes_before": every.bytes(nothing, start),
-            "tokens_before": every.tokens(nothing, start),
-            "n": n,
-            "mean": mean,
-            "ci_low": low,
-            "ci_high": high,
-            "units": moments.units,
-            "ci_note": pd.Series(remarks, dtype="str"),
-            "thin": n < thin,
-            "counted": pd.Series([wanted] * len(start), dtype="str"),
-        }
+    return with_units(
+        pd.DataFrame(
+            {
+                "parent": parent,
+                "depth": depth,
+                "kind": pd.Series(list(itertools.compress(nodes.kind, kept)), dtype="str"),
+                "name": pd.Series(list(itertools.compress(nodes.name, kept)), dtype="str"),
+                "leaf": np.array(nodes.leaf, dtype=np.bool_)[kept],
+                "byte_start": start,
+                "byte_end": end,
+                "bytes": every.bytes(start, end),
+                "tokens": every.tokens(start, end),
+                "bytes_before": every.bytes(nothing, start),
+                "tokens_before": every.tokens(nothing, start),
+                "n": n,
+                "mean": mean,
+                "ci_low": low,
+                "ci_high": high,
+                "units": moments.units,
+                "ci_note": pd.Series(remarks, dtype="str"),
+                "thin": n < thin,
+                "counted": pd.Series([wanted] * len(start), dtype="str"),
+            }
+        ),
+        **dict.fromkeys(("mean", "ci_low", "ci_high"), BY_NAME[metric].unit),
     )
 
 
