@@ -57,7 +57,7 @@ def test_score_reads_a_file_and_show_tabulates_it(
 def test_what_cannot_be_done_is_said_in_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 2
+    assert main(arguments) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("tokenscope: ")
     assert printed.err.count("\n") == 1

@@ -53,7 +53,7 @@ def test_a_branch_is_chosen_by_the_beginning_of_its_key(
     assert main(["export", tree, "--to", "csv", "--branch", ROOT.key[:8]]) == 0
     table = pd.read_csv(io.BytesIO(capfdbinary.readouterr().out))
     assert table["token"].tolist() == ["if", " x", ":", "\n"]
-    assert main(["export", tree, "--to", "csv", "--branch", "zz"]) == 2
+    assert main(["export", tree, "--to", "csv", "--branch", "zz"]) == 1
 
 
 def test_an_answer_with_logprobs_is_imported_as_a_trace(
@@ -79,7 +79,7 @@ def test_a_shared_tree_is_opened_elsewhere_and_saved(
     assert "2 of 2 traces are not here" in said
     assert "absent" in said
     assert session_file.read(out.read_bytes()).shared.session == TREE.without_history()
-    assert main(["open", payload, "--compute"]) == 2
+    assert main(["open", payload, "--compute"]) == 1
     assert "exactly as it was" in capsys.readouterr().err
 
 
@@ -111,7 +111,7 @@ def test_the_traces_of_a_link_are_computed_on_request(
 def test_what_cannot_be_opened_is_said_in_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 2
+    assert main(arguments) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("tokenscope: ")
     assert printed.err.count("\n") == 1

@@ -53,8 +53,30 @@ def json_lines(trace: Trace) -> bytes:
     """
     return b"".join(
         json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
-        for line in _lines(trace)
+        for line in token_records(trace)
     )
+
+
+def token_records(trace: Trace) -> Iterator[dict[str, Any]]:
+    """The objects of `json_lines`, one a token."""
+    columns = {metric.name: trace.column(metric.name).tolist() for metric in METRICS}
+    pieces = trace.vocabulary.pieces(trace.token_ids.tolist())
+    unknown = trace.vocabulary.unknown_ids
+    source, special = trace.source.tolist(), trace.special.tolist()
+    start, end = trace.byte_start.tolist(), trace.byte_end.tolist()
+    for position, token_id in enumerate(trace.token_ids.tolist()):
+        yield {
+            "position": position,
+            "token_id": token_id,
+            "token": trace.vocabulary.label(token_id),
+            "bytes": None if token_id in unknown else list(pieces[position]),
+            "byte_start": start[position],
+            "byte_end": end[position],
+            "source": source[position],
+            "special": special[position] and token_id not in unknown,
+            **{name: _number(name, values[position]) for name, values in columns.items()},
+            "candidates": _candidates(trace, position),
+        }
 
 
 def csv(frame: pd.DataFrame, *, for_spreadsheet: bool = False) -> bytes:
@@ -83,27 +105,6 @@ def _cell(value: Any, for_spreadsheet: bool) -> Any:
     if for_spreadsheet and isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
-
-
-def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
-    columns = {metric.name: trace.column(metric.name).tolist() for metric in METRICS}
-    pieces = trace.vocabulary.pieces(trace.token_ids.tolist())
-    unknown = trace.vocabulary.unknown_ids
-    source, special = trace.source.tolist(), trace.special.tolist()
-    start, end = trace.byte_start.tolist(), trace.byte_end.tolist()
-    for position, token_id in enumerate(trace.token_ids.tolist()):
-        yield {
-            "position": position,
-            "token_id": token_id,
-            "token": trace.vocabulary.label(token_id),
-            "bytes": None if token_id in unknown else list(pieces[position]),
-            "byte_start": start[position],
-            "byte_end": end[position],
-            "source": source[position],
-            "special": special[position] and token_id not in unknown,
-            **{name: _number(name, values[position]) for name, values in columns.items()},
-            "candidates": _candidates(trace, position),
-        }
 
 
 def _candidates(trace: Trace, position: int) -> list[dict[str, Any]]:

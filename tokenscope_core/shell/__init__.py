@@ -1,1 +1,1 @@
-"""The command line's verbs."""
+"""The command line: its verbs, and what a terminal is shown."""

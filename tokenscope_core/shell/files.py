@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ from tokenscope_core.sessions.tables import tree_frame
 from tokenscope_core.sharing import links as share
 from tokenscope_core.sharing import session_file
 from tokenscope_core.sharing.format import Shared
+from tokenscope_core.shell.arguments import add_format, add_verb, refuse_binary
 from tokenscope_core.shell.model import located, open_model
+from tokenscope_core.shell.output import frame_json, print_frame, say, write_json, write_text
+from tokenscope_core.shell.terminal import printable
 from tokenscope_core.store.store import Store
 
 _SHOWN = ["name", "tokens", "mean_surprisal", "finish_reason", "key"]
@@ -67,41 +70,57 @@ FORMATS: Mapping[str, Callable[[_Held], bytes]] = {
     ).encode("utf-8"),
     "session": lambda held: session_file.write(held.session, held.traces.values()),
 }
+_BINARY = ("arrow", "parquet", "session")
 
 
 def add_verbs(verbs: Any) -> argparse.ArgumentParser:
     """Add the verbs to a parser's; returns that of `import`, whose result is a trace."""
-    exporting = verbs.add_parser("export", help="write a saved trace or session in another format")
+    exporting = add_verb(
+        verbs, "export", _export, "write a saved trace or session in another format",
+        "run.arrow --to report --out report.html",
+        "tree.tokenscope --to csv --branch 3f2a",
+    )  # fmt: skip
     exporting.add_argument("file", help="a trace (Arrow) or a session file")
     exporting.add_argument("--to", choices=tuple(FORMATS), required=True)
     exporting.add_argument("--branch", default="", help="of a session: how its key begins")
     exporting.add_argument("--out", help="the file to write; default: standard output")
-    exporting.set_defaults(verb=_export)
 
-    importing = verbs.add_parser("import", help="tabulate an engine's answer with logprobs")
+    importing = add_verb(
+        verbs, "import", _import, "tabulate an engine's answer with logprobs",
+        "answer.json",
+        "stream.txt --tokenizer MODEL --out answer.arrow",
+    )  # fmt: skip
     importing.add_argument("file", help="a response or a stream, as JSON, lines of it or events")
     importing.add_argument("--choice", type=int, default=0, help="which choice of the response")
     importing.add_argument(
         "--tokenizer", help="the model that answered: its tokenizer tells the bytes of ids"
     )
-    importing.set_defaults(verb=_import)
 
-    sharing = verbs.add_parser("share", help="print what a link to a session carries")
+    sharing = add_verb(
+        verbs, "share", _share, "print what a link to a session carries", "tree.tokenscope"
+    )
     sharing.add_argument("file", help="a session file, or a trace that is no branch")
-    sharing.set_defaults(verb=_share)
 
-    opening = verbs.add_parser("open", help="show the session of a link or a session file")
+    opening = add_verb(
+        verbs, "open", _open, "show the session of a link or a session file",
+        "tree.tokenscope",
+        "ts1.… --compute --out tree.tokenscope",
+    )  # fmt: skip
     opening.add_argument("link", help="what a link carries, or a session file")
     opening.add_argument("--compute", action="store_true", help="run what is missing")
     opening.add_argument("--out", help="also write it, with all traces at hand, as a session file")
-    opening.set_defaults(verb=_open)
-    return importing  # type: ignore[no-any-return]
+    add_format(opening)
+    return importing
 
 
 def _export(options: argparse.Namespace) -> None:
+    if not options.out:
+        refuse_binary(options.to, sys.stdout.isatty(), _BINARY)
     blob = FORMATS[options.to](_held(options.file, options.branch))
     if options.out:
         Path(options.out).write_bytes(blob)
+    elif sys.stdout.isatty():
+        write_text(blob.decode("utf-8"))
     else:
         sys.stdout.buffer.write(blob)
         sys.stdout.buffer.flush()
@@ -111,9 +130,9 @@ def _import(options: argparse.Namespace) -> Trace:
     found = import_answer(
         Path(options.file).read_bytes(), choice=options.choice, tokenizer=options.tokenizer
     )
-    _say((f"Read as: {found.format}.", *found.notes))
+    say((f"Read as: {found.format}.", *found.notes))
     if found.needs_tokenizer and options.tokenizer is None:
-        _say(("Name the model with --tokenizer to have its bytes.",))
+        say(("Name the model with --tokenizer to have its bytes.",))
     return found.trace
 
 
@@ -127,7 +146,7 @@ def _open(options: argparse.Namespace) -> None:
     else:
         opened = session_file.read(Path(options.link).read_bytes())
         shared, traces = opened.shared, dict(opened.traces)
-        _say(opened.problems)
+        say(opened.problems)
     store = Store()
     try:
         if options.compute:
@@ -137,17 +156,22 @@ def _open(options: argparse.Namespace) -> None:
     finally:
         store.close()
     frame = tree_frame(shared.session, traces)
-    shown = frame[_SHOWN].astype(object).where(frame[_SHOWN].notna(), "–")
-    shown["name"] = shown["name"].map(printable)
-    print(shown.to_string(index=False, float_format="{:.4f}".format))
+    if options.json:
+        rows = frame_json(frame)
+        write_json({"units": rows["units"], "branches": rows["rows"]})
+    elif options.csv:
+        write_text(frame.to_csv(index=False))
+    else:
+        print_frame(frame[_SHOWN])
     missing = len(shared.session) - len(traces)
     if missing:
-        print(
+        note = (
             f"{missing} of {len(shared.session)} traces are not here: at most "
             f"{cost.generated_tokens:,} tokens to generate and {cost.read_tokens:,} to read; the "
             f"model “{printable(shared.session.model.name)}” is: {cost.availability}. --compute "
             "runs them."
         )
+        say((note,)) if options.json or options.csv else print(note)
     if options.out:
         Path(options.out).write_bytes(
             session_file.write(shared.session, traces.values(), shared.view, model=shared.model)
@@ -184,7 +208,7 @@ def _held(file: str, beginning: str = "") -> _Held:
         trace = Trace.from_bytes(blob)
         return _Held(trace, {trace.key: trace}, trace.key)
     opened = session_file.read(blob)
-    _say(opened.problems)
+    say(opened.problems)
     session = opened.shared.session
     found = [branch.key for branch in session.branches if branch.key.startswith(beginning)]
     if beginning and len(found) != 1:
@@ -195,19 +219,6 @@ def _held(file: str, beginning: str = "") -> _Held:
         )
     asked_for = found[0] if beginning else None
     return _Held(session, opened.traces, asked_for or session.current, asked_for)
-
-
-def printable(text: str) -> str:
-    """The text as a terminal can show it without obeying it: escape sequences, other controls and
-    marks of direction are spelled out."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
-    )
-
-
-def _say(problems: Iterable[str]) -> None:
-    for problem in problems:
-        print(f"tokenscope: {printable(problem)}", file=sys.stderr)
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

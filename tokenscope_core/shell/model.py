@@ -20,8 +20,12 @@ def open_model(name: str | None, *, dtype: torch.dtype | None = None) -> Languag
 
     Raises: as `load_model`.
     """
+    from transformers.utils import logging
+
     from tokenscope_core.models.language_model import load_model
 
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
     return load_model(located(name), dtype=dtype)
 
 

@@ -1,0 +1,107 @@
+"""What a verb found, as a table, as CSV or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from tokenscope_core.comparison.tables import totals
+from tokenscope_core.export.tables import token_records
+from tokenscope_core.record.tables import candidate_frame, token_frame
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.shell.terminal import printable
+
+_SHOWN = ["position", "token", "source", "prob", "surprisal", "entropy", "margin", "rank"]
+
+
+def write_trace(trace: Trace, options: argparse.Namespace) -> None:
+    """A trace's tokens or candidates, as `--table`, `--csv` and `--json` ask for it."""
+    if options.json:
+        write_json(_trace_json(trace))
+        return
+    frame = candidate_frame(trace) if options.table == "candidates" else token_frame(trace)
+    if options.csv:
+        write_text(frame.drop(columns="token_bytes").to_csv(index=False))
+        return
+    shown = frame if options.table == "candidates" else frame[_SHOWN]
+    print_frame(shown.drop(columns="token_bytes", errors="ignore"))
+    described = printable(repr(trace))
+    print(f"{described}, perplexity {trace.perplexity():.3f}; log quantities in nats")
+
+
+def print_frame(frame: pd.DataFrame, *, index: bool = False) -> None:
+    """A table for people: four digits, a dash for what is missing, texts spelled out."""
+    shown = frame.copy()
+    for name in shown.columns:
+        if not pd.api.types.is_numeric_dtype(shown[name]):
+            shown[name] = shown[name].map(_cell).astype(object).where(shown[name].notna(), "–")
+    with pd.option_context("display.max_rows", None, "display.width", 200):
+        print(shown.to_string(index=index, na_rep="–", float_format="{:.4f}".format))
+
+
+def write_text(text: str) -> None:
+    """Text that a program may read: as it is, but at a terminal with its controls spelled out."""
+    if sys.stdout.isatty():
+        text = "".join(map(_line_shown, text.splitlines(keepends=True)))
+    sys.stdout.write(text)
+
+
+def write_json(value: Mapping[str, Any]) -> None:
+    """One JSON object, in ASCII: no terminal finds anything in it to obey."""
+    print(json.dumps(value, allow_nan=False, indent=1))
+
+
+def frame_json(frame: pd.DataFrame) -> dict[str, Any]:
+    """A table's rows as objects, with the units of its columns; what is missing is null."""
+    names = list(map(str, frame.columns))
+    rows = [
+        {name: _json_value(value) for name, value in zip(names, row, strict=True)}
+        for row in frame.itertuples(index=False, name=None)
+    ]
+    return {"units": frame.attrs.get("units", {}), "rows": rows}
+
+
+def say(problems: Iterable[str]) -> None:
+    """Notes on standard error, a line each."""
+    for problem in problems:
+        print(f"tokenscope: {printable(problem)}", file=sys.stderr)
+
+
+def _trace_json(trace: Trace) -> dict[str, Any]:
+    model = trace.model
+    return {
+        "key": trace.key,
+        "model": {
+            "name": model.name,
+            "fingerprint": model.fingerprint,
+            "vocabulary_size": model.vocabulary_size,
+        },
+        "prompt_length": trace.prompt_length,
+        "totals": {name: _json_value(value) for name, value in totals(trace).items()},
+        "units": token_frame(trace).attrs["units"],
+        "tokens": list(token_records(trace)),
+    }
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return list(value)
+    if value is None or value is pd.NA:
+        return None
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cell(value: Any) -> Any:
+    return repr(value)[1:-1] if isinstance(value, str) else value
+
+
+def _line_shown(line: str) -> str:
+    text = line.rstrip("\r\n")
+    return "\t".join(map(printable, text.split("\t"))) + "\n" * (len(text) < len(line))

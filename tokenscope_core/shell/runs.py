@@ -1,0 +1,183 @@
+"""The shell's verbs that run a model or show what one said: generate, score, compare-models,
+show."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
+from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
+from tokenscope_core.errors import RequestError
+from tokenscope_core.record.request import Message, Request, Role, Sampling
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.shell.arguments import add_field, add_format, add_verb
+from tokenscope_core.shell.model import open_model
+from tokenscope_core.shell.output import frame_json, print_frame, write_json, write_text
+
+_SAMPLING_HELP = {
+    "temperature": "0 takes the favourite; 1 draws from the model's own distribution",
+    "top_k": "draw from this many favourites; 0 is off",
+    "top_p": "draw from the smallest set holding this probability; 1 is off",
+    "min_p": "drop tokens below this share of the favourite; 0 is off",
+    "typical_p": "draw from the most typical tokens holding this probability; 1 is off",
+    "repetition_penalty": "above 1 makes tokens of the text less likely; 1 is off",
+    "frequency_penalty": "taken from a logit per time the token was generated; 0 is off",
+    "presence_penalty": "taken from a logit once it was generated; 0 is off",
+    "no_repeat_ngram_size": "no so many tokens in a row come up twice; 0 is off",
+    "seed": "equal seeds give equal draws",
+}
+
+
+def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
+    """Add the verbs to a parser's; returns those whose result is a trace."""
+    generate = add_verb(
+        verbs, "generate", _generate, "continue a prompt",
+        "'def fib(n):' --max-new-tokens 40",
+        "@prompt.py --temperature 0.8 --seed 7 --out run.arrow",
+        "'def area(r):\\n    return ' --suffix '\\n\\nprint(area(2))'",
+        "'' --user 'Write a bubble sort.' --model MODEL --json",
+    )  # fmt: skip
+    generate.add_argument(
+        "prompt",
+        help="the prompt, or in a conversation how the answer begins; @FILE reads a file, - "
+        "standard input",
+    )
+    add_field(generate, Request, "max_new_tokens", "how many tokens to generate at most")
+    for field in fields(Sampling):
+        add_field(generate, Sampling, field.name, _SAMPLING_HELP[field.name])
+    generate.add_argument("--stop", action="append", default=[], help="stop string; repeatable")
+    generate.add_argument(
+        "--stop-token", action="append", default=[], type=int, help="id of a token; repeatable"
+    )
+    generate.add_argument("--suffix", help="the code after a gap to be filled; likewise")
+    generate.add_argument("--user", help="what the user says, to a model with a chat template")
+    generate.add_argument("--system", help="the system text of that conversation; likewise")
+    generate.add_argument(
+        "--moment",
+        help="the date, or date and time, that a chat template writes (2026-11-30); now by default",
+    )
+    score = add_verb(
+        verbs, "score", _score, "teacher-force a given text: every token's figures, none generated",
+        "@program.py",
+        "- --json < program.py",
+    )  # fmt: skip
+    score.add_argument("text", help="the text; @FILE reads a file, - standard input")
+    for verb in (generate, score):
+        verb.add_argument(
+            "--model",
+            help="folder, name of one in TOKENSCOPE_MODELS, or hub id; default: the shipped model",
+        )
+        add_field(verb, Request, "candidates", "how many of the likeliest tokens to record")
+    show = add_verb(
+        verbs, "show", _show, "tabulate a saved trace",
+        "run.arrow",
+        "run.arrow --table candidates --csv > candidates.csv",
+    )  # fmt: skip
+    show.add_argument("trace", help="a file written with --out")
+    return generate, score, show
+
+
+def add_model_comparison_verb(verbs: Any) -> None:
+    """Add `compare-models` to a parser's verbs."""
+    compare = add_verb(
+        verbs, "compare-models", _compare_models, "what two models make of one text",
+        "model-a model-b @program.py",
+        "model-a model-b @program.py --table spans --json",
+    )  # fmt: skip
+    compare.add_argument("a", help="a folder, a hub id or the shipped model")
+    compare.add_argument("b", help="likewise")
+    compare.add_argument("text", help="the text; @FILE reads a file, - standard input")
+    compare.add_argument("--table", choices=("lines", "spans"), default="lines")
+    add_format(compare)
+
+
+def _generate(options: argparse.Namespace) -> Trace:
+    from tokenscope_core.decoding.request_run import generate
+
+    request = Request(
+        prompt=_text(options.prompt),
+        max_new_tokens=options.max_new_tokens,
+        sampling=Sampling(**{f.name: getattr(options, f.name) for f in fields(Sampling)}),
+        candidates=options.candidates,
+        stop=tuple(options.stop),
+        stop_token_ids=tuple(options.stop_token),
+        suffix=None if options.suffix is None else _text(options.suffix),
+        messages=_messages(options),
+        moment=options.moment,
+    )
+    return generate(open_model(options.model), request)
+
+
+def _messages(options: argparse.Namespace) -> tuple[Message, ...]:
+    """A conversation's first turns; none for a plain prompt."""
+    said: tuple[tuple[Role, str | None], ...] = (
+        ("system", options.system), ("user", options.user),
+    )  # fmt: skip
+    return tuple(Message(role, _text(text)) for role, text in said if text is not None)
+
+
+def _score(options: argparse.Namespace) -> Trace:
+    from tokenscope_core.decoding.request_run import score
+
+    return score(open_model(options.model), _text(options.text), candidates=options.candidates)
+
+
+def _show(options: argparse.Namespace) -> Trace:
+    return Trace.from_bytes(Path(options.trace).read_bytes())
+
+
+def _compare_models(options: argparse.Namespace) -> None:
+    from tokenscope_core.decoding.request_run import score
+
+    text = _text(options.text)
+    # One after the other: only one of them needs to fit into memory.
+    a, b = (score(open_model(model), text) for model in (options.a, options.b))
+    _write_comparison(compare_models(a, b), options)
+
+
+def _write_comparison(comparison: ModelComparison, options: argparse.Namespace) -> None:
+    frame = (span_frame if options.table == "spans" else line_frame)(comparison)
+    if options.json:
+        totals = frame_json(summary_frame(comparison).reset_index(names="side"))
+        rows = frame_json(frame)
+        write_json(
+            {
+                "compared_bytes": comparison.compared_bytes,
+                "same_text": comparison.same_text,
+                "units": totals["units"] | rows["units"],
+                "totals": totals["rows"],
+                options.table: rows["rows"],
+            }
+        )
+        return
+    frame = frame.drop(columns="text_bytes", errors="ignore")
+    if options.csv:
+        write_text(frame.to_csv(index=False))
+        return
+    print_frame(frame[[frame.columns[0], "surprisal_a", "surprisal_b", "difference", "text"]])
+    print_frame(summary_frame(comparison), index=True)
+    if not comparison.same_text:
+        print(
+            f"The models did not read the same bytes; compared are the first "
+            f"{comparison.compared_bytes:,}."
+        )
+    print("surprisal in nats; totals over spans that both models have a value for")
+
+
+def _text(argument: str) -> str:
+    """The argument itself, a file's text after `@`, or standard input for `-`."""
+    if argument != "-" and not argument.startswith("@"):
+        return argument
+    raw = sys.stdin.buffer.read() if argument == "-" else Path(argument[1:]).read_bytes()
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            asked=f"{argument} was to be read as UTF-8.",
+            found=f"Byte {error.start:,} is not.",
+            action="Convert the file to UTF-8.",
+        ) from None

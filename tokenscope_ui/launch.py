@@ -1,0 +1,84 @@
+"""`tokenscope app`: the dashboard, opened from any folder.
+
+Nothing here imports Streamlit before the app is to run: the command also serves who installed the
+library without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from tokenscope_core.errors import RequestError
+from tokenscope_core.shell.arguments import add_verb
+
+INSTALL = 'pip install "tokenscope-code[app]"'
+_NEEDED = ("streamlit", "altair")
+
+
+def app_file() -> Path:
+    """The script that Streamlit runs, with `pages` and `.streamlit/config.toml` beside it."""
+    return Path(__file__).resolve().parent.parent / "app.py"
+
+
+def add_app_verb(verbs: Any) -> None:
+    """Add `app` to a parser's verbs."""
+    parser = add_verb(
+        verbs, "app", _run_app, "open the dashboard in a browser",
+        "                          # on the first free port from 8501 on",
+        "--port 8600 --no-browser  # on a server that nobody sits at",
+        "--host 127.0.0.1          # not to be reached from other machines",
+        "-- --server.maxUploadSize 50",
+    )  # fmt: skip
+    parser.add_argument("--port", type=int, help="default: the first that is free from 8501 on")
+    parser.add_argument("--host", help="the address to listen on; default: all of this machine's")
+    parser.add_argument(
+        "--no-browser", "--headless", action="store_true", help="only serve; open no browser"
+    )
+    parser.add_argument(
+        "streamlit", nargs="*", metavar="-- OPTION", help="options of `streamlit run`, after --"
+    )
+
+
+def _run_app(options: argparse.Namespace) -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RequestError(
+            asked="The dashboard was to be opened.",
+            found=f"It needs {' and '.join(missing)}, which is not installed.",
+            action=f"Run: {INSTALL}",
+        )
+    flags = list(options.streamlit)
+    if options.port is not None:
+        _require_free(options.host, options.port)
+        flags += ["--server.port", str(options.port)]
+    if options.host is not None:
+        flags += ["--server.address", options.host]
+    if options.no_browser:
+        flags += ["--server.headless", "true"]
+    # OpenMP reads it when torch is loaded. Threads that wait must sleep, or the pages starve while
+    # a model runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from streamlit.web import cli
+
+    cli.main(["run", str(app_file()), *flags], standalone_mode=False)
+
+
+def _require_free(host: str | None, port: int) -> None:
+    """Refuse a port that Streamlit, told to use no other, would give up on."""
+    family = socket.AF_INET6 if host and ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            if os.name == "posix":  # elsewhere it would let two servers listen on one port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host or "0.0.0.0", port))
+    except (OSError, OverflowError):
+        raise RequestError(
+            asked=f"The dashboard was to listen on port {port} of {host or 'this machine'}.",
+            found="The port is taken, or may not be used.",
+            action="Choose another --port, or leave it out to have a free one found.",
+        ) from None
