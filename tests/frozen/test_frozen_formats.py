@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import described
 import pytest
+from frozen import described
 
 import tokenscope_core as ts
 
@@ -96,7 +96,7 @@ def test_a_difference_is_seen() -> None:
 def test_a_release_is_never_written_again() -> None:
     made = subprocess.run(
         [sys.executable, str(FOLDER / "make.py"), "2026-12-01"],
-        env=os.environ | {"PYTHONPATH": f"{FOLDER.parents[1]}:{FOLDER.parent}"},
+        env=os.environ | {"PYTHONPATH": f"{FOLDER.parents[1]}:{FOLDER.parent / 'support'}"},
         capture_output=True,
         text=True,
     )
