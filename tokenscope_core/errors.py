@@ -21,11 +21,6 @@ TokenScopeError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tokenscope_core.attention.capturing.selection import Selection
-
 
 class TokenScopeError(Exception):
     """An error a person can act on: what was asked, what was found, what to do next."""
@@ -81,7 +76,8 @@ class ContextLengthError(RequestError):
 class SelectionTooLargeError(RequestError):
     """So much attention does not fit into the memory there is for it; nothing was computed.
 
-    `needed` and `present` are bytes; `suggestion` is a smaller selection that fits, or None.
+    `needed` and `present` are bytes; `suggestion` is a smaller `Selection`
+    that fits, or None.
     """
 
     def __init__(
@@ -92,7 +88,7 @@ class SelectionTooLargeError(RequestError):
         action: str,
         needed: int,
         present: int,
-        suggestion: Selection | None,
+        suggestion: object | None,
     ) -> None:
         super().__init__(asked=asked, found=found, action=action)
         self.needed = needed

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tokenscope_core.jobs.analysis_tasks import Report
-
-__all__ = ["Cancelled", "Report", "never", "silent"]
+Report = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
 
 Cancelled = Callable[[], bool]
 """Asked after each layer whether to stop."""

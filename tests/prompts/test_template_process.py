@@ -237,7 +237,7 @@ def test_a_forked_process_asks_others_than_its_parent() -> None:
     filled_in(PLAIN)
     script = """
 import os, sys
-sys.path.insert(0, "tests")
+sys.path.insert(0, "tests/support")
 from template_requests import filled_in
 filled_in("a")
 child = os.fork()
@@ -254,7 +254,7 @@ sys.exit(os.waitpid(child, 0)[1] or not right)
 def test_nobody_is_left_when_the_server_is_killed() -> None:
     script = """
 import sys, threading, time
-sys.path.insert(0, "tests")
+sys.path.insert(0, "tests/support")
 from template_requests import filled_in, outcome
 import psutil
 filled_in("a")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from tokenscope_core.branches.endings import forced_end
 from tokenscope_core.branches.plans import BranchPlan
-from tokenscope_core.decoding.decode_loop import Chooser, forced_end
+from tokenscope_core.decoding.decode_loop import Chooser
 from tokenscope_core.decoding.prefill import read_up_to
 from tokenscope_core.decoding.recording import drawn_rows, given_rows, host_ids
 from tokenscope_core.models.cache_reader import Reader

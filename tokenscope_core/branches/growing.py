@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from tokenscope_core.branches.batch import continue_batch
+from tokenscope_core.branches.endings import forced_end
 from tokenscope_core.branches.insertion import inserted_ids
 from tokenscope_core.branches.plans import BranchPlan, alternatives, plan
-from tokenscope_core.decoding.decode_loop import forced_end
 from tokenscope_core.decoding.recording import recorded_rows
 from tokenscope_core.decoding.request_run import require_context, run
 from tokenscope_core.decoding.stopping import require_known

@@ -7,12 +7,13 @@ of both texts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tokenscope_core.comparison import tables
 from tokenscope_core.comparison.alignment import Alignment, align
 from tokenscope_core.errors import RequestError
 from tokenscope_core.record.steps import Floats, Ints
@@ -94,16 +95,13 @@ class Comparison:
         return int(((end > begin) & (begin < starts[0] + min(rests))).sum())
 
     def frame(self) -> pd.DataFrame:
-        """One row a pair of tokens or a token alone: see `comparison_tables.row_frame`."""
-        from tokenscope_core.comparison import tables as comparison_tables
-
-        return comparison_tables.row_frame(self)
+        """One row a pair of tokens or a token alone: see `tables.row_frame`."""
+        divergences = {"kl_ab": self.kl_ab, "kl_ba": self.kl_ba, "jsd": self.jsd}
+        return tables.row_frame(self.a, self.b, self.alignment, divergences)
 
     def summary(self) -> pd.DataFrame:
-        """The totals of both, a row each: see `comparison_tables.summary_frame`."""
-        from tokenscope_core.comparison import tables as comparison_tables
-
-        return comparison_tables.summary_frame(self)
+        """The totals of both, a row each: see `tables.summary_frame`."""
+        return tables.summary_frame(self.a, self.b, self.alignment)
 
 
 def compare(
@@ -131,7 +129,7 @@ def compare(
             is no number from 0 on.
         ModelError: the model's output is not a number.
     """
-    require_same_model((a, b))
+    tables.require_one_model((a, b))
     if not 0 <= threshold < math.inf:
         raise RequestError(
             asked=f"A threshold of {threshold} nats was given.",
@@ -167,24 +165,6 @@ def of_columns(
         if diverges and measured == "all"
         else None,
     )  # fmt: skip
-
-
-def require_same_model(traces: Sequence[Trace]) -> None:
-    """Token by token only what one model wrote can be compared.
-
-    Raises:
-        RequestError: the traces come from several models.
-    """
-    names = {trace.model.fingerprint: trace.model.name for trace in traces}
-    if len(names) > 1:
-        listed = " and ".join(f"“{name}”" for name in names.values())
-        raise RequestError(
-            asked="Traces were to be compared token by token.",
-            found=f"They come from different models, {listed}, or from different precisions of "
-            "one, so their distributions do not compare.",
-            action="Score one text with both and use the comparison of two models "
-            "(compare_models).",
-        )
 
 
 def _require_model(given: ModelIdentity, wanted: ModelIdentity) -> None:

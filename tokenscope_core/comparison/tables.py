@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tokenscope_core.comparison.alignment import KINDS, Alignment, align
-from tokenscope_core.comparison.comparison import Comparison, require_same_model
 from tokenscope_core.errors import RequestError
 from tokenscope_core.record.metric_registry import METRICS
 from tokenscope_core.record.steps import Floats, Ints
@@ -17,21 +16,19 @@ from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
 
 
-def row_frame(comparison: Comparison) -> pd.DataFrame:
+def row_frame(
+    a: Trace, b: Trace, alignment: Alignment, divergences: Mapping[str, Floats]
+) -> pd.DataFrame:
     """One row a pair of tokens, or a token that faces none.
 
     Columns: `kind` (`same`, `changed`, `only a`, `only b`), `position_a`, `position_b` (nullable
     integers), `token_a`, `token_b` (text; U+FFFD where the bytes are no whole character), then for
     every metric of `metric_registry` its value in each and the difference: `entropy_a`,
-    `entropy_b`, `entropy_diff` (b - a) and so on (`rank` as nullable integers), then `kl_ab`,
-    `kl_ba` and `jsd` (nats). What is missing on either side is missing here; so are the last three
-    in the first row that differs where it is an insertion.
+    `entropy_b`, `entropy_diff` (b - a) and so on (`rank` as nullable integers), then the
+    `divergences`, float64 [R] in nats: `kl_ab`, `kl_ba` and `jsd`. What is missing on either side
+    is missing here; so are the last three in the first row that differs where it is an insertion.
     """
-    alignment = comparison.alignment
-    sides = {
-        "a": (comparison.a, alignment.position_a),
-        "b": (comparison.b, alignment.position_b),
-    }
+    sides = {"a": (a, alignment.position_a), "b": (b, alignment.position_b)}
     columns: dict[str, Any] = {"kind": pd.Categorical(alignment.kind, categories=KINDS)}
     for side, (_, positions) in sides.items():
         known = pd.Series(positions, dtype="Int64")
@@ -48,11 +45,25 @@ def row_frame(comparison: Comparison) -> pd.DataFrame:
         }
         columns[f"{metric.name}_a"], columns[f"{metric.name}_b"] = values["a"], values["b"]
         columns[f"{metric.name}_diff"] = values["b"] - values["a"]
-    return with_units(
-        pd.DataFrame(
-            columns | {"kl_ab": comparison.kl_ab, "kl_ba": comparison.kl_ba, "jsd": comparison.jsd}
+    return with_units(pd.DataFrame(columns | dict(divergences)))
+
+
+def require_one_model(traces: Sequence[Trace]) -> None:
+    """Token by token only what one model wrote can be compared.
+
+    Raises:
+        RequestError: the traces come from several models.
+    """
+    names = {trace.model.fingerprint: trace.model.name for trace in traces}
+    if len(names) > 1:
+        listed = " and ".join(f"“{name}”" for name in names.values())
+        raise RequestError(
+            asked="Traces were to be compared token by token.",
+            found=f"They come from different models, {listed}, or from different precisions of "
+            "one, so their distributions do not compare.",
+            action="Score one text with both and use the comparison of two models "
+            "(compare_models).",
         )
-    )
 
 
 def overview(traces: Sequence[Trace]) -> pd.DataFrame:
@@ -74,7 +85,7 @@ def overview(traces: Sequence[Trace]) -> pd.DataFrame:
             found="None was given.",
             action="Choose at least one branch.",
         )
-    require_same_model(traces)
+    require_one_model(traces)
     first = traces[0].token_ids.tolist()
     alignments = [align(first, trace.token_ids.tolist()) for trace in traces]
     return with_units(
@@ -84,10 +95,9 @@ def overview(traces: Sequence[Trace]) -> pd.DataFrame:
     )
 
 
-def summary_frame(comparison: Comparison) -> pd.DataFrame:
+def summary_frame(a: Trace, b: Trace, alignment: Alignment) -> pd.DataFrame:
     """Two rows, indexed `a` and `b`, with the columns of `overview`, each against the other."""
-    sides = comparison.a, comparison.b
-    rows = [_row(trace, comparison.alignment) for trace in sides]
+    rows = [_row(trace, alignment) for trace in (a, b)]
     return with_units(pd.DataFrame(rows, index=["a", "b"]))
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 
-from tokenscope_core.branches.plans import BranchPlan
 from tokenscope_core.decoding.recording import drawn_rows
 from tokenscope_core.decoding.sampling import Choice, Sampler
 from tokenscope_core.decoding.stopping import StopMatcher
@@ -116,25 +114,7 @@ def continue_text(
         logits = reader.read(torch.cat((taken[-1:].unsqueeze(0), following), dim=1))
 
 
-def forced_end(lm: LanguageModel, chosen: BranchPlan) -> FinishReason | None:
-    """Why a branch ends with the last token that was put there, as it would had that been drawn;
-    None where it goes on.
-
-    A stop string may begin anywhere in the text after the prompt, forced or drawn, but not in the
-    prompt. One that is complete before the last token was gone on from by a person.
-    """
-    if not chosen.edit.token_ids or chosen.edit.kept:
-        return None
-    in_prompt = chosen.prompt_length > chosen.shared
-    ending = _Ending(lm, replace(chosen.request, stop=()) if in_prompt else chosen.request)
-    last: FinishReason | None = None
-    written = chosen.parent.token_ids[chosen.prompt_length : chosen.shared].tolist()
-    for token_id in (*written, *chosen.given):
-        last = ending.by(token_id)
-    return last
-
-
-class _Ending:
+class Ending:
     """Says of each token of a text after its prompt, one after another, whether it ends there."""
 
     def __init__(self, lm: LanguageModel, request: Request) -> None:
@@ -163,7 +143,7 @@ class Chooser:
     ) -> None:
         self._ids = ids
         self._sampler = Sampler(request.sampling, prompt_length)
-        self._ending = _Ending(lm, request)
+        self._ending = Ending(lm, request)
         for token_id in ids[0, prompt_length : ids.shape[1] - request.max_new_tokens].tolist():
             self._ending.by(token_id)
 

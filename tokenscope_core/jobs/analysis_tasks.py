@@ -16,14 +16,12 @@ from tokenscope_core.jobs.analysis_records import (
     encode_comparison,
     encode_influence,
 )
+from tokenscope_core.progress import Report
 from tokenscope_core.record.trace import Trace
 
 if TYPE_CHECKING:
     from tokenscope_core.models.files.facts import ModelFacts
     from tokenscope_core.models.language_model import LanguageModel
-
-Report = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
 
 
 class Analysis(Protocol):

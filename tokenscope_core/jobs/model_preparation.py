@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenscope_core.jobs.analysis_tasks import Report
+from tokenscope_core.progress import Report
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel

@@ -16,8 +16,9 @@ from tokenscope_core.models.files.facts import context_of
 from tokenscope_core.models.files.model_files import ModelFiles, identify, locate, require_unchanged
 from tokenscope_core.models.load_trial import find_reading, head_is_apart
 from tokenscope_core.models.prefix_cache import PrefixCache
+from tokenscope_core.models.tokenizers.marks import fill_convention, make_marks_special
 from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
-from tokenscope_core.prompts.token_ids import fill_convention, make_marks_special, text_ids
+from tokenscope_core.models.tokenizers.tokenizing import text_ids
 from tokenscope_core.record.rounding import Rounding
 from tokenscope_core.record.steps import Vocabulary
 from tokenscope_core.record.trace import ModelIdentity

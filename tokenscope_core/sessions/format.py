@@ -5,11 +5,12 @@ Branches are written once however many states of the history hold them.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.failures import MalformedError, reason_of
-from tokenscope_core.record.trace import KEY_VERSION
+from tokenscope_core.record.trace import KEY_VERSION, ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.recipe_format import (
     MALFORMED,
@@ -23,32 +24,49 @@ from tokenscope_core.sessions.recipe_format import (
     text,
     whole,
 )
-from tokenscope_core.sessions.session import UNDO_STEPS, Session
 
 FORMAT_VERSION = 1
+UNDO_STEPS = 100
 MAX_BYTES = 16 * 1024**2
 MAX_UNPACKED_BYTES = 128 * 1024**2
 
 
-def encode(session: Session) -> bytes:
+_Made = TypeVar("_Made")
+
+
+class State(NamedTuple):
+    """A session at one moment: its branches, the root first, and the key of the one selected."""
+
+    branches: tuple[Branch, ...]
+    current: str
+
+
+class History(NamedTuple):
+    """A session through all its states, the earliest first; `now` is the place of the present."""
+
+    model: ModelIdentity
+    states: tuple[State, ...]
+    now: int
+
+
+def encode(history: History) -> bytes:
     """Write a session with its history.
 
     Raises:
         RequestError: it takes more than `MAX_BYTES`, or unpacks to more than
             `MAX_UNPACKED_BYTES`.
     """
-    states = (*session.past, session, *session.future)
     # States share the branches that they have in common: the very same values.
-    distinct = {id(branch): branch for state in states for branch in state.branches}
+    distinct = {id(branch): branch for state in history.states for branch in state.branches}
     place = {identity: i for i, identity in enumerate(distinct)}
-    base = session.root.request.to_json()
+    base = history.states[history.now].branches[0].request.to_json()
     require_moderate(base, len(distinct), MAX_UNPACKED_BYTES)
     blob = dump(
         {
             "format": "tokenscope session",
             "version": FORMAT_VERSION,
             "key_version": KEY_VERSION,
-            "model": model_values(session.model),
+            "model": model_values(history.model),
             "request": base,
             "branches": [
                 {"key": branch.key}
@@ -63,9 +81,9 @@ def encode(session: Session) -> bytes:
                         i for i, b in enumerate(state.branches) if b.key == state.current
                     ),
                 }
-                for state in states
+                for state in history.states
             ],
-            "now": len(session.past),
+            "now": history.now,
         }
     )
     if len(blob) > MAX_BYTES:
@@ -77,8 +95,8 @@ def encode(session: Session) -> bytes:
     return blob
 
 
-def decode(blob: bytes) -> Session:
-    """Read `encode`'s output.
+def decode(blob: bytes, make: Callable[[History], _Made]) -> _Made:
+    """What `make` makes of `encode`'s output; where it refuses, the bytes are damaged.
 
     Keys written by another version of their definition are computed anew from the recipes.
 
@@ -100,28 +118,26 @@ def decode(blob: bytes) -> Session:
             action="Open it with the version that wrote it.",
         )
     try:
-        return _session_of(values)
+        return make(_history_of(values))
     except MALFORMED as error:
         raise _damaged(f"its parts do not fit together ({reason_of(error)})") from error
 
 
-def _session_of(values: dict[str, Any]) -> Session:
+def _history_of(values: dict[str, Any]) -> History:
     model = model_of(values["model"])
     branches = _branches_of(values, model.fingerprint)
     if not 0 < len(values["states"]) <= UNDO_STEPS + 1:
         raise MalformedError("its history is too long")
-    states = [
-        Session(model, held, held[whole(state["current"])].key)
+    states = tuple(
+        State(held, held[whole(state["current"])].key)
         for state in values["states"]
         for held in [tuple(branches[whole(i)] for i in state["branches"])]
-    ]
-    now = whole(values["now"])
-    here = states[now]
-    if any(state.root.key != here.root.key for state in states):
-        raise MalformedError("its history is that of several sessions")
-    return Session(
-        model, here.branches, here.current, tuple(states[:now]), tuple(states[now + 1 :])
     )
+    now = whole(values["now"])
+    root = states[now].branches[0].key
+    if any(state.branches[0].key != root for state in states):
+        raise MalformedError("its history is that of several sessions")
+    return History(model, states, now)
 
 
 def _branches_of(values: dict[str, Any], fingerprint: str) -> list[Branch]:

@@ -10,10 +10,11 @@ from typing import Literal
 from tokenscope_core.branches.names import name_of
 from tokenscope_core.errors import RequestError
 from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.sessions import format as session_format
 from tokenscope_core.sessions.branch import PALETTE_SIZE, Branch, require
+from tokenscope_core.sessions.format import UNDO_STEPS
 
 MAX_BRANCHES = 1_000
-UNDO_STEPS = 100
 
 Direction = Literal["parent", "child", "next", "previous"]
 
@@ -225,9 +226,11 @@ class Session:
         Raises:
             RequestError: it is larger than can be kept.
         """
-        from tokenscope_core.sessions import format as session_format
-
-        return session_format.encode(self)
+        states = (*self.past, self, *self.future)
+        recorded = tuple(session_format.State(state.branches, state.current) for state in states)
+        return session_format.encode(
+            session_format.History(self.model, recorded, now=len(self.past))
+        )
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Session:
@@ -236,9 +239,14 @@ class Session:
         Raises:
             RecordError: the bytes are damaged or of an unknown version.
         """
-        from tokenscope_core.sessions import format as session_format
+        return session_format.decode(blob, cls._of_history)
 
-        return session_format.decode(blob)
+    @classmethod
+    def _of_history(cls, history: session_format.History) -> Session:
+        states = tuple(cls(history.model, *state) for state in history.states)
+        here = states[history.now]
+        past, future = states[: history.now], states[history.now + 1 :]
+        return cls(here.model, here.branches, here.current, past, future)
 
     @cached_property
     def _by_key(self) -> dict[str, Branch]:

@@ -80,7 +80,7 @@ def write(
     }
     members = {
         _ABOUT: dump(about),
-        _SESSION: session_format.encode(session.without_history()),
+        _SESSION: session.without_history().to_bytes(),
     }
     unpacked = 0
     for key, trace in sorted({trace.key: trace for trace in traces}.items()):

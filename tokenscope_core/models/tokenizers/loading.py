@@ -13,6 +13,7 @@ from tokenscope_core.models.files.json_files import damage_of
 from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.foreign import foreign_files
 from tokenscope_core.models.heavy_imports import import_engine
+from tokenscope_core.models.tokenizers.marks import make_marks_special
 from tokenscope_core.record.steps import Vocabulary
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ def _load(files: ModelFiles) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
     from transformers import AutoTokenizer
 
     from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
-    from tokenscope_core.prompts.token_ids import make_marks_special
 
     def refused(found: str) -> ModelFormatError:
         return ModelFormatError(
