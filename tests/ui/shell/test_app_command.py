@@ -17,7 +17,7 @@ from streamlit.web import cli
 from tokenscope_ui import __main__ as command
 from tokenscope_ui.launch import app_file
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

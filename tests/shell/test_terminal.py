@@ -18,7 +18,7 @@ from tokenscope_core.shell import runs
 from tokenscope_core.shell.terminal import colour_depth, has_light_background, printable
 
 EVIL = "\x1b]0;owned\x07\x9b2J\u202e"
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Terminal(io.StringIO):
