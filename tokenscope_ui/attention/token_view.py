@@ -10,7 +10,8 @@ import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.attention.capturing.maps import AttentionMap
-from tokenscope_ui.attention import controls, row_heads
+from tokenscope_ui.attention import controls
+from tokenscope_ui.attention.heads import row as row_heads
 from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.payload import laid_payload, plain_payload
 from tokenscope_ui.attention.rows import Laid, lay, row_of, source_table

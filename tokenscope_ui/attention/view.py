@@ -12,14 +12,14 @@ from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_ui.attention import (
     compare_view,
     controls,
-    flow_view,
-    heads_view,
     matrix_view,
     state,
     token_view,
     words,
 )
 from tokenscope_ui.attention.capturing import need
+from tokenscope_ui.attention.flow import view as flow_view
+from tokenscope_ui.attention.heads import view as heads_view
 from tokenscope_ui.attention.matrix_in_view import ROLLED, as_map, shown
 from tokenscope_ui.attention.model import Reader, reader_of
 from tokenscope_ui.attention.required_captures import flow_of_all, layer_of, overview_of, rollout_of

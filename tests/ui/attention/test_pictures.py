@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tokenscope_ui.attention.pictures import levels, png_address
+from tokenscope_ui.attention.heads.pictures import levels, png_address
 
 
 def pixels(weights: list[list[float]], *, dark: bool) -> np.ndarray:

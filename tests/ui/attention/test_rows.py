@@ -7,9 +7,9 @@ import pytest
 from made_traces import made
 
 from tokenscope_core.attention.capturing.maps import AttentionMap
+from tokenscope_ui.attention.heads.row import row_table
 from tokenscope_ui.attention.matrix_in_view import shown
 from tokenscope_ui.attention.matrix_view import rows_that_fit
-from tokenscope_ui.attention.row_heads import row_table
 from tokenscope_ui.attention.rows import (
     EARLIER,
     FIRST,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_core.attention.heads.statistics import BY_NAME, HEAD_STATISTICS, HeadStatistic
-from tokenscope_ui.attention.pictures import levels, png_address
+from tokenscope_ui.attention.heads.pictures import levels, png_address
 from tokenscope_ui.attention.weights import share_text
 from tokenscope_ui.drawing.formatting import NOT_AVAILABLE
 

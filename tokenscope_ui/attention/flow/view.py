@@ -15,7 +15,7 @@ from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_core.syntax.folding.aggregation import THIN
 from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.crop import read
-from tokenscope_ui.attention.flow_chart import MOST_PARTS, flow_chart, flow_table
+from tokenscope_ui.attention.flow.chart import MOST_PARTS, flow_chart, flow_table
 from tokenscope_ui.attention.matrix_in_view import masked
 from tokenscope_ui.attention.view_choice import FlowTint, Head, Look, Parts
 from tokenscope_ui.drawing import chart_files, files

@@ -1,0 +1,1 @@
+"""How much the parts of the program attend to each other."""

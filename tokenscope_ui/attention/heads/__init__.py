@@ -1,0 +1,1 @@
+"""All heads at once, and one row in all of them."""
