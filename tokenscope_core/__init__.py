@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from tokenscope_core.models.language_model import Capabilities, LanguageModel, load_model
     from tokenscope_core.sessions.traces import cut_short, trace_of
 
+__version__ = "0.1.0"
+
 _NEEDS_TORCH = {
     "AttentionFacts": "models.attention_layers",
     "explore": "branches.growing",
@@ -152,6 +154,7 @@ __all__ = [
     "TokenStep",
     "TopAttention",
     "Trace",
+    "__version__",
     "aggregate",
     "aggregate_difference",
     "apply_edit",

@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
+from tokenscope_core.root import ROOT as ROOT
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import saved_trees as kept_trees
 from tokenscope_ui.branches import sessions
@@ -25,7 +26,6 @@ from tokenscope_ui.share import on_screen, opening, opening_view
 from tokenscope_ui.shell import page_style, rerun_repairs
 from tokenscope_ui.two_models import state as two_models
 
-ROOT = Path(__file__).resolve().parents[2]
 HOME = "pages/decode.py"
 BRANCHES_PAGE = "pages/branches.py"
 COMPARE_PAGE = "pages/compare.py"

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tokenscope_core.models.files import hub
+from tokenscope_core.root import ROOT
 
-SHIPPED_FOLDER = Path(__file__).resolve().parents[3] / "models" / "tokenscope-py"
+SHIPPED_FOLDER = ROOT / "models" / "tokenscope-py"
 MODELS_VARIABLE = "TOKENSCOPE_MODELS"
 _HUB_HOSTS = {"huggingface.co", "www.huggingface.co", "hf.co"}
 # Parts of a hub that are named like an organisation and hold no models.
