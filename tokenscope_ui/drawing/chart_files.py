@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -13,6 +14,10 @@ from tokenscope_ui.drawing.files import File
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart
 
+PICTURES_MISSING = (
+    "PNG and SVG need a renderer that is not installed: "
+    '`pip install "tokenscope-code[pictures]"`, then start the app again.'
+)
 # Of a chart that fills its column on screen.
 WIDE, NARROW = 900, 480
 
@@ -40,23 +45,39 @@ def draw(
     # Streamlit would leave 20 pixels below it.
     st.altair_chart(chart.properties(padding={"bottom": 0}), key=key, **options)
     with st.popover("Save this chart", icon=":material/download:", type="tertiary"):
-        files.buttons(of_chart(on_white or (lambda: chart), name, file_width), f"chart {key}")
+        offer(of_chart(on_white or (lambda: chart), name, file_width), f"chart {key}")
+
+
+def offer(made: tuple[File, ...], key: str) -> None:
+    """The buttons of `of_chart`; where pictures are missing, how to have them."""
+    if made and not draws_pictures():
+        st.caption(f":material/info: {PICTURES_MISSING}")
+    files.buttons(made, key)
+
+
+def draws_pictures() -> bool:
+    """Whether the renderer of charts is installed."""
+    return importlib.util.find_spec("vl_convert") is not None
 
 
 def of_chart(make: Callable[[], Chart], name: str, width: int | None = WIDE) -> tuple[File, ...]:
-    """A chart, which is made when it is asked for, as files: two pictures, and what draws it."""
+    """A chart, which is made when it is asked for, as files: what draws it, and two pictures where
+    there is a renderer."""
 
     def spec() -> dict[str, Any]:
         return specification(make(), width)
 
-    return (
+    pictures = (
         File("PNG", "A picture in twice the resolution of a screen.",
              f"{name}.png", "image/png", lambda: _picture("png", spec())),
         File("SVG", "A drawing that scales.",
              f"{name}.svg", "image/svg+xml", lambda: _picture("svg", spec())),
-        File("Vega-Lite JSON", "The chart with its data, for Vega’s editor or Altair.",
-             f"{name}.vl.json", "application/json", lambda: files.as_json(spec())),
     )  # fmt: skip
+    source = File(
+        "Vega-Lite JSON", "The chart with its data, for Vega’s editor or Altair.",
+        f"{name}.vl.json", "application/json", lambda: files.as_json(spec()),
+    )  # fmt: skip
+    return (*pictures, source) if draws_pictures() else (source,)
 
 
 def specification(chart: Chart, width: int | None = WIDE) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import at_hand
 from tokenscope_ui.branches.words import branches_text
 from tokenscope_ui.components import copy_field
-from tokenscope_ui.drawing import files
+from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.request import problems
@@ -147,7 +147,7 @@ def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str,
     drawn = downloads.charts(session, trace, metric, unit, relative=relative)
     if drawn:
         st.text(f"The chart of {metric_named(metric).label} over position, in {unit}")
-        files.buttons(drawn, "chart")
+        chart_files.offer(drawn, "chart")
     st.caption(
         "Every other chart is saved below it, on its page; every table by the button at its corner."
     )

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.syntax.documents.recognition import USUAL, error_share, recognise
+from tokenscope_core.syntax.documents.recognition import (
+    BY_GRAMMAR_ALONE,
+    USUAL,
+    error_share,
+    has_classifier,
+    recognise,
+)
 from tokenscope_core.syntax.documents.regions import CodeRegion
 from tokenscope_core.syntax.documents.texts import (
     MARKDOWN,
@@ -48,8 +54,16 @@ class Detected:
 def language_of(trace: Trace) -> Detected:
     """The language of a trace: of its fences, its prompt where that is enough, or all its text.
 
-    Some 15 ms for what is not remembered.
+    Some 15 ms for what is not remembered. Where languages are told without the classifier, the
+    reason says so.
     """
+    found = _language_of(trace)
+    return (
+        found if has_classifier() else replace(found, reason=f"{found.reason}; {BY_GRAMMAR_ALONE}")
+    )
+
+
+def _language_of(trace: Trace) -> Detected:
     # The last token is mostly the mark that ends a text.
     if trace.vocabulary.unknown_ids.intersection(trace.token_ids[:-1].tolist()):
         return Detected(PLAIN, "sure", "its text has gaps: bytes of tokens in it are not known")

@@ -3,7 +3,8 @@
 A grammar alone cannot tell: much of YAML, JSON and CSV parses as Python, and prose as Bash. So the
 text is first shown to a classifier of some two hundred kinds of content (Fratantonio et al. 2024,
 arXiv:2409.13768), which knows what we have no grammar for; the grammars decide between relatives,
-and where there is too little text for it.
+and where there is too little text for it. Where the classifier is not installed they are alone, and
+that is said.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from magika import Magika
 from tree_sitter import Node, Parser
 
 from tokenscope_core.syntax.documents.regions import with_line_feeds
@@ -23,6 +25,13 @@ from tokenscope_core.syntax.grammar.languages import LABELS, LANGUAGES, grammar
 from tokenscope_core.syntax.time_budget import Budget, OutOfTime, parse_within
 from tokenscope_core.syntax.unfinished.prefixes import GrowingText, reach
 
+if TYPE_CHECKING:
+    from magika import Magika
+
+BY_GRAMMAR_ALONE = (
+    "languages are told by their grammars alone, which takes some foreign texts for code; "
+    '`pip install "tokenscope-code[recognition]"` brings the classifier'
+)
 # What the shipped model writes, and most of those that this is used with.
 USUAL = "python"
 # Enough to tell, and bounds the time.
@@ -76,7 +85,10 @@ def recognised(code: bytes) -> str | None:
 
 @functools.lru_cache(maxsize=256)
 def recognise(text: bytes) -> Recognition:
-    """What a text is written in, by its first `RECOGNITION_BYTES`. Some 15 ms."""
+    """What a text is written in, by its first `RECOGNITION_BYTES`. Some 15 ms.
+
+    Without the classifier never `likely`, shebangs aside; see `has_classifier`.
+    """
     text = with_line_feeds(text)
     begun = text.lstrip()
     for shebang, language in _SHEBANGS:
@@ -88,13 +100,16 @@ def recognise(text: bytes) -> Recognition:
     code = text[:RECOGNITION_BYTES]
     if len(code) < len(text):
         code = code[: code.rfind(b"\n") + 1] or code
-    seen = _classifier().identify_bytes(code)
+    classifier = _classifier()
+    if classifier is None:
+        return _unclassified(code)
+    seen = classifier.identify_bytes(code)
     label = str(seen.dl.label)
     sure = 0.0 if label in _NO_VERDICT else seen.score
     if label in _OURS and (sure >= _LIKELY or _nearly(code, _OURS[label])):
         return _ours(code, _OURS[label], sure)
     if _INCLUDE.match(begun):
-        return _ours(code, "cpp" if _CPP_HEADER.search(code) else "c", 0.0)
+        return _including(code)
     if label in _DATA and sure >= _LIKELY and not _speaks(code, USUAL):
         return Recognition(None, seen.dl.description, likely=sure >= _SURE)
     prose = label in _PROSE
@@ -113,9 +128,32 @@ def recognise(text: bytes) -> Recognition:
     return _by_grammar(code) if prose or label in _OURS else UNKNOWN
 
 
+def has_classifier() -> bool:
+    """Whether texts are shown to the classifier; else `BY_GRAMMAR_ALONE` holds."""
+    return _classifier() is not None
+
+
 @functools.cache
-def _classifier() -> Magika:
+def _classifier() -> Magika | None:
+    try:
+        from magika import Magika
+    except ImportError as error:
+        # What is counted by language depends on it.
+        warnings.warn(f"TokenScope: {BY_GRAMMAR_ALONE} ({error}).", stacklevel=2)
+        return None
     return Magika()
+
+
+def _unclassified(code: bytes) -> Recognition:
+    if _INCLUDE.match(code.lstrip()):
+        return _including(code)
+    if _speaks(code, USUAL):
+        return Recognition(USUAL, LABELS[USUAL], likely=False)
+    return _by_grammar(code)
+
+
+def _including(code: bytes) -> Recognition:
+    return _ours(code, "cpp" if _CPP_HEADER.search(code) else "c", 0.0)
 
 
 def _ours(code: bytes, name: str, sure: float) -> Recognition:
