@@ -137,9 +137,9 @@ def has_classifier() -> bool:
 def _classifier() -> Magika | None:
     try:
         from magika import Magika
-    except ImportError as error:
+    except ImportError:
         # What is counted by language depends on it.
-        warnings.warn(f"TokenScope: {BY_GRAMMAR_ALONE} ({error}).", stacklevel=2)
+        warnings.warn(f"TokenScope: {BY_GRAMMAR_ALONE}.", stacklevel=2)
         return None
     return Magika()
 
