@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.root import ROOT
 from tokenscope_core.shell.arguments import add_verb
 
 INSTALL = 'pip install "tokenscope-code[app]"'
@@ -22,7 +23,7 @@ _NEEDED = ("streamlit", "altair")
 
 def app_file() -> Path:
     """The script that Streamlit runs, with `pages` and `.streamlit/config.toml` beside it."""
-    return Path(__file__).resolve().parent.parent / "app.py"
+    return ROOT / "app.py"
 
 
 def add_app_verb(verbs: Any) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from syntax_traces import trace_of, words
 
-from tokenscope_core.syntax import recognition
-from tokenscope_core.syntax.detection import language_of
-from tokenscope_ui import chart_files
-from tokenscope_ui.chart_files import PICTURES_MISSING
+from tokenscope_core.syntax.documents import recognition
+from tokenscope_core.syntax.documents.detection import language_of
+from tokenscope_ui.drawing import chart_files
+from tokenscope_ui.drawing.chart_files import PICTURES_MISSING
 
 CODE = b"def add(a, b):\n    return a + b\n"
 
