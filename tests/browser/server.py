@@ -33,17 +33,28 @@ def free_port() -> int:
 
 
 class AppServer:
-    """`streamlit run` of one script, from start to `close`."""
+    """`streamlit run` of one script, from start to `close`; or the command of an installed app, in
+    a folder without the checkout."""
 
     def __init__(
-        self, script: Path, log: IO[bytes], *options: str, port: int | None = None
+        self,
+        script: Path,
+        log: IO[bytes],
+        *options: str,
+        port: int | None = None,
+        installed_in: Path | None = None,
     ) -> None:
         self.url = f"http://127.0.0.1:{port or free_port()}"
         self.script = script
         self._log = log
+        command: tuple[str, ...] = (sys.executable, "-m", "streamlit", "run", str(script))
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+        if installed_in is not None:
+            command = (str(script), "app", "--")
+            del env["PYTHONPATH"]
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "streamlit", "run", str(script)),
+                *command,
                 "--server.headless=true",
                 "--server.address=127.0.0.1",
                 f"--server.port={self.url.rpartition(':')[2]}",
@@ -51,8 +62,8 @@ class AppServer:
                 "--browser.gatherUsageStats=false",
                 *options,
             ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"},
+            cwd=installed_in or ROOT,
+            env=env,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
