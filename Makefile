@@ -9,7 +9,7 @@ PORT ?= 8501
 # OpenMP threads that wait must sleep, or the pages starve while a model runs.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test lint types check benchmark clean
+.PHONY: run test lint types check audit benchmark clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -27,6 +27,9 @@ types: $(VENV)/.test-ready
 	$(BIN)/mypy
 
 check: lint types test
+
+audit: $(VENV)/.test-ready
+	$(BIN)/python .ci/audit.py
 
 benchmark: $(VENV)/.test-ready
 	$(BIN)/python -m benchmarks.engine
