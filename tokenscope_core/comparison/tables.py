@@ -39,7 +39,7 @@ def row_frame(
         values = {
             side: pd.Series(
                 _at(trace.column(metric.name), positions),
-                dtype="Int64" if metric.name == "rank" else "float64",
+                dtype="Int64" if metric.whole else "float64",
             )
             for side, (trace, positions) in sides.items()
         }

@@ -26,14 +26,6 @@ from tokenscope_core.sessions.session import Session
 _FOLDER = Path(__file__).parent / "report_page"
 _SOURCES = {"prompt": "p", "sampled": "s", "forced": "f"}
 _SIGNIFICANT_DIGITS = 5
-# What is tinted not at all and fully; log quantities in bits, of the rank its decimal logarithm.
-# Where a metric is signed, the tint grows to both sides of 0.
-_TINTS: dict[str, tuple[float, float]] = {
-    "surprisal": (0, 12), "logprob": (0, -12), "sampled_logprob": (0, -12), "entropy": (0, 10),
-    "varentropy": (0, 20), "top_entropy": (0, 4), "typicality": (0, 8), "rank": (0, 3),
-    "elapsed_ms": (0, 100), "entropy_norm": (0, 1),
-}  # fmt: skip
-_UNSURE_WHEN_LOW = (1, 0)
 
 
 def report(source: Session | Trace, traces: Iterable[Trace] = (), *, title: str = "") -> bytes:
@@ -114,7 +106,9 @@ def _data(session: Session, traces: dict[str, Trace], title: str) -> dict[str, A
                 "unit": metric.unit,
                 "formula": metric.formula,
                 "meaning": metric.meaning,
-                "tint": _TINTS.get(metric.name, _UNSURE_WHEN_LOW),
+                # Not at all and fully; where it is signed, the tint grows to both sides of 0.
+                "tint": metric.tint_ends,
+                "signed": metric.strong == "both",
             }
             for metric in METRICS
         ],

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenscope_core.record import arrow_files
-from tokenscope_core.record.metric_registry import METRICS
+from tokenscope_core.record.metric_registry import BY_NAME, METRICS
 from tokenscope_core.record.steps import KEPT, NOT_DRAWN
 from tokenscope_core.record.trace import Trace
 
@@ -135,4 +135,4 @@ def _candidates(trace: Trace, position: int) -> list[dict[str, Any]]:
 def _number(name: str, value: float) -> float | int | None:
     if not math.isfinite(value):
         return None
-    return int(value) if name == "rank" else value
+    return int(value) if BY_NAME[name].whole else value

@@ -34,8 +34,8 @@ def token_frame(trace: Trace) -> pd.DataFrame:
         }
     )
     for metric in METRICS:
-        frame[metric.name] = trace.column(metric.name)
-    frame["rank"] = frame["rank"].astype("Int64")
+        values = pd.Series(trace.column(metric.name))
+        frame[metric.name] = values.astype("Int64") if metric.whole else values
     return with_units(frame)
 
 

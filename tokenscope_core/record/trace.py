@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenscope_core.record.edits import Edit
-from tokenscope_core.record.metric_registry import BY_NAME, STORED
+from tokenscope_core.record.metric_registry import BY_NAME, STORED, missing_reason
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.rounding import Rounding
 from tokenscope_core.record.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary, latest
@@ -177,6 +177,11 @@ class Trace:
         """
         column: Floats = getattr(self, BY_NAME[name].name)
         return column
+
+    def missing_reason(self, name: str, position: int) -> str:
+        """Why a metric has no value at a position: a clause that a screen can show as it is."""
+        source, measured = str(self.source[position]), not np.isnan(self.logprob[position])
+        return missing_reason(name, position=position, source=source, measured=bool(measured))
 
     @property
     def logprob(self) -> Floats:

@@ -5,6 +5,12 @@ bytes end at `byte_end` of the text and begin where those of the row before end.
 names a token where it is first mentioned, and is null where `token_bytes` or an earlier candidate
 has its bytes. Log quantities are float32 nats, missing values null.
 
+Each version's own columns are listed once and for all, and a file that lacks one of them, or has it
+in another type, is damaged. Columns come and go beyond those without a new version. What is lacking
+of a metric that was added later was not recorded, and reads as missing. What a later program added
+and this one does not know is passed over: it stays in the file, and is in none that is written from
+the trace. A new version is for what would otherwise be misread.
+
 Reading treats the bytes as untrusted: nothing is executed, memory is bounded, and every
 inconsistency is a `RecordError`. A checksum in the metadata tells a damaged record from a sound
 one.
@@ -14,6 +20,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -39,9 +46,14 @@ _SOURCES = ("prompt", "sampled", "forced")
 # Of the log-probability of a certain token, in nats.
 _ROUNDING = 1e-3
 _LISTS = ("candidate_ids", "candidate_logprobs", "candidate_kept", "candidate_bytes")
+# Those of version 2, whatever is stored today: never to be changed.
+_METRICS_OF_2 = (
+    "logprob", "entropy", "varentropy", "margin", "rank", "sampled_logprob", "elapsed_ms",
+)  # fmt: skip
+_METRIC = pa.float32()
 
 
-def _schema(candidates: int) -> pa.Schema:
+def _schema(candidates: int, metrics: Sequence[str]) -> pa.Schema:
     return pa.schema(
         [
             ("token_id", pa.int32()),
@@ -49,7 +61,7 @@ def _schema(candidates: int) -> pa.Schema:
             ("byte_end", pa.int64()),
             ("source", pa.dictionary(pa.int8(), pa.string())),
             ("special", pa.bool_()),
-            *((name, pa.float32()) for name in STORED),
+            *((name, _METRIC) for name in metrics),
             ("candidate_ids", pa.list_(pa.int32(), candidates)),
             ("candidate_logprobs", pa.list_(pa.float32(), candidates)),
             ("candidate_kept", pa.list_(pa.bool_(), candidates)),
@@ -82,7 +94,7 @@ def encode(trace: Trace) -> bytes:
         _fixed_lists(pa.array(kept == KEPT, mask=kept == NOT_DRAWN), width),
         _fixed_lists(_first_mentions(trace), width),
     ]
-    batch = pa.record_batch(columns, schema=_schema(width))
+    batch = pa.record_batch(columns, schema=_schema(width, STORED))
     description = json.dumps(_metadata(trace), separators=(",", ":")).encode("utf-8")
     unsigned = arrow_files.write(batch)
     size = arrow_files.unpacked_bytes(unsigned)
@@ -187,8 +199,9 @@ def _damaged(what: str) -> RecordError:
 def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
     candidates = batch.column("candidate_ids")
     width = candidates.type.list_size
-    if not batch.schema.equals(_schema(width)):
-        raise MalformedError("its columns have other names or types")
+    for field in _schema(width, _METRICS_OF_2):
+        if batch.schema.field(field.name).type != field.type:
+            raise MalformedError(f"its column {field.name!r} has another type")
     if any(batch.column(name).null_count for name in _LISTS):
         raise MalformedError("a position has no list of candidates")
     candidate_ids = _ints(candidates.flatten().fill_null(-1))
@@ -207,7 +220,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
         finish_reason=metadata["finish_reason"],
         token_ids=token_ids,
         source=_sources(batch.column("source")),
-        metrics={name: _floats(batch.column(name)) for name in STORED},
+        metrics={name: _metric(batch, name) for name in STORED},
         candidate_ids=candidate_ids.reshape(-1, width),
         candidate_logprobs=_floats(batch.column("candidate_logprobs").flatten()).reshape(-1, width),
         candidate_kept=_kept(batch.column("candidate_kept").flatten()).reshape(-1, width),
@@ -215,6 +228,14 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
     )
     _require_consistent(trace, _ints(batch.column("byte_end")))
     return trace
+
+
+def _metric(batch: pa.RecordBatch, name: str) -> Floats:
+    if name not in batch.schema.names:
+        return np.full(len(batch), np.nan)
+    if batch.schema.field(name).type != _METRIC:
+        raise MalformedError(f"its column {name!r} has another type")
+    return _floats(batch.column(name))
 
 
 def _token_bytes(batch: pa.RecordBatch, token_ids: Ints, candidate_ids: Ints) -> dict[int, bytes]:

@@ -97,7 +97,7 @@ def difference_chart(
     lowest, highest = float(table["value"].min()), float(table["value"].max())
     title = f"{scale.label} ({scale.unit})" if scale.unit else scale.label
     axis = alt.Axis(grid=True)
-    if scale.label.startswith("rank"):
+    if scale.logarithmic:
         lookup = " : ".join(f"datum.value == {v} ? '{t}'" for v, t in scale.ticks) + " : ''"
         axis = alt.Axis(values=[v for v, _ in scale.ticks], labelExpr=lookup, grid=True)
     domain = [min(scale.low, lowest), max(scale.high, highest)]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison, Trace, compare
-from tokenscope_core.record.metric_registry import BY_NAME, missing_reason
+from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_ui.compare.state import Side
 from tokenscope_ui.components import strip
@@ -182,8 +182,7 @@ def _reasons(trace: Trace, side: Side, values: Floats, first: int, look: Look) -
     reasons = {}
     for position in np.flatnonzero(np.isnan(values)).tolist():
         if np.isnan(trace.column(look.metric)[position]):
-            source = str(trace.source[position])
-            reason = missing_reason(look.metric, position=position, source=source)
+            reason = trace.missing_reason(look.metric, position)
         else:
             reason = f"nothing to compare it with in {_OTHER[side]}"
         if position >= first:

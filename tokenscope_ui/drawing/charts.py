@@ -193,7 +193,7 @@ def position_chart(
     )
     labels = dict(scale.ticks)
     axis = alt.Axis(values=[value for value, _ in scale.ticks], grid=True)
-    if scale.label == "rank":
+    if scale.logarithmic:
         lookup = " : ".join(f"datum.value == {v} ? '{t}'" for v, t in labels.items()) + " : ''"
         axis = alt.Axis(values=list(labels), labelExpr=lookup, grid=True)
     points = (

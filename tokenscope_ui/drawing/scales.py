@@ -9,51 +9,24 @@ from typing import Literal
 
 import numpy as np
 
-from tokenscope_core.record.metric_registry import NATS_PER_BIT, Metric, metric_named
+from tokenscope_core.record.metric_registry import METRICS, NATS_PER_BIT, Metric, metric_named
 from tokenscope_core.record.steps import Floats
 
 LogUnit = Literal["bits", "nats"]
 Kind = Literal["sequential", "diverging"]
 
-# Fixed ranges, log quantities in bits: the same tint means the same number in every trace.
-_RANGE_BITS: dict[str, tuple[float, float]] = {
-    "surprisal": (0, 12),
-    "logprob": (-12, 0),
-    "entropy": (0, 10),
-    "varentropy": (0, 20),
-    "top_entropy": (0, 4),
-    "typicality": (-8, 8),
-    "influence": (-16, 16),
-    "sampled_logprob": (-12, 0),
-    "rank": (0, 3),
-    "elapsed_ms": (0, 100),
-}
-# How far a difference of two values reaches in either direction; 1 where it is not named.
-_REACH_BITS: dict[str, float] = {
-    "surprisal": 8,
-    "logprob": 8,
-    "entropy": 6,
-    "varentropy": 12,
-    "top_entropy": 4,
-    "typicality": 8,
-    "sampled_logprob": 8,
-    "rank": 3,
-    "elapsed_ms": 60,
-}
-# Low values of these are the unsure ones, so low is the strong tint.
-_REVERSED = {"prob", "logprob", "sampled_logprob", "margin", "top_mass", "min_p_ratio"}
-_DIVERGING = {"typicality", "influence"}
-
-# What the strip offers, the most useful first.
-STRIP_METRICS = (
-    "surprisal", "entropy", "prob", "margin", "rank", "typicality", "varentropy",
-    "entropy_norm", "min_p_ratio", "top_mass", "top_entropy", "sampled_logprob", "elapsed_ms",
-)  # fmt: skip
+# What code can be tinted by, the most useful first.
+STRIP_METRICS: tuple[str, ...] = tuple(
+    metric.name
+    for metric in sorted(METRICS, key=lambda metric: metric.menu or 0)
+    if metric.menu is not None
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The range values are tinted over, in screen units, with labelled ticks."""
+    """The range values are tinted over, in screen units, with labelled ticks; of a `logarithmic`
+    one in decimal logarithms of them."""
 
     label: str
     unit: str
@@ -63,6 +36,7 @@ class Scale:
     kind: Kind
     reverse: bool
     note: str
+    logarithmic: bool = False
 
 
 def screen_unit(metric: Metric, unit: LogUnit = "bits") -> str:
@@ -86,7 +60,7 @@ def to_screen(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
 
 def tint_values(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
     """What the tint is proportional to: the screen value, of a rank its decimal logarithm."""
-    return np.log10(values) if name == "rank" else to_screen(name, values, unit)
+    return np.log10(values) if metric_named(name).whole else to_screen(name, values, unit)
 
 
 def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits") -> Scale:
@@ -100,10 +74,11 @@ def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit
         unit=screen_unit(metric, unit),
         low=low,
         high=high,
-        ticks=_rank_ticks(low, high) if name == "rank" else _ticks(low, high),
-        kind="diverging" if name in _DIVERGING else "sequential",
-        reverse=name in _REVERSED,
+        ticks=_rank_ticks(low, high) if metric.whole else _ticks(low, high),
+        kind="diverging" if metric.strong == "both" else "sequential",
+        reverse=metric.strong == "low",
         note="relative to this trace" if relative else "absolute",
+        logarithmic=metric.whole,
     )
 
 
@@ -117,20 +92,20 @@ def difference_scale(
 ) -> Scale:
     """The scale of `difference_values`: neutral at 0, warm where b is the less sure one."""
     metric = metric_named(name)
-    reach = _REACH_BITS.get(name, 1.0) * _in_unit(metric, unit)
+    reach = metric.difference_tint * _in_unit(metric, unit)
     known = np.abs(values[np.isfinite(values)])
     if relative and len(known) and known.max() > 0:
         reach = math.ceil(float(known.max()) * 1000) / 1000
-    ranked = name == "rank"
     return Scale(
-        label=f"{metric.label}, B {'/' if ranked else '−'} A",
+        label=f"{metric.label}, B {'/' if metric.whole else '−'} A",
         unit=screen_unit(metric, unit),
         low=-reach,
         high=reach,
-        ticks=_ratio_ticks(reach) if ranked else _ticks(-reach, reach),
+        ticks=_ratio_ticks(reach) if metric.whole else _ticks(-reach, reach),
         kind="diverging",
-        reverse=name in _REVERSED,
+        reverse=metric.strong == "low",
         note="relative to this comparison" if relative else "absolute",
+        logarithmic=metric.whole,
     )
 
 
@@ -140,8 +115,8 @@ def _in_unit(metric: Metric, unit: LogUnit) -> float:
 
 
 def _fixed_range(name: str, unit: LogUnit) -> tuple[float, float]:
-    low, high = _RANGE_BITS.get(name, (0.0, 1.0))
-    factor = _in_unit(metric_named(name), unit)
+    metric = metric_named(name)
+    (low, high), factor = metric.tint, _in_unit(metric, unit)
     return low * factor, high * factor
 
 
@@ -150,7 +125,7 @@ def _stretched(name: str, values: Floats, fixed: tuple[float, float]) -> tuple[f
     if not len(known):
         return fixed
     low, high = float(known.min()), float(known.max())
-    if name in _DIVERGING:
+    if metric_named(name).strong == "both":
         reach = max(abs(low), abs(high))
         low, high = -reach, reach
     # Outward to what the strip's values are rounded to, so that none of them lies beyond.

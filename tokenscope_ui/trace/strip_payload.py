@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 from tokenscope_core.branches.influence import Influence
-from tokenscope_core.record.metric_registry import missing_reason
 from tokenscope_core.record.steps import Floats
 from tokenscope_core.record.trace import Trace
 from tokenscope_ui.components import strip
@@ -62,7 +61,7 @@ def build_payload(
         flags[position] |= TokenFlag.BROKE
     stored = influence.column_of(trace, metric) if influence else trace.column(metric)
     reasons = {
-        position: missing_reason(metric, position=position, source=str(trace.source[position]))
+        position: trace.missing_reason(metric, position)
         for position, value in enumerate(stored.tolist())
         if math.isnan(value)
     }

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import METRICS, Trace
-from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT, missing_reason
+from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.drawing.formatting import FINISH_WORDS, metric_text, visible_text
@@ -78,7 +78,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
     )
     st.caption(f"{source} · id {token_id:,} · {where}")
     if np.isnan(trace.logprob[position]):
-        reason = missing_reason("logprob", position=position, source=source)
+        reason = trace.missing_reason("logprob", position)
         st.info(f"No figures here: {reason}.", icon=":material/info:")
     else:
         _figures(trace, position, unit)
@@ -133,9 +133,7 @@ def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
         shown = metric_text(metric.name, value, unit)
         meaning = metric.meaning
         if math.isnan(value):
-            source = str(trace.source[position])
-            reason = missing_reason(metric.name, position=position, source=source)
-            meaning = f"Not available: {reason}."
+            meaning = f"Not available: {trace.missing_reason(metric.name, position)}."
         rows.append({"metric": metric.label, "value": shown, "meaning": meaning})
     return pd.DataFrame(rows)
 

@@ -61,10 +61,10 @@
   // How strong a value is tinted, from -1 to 1; null where there is none.
   const strength = (metric, value) => {
     if (value === null || value === undefined) return null;
-    const scaled = metric.name === "rank" ? Math.log10(value) : inBits(metric, value);
+    const scaled = metric.unit === "rank" ? Math.log10(value) : inBits(metric, value);
     const [none, full] = metric.tint;
     const share = (scaled - none) / (full - none);
-    const least = metric.name === "typicality" ? -1 : 0;
+    const least = metric.signed ? -1 : 0;
     return Math.min(1, Math.max(least, share));
   };
 
@@ -81,17 +81,16 @@
   };
 
   const legend = (metric) => {
-    const signed = metric.name === "typicality";
     const end = (value) => {
-      if (metric.name === "rank") return `${10 ** value}`;
+      if (metric.unit === "rank") return `${10 ** value}`;
       if (metric.unit === "probability") return `${100 * value} %`;
       const scale = state.unit === "bits" ? 1 : NATS_PER_BIT ** logUnits(metric);
       return `${number(value * scale)} ${unitOf(metric)}`.trim();
     };
     const [none, full] = metric.tint;
-    at("low").textContent = end(signed ? -full : none);
+    at("low").textContent = end(metric.signed ? -full : none);
     at("high").textContent = end(full);
-    at("ramp").className = signed ? "signed" : "";
+    at("ramp").className = metric.signed ? "signed" : "";
     at("meaning").textContent = `${metric.label} = ${metric.formula}. ${metric.meaning}`;
   };
 
