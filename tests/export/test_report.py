@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +14,13 @@ from made_traces import made
 
 import tokenscope_core as ts
 from tokenscope_core import export
+from tokenscope_ui.drawing.scales import scale_of
 
 
-def data_of(page: str) -> dict[str, object]:
+def data_of(page: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert found
-    values: dict[str, object] = json.loads(found[1])
+    values: dict[str, Any] = json.loads(found[1])
     return values
 
 
@@ -42,7 +44,7 @@ def test_no_text_ends_the_data(prompt: str, note: str) -> None:
     session = ts.Session.start(root).note(root.key, "<!--" + note[:1000])
     page = export.report(session, [root], title="</ScRiPt>{{DATA}}{{SCRIPT}}").decode()
     values = data_of(page)
-    (branch,) = values["branches"]  # type: ignore[misc]
+    (branch,) = values["branches"]
     assert branch["note"] == "<!--" + note[:1000]
     assert json.loads(branch["recipe"])["request"]["prompt"] == prompt + "</script>"
     assert page.count("<script") == 2
@@ -52,6 +54,17 @@ def test_no_text_ends_the_data(prompt: str, note: str) -> None:
 def test_figures_are_those_of_the_trace_to_five_digits() -> None:
     trace = made(["a", "b", "c"], surprisal=1.23456789)
     values = data_of(export.report(trace).decode())
-    (branch,) = values["branches"]  # type: ignore[misc]
+    (branch,) = values["branches"]
     assert branch["trace"]["metrics"]["surprisal"] == [None, 1.2346, 1.2346]
     assert branch["trace"]["sources"] == "pss"
+
+
+def test_tints_go_the_same_way_and_as_far_as_on_the_screen() -> None:
+    trace = made(["a", "b"])
+    metrics = data_of(export.report(trace).decode())["metrics"]
+    assert [shown["name"] for shown in metrics] == [metric.name for metric in ts.METRICS]
+    for shown in metrics:
+        scale = scale_of(shown["name"], trace.column(shown["name"]))
+        none, full = (scale.high, scale.low) if scale.reverse else (scale.low, scale.high)
+        assert shown["signed"] == (scale.kind == "diverging")
+        assert shown["tint"] == [0 if shown["signed"] else none, full]

@@ -1,6 +1,6 @@
 """Freeze what this version writes, once for each release:
 
-    PYTHONPATH=.:tests .venv/bin/python tests/frozen/make.py RELEASE
+    PYTHONPATH=.:tests/support .venv/bin/python tests/frozen/make.py RELEASE
 
 Writes one of each stored thing into `tests/frozen/RELEASE`, and beside each what it was made from,
 as JSON. What has been released is never written again: a folder that is there is refused.

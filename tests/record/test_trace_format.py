@@ -189,6 +189,7 @@ def _nothing(name: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         _replace("rank", [float("inf")], pa.float32()),
         lambda batch: batch.drop_columns(["entropy"]),
         lambda batch: batch.rename_columns(["x" + name for name in batch.schema.names]),
+        lambda batch: batch.append_column("entropy", batch.column("entropy")),
         lambda batch: batch.slice(0, 3),
         lambda batch: batch.slice(0, 0),
     ],
@@ -198,6 +199,14 @@ def test_columns_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ts.RecordError):
         ts.Trace.from_bytes(rewritten(columns=columns))
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.int32(), pa.list_(pa.string())])
+def test_columns_that_a_later_program_added_are_passed_over(kind: pa.DataType) -> None:
+    newer = rewritten(columns=lambda b: b.append_column("new", pa.nulls(len(b), kind)))
+    opened = ts.Trace.from_bytes(newer)
+    assert_equal(opened, example())
+    assert opened.to_bytes() == blob(), "it is in no file that is written anew"
 
 
 def test_a_saved_trace_opens_in_pandas() -> None:
