@@ -3,9 +3,8 @@
 import streamlit as st
 
 from tokenscope_ui.attention import state, view
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import job_notice, runs
+from tokenscope_ui.runs import job_notice, runs, sessions
 from tokenscope_ui.shell.router import HOME, ROOT, route
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from tokenscope_core import Session
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches import lanes, sessions
+from tokenscope_ui.branches import lanes
 from tokenscope_ui.branches import menu as branch_menu
 from tokenscope_ui.branches import overview as branch_overview
 from tokenscope_ui.branches import panel as branch_panel
@@ -14,7 +14,7 @@ from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
 from tokenscope_ui.drawing.scales import LogUnit
 from tokenscope_ui.request import controls
-from tokenscope_ui.runs import job_notice, runs
+from tokenscope_ui.runs import job_notice, runs, sessions
 from tokenscope_ui.shell.router import HOME, ROOT, route
 
 POLL_S = 0.2

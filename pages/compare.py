@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.compare import controls, state, view
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import job_notice
+from tokenscope_ui.runs import job_notice, sessions
 from tokenscope_ui.shell.router import HOME, ROOT, route
 
 

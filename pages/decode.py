@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from tokenscope_ui.branches import bar as branch_bar
 from tokenscope_ui.request import controls, problems, prompt_controls
 from tokenscope_ui.runs import progress, runs
 from tokenscope_ui.shell.router import route
@@ -42,7 +43,9 @@ def result(*, polling: bool) -> None:
         with body:
             if trace is not None:
                 running = state.ticket is not None and trace is not state.trace
-                trace_view.show(trace, run=runs.run_name(state), running=running)
+                trace_view.show(
+                    trace, run=runs.run_name(state), running=running, above=branch_bar.show
+                )
             elif not state.busy:
                 empty()
 

@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import job_notice, runs
+from tokenscope_ui.runs import job_notice, runs, sessions
 from tokenscope_ui.shell.router import HOME, ROOT, route
 from tokenscope_ui.syntax_view import other, view
 

@@ -121,3 +121,13 @@ def decode_readings(payload: str, *, longest: int | None = MAX_LINK) -> SharedRe
         ShareError: it is damaged, cut short, too large or of an unknown version.
     """
     return share_readings.read(payload, longest=longest)
+
+
+def stored_readings(blob: bytes) -> SharedReadings | None:
+    """What two models read, as it is kept; None where the bytes are something else.
+
+    Raises:
+        ShareError: it is damaged, or of an unknown version.
+    """
+    text = blob.decode("ascii", errors="replace")
+    return decode_readings(text, longest=None) if is_readings(text) else None

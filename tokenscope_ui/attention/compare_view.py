@@ -21,11 +21,10 @@ from tokenscope_ui.attention.rows import row_of
 from tokenscope_ui.attention.tokens import labels, lines_of, spelled
 from tokenscope_ui.attention.view_choice import Look
 from tokenscope_ui.attention.weights import LOG_FLOOR, points_text, share_text
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.components import matrix
 from tokenscope_ui.components.strip import mount, picked
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server.lru_cache import remembering
 from tokenscope_ui.trace import view_controls
 

@@ -25,7 +25,7 @@ from tokenscope_ui.attention.model import Reader, reader_of
 from tokenscope_ui.attention.required_captures import flow_of_all, layer_of, overview_of, rollout_of
 from tokenscope_ui.attention.view_choice import ROLLOUT, Head, Layer, Look
 from tokenscope_ui.branches import bar as branch_bar
-from tokenscope_ui.branches import sessions
+from tokenscope_ui.runs import sessions
 
 
 def show(trace: Trace) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from tokenscope_core import Session, TokenScopeError
-from tokenscope_ui.branches import history as branch_history
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import stored
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, session_changes, sessions
 
 _NOTICE = "branches_notice"
 
@@ -40,7 +38,7 @@ def choose(key: str) -> None:
 def undo() -> None:
     """Take back the last step."""
     session = sessions.current()
-    if session is not None and (words := branch_history.undo_words(session)):
+    if session is not None and (words := session_changes.undo_words(session)):
         _turn_to(session.undo())
         tell(f"Undone: {words}.")
 
@@ -48,7 +46,7 @@ def undo() -> None:
 def redo() -> None:
     """Make the last step again that was undone."""
     session = sessions.current()
-    if session is not None and (words := branch_history.redo_words(session)):
+    if session is not None and (words := session_changes.redo_words(session)):
         _turn_to(session.redo())
         tell(f"Done again: {words}.")
 

@@ -6,9 +6,8 @@ import streamlit as st
 
 from tokenscope_core import Session
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches import history as branch_history
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.words import as_markdown
+from tokenscope_ui.runs import session_changes, sessions
 from tokenscope_ui.shell.router import BRANCHES_PAGE, COMPARE_PAGE, ROOT
 
 _CHOSEN = "branch_shown"
@@ -26,7 +25,7 @@ def show() -> None:
             f"Branch, of {len(session):,}", list(depths), key=_CHOSEN, on_change=_open, width=340,
             format_func=lambda key: "\u2003" * depths[key] + session.branch(key).name,
         )  # fmt: skip
-        undone, redone = branch_history.undo_words(session), branch_history.redo_words(session)
+        undone, redone = session_changes.undo_words(session), session_changes.redo_words(session)
         st.button(
             "", icon=":material/undo:", key="undo branch", on_click=branch_actions.undo,
             disabled=undone is None,

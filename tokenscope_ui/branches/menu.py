@@ -6,14 +6,12 @@ import streamlit as st
 
 from tokenscope_core import Session
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches import history as branch_history
 from tokenscope_ui.branches import saved_trees as kept_trees
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.branches.words import as_markdown
 from tokenscope_ui.drawing.scales import LogUnit
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, session_changes, sessions
 from tokenscope_ui.trace import view_controls
 
 
@@ -36,8 +34,8 @@ def tool_bar(session: Session | None) -> LogUnit:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if session is not None:
             undone, redone = (
-                branch_history.undo_words(session),
-                branch_history.redo_words(session),
+                session_changes.undo_words(session),
+                session_changes.redo_words(session),
             )
             st.button(
                 "Undo", icon=":material/undo:", on_click=branch_actions.undo,

@@ -12,13 +12,12 @@ from tokenscope_core.comparison.alignment import align
 from tokenscope_core.sessions.branch import MAX_NAME, MAX_NOTE, Branch
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import recompute as branch_recompute
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.components import passages
 from tokenscope_ui.components.passages import Kind
 from tokenscope_ui.drawing.branch_palette import PALETTE
 from tokenscope_ui.drawing.formatting import count_text, moment_words
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.runs import progress, runs, sessions
 from tokenscope_ui.shell.router import COMPARE_PAGE, HOME, ROOT
 
 _CODE_HEIGHT = 420

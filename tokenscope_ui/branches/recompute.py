@@ -22,8 +22,8 @@ from tokenscope_core.models.files.sources import identified
 from tokenscope_core.record.trace import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import stored
+from tokenscope_ui.runs import sessions
 from tokenscope_ui.server.server import service, subscriber
 
 _STATE = "branch_recompute"

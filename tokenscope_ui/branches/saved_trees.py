@@ -13,16 +13,14 @@ import streamlit as st
 
 from tokenscope_core import RecordError, Session, StoreFullError, TokenScopeError
 from tokenscope_core.models.files.memory_need import size_text
+from tokenscope_core.sharing import links as share_links
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches import sessions
-from tokenscope_ui.branches.words import branches_text
-from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.drawing.formatting import branches_text, count_text
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server import visitor_store as own_store
 from tokenscope_ui.server import visitors
 from tokenscope_ui.server.server import service
-from tokenscope_ui.share import short_links
 
 _OTHERS, _CHOSEN = "branches_other", "branches_deleted"
 _LABELS = "kept_tree_labels"
@@ -213,7 +211,7 @@ def _label(name: str) -> _Label | None:
         blob = own_store.get(name)
         if blob is None:
             return None
-        readings = short_links.readings_of(blob)
+        readings = share_links.stored_readings(blob)
         if readings is not None:
             what = f"Two models: {_beginning(readings.request.prompt)}"
             return _Label(f"{what} · {name[:4]}", "comparison")

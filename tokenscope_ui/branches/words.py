@@ -25,11 +25,6 @@ _FINISH: dict[FinishReason, str] = {
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:])")
 
 
-def branches_text(number: int) -> str:
-    """`1 branch`, `2 branches`."""
-    return f"{number:,} branch{'' if number == 1 else 'es'}"
-
-
 def finish_text(reason: FinishReason) -> str:
     """Why a text ends where it does."""
     return _FINISH[reason]

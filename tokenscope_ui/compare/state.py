@@ -15,9 +15,9 @@ from tokenscope_core import Comparison, Session, TokenScopeError, Trace
 from tokenscope_core.jobs.analysis_jobs import AnalysisTicket, AnalysisView
 from tokenscope_core.jobs.analysis_tasks import BranchComparison
 from tokenscope_core.models.files.sources import identified
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.compare.words import measured_rows
 from tokenscope_ui.components.address import AddressError
+from tokenscope_ui.runs import sessions
 from tokenscope_ui.server.server import service, subscriber
 
 Side = Literal["a", "b"]

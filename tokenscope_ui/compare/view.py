@@ -7,7 +7,6 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.compare import detail, measuring, over_rows, state, syntax
 from tokenscope_ui.compare.payload import (
@@ -25,7 +24,7 @@ from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.drawing.formatting import rounding_note
 from tokenscope_ui.drawing.scales import LogUnit
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.shell.router import BRANCHES_PAGE, HOME, ROOT
 from tokenscope_ui.trace import view_controls
 

@@ -13,14 +13,15 @@ from tokenscope_core.branches.influence import Influence
 from tokenscope_core.record.steps import REMOVED as FILTERED
 from tokenscope_core.record.trace import Trace
 from tokenscope_ui.drawing.formatting import (
+    ABLE,
     NOT_AVAILABLE,
+    UNABLE,
     count_text,
     metric_text,
     probability_text,
     visible_text,
 )
 from tokenscope_ui.drawing.scales import LogUnit, Scale, scale_of, tint_values, to_screen
-from tokenscope_ui.trace.code_standing import ABLE, UNABLE
 
 # Blue and orange of Okabe and Ito's palette, told apart with any colour vision.
 TAKEN, OTHER, TAIL = "#E69F00", "#56B4E9", "#999999"

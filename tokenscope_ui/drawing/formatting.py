@@ -10,6 +10,7 @@ from tokenscope_core.record.trace import ModelIdentity
 from tokenscope_ui.drawing.scales import LogUnit, screen_unit
 
 NOT_AVAILABLE = "not available"
+ABLE, UNABLE = "can still become valid", "cannot become valid"
 FINISH_WORDS = {
     "length": "reached the number of new tokens",
     "eos": "the model ended the text",
@@ -150,3 +151,8 @@ def unescaped_or_none(text: str) -> str | None:
         return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
     except UnicodeDecodeError:
         return None
+
+
+def branches_text(number: int) -> str:
+    """`1 branch`, `2 branches`."""
+    return f"{number:,} branch{'' if number == 1 else 'es'}"

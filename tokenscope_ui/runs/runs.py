@@ -17,8 +17,8 @@ from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, 
 from tokenscope_core.jobs.generation_jobs import JobView, Ticket
 from tokenscope_core.jobs.generation_tasks import Branched, Task
 from tokenscope_core.models.files.sources import identified
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.components.address import AddressError
+from tokenscope_ui.runs import sessions
 from tokenscope_ui.runs import uploads as imported
 from tokenscope_ui.server.server import service, subscriber
 

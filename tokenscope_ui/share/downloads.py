@@ -25,10 +25,10 @@ from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_core.sharing import session_file
 from tokenscope_core.syntax.documents.detection import language_of
 from tokenscope_core.syntax.documents.texts import language_label
-from tokenscope_ui.branches.words import branches_text
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for
 from tokenscope_ui.drawing.files import File
+from tokenscope_ui.drawing.formatting import branches_text
 from tokenscope_ui.drawing.scales import LogUnit
 
 

@@ -20,9 +20,8 @@ from tokenscope_core.sharing.cost import Cost
 from tokenscope_core.sharing.links import ReadingCost, SharedReadings
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import recompute as branch_recompute
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import stored
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server.server import service
 from tokenscope_ui.share import links, on_screen
 from tokenscope_ui.share import model_download as fetching

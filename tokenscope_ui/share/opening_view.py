@@ -10,14 +10,13 @@ import streamlit as st
 from tokenscope_core import Session, Shared, TokenScopeError
 from tokenscope_core.sessions.uploads import is_from_file, is_imported
 from tokenscope_core.sharing.cost import TO_BE_FETCHED, Cost
-from tokenscope_ui.branches import lanes, sessions
+from tokenscope_ui.branches import lanes
 from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import at_hand, figures
-from tokenscope_ui.branches.words import branches_text
 from tokenscope_ui.components import tree
-from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.drawing.formatting import branches_text, count_text
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.runs import progress, runs, sessions
 from tokenscope_ui.share import model_download as fetching
 from tokenscope_ui.share import (
     on_screen,

@@ -19,7 +19,7 @@ from tokenscope_core.sessions.screen_state import View
 from tokenscope_core.sharing import links as share
 from tokenscope_core.sharing import session_file
 from tokenscope_core.sharing.links import SharedReadings
-from tokenscope_ui.branches import sessions
+from tokenscope_ui.runs import sessions
 from tokenscope_ui.server import visitor_store as own_store
 from tokenscope_ui.server import visitors
 from tokenscope_ui.server.server import service
@@ -89,17 +89,7 @@ def read(name: str) -> Shared | SharedReadings:
         )
     if blob.startswith(b"PK"):
         return session_file.read(blob).shared
-    return readings_of(blob) or share.decode(blob.decode("ascii", errors="replace"))
-
-
-def readings_of(blob: bytes) -> SharedReadings | None:
-    """What two models read, as it is kept; None where the bytes are something else.
-
-    Raises:
-        ShareError: it is damaged, or of an unknown version.
-    """
-    text = blob.decode("ascii", errors="replace")
-    return share.decode_readings(text, longest=None) if share.is_readings(text) else None
+    return share.stored_readings(blob) or share.decode(blob.decode("ascii", errors="replace"))
 
 
 def _name_of(blob: bytes) -> str:

@@ -13,15 +13,13 @@ from tokenscope_core.record.metric_registry import metric_named
 from tokenscope_core.sessions.screen_state import View
 from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_core.sharing.payload import MAX_LINK
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import at_hand
-from tokenscope_ui.branches.words import branches_text
 from tokenscope_ui.components import copy_field
 from tokenscope_ui.drawing import chart_files, files
-from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.drawing.formatting import branches_text, count_text
 from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.share import (
     downloads,
     links,

@@ -18,9 +18,8 @@ from tokenscope_core import TokenScopeError
 from tokenscope_core.root import ROOT as ROOT
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import saved_trees as kept_trees
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.components import address, typed_text
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server import server, visitors
 from tokenscope_ui.share import on_screen, opening, opening_view
 from tokenscope_ui.shell import page_style, rerun_repairs

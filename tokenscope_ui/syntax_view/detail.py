@@ -12,11 +12,10 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.record.steps import Floats, Ints
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.drawing import code_box
 from tokenscope_ui.drawing.formatting import visible_text
 from tokenscope_ui.drawing.scales import to_screen
-from tokenscope_ui.runs import runs
+from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.shell.router import HOME, ROOT
 from tokenscope_ui.syntax_view import state
 from tokenscope_ui.syntax_view.nodes import node_name, node_of, shown_nodes
@@ -28,7 +27,6 @@ from tokenscope_ui.syntax_view.reading import (
     shown_cut,
     shown_pieces,
 )
-from tokenscope_ui.syntax_view.soundness import line_of
 from tokenscope_ui.syntax_view.tables import mean_heading
 from tokenscope_ui.syntax_view.words import (
     THIN_WORDS,
@@ -37,6 +35,7 @@ from tokenscope_ui.syntax_view.words import (
     number_text,
     part_text,
 )
+from tokenscope_ui.trace.code_standing import line_of
 from tokenscope_ui.trace.sampled_choices import code
 
 _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "part": "Place"}

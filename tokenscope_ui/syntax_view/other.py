@@ -14,8 +14,8 @@ import streamlit as st
 
 from tokenscope_core import Trace, aggregate, aggregate_difference
 from tokenscope_core.syntax.counted import Counted
-from tokenscope_ui.branches import sessions
 from tokenscope_ui.branches.traces import stored
+from tokenscope_ui.runs import sessions
 from tokenscope_ui.syntax_view.reading import Look, analysed, shown_parts
 
 WITH_PARAMETER = "with"

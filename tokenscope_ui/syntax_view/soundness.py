@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
-from tokenscope_core.record.steps import Ints
 from tokenscope_core.syntax.documents.detection import regions
 from tokenscope_core.syntax.documents.texts import language_label
-from tokenscope_core.syntax.folding.frames import line_ends
 from tokenscope_core.syntax.grammar.languages import grammar
 from tokenscope_core.syntax.judging.structure import mark_frame, python_code
 from tokenscope_core.syntax.judging.validity import Break, Standing, standing
@@ -21,7 +19,7 @@ from tokenscope_core.syntax.time_budget import Budget
 from tokenscope_core.syntax.unfinished.completion import completed
 from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
-from tokenscope_ui.trace.code_standing import STANDING_WORDS, validity
+from tokenscope_ui.trace.code_standing import STANDING_WORDS, line_of, validity
 
 GIVEN_UP = "not judged: reading it took too long"
 PREPROCESSED = "not judged: a macro, or an #if, may stand behind what does not parse"
@@ -64,16 +62,6 @@ def verdicts(trace: Trace, language: str) -> tuple[Verdict, ...]:
             code = region.code(trace.text_bytes)
             found.append(Verdict(name, at, line, standing(code, name, budget.share())))
     return tuple(found)
-
-
-def line_of(trace: Trace, byte: int) -> int:
-    """The line that a byte is on."""
-    return 1 + int(np.searchsorted(_line_ends(trace), byte, side="right"))
-
-
-@functools.lru_cache(maxsize=16)
-def _line_ends(trace: Trace) -> Ints:
-    return line_ends(trace)
 
 
 def verdict_table(trace: Trace, language: str) -> pd.DataFrame:

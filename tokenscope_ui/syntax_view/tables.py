@@ -27,7 +27,6 @@ from tokenscope_ui.syntax_view.reading import (
     pieces,
     shown_parts,
 )
-from tokenscope_ui.syntax_view.soundness import line_of
 from tokenscope_ui.syntax_view.words import (
     FOR_THIS_TEXT,
     LEAST_STATEMENTS,
@@ -36,6 +35,7 @@ from tokenscope_ui.syntax_view.words import (
     number_text,
     one_line,
 )
+from tokenscope_ui.trace.code_standing import line_of
 
 _ROW, _HEAD = 35, 40
 _INTERVAL = {"ci_low": "95 % from", "ci_high": "95 % to"}

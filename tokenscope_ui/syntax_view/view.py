@@ -26,7 +26,6 @@ from tokenscope_ui.syntax_view.soundness import (
     Verdict,
     error_table,
     has_python,
-    line_of,
     name_table,
     names_given_up,
     verdict_table,
@@ -34,7 +33,7 @@ from tokenscope_ui.syntax_view.soundness import (
     verdicts,
 )
 from tokenscope_ui.trace import sampled_choices as choices
-from tokenscope_ui.trace.code_standing import STANDING_WORDS
+from tokenscope_ui.trace.code_standing import STANDING_WORDS, line_of
 
 STRIP_KEY = "syntax_strip"
 ICICLE_KEY = "syntax_icicle"

@@ -10,9 +10,9 @@ from tokenscope_core.syntax.judging.scopes import Scope
 from tokenscope_ui.drawing.charts import WARNING
 from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.runs import runs
-from tokenscope_ui.syntax_view.soundness import line_of
 from tokenscope_ui.trace import code_standing
 from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace.code_standing import line_of
 
 _MOST_SCOPES = 6
 _ICONS = {

@@ -11,16 +11,18 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
+from tokenscope_core.record.steps import Ints
 from tokenscope_core.syntax.documents.detection import Detected, language_of, regions
 from tokenscope_core.syntax.documents.texts import language_label
+from tokenscope_core.syntax.folding.frames import line_ends
 from tokenscope_core.syntax.judging import scopes
 from tokenscope_core.syntax.judging import validity as core
 from tokenscope_core.syntax.judging.scopes import Scope
 from tokenscope_core.syntax.judging.validity import Standing, Validity
 from tokenscope_core.syntax.time_budget import Budget
+from tokenscope_ui.drawing.formatting import ABLE, UNABLE
 
 BROKE = "the code breaks here: nothing that could follow makes it valid"
-ABLE, UNABLE = "can still become valid", "cannot become valid"
 # Best first, for sorting.
 STANDING_WORDS: dict[Standing, str] = {
     "complete": "valid as it is",
@@ -169,3 +171,13 @@ def verdict_runs(trace: Trace) -> pd.DataFrame:
     runs = pd.DataFrame({"first": first, "after": after, "value": values[first]})
     runs["verdict"] = runs["value"].map(_VERDICTS)
     return runs.dropna(subset="verdict")[["first", "after", "verdict"]].reset_index(drop=True)
+
+
+def line_of(trace: Trace, byte: int) -> int:
+    """The line that a byte is on."""
+    return 1 + int(np.searchsorted(_line_ends(trace), byte, side="right"))
+
+
+@functools.lru_cache(maxsize=16)
+def _line_ends(trace: Trace) -> Ints:
+    return line_ends(trace)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from tokenscope_core import Influence, Trace
 from tokenscope_core.record.metric_registry import metric_named
-from tokenscope_ui.branches import bar as branch_bar
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for, verdict_ribbon
@@ -30,8 +31,9 @@ _STRIP_HEIGHT = 560
 _CHART_HEIGHT, _VERDICTS_HEIGHT, _VERDICT_ROW = 230, 41, 16
 
 
-def show(trace: Trace, *, run: str, running: bool) -> None:
-    """Draw a trace, finished or growing. `run` names it while it grows."""
+def show(trace: Trace, *, run: str, running: bool, above: Callable[[], None]) -> None:
+    """Draw a trace, finished or growing. `run` names it while it grows; `above` draws what stands
+    above a finished one."""
     measured = None if running else influence.known(trace)
     metric, relative, unit, invisibles = _tool_bar(with_influence=measured is not None)
     selected = runs.current().selected
@@ -41,7 +43,7 @@ def show(trace: Trace, *, run: str, running: bool) -> None:
     bar = st.empty()
     if not running:
         with bar.container():
-            branch_bar.show()
+            above()
     left, right = st.columns([0.64, 0.36], gap="medium")
     if running:
         payload = build_payload(

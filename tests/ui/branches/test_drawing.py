@@ -16,13 +16,13 @@ from syntax_traces import words as tokens_of
 
 from tokenscope_core import Request, Session, Trace
 from tokenscope_core.sessions.branch import PALETTE_SIZE
-from tokenscope_ui.branches import history as branch_history
 from tokenscope_ui.branches import lanes, small_multiples
 from tokenscope_ui.branches import table as branch_table
 from tokenscope_ui.branches.panel import marked
 from tokenscope_ui.branches.traces import figures
 from tokenscope_ui.branches.words import as_markdown
 from tokenscope_ui.drawing.branch_palette import PALETTE
+from tokenscope_ui.runs import session_changes
 from tokenscope_ui.trace import code_standing
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
@@ -208,14 +208,14 @@ def test_steps_are_told_in_words_with_nothing_to_undo_at_the_beginning() -> None
     root = made(words(5))
     child = forked(root, 2, ["x"])
     session = Session.start(root)
-    assert branch_history.undo_words(session) is None
+    assert session_changes.undo_words(session) is None
     session = session.add(child, parent=root).rename(child.key, "mine")
-    assert branch_history.undo_words(session) == "renaming “‘w2’ → ‘x’ at 2” to “mine”"
-    assert branch_history.undo_words(session.undo()) == "adding “‘w2’ → ‘x’ at 2”"
-    assert branch_history.redo_words(session.undo()) == branch_history.undo_words(session)
-    assert branch_history.undo_words(session.remove(child.key)) == "removing “mine”"
-    assert branch_history.undo_words(session.note(child.key, "n")) == "the note on “mine”"
-    assert branch_history.undo_words(session.colour(child.key, 5)) == "the colour of “mine”"
+    assert session_changes.undo_words(session) == "renaming “‘w2’ → ‘x’ at 2” to “mine”"
+    assert session_changes.undo_words(session.undo()) == "adding “‘w2’ → ‘x’ at 2”"
+    assert session_changes.redo_words(session.undo()) == session_changes.undo_words(session)
+    assert session_changes.undo_words(session.remove(child.key)) == "removing “mine”"
+    assert session_changes.undo_words(session.note(child.key, "n")) == "the note on “mine”"
+    assert session_changes.undo_words(session.colour(child.key, 5)) == "the colour of “mine”"
 
 
 def test_small_multiples_begin_at_the_fork_and_carry_missing_values() -> None:

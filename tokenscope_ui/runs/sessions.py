@@ -29,8 +29,8 @@ from tokenscope_core import (
 )
 from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_core.store.records import revision_of
-from tokenscope_ui.branches import history as branch_history
 from tokenscope_ui.components import address as page_address
+from tokenscope_ui.runs import session_changes
 from tokenscope_ui.runs import uploads as imported
 from tokenscope_ui.server import visitor_store as own_store
 from tokenscope_ui.server.server import service
@@ -190,7 +190,7 @@ def follow_others() -> bool:
         return False
     selected = held.session.current
     newest = newest.select(selected) if selected in newest else newest
-    what = branch_history.changes_words(held.session, newest)
+    what = session_changes.changes_words(held.session, newest)
     news = _FOLLOWED.format(who=_ELSEWHERE, what=what) if what else held.news
     _set(replace(held, session=newest, kept=blob, news=news))
     return newest.current != selected
@@ -331,7 +331,7 @@ def _keep(held: SessionState) -> SessionState:
     except TokenScopeError as problem:
         return replace(held, problem=problem)
     if done.theirs is not None:
-        what = branch_history.changes_words(held.session, done.session)
+        what = session_changes.changes_words(held.session, done.session)
         news = _MERGED.format(who=_ELSEWHERE, what=what) if what else held.news
         held = replace(held, news=news)
     return replace(held, session=done.session, kept=done.blob, problem=None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tokenscope_core import Session
 from tokenscope_core.sessions.branch import Branch
-from tokenscope_ui.branches.words import branches_text
+from tokenscope_ui.drawing.formatting import branches_text
 
 
 def undo_words(session: Session) -> str | None:
