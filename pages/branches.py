@@ -13,9 +13,10 @@ from tokenscope_ui.branches import table as branch_table
 from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
 from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import controls
 from tokenscope_ui.runs import job_notice, runs, sessions
-from tokenscope_ui.shell.router import HOME, ROOT, route
+from tokenscope_ui.shell.router import route
 
 POLL_S = 0.2
 TREE_KEY = "tree"
@@ -87,7 +88,7 @@ def empty() -> None:
             "**No branches yet.** Generate something, then replace one of its tokens: what the "
             "model would have written instead becomes a branch, and grows here beside the first."
         )
-        st.page_link(ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:")
+        st.page_link(HOME.file, label="Go to Decode", icon=HOME.icon)
 
 
 route(render)

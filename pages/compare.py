@@ -3,9 +3,10 @@
 import streamlit as st
 
 from tokenscope_ui.compare import controls, state, view
+from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import job_notice, sessions
-from tokenscope_ui.shell.router import HOME, ROOT, route
+from tokenscope_ui.shell.router import route
 
 
 def render() -> None:
@@ -42,7 +43,7 @@ def empty(*, single: bool) -> None:
             "where they meet again, and how every figure changed."
         )
         st.page_link(
-            ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:",
+            HOME.file, label="Go to Decode", icon=HOME.icon,
             query_params=sessions.address(),
         )  # fmt: skip
 

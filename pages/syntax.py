@@ -3,9 +3,10 @@
 import streamlit as st
 
 from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import job_notice, runs, sessions
-from tokenscope_ui.shell.router import HOME, ROOT, route
+from tokenscope_ui.shell.router import route
 from tokenscope_ui.syntax_view import other, view
 
 
@@ -48,7 +49,7 @@ def empty() -> None:
             "broke, and in which of its parts, statements and lines the model was unsure."
         )
         st.page_link(
-            ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:",
+            HOME.file, label="Go to Decode", icon=HOME.icon,
             query_params=sessions.address(),
         )  # fmt: skip
 

@@ -7,8 +7,8 @@ import streamlit as st
 from tokenscope_core import Session
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches.words import as_markdown
+from tokenscope_ui.pages import BRANCHES, COMPARE
 from tokenscope_ui.runs import session_changes, sessions
-from tokenscope_ui.shell.router import BRANCHES_PAGE, COMPARE_PAGE, ROOT
 
 _CHOSEN = "branch_shown"
 
@@ -37,13 +37,13 @@ def show() -> None:
             help=f"Makes again: {as_markdown(redone)}" if redone else "Nothing to redo",
         )  # fmt: skip
         st.page_link(
-            ROOT / BRANCHES_PAGE, label="Tree", icon=":material/account_tree:",
+            BRANCHES.file, label="Tree", icon=BRANCHES.icon,
             query_params=sessions.address(),
         )  # fmt: skip
         parent = session.branch(session.current).parent
         if parent is not None:
             st.page_link(
-                ROOT / COMPARE_PAGE, label="Compare with its parent", icon=":material/difference:",
+                COMPARE.file, label="Compare with its parent", icon=COMPARE.icon,
                 query_params={**sessions.address(), "a": parent, "b": session.current},
             )  # fmt: skip
     notice = branch_actions.notice()

@@ -16,9 +16,9 @@ from tokenscope_ui.components import passages
 from tokenscope_ui.components.passages import Kind
 from tokenscope_ui.drawing.branch_palette import PALETTE
 from tokenscope_ui.drawing.formatting import count_text, moment_words
+from tokenscope_ui.pages import COMPARE, HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs, sessions
-from tokenscope_ui.shell.router import COMPARE_PAGE, HOME, ROOT
 
 _CODE_HEIGHT = 420
 
@@ -172,13 +172,13 @@ def _ways_on(branch: Branch, *, stored: bool) -> None:
             st.caption("A run is in progress on Decode: branches open there once it has ended.")
         elif stored:
             st.page_link(
-                ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
+                HOME.file, label="Open in Decode", icon=HOME.icon,
                 query_params={**sessions.address(), runs.RUN_PARAMETER: branch.key},
                 help="Token by token, with what else the model considered.",
             )  # fmt: skip
         if stored and branch.parent is not None:
             st.page_link(
-                ROOT / COMPARE_PAGE, label="Compare with its parent", icon=":material/difference:",
+                COMPARE.file, label="Compare with its parent", icon=COMPARE.icon,
                 query_params={**sessions.address(), "a": branch.parent, "b": branch.key},
             )  # fmt: skip
 

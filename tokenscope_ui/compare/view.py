@@ -23,9 +23,9 @@ from tokenscope_ui.compare.words import in_words, summary_table
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.drawing.formatting import rounding_note
 from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_ui.pages import BRANCHES, HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import runs, sessions
-from tokenscope_ui.shell.router import BRANCHES_PAGE, HOME, ROOT
 from tokenscope_ui.trace import view_controls
 
 _STRIP_HEIGHT = 380
@@ -75,7 +75,7 @@ def _trace(session: Session, side: Side, key: str) -> Trace | None:
             key=f"problem {side}",
         )
         box.page_link(
-            ROOT / BRANCHES_PAGE, label="Branches", icon=":material/account_tree:",
+            BRANCHES.file, label="Branches", icon=BRANCHES.icon,
             query_params=sessions.address(),
         )  # fmt: skip
     return trace
@@ -142,7 +142,7 @@ def _strips(comparison: Comparison, look: Look, row: int | None) -> None:
                 # Opening another trace there would let go of a run.
                 if not runs.current().busy:
                     st.page_link(
-                        ROOT / HOME, label="Open in Decode", icon=":material/stylus_note:",
+                        HOME.file, label="Open in Decode", icon=HOME.icon,
                         query_params={
                             runs.RUN_PARAMETER: side_trace(comparison, side).key,
                             **sessions.address(),

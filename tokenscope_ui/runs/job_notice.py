@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from tokenscope_ui.pages import HOME
 from tokenscope_ui.runs import progress, runs
-from tokenscope_ui.shell.router import HOME, ROOT
 
 _POLL_S = 1.0
 
@@ -29,6 +29,6 @@ def _notice(*, polling: bool) -> None:
         else:
             progress.show(view, key="notice")
         st.page_link(
-            ROOT / HOME, label="Open it", icon=":material/stylus_note:",
+            HOME.file, label="Open it", icon=HOME.icon,
             query_params={runs.RUN_PARAMETER: runs.current().address or ""},
         )  # fmt: skip

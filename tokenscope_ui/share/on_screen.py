@@ -14,11 +14,10 @@ import streamlit as st
 from tokenscope_core import Session
 from tokenscope_core.sessions.screen_state import MAX_TEXT, View
 from tokenscope_ui.drawing.scales import STRIP_METRICS
+from tokenscope_ui.pages import HOME, OF_SESSION, Page
 from tokenscope_ui.runs import runs
 
 SHARE_PARAMETER = "share"
-# The pages of a session, by the last part of their address.
-PAGES = ("decode", "branches", "compare", "syntax", "attention")
 _REMEMBERED = "page_on_screen"
 # Set by the session itself, or Streamlit's own and refused by it.
 _OWN = {SHARE_PARAMETER, "session", "run", "embed", "embed_options"}
@@ -34,15 +33,15 @@ _MOST = 24
 class Destination:
     """Where a link leads: a page and the parameters of its address."""
 
-    page: str
+    page: Page
     parameters: Mapping[str, str]
 
 
 def remember(page: str) -> None:
     """Note what a page shows, once it has been drawn."""
-    if page in PAGES:
+    if page in OF_SESSION:
         named = {n: v for n, v in st.query_params.items() if n not in _OWN}
-        st.session_state[_REMEMBERED] = Destination(page, named)
+        st.session_state[_REMEMBERED] = Destination(OF_SESSION[page], named)
 
 
 def view(session: Session) -> dict[str, View]:
@@ -51,7 +50,7 @@ def view(session: Session) -> dict[str, View]:
     seen: dict[str, View] = {}
     if shown is not None:
         fitting = {n: v for n, v in shown.parameters.items() if _fits(n, v)}
-        seen = {**dict(list(fitting.items())[:_MOST]), _PAGE: shown.page}
+        seen = {**dict(list(fitting.items())[:_MOST]), _PAGE: shown.page.name}
     for name, allowed in _CHOICES.items():
         if (value := st.session_state.get(name)) in allowed:
             seen[_TINT + name] = value
@@ -77,8 +76,8 @@ def restore(view: Mapping[str, View]) -> Destination:
     token = view.get(_TOKEN)
     if type(token) is int:
         runs.select(token)
-    page = str(view.get(_PAGE))
-    return Destination(page, parameters(view)) if page in PAGES else Destination(PAGES[0], {})
+    page = OF_SESSION.get(str(view.get(_PAGE)))
+    return Destination(HOME, {}) if page is None else Destination(page, parameters(view))
 
 
 def parameters(view: Mapping[str, View]) -> dict[str, str]:

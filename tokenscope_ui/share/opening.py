@@ -21,6 +21,7 @@ from tokenscope_core.sharing.links import ReadingCost, SharedReadings
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import stored
+from tokenscope_ui.pages import BRANCHES, MODELS
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server.server import service
 from tokenscope_ui.share import links, on_screen
@@ -168,7 +169,7 @@ def _open_readings(held: Opening, shared: SharedReadings) -> None:
     st.session_state[_OPENED] = {*_opened(), str(held.text)}
     _set(None)
     st.session_state[_DESTINATION] = Destination(
-        "models", {**on_screen.parameters(shared.view), **two_models.parameters()}
+        MODELS, {**on_screen.parameters(shared.view), **two_models.parameters()}
     )
 
 
@@ -270,7 +271,7 @@ def _arrive(held: Opening, session: Session) -> None:
     there = on_screen.restore(held.shared.view)
     if stored(session.current) is None:
         # Its tree says what there is, and offers to compute the rest.
-        there = Destination("branches", {})
+        there = Destination(BRANCHES, {})
     address = sessions.address()
     if runs.current().address is not None:
         address[runs.RUN_PARAMETER] = str(runs.current().address)

@@ -15,11 +15,11 @@ from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
 from tokenscope_ui.drawing.formatting import branches_text, count_text
+from tokenscope_ui.pages import OF_SESSION
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs, sessions
 from tokenscope_ui.share import model_download as fetching
 from tokenscope_ui.share import (
-    on_screen,
     opening,
     readings_view,
     words,
@@ -60,7 +60,7 @@ def show(held: Opening) -> None:
 def say_origin(page: str) -> None:
     """Above a page of a session whose figures nobody computed here: that they came from a file."""
     trace = runs.current().trace
-    if page in on_screen.PAGES and trace is not None and is_from_file(trace.model):
+    if page in OF_SESSION and trace is not None and is_from_file(trace.model):
         st.text(
             f"Figures of “{trace.model.name}”: shown as they stood in the file, computed by nobody "
             "here. They can be looked at and compared, but not continued."

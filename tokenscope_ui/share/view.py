@@ -18,6 +18,7 @@ from tokenscope_ui.components import copy_field
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.formatting import branches_text, count_text
 from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
+from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.share import (
@@ -31,7 +32,6 @@ from tokenscope_ui.share import (
     words,
 )
 from tokenscope_ui.share import uploads as bringing
-from tokenscope_ui.shell.router import HOME, ROOT
 from tokenscope_ui.syntax_view.controls import chosen_language
 
 _LARGE_MB = 5
@@ -74,7 +74,7 @@ def _nothing() -> None:
     with st.container(border=True):
         st.markdown("**Nothing to share yet.** Generate or score some code on Decode.")
         st.caption("Then this page makes a link of it, and files. A file can be opened below.")
-        st.page_link(ROOT / HOME, label="Go to Decode", icon=":material/stylus_note:")
+        st.page_link(HOME.file, label="Go to Decode", icon=HOME.icon)
 
 
 def _links(session: Session, view: Mapping[str, View]) -> None:

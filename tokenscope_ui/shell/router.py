@@ -15,25 +15,16 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
-from tokenscope_core.root import ROOT as ROOT
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import saved_trees as kept_trees
 from tokenscope_ui.components import address, typed_text
+from tokenscope_ui.pages import BRANCHES, HOME, MODELS, PAGES, SHARE
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server import server, visitors
 from tokenscope_ui.share import on_screen, opening, opening_view
 from tokenscope_ui.shell import page_style, rerun_repairs
 from tokenscope_ui.two_models import state as two_models
 
-HOME = "pages/decode.py"
-BRANCHES_PAGE = "pages/branches.py"
-COMPARE_PAGE = "pages/compare.py"
-SYNTAX_PAGE = "pages/syntax.py"
-ATTENTION_PAGE = "pages/attention.py"
-MODELS_PAGE = "pages/models.py"
-METRICS_PAGE = "pages/metrics.py"
-SHARE_PAGE = "pages/share.py"
-OPERATOR_PAGE = "pages/server.py"
 ICON = Path(__file__).resolve().parents[1] / "assets" / "icon.svg"
 
 rerun_repairs.apply()
@@ -46,19 +37,11 @@ def run_app() -> None:
     st.set_page_config(page_title="TokenScope", page_icon=str(ICON), layout="wide")
     page_style.apply()
     typed_text.watch()
+    shown = [page for page in PAGES if visitors.is_operator() or not page.for_operator]
     page = st.navigation(
         [
-            st.Page(ROOT / HOME, title="Decode", icon=":material/stylus_note:", default=True),
-            st.Page(ROOT / BRANCHES_PAGE, title="Branches", icon=":material/account_tree:"),
-            st.Page(ROOT / COMPARE_PAGE, title="Compare", icon=":material/difference:"),
-            st.Page(ROOT / SYNTAX_PAGE, title="Syntax", icon=":material/data_object:"),
-            st.Page(
-                ROOT / ATTENTION_PAGE, title="Attention", icon=":material/center_focus_strong:"
-            ),
-            st.Page(ROOT / SHARE_PAGE, title="Share", icon=":material/share:"),
-            st.Page(ROOT / MODELS_PAGE, title="Two models", icon=":material/compare_arrows:"),
-            st.Page(ROOT / METRICS_PAGE, title="Metrics", icon=":material/functions:"),
-            *_operator_pages(),
+            st.Page(page.file, title=page.title, icon=page.icon, default=page is HOME)
+            for page in shown
         ]
     )
     if not visitors.signed_in():
@@ -78,22 +61,22 @@ def run_app() -> None:
 
 def _open_or_run(page: StreamlitPage) -> None:
     """Draw what the address shares, before it is opened; else the page itself."""
-    comparing = page.url_path == "models"
+    comparing = page.url_path == MODELS.name
     address.mount(provisional=(two_models if comparing else runs).in_progress())
     shared = opening.take_up()
     there = opening.destination()
     if there is not None:
-        st.switch_page(ROOT / "pages" / f"{there.page}.py", query_params=there.parameters)
+        st.switch_page(there.page.file, query_params=there.parameters)
     if shared is not None:
         opening_view.show(shared)
         return
-    opening_view.say_origin(page.url_path or "decode")
+    opening_view.say_origin(page.url_path or HOME.name)
     above = st.container()
     _follow_others()
     page.run()
     with above:
-        kept_trees.notice(branches=ROOT / BRANCHES_PAGE, share=ROOT / SHARE_PAGE)
-    on_screen.remember(page.url_path or "decode")
+        kept_trees.notice(branches=BRANCHES.file, share=SHARE.file)
+    on_screen.remember(page.url_path or HOME.name)
 
 
 def _follow_others() -> None:
@@ -103,12 +86,6 @@ def _follow_others() -> None:
     session = sessions.current()
     if session is not None:
         branch_actions.choose(session.current)
-
-
-def _operator_pages() -> list[StreamlitPage]:
-    if not visitors.is_operator():
-        return []
-    return [st.Page(ROOT / OPERATOR_PAGE, title="Operator", icon=":material/monitoring:")]
 
 
 def route(render: Callable[[], None]) -> None:

@@ -15,8 +15,8 @@ from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_ui.drawing import code_box
 from tokenscope_ui.drawing.formatting import visible_text
 from tokenscope_ui.drawing.scales import to_screen
+from tokenscope_ui.pages import HOME
 from tokenscope_ui.runs import runs, sessions
-from tokenscope_ui.shell.router import HOME, ROOT
 from tokenscope_ui.syntax_view import state
 from tokenscope_ui.syntax_view.nodes import node_name, node_of, shown_nodes
 from tokenscope_ui.syntax_view.pieces import Cut
@@ -214,7 +214,7 @@ def show_on_decode(trace: Trace, position: int, *, key: str) -> None:
     ):  # fmt: skip
         runs.select(position)
         st.switch_page(
-            ROOT / HOME,
+            HOME.file,
             query_params={
                 **sessions.address(), runs.RUN_PARAMETER: runs.current().address or "",
             },

@@ -18,9 +18,9 @@ from tokenscope_ui.components.address import url_choices as choices
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.drawing.formatting import count_text, rounding_note
 from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_ui.pages import HOME, SHARE
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs
-from tokenscope_ui.shell.router import HOME, ROOT, SHARE_PAGE
 from tokenscope_ui.trace import view_controls
 from tokenscope_ui.trace.strip_payload import strip_payload
 from tokenscope_ui.two_models import controls, detail, lines, state
@@ -113,7 +113,7 @@ def _one(name: str, trace: Trace) -> None:
         key=f"{STRIP_KEY} {name}", height=_STRIP_HEIGHT,
     )  # fmt: skip
     st.page_link(
-        ROOT / HOME, label="Open it", icon=":material/stylus_note:",
+        HOME.file, label="Open it", icon=HOME.icon,
         query_params={runs.RUN_PARAMETER: trace.key},
     )  # fmt: skip
 
@@ -141,7 +141,7 @@ def _both(a: Trace, b: Trace, shown: TwoModels) -> None:
             on_select=_take_span, height=_STRIP_HEIGHT,
         )  # fmt: skip
         lines.show(comparison, unit)
-        st.page_link(ROOT / SHARE_PAGE, label="Share this comparison", icon=":material/share:")
+        st.page_link(SHARE.file, label="Share this comparison", icon=SHARE.icon)
     with right:
         detail.show(comparison, shown.selected, unit)
 
