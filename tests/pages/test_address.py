@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tokenscope_ui.pages import OF_SESSION, SHARE
+
 App = Any
 
 
@@ -30,7 +32,7 @@ def test_a_token_beyond_the_trace_is_left_out(app: App) -> None:
     assert later.state.selected is None
 
 
-@pytest.mark.parametrize("page", ["decode", "branches", "compare", "syntax", "attention", "share"])
+@pytest.mark.parametrize("page", [*OF_SESSION, SHARE.name])
 def test_every_page_says_that_the_address_is_what_failed(app: App, page: str) -> None:
     app.open()
     app.test.switch_page(f"pages/{page}.py")

@@ -12,11 +12,11 @@ from tokenscope_core.sessions.screen_state import View
 from tokenscope_core.sharing import links as share
 from tokenscope_core.sharing import payload as share_payload
 from tokenscope_core.sharing.links import SharedReadings
+from tokenscope_ui.pages import SHARE
 from tokenscope_ui.share import short_links
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER
 
 # Streamlit 1.67 leaves the page in the address of the server, other than its documentation says.
-_PAGE = "/share"
 
 
 def of_session(session: Session, view: Mapping[str, View]) -> str:
@@ -41,7 +41,7 @@ def of_readings(a: Trace, b: Trace, view: Mapping[str, View]) -> str:
 
 def address(text: str) -> str:
     """The address that opens a payload or a short link, as visitors reach this server."""
-    base = (st.context.url or "").partition("?")[0].rstrip("/").removesuffix(_PAGE)
+    base = (st.context.url or "").partition("?")[0].rstrip("/").removesuffix(f"/{SHARE.name}")
     return f"{base}/?{SHARE_PARAMETER}={text}"
 
 
