@@ -26,11 +26,11 @@ from tokenscope_core.syntax.documents.texts import (
     regions_in,
 )
 from tokenscope_core.syntax.documents.transcripts import is_session
-from tokenscope_core.syntax.grammar.languages import LABELS
+from tokenscope_core.syntax.grammar.languages import LABELS, ROWS
 
 _ENOUGH_WORDS = 3
 # Languages in which a fence means nothing, unless it stands in a string or comment.
-_NO_BACKTICKS = ("python", "java", "rust", "c", "cpp")
+_NO_BACKTICKS = tuple(name for name, row in ROWS.items() if not row.backticks)
 
 
 @dataclass(frozen=True, slots=True)

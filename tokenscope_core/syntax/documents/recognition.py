@@ -21,7 +21,7 @@ from tree_sitter import Node, Parser
 
 from tokenscope_core.syntax.documents.regions import with_line_feeds
 from tokenscope_core.syntax.grammar import macros
-from tokenscope_core.syntax.grammar.languages import LABELS, LANGUAGES, grammar
+from tokenscope_core.syntax.grammar.languages import LABELS, ROWS, grammar, relatives
 from tokenscope_core.syntax.time_budget import Budget, OutOfTime, parse_within
 from tokenscope_core.syntax.unfinished.prefixes import GrowingText, reach
 
@@ -43,16 +43,9 @@ _SECONDS = 0.5
 _ENOUGH_BYTES = 40
 _SURE, _LIKELY = 0.9, 0.5
 _FEW_ERRORS, _A_SLIP = 0.2, 0.03
-# Kinds that accept nearly all of each other, the plainest first.
-_FAMILIES = (("c", "cpp"), ("javascript", "typescript", "tsx"))
-_OURS = {"shell": "bash"} | {name: name for name in LANGUAGES if name not in ("bash", "tsx")}
+_OURS = {label: name for name, row in ROWS.items() for label in row.classifier}
 _NO_VERDICT = ("undefined", "unknown", "empty")  # what it says of a few bytes, and is sure of
 _PROSE = ("txt", "randomtxt", "randomascii", *_NO_VERDICT)
-_SHEBANGS = (
-    (re.compile(rb"#![^\n]*\b(?:ba|da|z|k)?sh\b"), "bash"),
-    (re.compile(rb"#![^\n]*\bpython"), "python"),
-    (re.compile(rb"#![^\n]*\bnode\b"), "javascript"),
-)
 # In Python a comment and JSON a value, but no program in it begins so.
 _INCLUDE = re.compile(rb"#include[ \t]*[<\"]")
 _DATA = ("json", "jsonl", "ipynb")
@@ -91,9 +84,9 @@ def recognise(text: bytes) -> Recognition:
     """
     text = with_line_feeds(text)
     begun = text.lstrip()
-    for shebang, language in _SHEBANGS:
-        if shebang.match(begun):
-            return Recognition(language, LABELS[language], likely=True)
+    for language, row in ROWS.items():
+        if row.shebang is not None and row.shebang.match(begun):
+            return Recognition(language, row.label, likely=True)
     if not begun:
         return UNKNOWN
     # Cut at a line, or the cut itself may look like an error.
@@ -158,11 +151,11 @@ def _including(code: bytes) -> Recognition:
 
 def _ours(code: bytes, name: str, sure: float) -> Recognition:
     """One of our languages, or the relative of it that has the least errors."""
-    family = next((kin for kin in _FAMILIES if name in kin), (name,))
+    family = relatives(name)
     if len(family) > 1:
         name = _least_errors(code, sorted(family, key=lambda other: other != name))
     fits = may_become(code, name)
-    if name in macros.LANGUAGES and not fits:
+    if ROWS[name].preprocessed and not fits:
         with contextlib.suppress(OutOfTime):
             fits = macros.may_explain(code, reach(code, grammar(name), Budget(_SECONDS)))
     if not fits and sure < _SURE and name != USUAL:
@@ -172,10 +165,11 @@ def _ours(code: bytes, name: str, sure: float) -> Recognition:
 
 def _by_grammar(code: bytes) -> Recognition:
     """A language that a text can become valid in, and says something in."""
-    # Bash takes nearly any words for commands.
-    name = _least_errors(code, [name for name in LANGUAGES if name != "bash"])
-    if _speaks(code, name):
-        return Recognition(name, LABELS[name], likely=False)
+    names = [name for name, row in ROWS.items() if row.by_grammar]
+    # One that takes a text whole for want of any rule says nothing of it: the next may.
+    for name in sorted(names, key=lambda name: error_share(code, name)):
+        if _speaks(code, name):
+            return Recognition(name, LABELS[name], likely=False)
     return UNKNOWN
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tokenscope_core.record.steps import Ints
+from tokenscope_core.syntax.grammar.languages import ROWS
 
 Span = tuple[int, int]
 
-# Their definitions let a carriage return end a line; Clang takes it so in C, too.
-_CR_ENDS_LINES = frozenset(["python", "javascript", "typescript", "tsx", "java", "c", "cpp"])
 _LONE_CR = re.compile(rb"\r(?!\n)")
 # Of what no line of code begins with, that which may stand before it.
 _MARGIN = b" \t>."
@@ -43,7 +42,8 @@ class CodeRegion:
     def code(self, text: bytes) -> bytes:
         """The code as a parser may have it: line ends are such, nothing stands between."""
         code = b"".join([text[start:end] for start, end in self.spans])
-        return with_line_feeds(code) if self.language in _CR_ENDS_LINES else code
+        ends_lines = self.language is not None and ROWS[self.language].cr_ends_lines
+        return with_line_feeds(code) if ends_lines else code
 
     def keeping(self, spans: Iterable[Span], *, language: str | None) -> CodeRegion:
         """The stretch with less of its code: spans of the code, each within one line."""

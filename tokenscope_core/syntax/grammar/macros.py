@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 
-LANGUAGES = frozenset(["c", "cpp"])
 _CONDITION = re.compile(rb"^[ \t]*#[ \t]*if", re.MULTILINE)
 _DEFINED = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
 # A statement or a line of the preprocessor is over.

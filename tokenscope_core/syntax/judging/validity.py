@@ -25,7 +25,7 @@ from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.documents.detection import language_of, regions
 from tokenscope_core.syntax.documents.texts import MARKDOWN
 from tokenscope_core.syntax.grammar import macros
-from tokenscope_core.syntax.grammar.languages import grammar
+from tokenscope_core.syntax.grammar.languages import ROWS, grammar
 from tokenscope_core.syntax.grammar.tree import has_errors
 from tokenscope_core.syntax.time_budget import Budget, OutOfTime
 from tokenscope_core.syntax.unfinished.prefixes import GrowingText, reach
@@ -114,7 +114,7 @@ def validity(trace: Trace, language: str | None = None) -> Validity:
 
 def _preprocessed(language: str | None, code: bytes, at: int) -> bool:
     """Whether the preprocessor may be why a code breaks at a byte of it."""
-    return language in macros.LANGUAGES and macros.may_explain(code, at)
+    return language is not None and ROWS[language].preprocessed and macros.may_explain(code, at)
 
 
 def _viable_tokens(
@@ -160,7 +160,7 @@ def _standing(text: bytes, language: str, budget: Budget) -> Standing | None:
     read = grammar(language)
     growing = GrowingText(read, budget)
     if not growing.feed(text):
-        at = reach(text, read, budget) if language in macros.LANGUAGES else 0
+        at = reach(text, read, budget) if ROWS[language].preprocessed else 0
         return None if _preprocessed(language, text, at) else "broken"
     # tree-sitter takes `def f():` for whole. It is if a statement at the margin may follow.
     if language == "python" and not growing.feed(_STATEMENT):
