@@ -6,7 +6,8 @@
     trace = ts.generate(lm, ts.Request(prompt="def fib(n):\\n", max_new_tokens=64))
     ts.token_frame(trace)
 
-What needs torch is imported when it is first used: opening and tabulating a saved trace does not.
+`ts.__version__` is the release. What needs torch is imported when it is first used: opening and
+tabulating a saved trace does not.
 `attention` here is the function; the package of that name is reached by importing from its modules.
 """
 

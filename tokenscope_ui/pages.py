@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tokenscope_core.root import ROOT
 
 
 @dataclass(frozen=True, slots=True)
