@@ -11,7 +11,7 @@ from grown_branches import assert_same_record, endless, parent_of
 
 import tokenscope_core as ts
 from tokenscope_core.branches import growing as branching
-from tokenscope_core.branches.plans import plan as branches
+from tokenscope_core.branches import plans as branches
 
 
 def test_draws_with_fresh_noise_as_a_batch_equal_single_ones() -> None:

@@ -249,7 +249,7 @@ def test_a_text_that_repeats_itself_is_not_led_astray() -> None:
 
 def test_traces_compare_without_torch() -> None:
     program = (
-        "import sys; sys.path.insert(0, 'tests'); from made_traces import made;"
+        "import sys; sys.path.insert(0, 'tests/support'); from made_traces import made;"
         "from tokenscope_core.comparison.comparison import compare;"
         "compare(made(['if']), made(['if'])).frame(); sys.exit('torch' in sys.modules)"
     )

@@ -7,15 +7,14 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from architecture.rooms import ROOT, imported, modules
 
 import tokenscope_core as ts
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "tokenizers", "streamlit")
 VALUES = (
     "attention.capture_tasks",
@@ -93,67 +92,6 @@ DOCUMENTED = (
 )  # fmt: skip
 
 
-def modules() -> dict[str, Path]:
-    """Every module of the program by its dotted name; pages by their file."""
-    files = [ROOT / "app.py"]
-    for folder in ("tokenscope_core", "tokenscope_ui", "pages"):
-        files += sorted((ROOT / folder).rglob("*.py"))
-    names = [file.relative_to(ROOT).with_suffix("").parts for file in files if file.is_file()]
-    return {
-        ".".join(parts[:-1] if parts[-1] == "__init__" else parts): ROOT.joinpath(*parts)
-        for parts in names
-    }
-
-
-def imported(name: str, path: Path, *, run_time_only: bool) -> set[str]:
-    """What a module imports, as dotted names.
-
-    With `run_time_only` leaves out what is imported for annotations or inside functions.
-    """
-    file = path.with_suffix(".py")
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    skipped = (ast.FunctionDef, ast.AsyncFunctionDef) if run_time_only else ()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    found: set[str] = set()
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, skipped):
-            continue
-        if run_time_only and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            waiting += node.orelse
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-        waiting += ast.iter_child_nodes(node)
-    return found
-
-
-def _dependencies(names: set[str]) -> set[str]:
-    """Without the packages that were only named on the way to one of their modules."""
-    return {n for n in names if not any(other.startswith(f"{n}.") for other in names)}
-
-
-def test_imports_form_a_directed_acyclic_graph() -> None:
-    known = modules()
-    graph = {
-        name: _dependencies(imported(name, path, run_time_only=True) & known.keys() - {name})
-        for name, path in known.items()
-    }
-    assert len(graph) > 15
-    assert any(graph.values())
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        pytest.fail(f"imports form a cycle: {' -> '.join(error.args[1])}")
-
-
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [
@@ -171,7 +109,7 @@ def test_layers_do_not_reach_up_or_past_each_other(
         if name.split(".")[0] != package:
             continue
         checked += 1
-        roots = {target.split(".")[0] for target in imported(name, path, run_time_only=False)}
+        roots = {target.split(".")[0] for target in imported(name, path)}
         assert not roots & set(forbidden), name
     assert checked
 
@@ -179,7 +117,7 @@ def test_layers_do_not_reach_up_or_past_each_other(
 def test_no_core_module_imports_the_package_that_re_exports_it() -> None:
     for name, path in modules().items():
         if name.startswith("tokenscope_core.") and not name.endswith("__main__"):
-            targets = imported(name, path, run_time_only=False)
+            targets = imported(name, path)
             submodules = {t for t in targets if t.startswith("tokenscope_core.")}
             values = {n for n in ts.__all__ if not isinstance(getattr(ts, n), ModuleType)}
             public = {f"tokenscope_core.{public}" for public in values}
@@ -254,7 +192,7 @@ def _within(handler: ast.AST) -> Iterator[ast.AST]:
 
 def _quotes_foreign_errors(path: Path) -> list[int]:
     """The lines on which what a foreign error says becomes part of a text."""
-    tree = ast.parse(path.with_suffix(".py").read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     return [
         node.lineno
         for handler in ast.walk(tree)
