@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 
-from tokenscope_ui.pages import HOME, OF_SESSION, PAGES, ROOT, Page
+from tokenscope_core.root import ROOT
+from tokenscope_ui.pages import HOME, OF_SESSION, PAGES, Page
 from tokenscope_ui.share import on_screen
 
 
