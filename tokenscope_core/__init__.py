@@ -69,7 +69,8 @@ from tokenscope_core.record.metric_registry import METRICS, Metric
 from tokenscope_core.record.request import Message, Request, Sampling
 from tokenscope_core.record.steps import TokenStep
 from tokenscope_core.record.tables import candidate_frame, token_frame
-from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.session import Session
 from tokenscope_core.sessions.tables import tree_frame
 from tokenscope_core.sharing import links as share

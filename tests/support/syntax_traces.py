@@ -10,7 +10,8 @@ import numpy as np
 from tokenscope_core.record.metric_registry import STORED
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import Floats, Vocabulary
-from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 
 def words(text: str | bytes) -> list[bytes]:

@@ -15,7 +15,8 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import FinishReason, Floats, Rows, Source, Vocabulary, latest
-from tokenscope_core.record.trace import ModelIdentity, Trace, recipe_key
+from tokenscope_core.record.trace import Trace, recipe_key
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,8 @@ from tokenscope_core.comparison import tables
 from tokenscope_core.comparison.alignment import Alignment, align
 from tokenscope_core.errors import RequestError
 from tokenscope_core.record.steps import Floats, Ints
-from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,7 +20,8 @@ from tokenscope_core.interchange.fields import FIRST_LOCAL_ID
 from tokenscope_core.record.metric_registry import STORED
 from tokenscope_core.record.request import MAX_CANDIDATES, Request
 from tokenscope_core.record.steps import NOT_DRAWN, Floats, Ints, Vocabulary
-from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 MAX_CELLS = 4_000_000
 _UNKNOWN = b"<bytes unknown>"

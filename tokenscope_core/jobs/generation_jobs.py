@@ -20,7 +20,8 @@ from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.models.files.load_progress import LoadProgress
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import FinishReason, Rows, Vocabulary, as_measured
-from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel

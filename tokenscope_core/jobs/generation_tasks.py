@@ -14,7 +14,8 @@ from tokenscope_core.branches.plans import BranchPlan
 from tokenscope_core.models.files.memory_need import tokens_of
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import FinishReason, Rows, Vocabulary
-from tokenscope_core.record.trace import ModelIdentity, Trace, recipe_key
+from tokenscope_core.record.trace import Trace, recipe_key
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel

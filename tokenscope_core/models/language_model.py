@@ -21,7 +21,7 @@ from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
 from tokenscope_core.models.tokenizers.tokenizing import text_ids
 from tokenscope_core.record.rounding import Rounding
 from tokenscope_core.record.steps import Vocabulary
-from tokenscope_core.record.trace import ModelIdentity
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tokenscope_core.record import trace_format
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.metric_registry import BY_NAME, STORED, missing_reason
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.rounding import Rounding
-from tokenscope_core.record.steps import FinishReason, Floats, Ints, Kept, Rows, Vocabulary, latest
-
-FINISH_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
+from tokenscope_core.record.steps import FinishReason, Floats, Rows, Vocabulary, latest
+from tokenscope_core.record.trace_columns import ModelIdentity, TraceColumns
 
 # Part of every key: raise it when the meaning of a stored column changes.
 KEY_VERSION = 2
@@ -26,24 +23,8 @@ KEY_VERSION = 2
 _BYTES_PER_MENTIONED_TOKEN = 100
 
 
-@dataclass(frozen=True, slots=True)
-class ModelIdentity:
-    """Which model a trace came from.
-
-    `fingerprint` hashes the model's files and the precision it ran in; `vocabulary_size` is the
-    width of its logits, the V of every metric; 0 where an import does not tell it. `rounding` is
-    how well its figures repeat, where that reaches the digits that are shown; None where it does
-    not, or was not recorded.
-    """
-
-    name: str
-    fingerprint: str
-    vocabulary_size: int
-    rounding: Rounding | None = field(default=None, compare=False)
-
-
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(TraceColumns):
     """Everything the model knew at each of T positions, prompt included. Immutable.
 
     Columns are read-only arrays of length T, named as in `metric_registry`; all log quantities
@@ -56,34 +37,6 @@ class Trace:
     the edit that was made to that; `request` then says how it went on. Where a prompt was edited,
     the tokens put there are part of the prompt.
     """
-
-    request: Request
-    model: ModelIdentity
-    vocabulary: Vocabulary
-    prompt_length: int
-    finish_reason: FinishReason
-    token_ids: Ints
-    source: NDArray[np.str_]
-    metrics: Mapping[str, Floats]
-    candidate_ids: Ints
-    candidate_logprobs: Floats
-    candidate_kept: Kept
-    branch: tuple[str, Edit] | None = None
-    special: NDArray[np.bool_] = field(init=False)
-    byte_start: Ints = field(init=False)
-    byte_end: Ints = field(init=False)
-
-    def __post_init__(self) -> None:
-        token_ids = self.token_ids.tolist()
-        special_ids = self.vocabulary.special_ids
-        special = np.array([token_id in special_ids for token_id in token_ids], dtype=np.bool_)
-        widths = np.array(list(map(len, self.vocabulary.pieces(token_ids))), dtype=np.int64)
-        ends = widths.cumsum()
-        object.__setattr__(self, "special", special)
-        object.__setattr__(self, "byte_end", ends)
-        object.__setattr__(self, "byte_start", ends - widths)
-        for array in self._arrays():
-            array.flags.writeable = False
 
     @classmethod
     def from_rows(
@@ -123,21 +76,11 @@ class Trace:
             branch=branch,
         )
 
-    def __len__(self) -> int:
-        return len(self.token_ids)
-
     @property
     def nbytes(self) -> int:
         """About the memory it takes: its arrays, and the bytes of the tokens that it mentions."""
         mentioned = len(self.vocabulary.token_bytes) * _BYTES_PER_MENTIONED_TOKEN
         return sum(array.nbytes for array in self._arrays()) + mentioned
-
-    def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return (
-            self.token_ids, self.source, self.candidate_ids, self.candidate_logprobs,
-            self.candidate_kept, self.special, self.byte_start, self.byte_end,
-            *self.metrics.values(),
-        )  # fmt: skip
 
     def __repr__(self) -> str:
         return (
@@ -273,8 +216,6 @@ class Trace:
         Raises:
             RecordError: it is too large to be read back.
         """
-        from tokenscope_core.record import trace_format
-
         return trace_format.encode(self)
 
     @classmethod
@@ -284,9 +225,7 @@ class Trace:
         Raises:
             RecordError: the bytes are damaged or of an unknown version.
         """
-        from tokenscope_core.record import trace_format
-
-        return trace_format.decode(blob)
+        return trace_format.decode(blob, cls)
 
 
 def recipe_key(

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,7 @@ from tokenscope_core.record.metric_registry import STORED
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.rounding import Rounding
 from tokenscope_core.record.steps import KEPT, NOT_DRAWN, Floats, Ints, Kept, Vocabulary
-from tokenscope_core.record.trace import FINISH_REASONS, ModelIdentity, Trace
+from tokenscope_core.record.trace_columns import FINISH_REASONS, ModelIdentity, TraceColumns
 
 FORMAT_VERSION = 2
 _METADATA_KEY = b"tokenscope"
@@ -51,6 +51,7 @@ _METRICS_OF_2 = (
     "logprob", "entropy", "varentropy", "margin", "rank", "sampled_logprob", "elapsed_ms",
 )  # fmt: skip
 _METRIC = pa.float32()
+_Columns = TypeVar("_Columns", bound=TraceColumns)
 
 
 def _schema(candidates: int, metrics: Sequence[str]) -> pa.Schema:
@@ -70,7 +71,7 @@ def _schema(candidates: int, metrics: Sequence[str]) -> pa.Schema:
     )
 
 
-def encode(trace: Trace) -> bytes:
+def encode(trace: TraceColumns) -> bytes:
     """Write a trace.
 
     Raises:
@@ -110,7 +111,7 @@ def encode(trace: Trace) -> bytes:
     )
 
 
-def _first_mentions(trace: Trace) -> pa.Array:
+def _first_mentions(trace: TraceColumns) -> pa.Array:
     """The bytes of each candidate that neither `token_ids` nor an earlier candidate names."""
     ids = trace.candidate_ids.ravel()
     mentioned, first = np.unique(np.concatenate((trace.token_ids, ids)), return_index=True)
@@ -122,7 +123,7 @@ def _first_mentions(trace: Trace) -> pa.Array:
     return pa.array(pieces, pa.binary())
 
 
-def _metadata(trace: Trace) -> dict[str, Any]:
+def _metadata(trace: TraceColumns) -> dict[str, Any]:
     rounding = trace.model.rounding
     unknown = sorted(trace.vocabulary.unknown_ids)
     return {
@@ -148,8 +149,8 @@ def _fixed_lists(values: pa.Array, width: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, width)
 
 
-def decode(blob: bytes) -> Trace:
-    """Read `encode`'s output, or what an earlier version wrote.
+def decode(blob: bytes, kind: type[_Columns]) -> _Columns:
+    """A trace of that kind from `encode`'s output, or from what an earlier version wrote.
 
     Raises:
         RecordError: the bytes are damaged or of an unknown version.
@@ -180,7 +181,7 @@ def decode(blob: bytes) -> Trace:
             batch, metadata = trace_format_v1.upgraded(batch, metadata)
         if checksum != expected:
             raise MalformedError("its checksum does not match")
-        return _trace_of(batch, metadata)
+        return _trace_of(batch, metadata, kind)
     except (
         LookupError, TypeError, ValueError, AttributeError, OSError, RequestError,
         pa.ArrowException,
@@ -196,7 +197,7 @@ def _damaged(what: str) -> RecordError:
     )
 
 
-def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
+def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any], kind: type[_Columns]) -> _Columns:
     candidates = batch.column("candidate_ids")
     width = candidates.type.list_size
     for field in _schema(width, _METRICS_OF_2):
@@ -207,7 +208,7 @@ def _trace_of(batch: pa.RecordBatch, metadata: dict[str, Any]) -> Trace:
     candidate_ids = _ints(candidates.flatten().fill_null(-1))
     token_ids = _ints(batch.column("token_id"))
     branch = metadata["branch"]
-    trace = Trace(
+    trace = kind(
         request=Request.from_json(metadata["request"]),
         model=_identity(metadata["model"]),
         vocabulary=Vocabulary(
@@ -271,7 +272,8 @@ def _rounding(values: Any) -> Rounding:
     return Rounding(mean, most)
 
 
-def _require_consistent(trace: Trace, byte_end: Ints) -> None:
+def _require_consistent(trace: TraceColumns, byte_end: Ints) -> None:
+    metrics = trace.metrics
     prompt, generated = trace.source[: trace.prompt_length], trace.source[trace.prompt_length :]
     if not 0 <= trace.prompt_length <= len(trace) or not len(trace):
         raise MalformedError("the prompt is longer than the trace")
@@ -284,13 +286,13 @@ def _require_consistent(trace: Trace, byte_end: Ints) -> None:
         raise MalformedError("a token of unknown bytes adds some to the text")
     if not np.array_equal(trace.byte_end, byte_end):
         raise MalformedError("byte offsets do not match the tokens")
-    for logprobs in (trace.logprob, trace.sampled_logprob, trace.candidate_logprobs):
+    for logprobs in (metrics["logprob"], metrics["sampled_logprob"], trace.candidate_logprobs):
         if (logprobs > _ROUNDING).any():
             raise MalformedError("a probability is above 1")
-    rank = trace.rank[~np.isnan(trace.rank)]
+    rank = metrics["rank"][~np.isnan(metrics["rank"])]
     if (rank < 1).any() or (rank != np.floor(rank)).any() or np.isinf(rank).any():
         raise MalformedError("a rank is no whole number from 1 on")
-    if trace.parent and not 0 <= trace.parent[1] <= len(trace):
+    if trace.branch and not 0 <= trace.branch[1].position <= len(trace):
         raise MalformedError("the fork lies outside the trace")
 
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.failures import MalformedError, reason_of
-from tokenscope_core.record.trace import KEY_VERSION, ModelIdentity
+from tokenscope_core.record.trace import KEY_VERSION
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.recipe_format import (
     MALFORMED,

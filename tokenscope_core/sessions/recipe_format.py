@@ -13,7 +13,8 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.failures import MalformedError, quoted
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.trace import ModelIdentity, recipe_key
+from tokenscope_core.record.trace import recipe_key
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 
 # What values from outside raise where their types or their parts do not fit together.

@@ -9,7 +9,8 @@ from typing import Literal
 
 from tokenscope_core.branches.names import name_of
 from tokenscope_core.errors import RequestError
-from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions import format as session_format
 from tokenscope_core.sessions.branch import PALETTE_SIZE, Branch, require
 from tokenscope_core.sessions.format import UNDO_STEPS

@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tokenscope_core.record.trace import ModelIdentity, Trace
+from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.session import Session
 

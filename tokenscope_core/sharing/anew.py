@@ -11,7 +11,8 @@ from dataclasses import replace
 from tokenscope_core.errors import ModelNotFoundError
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.models.files.model_files import find
-from tokenscope_core.record.trace import ModelIdentity, recipe_key
+from tokenscope_core.record.trace import recipe_key
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.session import Session
 from tokenscope_core.sharing.format import Shared

@@ -11,7 +11,7 @@ from tokenscope_core.models.files import hub
 from tokenscope_core.models.files.choice import DTYPES, ModelChoice
 from tokenscope_core.models.files.model_files import find
 from tokenscope_core.models.files.sources import accepts_others, identified, is_allowed
-from tokenscope_core.record.trace import ModelIdentity
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sharing.format import Shared
 from tokenscope_core.sharing.readings import SharedReadings

@@ -13,7 +13,7 @@ from typing import Any
 from tokenscope_core.errors import RequestError
 from tokenscope_core.failures import MalformedError
 from tokenscope_core.models.files.choice import ModelChoice
-from tokenscope_core.record.trace import ModelIdentity
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.recipe_format import (
     branch_of,

@@ -13,7 +13,8 @@ from typing import Any
 from tokenscope_core.errors import RequestError
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.trace import ModelIdentity, Trace, recipe_key
+from tokenscope_core.record.trace import Trace, recipe_key
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.recipe_format import model_of
 from tokenscope_core.sessions.screen_state import View, view_of, view_values
 from tokenscope_core.sharing import payload as share_payload

@@ -19,7 +19,7 @@ from tokenscope_core.jobs.generation_jobs import JobView, Ticket
 from tokenscope_core.jobs.generation_tasks import Branched, Prompted, Task
 from tokenscope_core.models.files.model_files import find
 from tokenscope_core.models.files.sources import identified
-from tokenscope_core.record.trace import ModelIdentity
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches.traces import stored

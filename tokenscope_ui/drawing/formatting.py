@@ -6,7 +6,7 @@ import math
 import unicodedata
 
 from tokenscope_core.record.metric_registry import NATS_PER_BIT, metric_named
-from tokenscope_core.record.trace import ModelIdentity
+from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_ui.drawing.scales import LogUnit, screen_unit
 
 NOT_AVAILABLE = "not available"

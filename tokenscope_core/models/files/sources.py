@@ -25,7 +25,7 @@ from tokenscope_core.models.files.names import (
     listed_folders,
     short_names,
 )
-from tokenscope_core.record.trace import ModelIdentity
+from tokenscope_core.record.trace_columns import ModelIdentity
 
 ALLOWED_VARIABLE = "TOKENSCOPE_ALLOWED_MODELS"
 _WILDCARDS = "*?["

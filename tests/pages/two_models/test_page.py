@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from dataclasses import replace
-from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
-import streamlit as st
-import tiny_models
-from fake_hub import NAME, FakeHub
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from two_models_screen import PAGE, TEXT, UNTRUSTED, choose, compare, figures, shown, value
 
 import tokenscope_core as ts
 from tokenscope_core.jobs.generation_jobs import Job, Ticket
 from tokenscope_core.jobs.generation_tasks import Prompted
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
-from tokenscope_ui.server import visitors
 from tokenscope_ui.server.server import service
 from tokenscope_ui.two_models import lines, state
 from tokenscope_ui.two_models.payload import compared
 from tokenscope_ui.two_models.state import Selection, TwoModels
 
 App = Any
-PAGE = "pages/models.py"
-TEXT = "def f(é):\r\n\treturn '👋'\n"
-UNTRUSTED = "# `x` **b** </script>[a](b)\n"
-
-
-@pytest.fixture(scope="session")
-def byte_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Another model, whose every token is a single byte, and which begins without a mark."""
-    folder = tmp_path_factory.mktemp("other models") / "bytes"
-    vocabulary = {c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    backend = Tokenizer(models.BPE(vocabulary, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
-    tiny_models.model("llama", seed=1).save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(autouse=True)
-def offered(app: App, tiny_folder: str, byte_folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    roots = (str(Path(folder).parent) for folder in (tiny_folder, byte_folder))
-    monkeypatch.setenv("TOKENSCOPE_MODELS", os.pathsep.join(roots))
-
-
-@pytest.fixture
-def page(app: App, tiny_folder: str, byte_folder: str) -> App:
-    app.open()
-    app.test.switch_page(PAGE)
-    app.run()
-    choose(app, tiny_folder, byte_folder)
-    return app
-
-
-def choose(page: App, a: str, b: str, text: str = TEXT) -> None:
-    page.test.session_state["two_models_a"] = a
-    page.test.session_state["two_models_b"] = b
-    page.test.session_state["compared_text"] = text
-    page.run()
 
 
 def test_models_are_called_as_the_decode_page_calls_them(page: App) -> None:
@@ -89,21 +42,6 @@ def test_no_model_is_asked_for_that_the_server_would_refuse(
     for box in app.test.selectbox:
         if box.label in ("Model A", "Model B"):
             assert box.help == "This server offers these models."
-
-
-def shown(page: App) -> TwoModels:
-    found: TwoModels = page.test.session_state["two_models"]
-    return found
-
-
-def compare(page: App) -> TwoModels:
-    page.press("Compare").until(lambda: not shown(page.run()).busy)
-    page.run()
-    return shown(page)
-
-
-def figures(page: App) -> dict[str, str]:
-    return {metric.label: metric.value for metric in page.test.metric}
 
 
 def test_before_the_first_comparison_the_page_says_what_to_do(page: App) -> None:
@@ -342,11 +280,6 @@ def test_the_decoded_text_can_be_taken_over(app: App, tiny_folder: str) -> None:
     assert app.test.text_area(key="compared_text").value == decoded
 
 
-def value(page: App, name: str) -> str:
-    found = page.test.query_params[name]
-    return found if isinstance(found, str) else str(found[0])
-
-
 def test_the_address_says_what_is_looked_at_and_a_reload_shows_it(page: App) -> None:
     compare(page)
     next(b for b in page.test.button if (b.key or "").startswith("jump span")).click()
@@ -383,204 +316,3 @@ def test_going_back_shows_the_comparison_before(
     page.run()
     assert [side.address for side in shown(page).sides] == [s.address for s in first.sides]
     assert page.test.text_area(key="compared_text").value == TEXT
-
-
-def link_of(page: App) -> str:
-    """What a link to the comparison in hand carries."""
-    to_page(page, "pages/share.py")
-    return copied(page, "Link to the two models")
-
-
-def short_link_of(page: App) -> str:
-    to_page(page, "pages/share.py")
-    page.press("Make a short link")
-    return copied(page, "Short link to the two models")
-
-
-def copied(page: App, label: str) -> str:
-    for element in page.test.get("bidi_component"):
-        data = json.loads(element.proto.json or "{}")
-        if data.get("label") == label:
-            return str(data["text"]).partition("?share=")[2]
-    raise AssertionError("there is no link")
-
-
-def to_page(page: App, name: str) -> None:
-    page.test.query_params.clear()
-    page.test.switch_page(name)
-    page.run()
-
-
-def test_a_link_opens_on_a_server_that_has_never_seen_the_comparison(
-    page: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = compare(page)
-    next(b for b in page.test.button if (b.key or "").startswith("jump span")).click()
-    page.run()
-    selected = shown(page).selected
-    link = link_of(page)
-    assert len(link) < ts.share.MAX_PAYLOAD
-
-    service().close()
-    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
-    st.cache_resource.clear()
-    other = type(page)("").open(share=link)
-    assert "A shared comparison of two models" in [e.value for e in other.test.subheader]
-    assert "is here, in exactly that version" in other.texts
-    assert "two_models" not in other.test.session_state, "nothing runs before a click"
-    other.press("Open it here").until(lambda: not shown(other.run()).busy)
-    other.run()
-    assert [side.address for side in shown(other).sides] == [s.address for s in first.sides]
-    assert shown(other).selected == selected
-    assert other.test.text_area(key="compared_text").value == TEXT
-    assert "share" not in other.test.query_params
-    assert value(other, "a") == first.a.address
-
-    again = type(page)("").open(share=link)
-    assert [side.address for side in shown(again).sides] == [s.address for s in first.sides], (
-        "what is all here opens at once"
-    )
-
-
-def test_a_link_to_a_model_that_is_not_here_opens_as_far_as_possible(
-    page: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    compare(page)
-    link = link_of(page)
-    service().close()
-    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("TOKENSCOPE_MODELS", str(Path(tiny_folder).parent))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    st.cache_resource.clear()
-    other = type(page)("").open(share=link)
-    other.press("Open what is possible").until(lambda: not shown(other.run()).busy)
-    other.run()
-    a, b = shown(other).sides
-    assert a.trace is not None
-    assert b.trace is None
-    assert "No result of model B" in other.texts
-    assert "neither is exactly that model" in other.texts
-
-
-def test_a_short_link_opens_for_another_visitor_and_reads_again_what_was_evicted(
-    page: App,
-) -> None:
-    first = compare(page)
-    name = short_link_of(page)
-    assert len(name) == 22
-    assert [side.address for side in shown(type(page)("").open(share=name)).sides] == [
-        side.address for side in first.sides
-    ]
-    for side in first.sides:
-        service().store.delete(str(side.address))
-    other = type(page)("").open(share=name)
-    assert "A shared comparison of two models" in [e.value for e in other.test.subheader]
-    other.press("Open it here").until(lambda: not shown(other.run()).busy)
-    assert [side.address for side in shown(other).sides] == [side.address for side in first.sides]
-
-
-def test_a_short_link_on_a_server_that_does_not_have_it_says_what_to_do(
-    page: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compare(page)
-    name = short_link_of(page)
-    service().close()
-    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
-    st.cache_resource.clear()
-    other = type(page)("").open(share=name)
-    assert "This server does not hold it" in other.texts
-    assert "Ask for the long link" in other.texts
-
-
-def test_a_text_too_long_for_a_link_still_has_a_short_one(
-    page: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ts.share_payload, "MAX_LINK", 300)
-    monkeypatch.setattr(ts.share, "MAX_LINK", 300)
-    text = "".join(chr(33 + i * i * 7919 % 90) for i in range(400))
-    choose(page, tiny_folder, tiny_folder, text)
-    first = compare(page)
-    name = short_link_of(page)
-    assert "There is no link to these two" in page.texts
-    assert "short link" in page.texts
-    assert [side.address for side in shown(type(page)("").open(share=name)).sides] == [
-        side.address for side in first.sides
-    ]
-
-
-def test_a_short_link_counts_for_its_visitor_once_and_goes_when_they_delete_it(
-    page: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    person = {"is_logged_in": True, "iss": "i", "sub": "ada"}
-    monkeypatch.setattr(visitors, "_user", lambda: person)
-    compare(page)
-    name = short_link_of(page)
-    again = type(page)("").open(share=name)
-    assert short_link_of(again) == name
-    assert len(service().store.kept_sessions()) == 1
-
-    person["sub"] = "eve"
-    eve = type(page)("").open(share=name)
-    assert shown(eve).a.trace is not None, "whoever has the link can open it"
-    to_page(eve, "pages/branches.py")
-    assert not eve.test.multiselect, "and nobody else delete it"
-    assert short_link_of(eve) == name
-
-    person["sub"] = "ada"
-    to_page(page, "pages/branches.py")
-    (box,) = page.test.multiselect
-    (option,) = box.options
-    assert option.startswith("Two models: def f(é):")
-    assert "Other trees" not in [one.label for one in page.test.selectbox]
-    box.set_value(box.options)
-    page.run().press("Delete 1 comparison for good")
-    (left,) = service().store.kept_sessions()
-    person["sub"] = "eve"
-    assert left.owner == visitors.owner()
-    to_page(page, "pages/share.py")
-    assert shown(type(page)("").open(share=name)).a.trace is not None, "the other has a copy"
-
-
-def test_a_short_link_beyond_the_bound_is_refused_by_name(
-    app: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TOKENSCOPE_KEPT_PER_VISITOR", "1")
-    st.cache_resource.clear()
-    app.open()
-    to_page(app, PAGE)
-    choose(app, tiny_folder, tiny_folder)
-    compare(app)
-    to_page(app, "pages/share.py")
-    app.press("Make a short link")
-    assert "There is no short link" in app.texts
-    assert "a visitor may keep 1" in app.texts
-    assert service().store.kept_sessions() == []
-
-
-def test_two_precisions_of_one_model_can_be_downloaded_apart(
-    page: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_folder: str
-) -> None:
-    a = compare(page).a.trace
-    assert a is not None
-    of_hub = replace(a, model=replace(a.model, name=NAME))
-    in_half = replace(a, model=replace(a.model, name=NAME, fingerprint="half"))
-    choices = (ModelChoice(NAME), ModelChoice(NAME, "bfloat16"))
-    link = ts.share.encode_readings(of_hub, in_half, choices=choices)
-    service().close()
-    monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("TOKENSCOPE_MODELS", "")
-    st.cache_resource.clear()
-    hub = FakeHub(Path(tiny_folder))
-    hub.go_online(tmp_path / "hub", monkeypatch)
-    try:
-        other = type(page)("").open(share=link)
-        assert other.buttons.count("Download the model") == 2
-        assert f"“{NAME} in bfloat16”" in other.texts
-    finally:
-        hub.close()
-
-
-def test_a_comparison_can_be_taken_along_as_tables(page: App) -> None:
-    compare(page)
-    link_of(page)
-    assert {"Spans", "Lines"} <= {b.label for b in page.test.get("download_button")}
