@@ -23,6 +23,7 @@ from two_models_screen import (
 
 import tokenscope_core as ts
 from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.sharing import payload
 from tokenscope_ui.server import visitors
 from tokenscope_ui.server.server import service
 
@@ -113,7 +114,7 @@ def test_a_short_link_on_a_server_that_does_not_have_it_says_what_to_do(
 def test_a_text_too_long_for_a_link_still_has_a_short_one(
     page: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ts.share_payload, "MAX_LINK", 300)
+    monkeypatch.setattr(payload, "MAX_LINK", 300)
     monkeypatch.setattr(ts.share, "MAX_LINK", 300)
     text = "".join(chr(33 + i * i * 7919 % 90) for i in range(400))
     choose(page, tiny_folder, tiny_folder, text)
