@@ -165,7 +165,9 @@ def _sample() -> tuple[ts.Session, list[ts.Trace]]:
         imported, request=ts.Request("def é😀", 7, ts.Sampling(0.7, seed=3), stop=("x",))
     )
     child = replace(root, branch=(root.key, ts.Edit(2, (4, 5), removed=1, kept=1)))
-    stopped = replace(child, finish_reason="cancelled", branch=(child.key, ts.Edit(1, (), 0)))
+    stopped = replace(
+        child, finish_reason="cancelled", branch=(child.key, ts.Edit.continue_from(1))
+    )
     session = ts.Session.start(root).add(child, stopped, parent=root)
     return session.note(child.key, "a note\n“é”"), [root, child, stopped]
 

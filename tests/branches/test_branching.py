@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
-from grown_branches import NEW_TOKENS, PROMPT, endless, from_scratch, parent_of
+from grown_branches import (
+    NEW_TOKENS,
+    PROMPT,
+    SAMPLINGS,
+    assert_same_record,
+    endless,
+    from_scratch,
+    parent_of,
+)
 
 import tokenscope_core as ts
 from tokenscope_core.branches import growing as branching
@@ -63,6 +71,37 @@ def test_going_on_past_the_end_appends() -> None:
     assert len(child) == len(parent) + 7
     whole = ts.generate(lm, ts.Request(PROMPT, NEW_TOKENS + 7))
     np.testing.assert_array_equal(child.token_ids, whole.token_ids)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_a_fork_at_the_end_goes_on_as_one_longer_run_would(sampling: str) -> None:
+    lm = endless()
+    parent = parent_of(lm, sampling)
+    child = ts.fork(lm, parent, len(parent))
+    longer = ts.Request(PROMPT, 2 * NEW_TOKENS, SAMPLINGS[sampling])
+    assert_same_record(child, ts.generate(lm, longer))
+    assert (child.source[parent.prompt_length :] == "sampled").all()
+    on = ts.fork(lm, child, len(child))
+    assert len(on) == len(child) + NEW_TOKENS, "and again, from what it has come to"
+
+
+def test_a_text_that_was_only_scored_goes_on_as_any_request_would() -> None:
+    lm = endless()
+    scored = ts.score(lm, "x = 1")
+    child = ts.fork(lm, scored, len(scored))
+    assert len(child) == min(len(scored) + ts.Request("").max_new_tokens, tiny_models.CONTEXT)
+
+
+def test_a_fork_at_the_end_that_adds_nothing_is_refused() -> None:
+    lm = endless()
+    parent = parent_of(lm)
+    with pytest.raises(ts.RequestError, match="0 new tokens"):
+        ts.fork(lm, parent, len(parent), max_new_tokens=0)
+    room = tiny_models.CONTEXT - parent.prompt_length
+    full = ts.generate(lm, ts.Request(PROMPT, room))
+    assert len(full) == tiny_models.CONTEXT
+    with pytest.raises(ts.RequestError, match="fills the model's context"):
+        ts.fork(lm, full, len(full))
 
 
 def test_fresh_noise_gives_another_branch_and_the_same_seed_the_same() -> None:

@@ -46,7 +46,7 @@ def test_an_old_continuation_is_verified_not_trusted() -> None:
     lm = endless()
     for sampling in SAMPLINGS:
         parent = parent_of(lm, sampling)
-        chosen = plan(parent, ts.Edit(parent.prompt_length, (), removed=0))
+        chosen = plan(parent, ts.Edit.continue_from(parent.prompt_length))
         for wrong in (set(), {3}, {0, 9, 10, 17}, set(range(NEW_TOKENS))):
             guess = [
                 (i + 1) % 300 if at in wrong else i for at, i in enumerate(chosen.old_continuation)

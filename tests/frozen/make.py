@@ -79,7 +79,7 @@ def recipes() -> list[dict[str, Any]]:
         (ts.Request("def f(", suffix="):\r\n"), None),
         (ts.Request("Sure", messages=chat, moment="2026-11-30T14:05"), None),
         (ts.Request("x", messages=chat, moment="2026-11-30"), ts.Edit(3)),
-        (ts.Request("x"), ts.Edit(5, (), removed=0)),
+        (ts.Request("x"), ts.Edit.continue_from(5)),
         (ts.Request("x", 0), ts.Edit(0, (1, 2), removed=0, kept=4)),
     ]
     return [

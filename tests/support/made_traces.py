@@ -61,7 +61,7 @@ def forked(
 ) -> ts.Trace:
     """A branch in which words were put at a position, after which the model wrote the rest."""
     before = [parent.vocabulary.label(i) for i in parent.token_ids[:position].tolist()]
-    edit = ts.Edit(position, tuple(map(token_id, words)), removed=removed)
+    edit = ts.Edit(position, tuple(map(token_id, words)), removed=removed, writes_on=True)
     return made(
         [*before, *words, *rest],
         prompt_length=parent.prompt_length,

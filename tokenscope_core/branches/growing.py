@@ -57,11 +57,13 @@ def fork(
             Default: one where something is forced.
         kept: how many of the tokens after those are kept and read as they are.
         max_new_tokens: how many to generate after that; 0 only rescores. Default: as far as the
-            parent was to go.
+            parent was to go; of a fork at its end that forces nothing as many again, which gives
+            what one longer run would.
         seed: of fresh noise; None keeps the parent's.
 
     Raises:
-        RequestError: the edit lies outside the trace, or the model is another.
+        RequestError: the edit lies outside the trace or would add nothing to it, or the model is
+            another.
         ContextLengthError: the branch exceeds the model's context.
     """
     if token_id is not None and text is not None:
@@ -76,7 +78,7 @@ def fork(
     require_known_tokens(lm, forced, "What was to be put in")
     if removed is None:
         removed = int(bool(forced) and position < len(trace))
-    edit = Edit(position, forced, removed=removed, kept=kept)
+    edit = Edit(position, forced, removed=removed, kept=kept, writes_on=True)
     chosen = plan(
         trace, edit, max_new_tokens=max_new_tokens, seed=seed, context_length=lm.context_length
     )

@@ -144,17 +144,32 @@ def plan(
         parent: the trace to branch off.
         edit: what is changed.
         max_new_tokens: how many to generate after the given tokens. Default: as far as the parent
-            was to go, and where it only scored a text as far as that went, within the context.
+            was to go, and where it only scored a text as far as that went; at its end, where
+            nothing is put there, as many as the parent's request asks for, or any request where
+            that only scores. All within the context.
         seed: of fresh noise; None keeps the parent's, so that what differs is due to the edit.
         context_length: how many tokens the model reads at most; None where unknown.
 
-    Raises: as `BranchPlan`.
+    Raises:
+        RequestError: as `BranchPlan`; or the branch would be the parent.
     """
+    start = edit.next_position + edit.kept
+    appends_nothing = edit == Edit.continue_from(len(parent))
     if max_new_tokens is None:
-        start = edit.next_position + edit.kept
         max_new_tokens = max(0, _intended_end(parent, edit) - start)
+        if appends_nothing and not max_new_tokens:
+            max_new_tokens = parent.request.max_new_tokens or Request("").max_new_tokens
         if context_length is not None:
             max_new_tokens = max(0, min(max_new_tokens, context_length - start))
+    if appends_nothing and not max_new_tokens:
+        full = context_length is not None and start >= context_length
+        raise RequestError(
+            asked=f"A trace of {len(parent):,} tokens was to go on from its end.",
+            found="It fills the model's context." if full else "0 new tokens were asked for.",
+            action="Fork at an earlier position, or score the end of the text with the rest."
+            if full
+            else "Ask for one or more.",
+        )
     sampling = parent.request.sampling
     request = replace(
         parent.request,
@@ -225,7 +240,7 @@ def redraws(
     return tuple(
         plan(
             trace,
-            Edit(position, (), removed=0),
+            Edit.continue_from(position),
             max_new_tokens=max_new_tokens,
             seed=seed,
             context_length=context_length,

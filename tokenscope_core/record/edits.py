@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 from tokenscope_core.errors import RequestError
@@ -17,22 +17,36 @@ class Edit:
 
     From `position` on, `removed` of the parent's tokens give way to `token_ids`; the `kept` tokens
     that followed those are read as they are; then the model writes. Removing none inserts, forcing
-    none deletes, and keeping all that follow only rescores them.
+    none deletes, and keeping all that follow only rescores them. An edit that does none of these is
+    a fork alone, and is made by `continue_from`.
 
     Raises:
-        RequestError: a number is negative or not whole, or nothing would change hands.
+        RequestError: a number is negative or not whole; or no token is forced, removed or kept.
     """
 
     position: int
     token_ids: tuple[int, ...] = ()
     removed: int = 1
     kept: int = 0
+    writes_on: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, writes_on: bool) -> None:
         for name in ("position", "removed", "kept"):
             object.__setattr__(self, name, _count(name, getattr(self, name)))
         ids = tuple(_count("a token id", token_id) for token_id in self.token_ids)
         object.__setattr__(self, "token_ids", ids)
+        if not (writes_on or self.token_ids or self.removed or self.kept):
+            raise RequestError(
+                asked=f"An edit at position {self.position:,} was described.",
+                found="It forces, removes and keeps no token, so nothing would be edited.",
+                action="Say what is to stand there; or take Edit.continue_from(position), for the "
+                "model to write on from there.",
+            )
+
+    @classmethod
+    def continue_from(cls, position: int) -> Edit:
+        """A fork alone: the tokens before the position stay, and the model writes on."""
+        return cls(position, (), removed=0, writes_on=True)
 
     @property
     def next_position(self) -> int:
@@ -51,7 +65,7 @@ class Edit:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Edit:
         """Build an edit from `to_json`'s output, validating it like any other."""
-        return cls(**{**values, "token_ids": tuple(values["token_ids"])})
+        return cls(**{**values, "token_ids": tuple(values["token_ids"])}, writes_on=True)
 
 
 def _count(name: str, value: Any) -> int:

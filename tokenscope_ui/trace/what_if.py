@@ -169,15 +169,13 @@ def _others(trace: Trace, position: int) -> dict[int, float]:
 def _put(trace: Trace, position: int, token_ids: tuple[int, ...], removed: int, then: str) -> None:
     after = position + removed
     kept = {PROMPT: max(0, trace.prompt_length - after), RESCORE: len(trace) - after}.get(then, 0)
-    edit = Edit(position, token_ids, removed=removed, kept=kept)
-    grow(
-        trace,
-        lambda context: (
-            plan(
-                trace, edit, max_new_tokens=0 if then == RESCORE else None, context_length=context
-            ),
-        ),
-    )
+    new_tokens = 0 if then == RESCORE else None
+
+    def planned(context: int | None) -> tuple[BranchPlan, ...]:
+        edit = Edit(position, token_ids, removed=removed, kept=kept)
+        return (plan(trace, edit, max_new_tokens=new_tokens, context_length=context),)
+
+    grow(trace, planned)
 
 
 def _explore(trace: Trace, position: int, count: int) -> None:
