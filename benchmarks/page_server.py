@@ -75,9 +75,8 @@ def _written(count: int, tokens: int) -> list[str]:
     """Traces of the shipped model in the store; their keys."""
     import tokenscope_core as ts
 
-    lm, keys = ts.load_model(), []
-    store = ts.Store()
-    seed = 0
+    lm, store, seed = ts.load_model(), ts.Store(), 0
+    keys: list[str] = []
     while len(keys) < count:
         seed += 1
         sampling = ts.Sampling(temperature=0.8, seed=seed)
@@ -158,8 +157,8 @@ def _counting() -> Counter[str]:
     import tokenscope_ui
 
     for package in (tokenscope_core.syntax, tokenscope_ui):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
 
     def counted(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -10,11 +10,13 @@ import pytest
 from syntax_traces import trace_of, words
 
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.judging.validity import breaking_candidates
+from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components.strip import TokenFlag
 from tokenscope_ui.drawing.charts import BREAKS, CAN_GO_ON, candidate_table, verdict_ribbon
 from tokenscope_ui.server.server import service
 from tokenscope_ui.trace import code_standing
-from tokenscope_ui.trace.strip_payload import build_payload
+from tokenscope_ui.trace.strip_payload import build_payload, strip_payload
 
 App = Any
 BROKEN = "def f(a):\n    b = (a + 1\n    return b)\n"
@@ -43,9 +45,13 @@ def at_decode(app: App, trace: Trace, position: int | None = None) -> App:
 
 def test_the_token_that_broke_the_code_is_flagged_on_the_strip_with_the_reason() -> None:
     trace = traced(BROKEN)
-    broke = code_standing.breaks(trace)
+    broke = code_standing.breaks(Program(trace))
     assert [words(BROKEN)[position] for position in broke] == [b"return"]
-    payload = json.loads(build_payload(trace, "surprisal", run="r"))
+    payload = json.loads(
+        strip_payload(
+            Program(trace), "surprisal", run="r", relative=False, unit="bits", invisibles=False
+        )
+    )
     flagged = [i for i, flag in enumerate(payload["flags"]) if flag & TokenFlag.BROKE]
     assert flagged == list(broke)
     assert code_standing.BROKE in payload["reasons"][str(broke[0])]
@@ -55,16 +61,16 @@ def test_the_token_that_broke_the_code_is_flagged_on_the_strip_with_the_reason()
 
 def test_every_position_has_a_verdict_and_prose_has_none() -> None:
     trace = traced(BROKEN)
-    (broke,) = code_standing.breaks(trace)
-    runs = code_standing.verdict_runs(trace)
+    (broke,) = code_standing.breaks(Program(trace))
+    runs = code_standing.verdict_runs(Program(trace))
     assert runs["verdict"].tolist() == [code_standing.ABLE, code_standing.UNABLE]
     assert runs[["first", "after"]].to_numpy().tolist() == [[0, broke], [broke, len(trace)]]
     assert verdict_ribbon(runs).to_dict()["encoding"]["fill"]["scale"]["domain"] == [
         code_standing.ABLE, code_standing.UNABLE,
     ]  # fmt: skip
-    assert len(code_standing.verdict_runs(traced(PROSE))) == 0
-    assert code_standing.breaking(traced(PROSE), 3) == (None, None, None)
-    assert code_standing.standing_at(traced(PROSE), 3) is None
+    assert len(code_standing.verdict_runs(Program(traced(PROSE)))) == 0
+    assert breaking_candidates(traced(PROSE), 3) == (None, None, None)
+    assert code_standing.standing(Program(traced(PROSE)), 3) is None
 
 
 @pytest.mark.parametrize(
@@ -79,21 +85,21 @@ def test_a_position_is_complete_or_unfinished_or_broken(
     text: str, token: bytes, expected: str
 ) -> None:
     at = len(words(text)) - 1 - words(text)[::-1].index(token)
-    assert code_standing.standing_at(traced(text), at) == expected
+    assert code_standing.standing(Program(traced(text)), at) == expected
 
 
 def test_candidates_that_would_break_the_code_are_told_from_those_that_leave_it_unfinished() -> (
     None
 ):
     trace, at = traced(UNFINISHED), place(UNFINISHED, b" a")
-    table = candidate_table(trace, at, 3, code_standing.breaking(trace, at))
+    table = candidate_table(trace, at, 3, breaking_candidates(trace, at))
     by_label = dict(zip(table["label"], table["code"], strict=True))
     assert by_label["·)]}·"] == BREAKS
     assert by_label["·x"] == CAN_GO_ON
     assert by_label["·a"] == CAN_GO_ON
     assert set(candidate_table(trace, at, 3)["code"]) == {""}
     broken = traced(BROKEN)
-    assert code_standing.breaking(broken, len(broken) - 1) == (None, None, None)
+    assert breaking_candidates(broken, len(broken) - 1) == (None, None, None)
 
 
 def test_the_page_says_how_the_code_stands_and_what_is_open(app: App) -> None:
@@ -116,7 +122,7 @@ def test_the_figures_of_a_token_do_not_wait_for_its_code(
         raise TimeoutError
 
     monkeypatch.setattr(code_standing, "known_language", never)
-    monkeypatch.setattr(code_standing, "scopes_of", never)
+    monkeypatch.setattr(code_standing, "scopes", never)
     app.test.session_state["run_state"] = replace(app.state, selected=3)
     app.test.run()
     assert app.test.exception, "otherwise this shows nothing"
@@ -126,7 +132,7 @@ def test_the_figures_of_a_token_do_not_wait_for_its_code(
 
 def test_the_page_leads_from_a_broken_place_to_the_break(app: App) -> None:
     trace = traced(BROKEN)
-    (broke,) = code_standing.breaks(trace)
+    (broke,) = code_standing.breaks(Program(trace))
     at_decode(app, trace, len(trace) - 1)
     assert "cannot become valid" in app.texts
     assert "The code is broken before this token" in app.texts
@@ -150,9 +156,9 @@ def test_a_sign_is_only_explained_beside_candidates_that_bear_it(app: App) -> No
 
 def test_text_that_would_break_the_code_is_said_to_before_it_is_put_there() -> None:
     trace, at = traced(UNFINISHED), place(UNFINISHED, b" a")
-    assert code_standing.would_break(trace, at, b" ))")
-    assert code_standing.would_break(trace, at, b" not") is False
-    assert code_standing.would_break(traced(PROSE), 3, b" ))") is None
+    assert code_standing.would_break(Program(trace), at, b" ))")
+    assert code_standing.would_break(Program(trace), at, b" not") is False
+    assert code_standing.would_break(Program(traced(PROSE)), 3, b" ))") is None
 
 
 def test_prose_is_not_spoken_of_as_code(app: App) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from tokenscope_core.record.metric_registry import STORED
-from tokenscope_core.record.request import Request
+from tokenscope_core.record.request import Request, Sampling
 from tokenscope_core.record.steps import Floats, Vocabulary
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
@@ -36,6 +37,7 @@ def trace_of(
     for position, row in enumerate(candidates):
         for place, piece in enumerate(row):
             candidate_ids[position, place] = table.setdefault((piece, False), len(table))
+    made_of = (list(pieces), prompt, sorted(special), [list(row) for row in candidates], entropy)
     random = np.random.default_rng(len(pieces))
     metrics = {name: random.gamma(1.0, 1.0, len(pieces)) for name in STORED}
     for name in ("logprob", "sampled_logprob"):
@@ -44,7 +46,8 @@ def trace_of(
     if entropy is not None:
         metrics["entropy"] = np.asarray(entropy, dtype=np.float64)
     return Trace(
-        request=Request("prompt"),
+        # Unlike traces are unlike runs.
+        request=Request("prompt", sampling=Sampling(seed=zlib.crc32(repr(made_of).encode()))),
         model=ModelIdentity("none", "hash", 1000),
         vocabulary=Vocabulary(
             {number: piece for (piece, _), number in table.items()},

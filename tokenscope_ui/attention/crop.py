@@ -8,13 +8,12 @@ import numpy as np
 
 from tokenscope_core import Trace
 from tokenscope_core.record.steps import Ints
-from tokenscope_core.syntax.documents.detection import language_of
-from tokenscope_core.syntax.folding.frames import Syntax
+from tokenscope_core.syntax.folding.frames import Syntax, analyse
 from tokenscope_ui.attention.tokens import lines_of
 from tokenscope_ui.attention.view_choice import CropTo, Look
 from tokenscope_ui.components.matrix import Crop
 from tokenscope_ui.syntax_view.pieces import Kind, cut
-from tokenscope_ui.syntax_view.reading import analysed
+from tokenscope_ui.trace.programs import program_of
 
 CROPS: dict[CropTo, str] = {
     "all": "the whole text",
@@ -29,7 +28,7 @@ CROPS: dict[CropTo, str] = {
 
 def read(trace: Trace) -> Syntax:
     """The text as a program, in the language it seems to be in."""
-    return analysed(trace, language_of(trace).language)
+    return analyse(program_of(trace))
 
 
 def crop(trace: Trace, look: Look, selected: int | None) -> Crop | None:

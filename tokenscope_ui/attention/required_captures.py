@@ -6,8 +6,8 @@ from tokenscope_core import Trace
 from tokenscope_core.attention.capture_tasks import AttentionOf, RolloutOf
 from tokenscope_core.attention.capturing.selection import Selection
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
-from tokenscope_core.syntax.documents.detection import language_of
 from tokenscope_ui.attention.view_choice import Look, Parts
+from tokenscope_ui.trace.programs import program_of
 
 
 def layer_of(trace: Trace, layer: int, look: Look) -> AttentionOf:
@@ -29,9 +29,9 @@ def rollout_of(trace: Trace) -> RolloutOf:
 
 def overview_of(trace: Trace, masked: tuple[int, ...] = ()) -> OverviewOf:
     """All heads, with those positions taken out of every row."""
-    return OverviewOf(trace, masked, language=language_of(trace).language)
+    return OverviewOf(trace, masked, language=program_of(trace).language)
 
 
 def flow_of_all(trace: Trace, parts: Parts, masked: tuple[int, ...] = ()) -> FlowOf:
     """The flow of all layers and heads, with those positions taken out of every row."""
-    return FlowOf(trace, parts, masked=masked, language=language_of(trace).language)
+    return FlowOf(trace, parts, masked=masked, language=program_of(trace).language)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tokenscope_core.record.steps import Ints
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.syntax.folding.frames import line_ends
+from tokenscope_core.syntax.program import line_ends
 from tokenscope_ui.drawing.formatting import visible_text
 from tokenscope_ui.trace import sampled_choices as choices
 

@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Comparison
-from tokenscope_core.syntax.documents.detection import language_of
 from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_core.syntax.folding.frames import syntax_frame
 from tokenscope_ui.compare.payload import positions, side_trace
@@ -18,6 +17,7 @@ from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import DIFFERENCE
 from tokenscope_ui.drawing.formatting import NOT_AVAILABLE
 from tokenscope_ui.drawing.scales import LogUnit, to_screen
+from tokenscope_ui.trace.programs import program_of
 
 _HEIGHT = 320
 
@@ -40,7 +40,7 @@ def categories(comparison: Comparison) -> Categories | None:
     `differing` (without the same token in the other) and `surprisal` (mean, nats; NaN without
     tokens), as `tokens_a` and so on.
     """
-    found = language_of(comparison.a)
+    found = program_of(comparison.a).detected
     if not found.known:
         return None
     sides = [_of_side(comparison, side, found.language) for side in SIDES]
@@ -58,7 +58,7 @@ def _of_side(comparison: Comparison, side: Side, language: str) -> pd.DataFrame:
     differing[own[own >= 0]] = (comparison.alignment.kind != "same")[own >= 0]
     tokens = pd.DataFrame(
         {
-            "category": syntax_frame(trace, language)["category"].astype("str"),
+            "category": syntax_frame(program_of(trace, language))["category"].astype("str"),
             "differing": differing,
             "surprisal": trace.surprisal,
         }

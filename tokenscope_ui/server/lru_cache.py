@@ -20,7 +20,7 @@ class Remembered(Generic[Value]):
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def get(self, key: Hashable) -> Value | None:
         """The value of that key; None where it was forgotten."""
@@ -29,6 +29,14 @@ class Remembered(Generic[Value]):
                 return None
             self._values.move_to_end(key)
             return self._values[key][0]
+
+    def setdefault(self, key: Hashable, value: Value, size: int) -> Value:
+        """The value of that key; where it has none, this one of so many bytes."""
+        with self._lock:
+            found = self.get(key)
+            if found is None:
+                self.put(key, value, size)
+            return value if found is None else found
 
     def put(self, key: Hashable, value: Value, size: int) -> None:
         """Remember a value of so many bytes, and forget others for it."""

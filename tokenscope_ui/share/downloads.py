@@ -23,13 +23,13 @@ from tokenscope_core.models.files.sources import identified
 from tokenscope_core.sessions.screen_state import View
 from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_core.sharing import session_file
-from tokenscope_core.syntax.documents.detection import language_of
 from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for
 from tokenscope_ui.drawing.files import File
 from tokenscope_ui.drawing.formatting import branches_text
 from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_ui.trace.programs import program_of
 
 
 def stem(session: Session, key: str) -> str:
@@ -74,7 +74,7 @@ def tables(
         for_spreadsheet: whether texts that a spreadsheet would run as formulas are defused.
         language: that the syntax is read in; None takes the trace's own.
     """
-    read_as = language or language_of(trace).language
+    program = program_of(trace, language)
     name, csv = stem(session, trace.key), partial(export.csv, for_spreadsheet=for_spreadsheet)
     files = [
         File("Tokens", "One row a token: every metric, in nats.",
@@ -82,9 +82,9 @@ def tables(
         File("Candidates", "One row a position and candidate.",
              f"{name}.candidates.csv", "text/csv", lambda: csv(candidate_frame(trace))),
         File("Syntax", "One row a token: category, statement, scope and line, read as "
-             f"{language_label(read_as)}.",
+             f"{language_label(program.language)}.",
              f"{name}.syntax.csv", "text/csv",
-             lambda: csv(syntax_frame(trace, read_as))),
+             lambda: csv(syntax_frame(program))),
         File("Branches", "One row a branch, as on the page Branches.",
              f"{name}.branches.csv", "text/csv", lambda: csv(tree_frame(session, traces))),
     ]  # fmt: skip

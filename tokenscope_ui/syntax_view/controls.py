@@ -11,7 +11,6 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.syntax.documents.detection import language_of
 from tokenscope_core.syntax.documents.texts import (
     MARKDOWN,
     known_languages,
@@ -28,6 +27,7 @@ from tokenscope_ui.syntax_view.pieces import Kind
 from tokenscope_ui.syntax_view.reading import KINDS, Look
 from tokenscope_ui.syntax_view.words import LEVELS
 from tokenscope_ui.trace import view_controls
+from tokenscope_ui.trace.programs import program_of
 
 DETECT = "detect"
 LEVEL_KEY, LANGUAGE_KEY = "syntax_level", "syntax_language"
@@ -38,7 +38,7 @@ _KIND: Kind = "statement"
 
 def draw(trace: Trace) -> tuple[Look, Other | None]:
     """Draw the controls above the code; returns what is chosen, and what it is compared with."""
-    found = language_of(trace)
+    found = program_of(trace).detected
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
         metric = view_controls.metric("Metric")
         choices.take("as", LANGUAGE_KEY, known_languages())

@@ -21,6 +21,7 @@ from tokenscope_ui.syntax_view.reading import (
     shown_pieces,
 )
 from tokenscope_ui.syntax_view.words import mean_text, number_text, part_text
+from tokenscope_ui.trace.programs import program_of
 from tokenscope_ui.trace.strip_payload import numbers, spelled, strip_scale
 
 
@@ -29,7 +30,7 @@ def spans(trace: Trace, look: Look, node: tuple[int, int] | None = None) -> Cut:
     """The pieces on the strip: cut further where a name is marked, where bytes are no text, and
     around the selected node of the tree."""
     at = [*_incomplete(trace.text_bytes), *(node or ())]
-    marks = mark_frame(trace, look.language, generated_only=not look.prompt)
+    marks = mark_frame(program_of(trace, look.language), generated_only=not look.prompt)
     at += [*marks["byte_start"].tolist(), *marks["byte_end"].tolist()]
     return shown_cut(trace, look).split(at)
 
@@ -96,7 +97,7 @@ def _prompt_end(trace: Trace) -> int:
 
 def _remarks(trace: Trace, look: Look, cut: Cut) -> dict[int, str]:
     """What is said about a name, by the index of its span."""
-    marks = mark_frame(trace, look.language, generated_only=not look.prompt)
+    marks = mark_frame(program_of(trace, look.language), generated_only=not look.prompt)
     at = np.searchsorted(cut.end, marks["byte_start"].to_numpy(np.int64), side="right")
     return {
         int(span): f"{mark.finding}, {mark.certainty}: {mark.reason}"

@@ -14,9 +14,10 @@ from tokenscope_core import Trace
 from tokenscope_core.record.steps import Ints
 from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.folding.aggregation import Level
-from tokenscope_core.syntax.folding.frames import Syntax, line_ends
+from tokenscope_core.syntax.folding.frames import Syntax
 from tokenscope_core.syntax.folding.statements import statement_of_pieces
 from tokenscope_core.syntax.grammar.pieces import Pieces
+from tokenscope_core.syntax.program import line_ends
 
 Kind = Literal["statement", "line", "function", "part"]
 

@@ -16,6 +16,7 @@ from tokenscope_core.syntax.folding.frames import Syntax, analyse
 from tokenscope_core.syntax.folding.shares import shares
 from tokenscope_ui.drawing.scales import LogUnit, scale_of, to_screen
 from tokenscope_ui.syntax_view.pieces import Cut, Kind, cut
+from tokenscope_ui.trace.programs import program_of
 
 KINDS: dict[Kind, str] = {
     "statement": "statements",
@@ -45,10 +46,9 @@ class Look:
     kind: Kind
 
 
-@functools.lru_cache(maxsize=8)
 def analysed(trace: Trace, language: str) -> Syntax:
-    """A trace as a program, read once."""
-    return analyse(trace, language)
+    """A trace's text in pieces, read once."""
+    return analyse(program_of(trace, language))
 
 
 @functools.lru_cache(maxsize=32)

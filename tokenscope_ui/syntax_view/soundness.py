@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
-from tokenscope_core.syntax.documents.detection import regions
 from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_core.syntax.grammar.languages import grammar
 from tokenscope_core.syntax.judging.structure import mark_frame, python_code
-from tokenscope_core.syntax.judging.validity import Break, Standing, standing
-from tokenscope_core.syntax.time_budget import Budget
+from tokenscope_core.syntax.judging.validity import Break, Standing, standings, validity
 from tokenscope_core.syntax.unfinished.completion import completed
 from tokenscope_ui.syntax_view.reading import analysed
 from tokenscope_ui.syntax_view.words import one_line
-from tokenscope_ui.trace.code_standing import STANDING_WORDS, line_of, validity
+from tokenscope_ui.trace.code_standing import STANDING_WORDS, line_of
+from tokenscope_ui.trace.programs import program_of
 
 GIVEN_UP = "not judged: reading it took too long"
 PREPROCESSED = "not judged: a macro, or an #if, may stand behind what does not parse"
@@ -43,24 +42,16 @@ class Verdict:
     preprocessed: bool = False
 
 
-@functools.lru_cache(maxsize=16)
 def verdicts(trace: Trace, language: str) -> tuple[Verdict, ...]:
     """A verdict for each stretch of code in a known language."""
-    read = validity(trace, language)
+    program = program_of(trace, language)
+    read = validity(program)
     breaks = {found.byte_start: found for found in read.breaks}
-    budget = Budget.of(trace.text_bytes)
     found = []
-    for region in regions(trace, language):
-        name, at = region.language or "", region.start
-        line = line_of(trace, at)
-        if region.start in breaks:
-            found.append(Verdict(name, at, line, "broken", breaks[region.start]))
-        elif region.start in (*read.given_up, *read.preprocessed):
-            macros = region.start in read.preprocessed
-            found.append(Verdict(name, at, line, None, preprocessed=macros))
-        else:
-            code = region.code(trace.text_bytes)
-            found.append(Verdict(name, at, line, standing(code, name, budget.share())))
+    for part, state in zip(program.parts, standings(program), strict=True):
+        at = part.region.start
+        line, macros = program.line_of(at), at in read.preprocessed
+        found.append(Verdict(part.language, at, line, state, breaks.get(at), macros))
     return tuple(found)
 
 
@@ -114,7 +105,7 @@ def error_table(trace: Trace, language: str) -> pd.DataFrame:
 def name_table(trace: Trace, language: str, *, prompt: bool) -> pd.DataFrame:
     """The names in Python code that nothing in sight defines, the surest first: `byte`, `line`,
     `name`, `finding`, `how sure`, `why`."""
-    marks = mark_frame(trace, language, generated_only=not prompt)
+    marks = mark_frame(program_of(trace, language), generated_only=not prompt)
     order = np.argsort([_CERTAINTIES.index(c) for c in marks["certainty"]], kind="stable")
     marks = marks.iloc[order.astype(np.int64)]
     bytes_ = marks["byte_start"].astype("int64").tolist()
@@ -132,10 +123,12 @@ def name_table(trace: Trace, language: str, *, prompt: bool) -> pd.DataFrame:
 
 def has_python(trace: Trace, language: str) -> bool:
     """Whether there is any code in which such names are looked for."""
-    return bool(python_code(trace, language))
+    return bool(python_code(program_of(trace, language)))
 
 
 def names_given_up(trace: Trace, language: str) -> bool:
     """Whether some Python code takes too long to look for such names."""
     python = grammar("python")
-    return any(completed(code, python).given_up for code in python_code(trace, language))
+    return any(
+        completed(code, python).given_up for code in python_code(program_of(trace, language))
+    )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from tokenscope_core import Trace
 from tokenscope_core.syntax.judging.scopes import Scope
+from tokenscope_core.syntax.judging.validity import breaking_candidates
+from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing.charts import WARNING
 from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import code_standing
 from tokenscope_ui.trace import sampled_choices as choices
-from tokenscope_ui.trace.code_standing import line_of
 
 _MOST_SCOPES = 6
 _ICONS = {
@@ -22,24 +22,26 @@ _ICONS = {
 }
 
 
-def standing(trace: Trace, position: int | None) -> None:
+def standing(program: Program, position: int | None) -> None:
     """Draw how the code stands up to a token, or at None at its end; nothing outside of code."""
-    found = code_standing.known_language(trace)
-    last = len(trace) - 1 if position is None else position
+    found = code_standing.known_language(program)
+    last = len(program.trace) - 1 if position is None else position
     if found is None or last < 0:
         return
-    stands = code_standing.standing_at(trace, last)
+    stands = code_standing.standing(program, last)
     if stands is None:
         return
     where = "Code" if position is None else "Code up to here"
     line = f"{_ICONS[stands]} {where}: **{code_standing.STANDING_WORDS[stands]}**"
-    since = code_standing.broken_since(trace, last)
+    since = code_standing.broken_since(program, last)
     help_ = f"Read as {code_standing.read_as(found)} ({found.reason})."
     if since is None:
         st.markdown(f"{line}.", help=help_)
     else:
         with st.container(horizontal=True, vertical_alignment="center", key="code broke"):
-            token = choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[since])])
+            token = choices.code(
+                program.trace.vocabulary.token_bytes[int(program.trace.token_ids[since])]
+            )
             broke = "since this token" if since == position else f"since token {since:,}, {token}"
             st.markdown(f"{line} {broke}.", help=help_, width="content")
             if since != position:
@@ -49,16 +51,16 @@ def standing(trace: Trace, position: int | None) -> None:
                 )  # fmt: skip
 
 
-def edges(trace: Trace, position: int) -> tuple[int, ...]:
+def edges(program: Program, position: int) -> tuple[int, ...]:
     """The tokens in which the innermost thing around a token begins and ends."""
-    around = code_standing.scopes_of(trace, position)
-    return code_standing.ends_of(trace, around[-1]) if around else ()
+    around = code_standing.scopes(program, position)
+    return code_standing.ends_of(program.trace, around[-1]) if around else ()
 
 
-def candidates_note(trace: Trace, position: int, *, marked: bool) -> None:
+def candidates_note(program: Program, position: int, *, marked: bool) -> None:
     """Say what the signs beside the candidates mean, or why there are none (not `marked`)."""
-    found = code_standing.known_language(trace)
-    verdicts = code_standing.breaking(trace, position)
+    found = code_standing.known_language(program)
+    verdicts = breaking_candidates(program, position)
     judged = [verdict for verdict in verdicts if verdict is not None]
     if found is None:
         st.caption("No known language fits this text, so no candidate is judged as code.")
@@ -75,15 +77,15 @@ def candidates_note(trace: Trace, position: int, *, marked: bool) -> None:
         )
     elif judged:
         st.caption("None of the recorded candidates would break the code here.")
-    elif position and code_standing.broken_since(trace, position - 1) is not None:
+    elif position and code_standing.broken_since(program, position - 1) is not None:
         st.caption("The code is broken before this token, so no candidate is judged.")
-    elif code_standing.takes_too_long(trace, position):
+    elif code_standing.takes_too_long(program, position):
         st.caption("Reading the code up to here takes too long, so no candidate is judged.")
 
 
-def scopes(trace: Trace, position: int | None) -> None:
+def scopes(program: Program, position: int | None) -> None:
     """Draw what a token stands in, or at None what is open at the end; nothing outside of code."""
-    around = code_standing.scopes_of(trace, position)
+    around = code_standing.scopes(program, position)
     if not around:
         return
     title = "Left open at the end" if position is None else "Stands in"
@@ -93,23 +95,23 @@ def scopes(trace: Trace, position: int | None) -> None:
         help="From the syntax tree alone. Where the innermost begins and ends is outlined in the "
         "code with dashes." if position is not None else "From the syntax tree alone.",
     )  # fmt: skip
-    st.table(pd.DataFrame([_row(trace, scope) for scope in inner]), hide_index=True)
+    st.table(pd.DataFrame([_row(program, scope) for scope in inner]), hide_index=True)
     if len(around) > len(inner):
         st.caption(f"and {len(around) - len(inner):,} more around them")
 
 
-def _row(trace: Trace, scope: Scope) -> dict[str, str]:
+def _row(program: Program, scope: Scope) -> dict[str, str]:
     return {
         "what": " ".join(choices.code(word.encode()) for word in scope.name.split()),
-        "from line": f"{line_of(trace, scope.start):,}",
-        "expected end": _end(trace, scope),
+        "from line": f"{program.line_of(scope.start):,}",
+        "expected end": _end(program, scope),
         "how sure": scope.certainty + ("" if scope.certainty == "certain" else f": {scope.reason}"),
     }
 
 
-def _end(trace: Trace, scope: Scope) -> str:
+def _end(program: Program, scope: Scope) -> str:
     if scope.end is not None:
-        return f"line {line_of(trace, scope.end - 1):,}"
+        return f"line {program.line_of(scope.end - 1):,}"
     if scope.needs == "\n":
         return "at the end of its line"
     if scope.needs:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tokenscope_core.branches.influence import Influence
 from tokenscope_core.record.steps import Floats
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components import strip
 from tokenscope_ui.components.strip import TokenFlag
 from tokenscope_ui.drawing.formatting import metric_text
@@ -22,7 +23,7 @@ _VALUE_DIGITS = 3
 
 @functools.lru_cache(maxsize=16)
 def strip_payload(
-    trace: Trace,
+    program: Program,
     metric: str,
     *,
     run: str,
@@ -33,12 +34,13 @@ def strip_payload(
 ) -> bytes:
     """The payload of a finished trace. Cached, since equal bytes are not sent again."""
     return build_payload(
-        trace,
+        program.trace,
         metric,
         run=run,
         relative=relative,
         unit=unit,
         invisibles=invisibles,
+        broken=code_standing.breaks(program),
         influence=influence,
     )
 
@@ -52,11 +54,12 @@ def build_payload(
     unit: LogUnit = "bits",
     invisibles: bool = False,
     running: bool = False,
+    broken: Sequence[int] = (),
     influence: Influence | None = None,
 ) -> bytes:
-    """The payload of a trace, finished or growing; `run` stays the same while it grows."""
+    """The payload of a trace, finished or growing; `run` stays the same while it grows, `broken`
+    are the positions of the tokens at which its code broke."""
     texts, flags = tokens(trace, show_bytes=invisibles)
-    broken = () if running else code_standing.breaks(trace)
     for position in broken:
         flags[position] |= TokenFlag.BROKE
     stored = influence.column_of(trace, metric) if influence else trace.column(metric)

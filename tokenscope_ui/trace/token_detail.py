@@ -13,6 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import METRICS, Trace
 from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT
+from tokenscope_core.syntax.judging.validity import breaking_candidates
+from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.drawing.formatting import FINISH_WORDS, metric_text, visible_text
@@ -26,26 +28,27 @@ _FEW_CANDIDATES = 10
 _HEADLINE = ("prob", "surprisal", "entropy", "rank")
 
 
-def show(trace: Trace, selected: int | None, unit: LogUnit) -> Callable[[], None]:
+def show(program: Program, selected: int | None, unit: LogUnit) -> Callable[[], None]:
     """Draw the panel, except for what the code has to be parsed for: what is returned draws that,
     in its place."""
     if selected is None:
-        return functools.partial(_code_of_all, trace, _summary(trace, unit))
-    return functools.partial(_code_at, trace, selected, _token(trace, selected, unit))
+        return functools.partial(_code_of_all, program, _summary(program.trace, unit))
+    place = _token(program.trace, selected, unit)
+    return functools.partial(_code_at, program, selected, place)
 
 
-def _code_of_all(trace: Trace, place: DeltaGenerator) -> None:
+def _code_of_all(program: Program, place: DeltaGenerator) -> None:
     with place:
-        code_panel.standing(trace, None)
-        code_panel.scopes(trace, None)
+        code_panel.standing(program, None)
+        code_panel.scopes(program, None)
 
 
-def _code_at(trace: Trace, position: int, place: DeltaGenerator) -> None:
+def _code_at(program: Program, position: int, place: DeltaGenerator) -> None:
     with place:
-        code_panel.standing(trace, position)
-        if not np.isnan(trace.logprob[position]):
-            _candidates(trace, position)
-        code_panel.scopes(trace, position)
+        code_panel.standing(program, position)
+        if not np.isnan(program.trace.logprob[position]):
+            _candidates(program, position)
+        code_panel.scopes(program, position)
 
 
 def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
@@ -103,17 +106,18 @@ def _figures(trace: Trace, position: int, unit: LogUnit) -> None:
             )
 
 
-def _candidates(trace: Trace, position: int) -> None:
+def _candidates(program: Program, position: int) -> None:
+    trace = program.trace
     recorded = trace.candidate_ids.shape[1]
     most = recorded
     if recorded > _FEW_CANDIDATES and not st.toggle(
         f"All {recorded} recorded candidates", key="all candidates", persist_state="session"
     ):
         most = _FEW_CANDIDATES
-    breaking = code_standing.breaking(trace, position)
+    breaking = breaking_candidates(program, position)
     table = candidate_table(
         trace, position, most, breaking,
-        taken_breaks=position in code_standing.breaks(trace),
+        taken_breaks=position in code_standing.breaks(program),
     )  # fmt: skip
     chart_files.draw(
         candidate_chart(table), key="candidates", file_width=chart_files.NARROW,
@@ -122,7 +126,7 @@ def _candidates(trace: Trace, position: int) -> None:
     st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
     if REMOVED in set(table["kind"]):
         st.caption("Hollow, with ✕: removed by the filters before the draw.")
-    code_panel.candidates_note(trace, position, marked=BREAKS in set(table["code"]))
+    code_panel.candidates_note(program, position, marked=BREAKS in set(table["code"]))
 
 
 def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from tokenscope_core import Influence, Trace
 from tokenscope_core.record.metric_registry import metric_named
+from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for, verdict_ribbon
@@ -23,6 +24,7 @@ from tokenscope_ui.trace import (
     view_controls,
     what_if,
 )
+from tokenscope_ui.trace.programs import program_of
 from tokenscope_ui.trace.strip_payload import build_payload, strip_payload
 
 STRIP_KEY = "strip"
@@ -57,18 +59,19 @@ def show(trace: Trace, *, run: str, running: bool, above: Callable[[], None]) ->
             )  # fmt: skip
         right.caption("Figures for every token as soon as the run has ended or is stopped.")
         return
+    program = program_of(trace)
     # What a person clicked for is drawn first, before the code is parsed: the strip shows its
     # selection by itself. The chart of the whole trace comes last.
     with right:
-        show_code = token_detail.show(trace, selected, unit)
+        show_code = token_detail.show(program, selected, unit)
     payload = strip_payload(
-        trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
+        program, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
         influence=measured,
     )  # fmt: skip
     with left:
         mount(
             payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT,
-            edges=() if selected is None else code_panel.edges(trace, selected),
+            edges=() if selected is None else code_panel.edges(program, selected),
         )  # fmt: skip
     note = prompt_checks.reading_note(trace)
     if note is not None:
@@ -84,8 +87,8 @@ def show(trace: Trace, *, run: str, running: bool, above: Callable[[], None]) ->
     show_code()
     with left:
         if selected is not None:
-            what_if.show(trace, selected)
-        _position_chart(trace, metric, relative, unit, selected, measured)
+            what_if.show(program, selected)
+        _position_chart(program, metric, relative, unit, selected, measured)
 
 
 def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool]:
@@ -103,18 +106,19 @@ def _take_pick() -> None:
 
 
 def _position_chart(
-    trace: Trace,
+    program: Program,
     metric: str,
     relative: bool,
     unit: LogUnit,
     selected: int | None,
     measured: Influence | None,
 ) -> None:
+    trace = program.trace
     table = position_table(trace, metric, unit, influence=measured)
     if not len(table):
         st.caption(f"No token of this trace has a value for {metric_named(metric).label}.")
         return
-    runs_of_code = code_standing.verdict_runs(trace)
+    runs_of_code = code_standing.verdict_runs(program)
     verdicts = runs_of_code["verdict"].nunique()
     chart = position_chart(
         table,

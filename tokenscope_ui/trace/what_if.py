@@ -14,6 +14,8 @@ from tokenscope_core.branches.plans import BranchPlan, alternatives, plan, redra
 from tokenscope_core.jobs.generation_tasks import Branched
 from tokenscope_core.models.files.facts import facts_of
 from tokenscope_core.models.files.model_files import find
+from tokenscope_core.syntax.judging.validity import breaking_candidates
+from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing.charts import WARNING
 from tokenscope_ui.drawing.formatting import (
     count_text,
@@ -38,16 +40,17 @@ _HELP = {
 _MOST_AT_ONCE = 16
 
 
-def show(trace: Trace, position: int) -> None:
+def show(program: Program, position: int) -> None:
     """Draw the controls for a token of a finished trace."""
+    trace = program.trace
     busy = runs.current().busy
     with st.container(border=True, key="what if"):
         taken = choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
         st.markdown(f"**What if something else stood in place of** {taken} **?**")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             then = _then(trace, position)
-            _candidate(trace, position, then, busy=busy)
-        _typed(trace, position, then, busy=busy)
+            _candidate(program, position, then, busy=busy)
+        _typed(program, position, then, busy=busy)
         _several(trace, position, busy=busy)
 
 
@@ -63,12 +66,13 @@ def _then(trace: Trace, position: int) -> str:
     )  # fmt: skip
 
 
-def _candidate(trace: Trace, position: int, then: str, *, busy: bool) -> None:
+def _candidate(program: Program, position: int, then: str, *, busy: bool) -> None:
+    trace = program.trace
     others = _others(trace, position)
     if not others:
         return
     ids = trace.candidate_ids[position].tolist()
-    breaking = dict(zip(ids, code_standing.breaking(trace, position), strict=True))
+    breaking = dict(zip(ids, breaking_candidates(program, position), strict=True))
     token_id = st.selectbox(
         "A candidate", list(others), key=f"candidate {trace.key[:16]} {position}", width=170,
         format_func=lambda i: f"{_text(trace, i)}   {probability_text(others[i])}"
@@ -80,7 +84,8 @@ def _candidate(trace: Trace, position: int, then: str, *, busy: bool) -> None:
     )  # fmt: skip
 
 
-def _typed(trace: Trace, position: int, then: str, *, busy: bool) -> None:
+def _typed(program: Program, position: int, then: str, *, busy: bool) -> None:
+    trace = program.trace
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
             "Or type", key="what if text", persist_state="session", width=180,
@@ -111,7 +116,7 @@ def _typed(trace: Trace, position: int, then: str, *, busy: bool) -> None:
         st.caption(":material/error: A backslash there means nothing. Write \\\\ for one.")
     if found is not None:
         _say_tokens(found)
-        if code_standing.would_break(trace, position, b"".join(found.pieces)):
+        if code_standing.would_break(program, position, b"".join(found.pieces)):
             st.caption(f":orange[{WARNING}] With this {code_standing.BROKE}.")
 
 

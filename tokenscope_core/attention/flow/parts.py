@@ -12,8 +12,9 @@ from tokenscope_core.attention.flow.flow import LEVELS, Level
 from tokenscope_core.errors import RequestError
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.syntax.alignment import align
-from tokenscope_core.syntax.folding.frames import Syntax, labelling_pairs, line_ends
+from tokenscope_core.syntax.folding.frames import Syntax, labelling_pairs
 from tokenscope_core.syntax.grammar.categories import CATEGORIES
+from tokenscope_core.syntax.program import line_ends
 
 SPECIAL = "special token"
 _LABEL_LENGTH = 40

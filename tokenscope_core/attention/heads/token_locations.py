@@ -8,9 +8,9 @@ import numpy as np
 
 from tokenscope_core.record.steps import Ints
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.syntax.documents.detection import language_of
 from tokenscope_core.syntax.documents.texts import PLAIN
-from tokenscope_core.syntax.folding.frames import analyse, labelling_pairs, line_ends
+from tokenscope_core.syntax.folding.frames import analyse, labelling_pairs
+from tokenscope_core.syntax.program import Program, line_ends
 
 NOWHERE = -1
 
@@ -45,10 +45,11 @@ class Places:
             RequestError: no such language.
         """
         line = np.searchsorted(line_ends(trace), trace.byte_start, side="right")
-        if (language or language_of(trace).language) == PLAIN:
+        program = Program(trace, language)
+        if program.language == PLAIN:
             nowhere = np.full(len(trace), NOWHERE)
             return cls(trace.token_ids, trace.prompt_length, line, nowhere, nowhere)
-        syntax = analyse(trace, language)
+        syntax = analyse(program)
         chosen = labelling_pairs(syntax.pieces, syntax.alignment)
         token, piece = syntax.alignment.token[chosen], syntax.alignment.piece[chosen]
         statement, function = (np.full(len(trace), NOWHERE) for _ in range(2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -50,11 +49,10 @@ class Detected:
         return self.language != PLAIN
 
 
-@functools.lru_cache(maxsize=64)
 def language_of(trace: Trace) -> Detected:
     """The language of a trace: of its fences, its prompt where that is enough, or all its text.
 
-    Some 15 ms for what is not remembered. Where languages are told without the classifier, the
+    Some 15 ms; a `Program` remembers it. Where languages are told without the classifier, the
     reason says so.
     """
     found = _language_of(trace)

@@ -11,11 +11,12 @@ from tokenscope_core.record.steps import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
 from tokenscope_core.syntax.alignment import Alignment, align
-from tokenscope_core.syntax.documents.detection import language_of, lead
+from tokenscope_core.syntax.documents.detection import lead
 from tokenscope_core.syntax.documents.spread import MARGIN
 from tokenscope_core.syntax.documents.texts import cut_text
 from tokenscope_core.syntax.grammar.categories import GAPS
 from tokenscope_core.syntax.grammar.pieces import Pieces
+from tokenscope_core.syntax.program import Program, line_ends
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,23 +29,28 @@ class Syntax:
     alignment: Alignment
 
 
-def analyse(trace: Trace, language: str | None = None) -> Syntax:
+def analyse(trace: Trace | Program, language: str | None = None) -> Syntax:
     """Parse a trace's text, prompt included, and join it with the tokens. Linear in its length.
 
     Args:
-        trace: any; what is no code of that language is marked as an error.
+        trace: any; what is no code of that language is marked as an error. A `Program` remembers
+            what it comes to.
         language: one of `LANGUAGES`, or "markdown" for prose with fenced code, or "text" for what
             is in no language that we know; None takes the trace's own, see `language_of`.
 
     Raises:
         RequestError: no such language.
     """
-    language = language or language_of(trace).language
+    program = Program.of(trace, language)
+    return program.once("syntax", lambda: _analysed(program.trace, program.language))
+
+
+def _analysed(trace: Trace, language: str) -> Syntax:
     pieces = cut_text(trace.text_bytes, language, lead(trace))
     return Syntax(trace, language, pieces, align(trace.byte_end, pieces.end))
 
 
-def syntax_frame(trace: Trace | Syntax, language: str | None = None) -> pd.DataFrame:
+def syntax_frame(trace: Trace | Program | Syntax, language: str | None = None) -> pd.DataFrame:
     """One row a token, labelled by the piece of the text it has most bytes in.
 
     A gap (whitespace, newline, indentation, margin) labels a token only where it touches nothing
@@ -58,7 +64,7 @@ def syntax_frame(trace: Trace | Syntax, language: str | None = None) -> pd.DataF
     it). A token of no bytes (special) has no place: missing values, `touched` 0.
 
     Args:
-        trace: or what `analyse` made of it, which saves parsing it again.
+        trace: or its `Program`, or what `analyse` made of it, which saves parsing it again.
         language: as in `analyse`; unused where `trace` is analysed already.
 
     Raises:
@@ -107,10 +113,3 @@ def labelling_pairs(pieces: Pieces, alignment: Alignment) -> Ints:
     order = np.lexsort((-alignment.bytes, gap, alignment.token))
     firsts = np.flatnonzero(np.diff(alignment.token[order], prepend=-1))
     return order[firsts]
-
-
-def line_ends(trace: Trace) -> Ints:
-    """The bytes after which a new line begins: after a line feed, a carriage return, or both."""
-    text = np.frombuffer(trace.text_bytes, dtype=np.uint8)
-    feed, carriage = text == ord("\n"), text == ord("\r")
-    return np.flatnonzero(feed | (carriage & ~np.append(feed[1:], False))) + 1

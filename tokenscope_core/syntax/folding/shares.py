@@ -14,8 +14,9 @@ from tokenscope_core.record.steps import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.counted import Counted, counted_tokens
-from tokenscope_core.syntax.folding.frames import Syntax, analyse, labelling_pairs, line_ends
+from tokenscope_core.syntax.folding.frames import Syntax, analyse, labelling_pairs
 from tokenscope_core.syntax.folding.statements import statement_runs
+from tokenscope_core.syntax.program import line_ends
 
 Level = Literal["category", "leaf", "statement", "scope", "line", "function", "language"]
 LEVELS: tuple[Level, ...] = (

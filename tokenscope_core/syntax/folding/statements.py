@@ -7,8 +7,9 @@ import pandas as pd
 
 from tokenscope_core.record.steps import Ints
 from tokenscope_core.syntax.documents.spread import MARGIN
-from tokenscope_core.syntax.folding.frames import Syntax, line_ends
+from tokenscope_core.syntax.folding.frames import Syntax
 from tokenscope_core.syntax.grammar.categories import GAPS
+from tokenscope_core.syntax.program import line_ends
 
 
 def statement_of_pieces(syntax: Syntax) -> Ints:

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.syntax.documents.detection import language_of, regions
 from tokenscope_core.syntax.documents.regions import CodeRegion
 from tokenscope_core.syntax.grammar.categories import CategoryMap, words
 from tokenscope_core.syntax.grammar.languages import Grammar, grammar
 from tokenscope_core.syntax.grammar.levels import ANONYMOUS, scope_name
+from tokenscope_core.syntax.program import Part, Program
 from tokenscope_core.syntax.unfinished.completion import Completed, completed
 
 Certainty = Literal["certain", "likely", "weak"]
@@ -69,29 +69,33 @@ def scopes_at(text: bytes, at: int, language: str) -> tuple[Scope, ...]:
     return tuple(scope for scope in found if scope.end is None or scope.end > at)
 
 
-def scopes_of(trace: Trace, position: int, language: str | None = None) -> tuple[Scope, ...]:
+def scopes_of(
+    trace: Trace | Program, position: int, language: str | None = None
+) -> tuple[Scope, ...]:
     """The scopes around the last byte of a token, the outermost first; see `scopes_at`.
 
     Bytes are those of the trace's text. Empty in prose and in code of an unknown language.
     """
+    program = Program.of(trace, language)
+    trace = program.trace
     at = max(int(trace.byte_start[position]), int(trace.byte_end[position]) - 1)
-    language = language or language_of(trace).language
-    region = next((r for r in regions(trace, language) if r.start <= at < r.end), None)
-    if region is None:
-        return ()
-    place = int(region.in_code(np.array([at]))[0])
-    found = scopes_at(region.code(trace.text_bytes), place, region.language or "")
-    return _in_text(found, region)
+    return program.once(("scopes", at), lambda: _scopes(program.part_at(at), at))
 
 
-def open_at_end(trace: Trace, language: str | None = None) -> tuple[Scope, ...]:
+def open_at_end(trace: Trace | Program, language: str | None = None) -> tuple[Scope, ...]:
     """What the end of a trace's text leaves open, the outermost first."""
-    language = language or language_of(trace).language
-    last = [region for region in regions(trace, language) if region.end == len(trace.text_bytes)]
-    if not last:
+    program = Program.of(trace, language)
+    end = len(program.trace.text_bytes)
+    last = next((part for part in program.parts if part.region.end == end), None)
+    return program.once("open at end", lambda: _scopes(last, end))
+
+
+def _scopes(part: Part | None, at: int) -> tuple[Scope, ...]:
+    """The scopes around a byte of the text, in bytes of it."""
+    if part is None:
         return ()
-    code = last[0].code(trace.text_bytes)
-    return _in_text(scopes_at(code, len(code), last[0].language or ""), last[0])
+    place = int(part.region.in_code(np.array([at]))[0])
+    return _in_text(scopes_at(part.code, place, part.language), part.region)
 
 
 def _in_text(scopes: Sequence[Scope], region: CodeRegion) -> tuple[Scope, ...]:

@@ -17,13 +17,13 @@ import pandas as pd
 
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.counted import counted_tokens
-from tokenscope_core.syntax.documents.detection import language_of, regions
 from tokenscope_core.syntax.documents.regions import CodeRegion
 from tokenscope_core.syntax.grammar.languages import grammar
 from tokenscope_core.syntax.grammar.layout import Layout
 from tokenscope_core.syntax.grammar.maps.python import BUILTINS
 from tokenscope_core.syntax.grammar.names import Names, Use, names_of
 from tokenscope_core.syntax.grammar.tree import NodeTable
+from tokenscope_core.syntax.program import Program
 from tokenscope_core.syntax.unfinished.completion import Completed, completed
 
 Finding = Literal["call of an unknown name", "unknown name", "used before it is defined"]
@@ -94,7 +94,7 @@ def _bound(text: bytes) -> Known:
 
 
 def mark_frame(
-    trace: Trace, language: str | None = None, *, generated_only: bool = True
+    trace: Trace | Program, language: str | None = None, *, generated_only: bool = True
 ) -> pd.DataFrame:
     """The marks of a trace's Python code, one row a mark.
 
@@ -110,8 +110,9 @@ def mark_frame(
     Raises:
         RequestError: no such language.
     """
-    found = []
-    for region, code, known in _python_of(trace, language):
+    program = Program.of(trace, language)
+    trace, found = program.trace, []
+    for region, code, known in _python_of(program):
         marks = name_marks(code, known)
         starts = region.starts_in_text(np.array([mark.start for mark in marks], dtype=np.int64))
         ends = region.ends_in_text(np.array([mark.end for mark in marks], dtype=np.int64))
@@ -131,26 +132,25 @@ def mark_frame(
     return renamed.reset_index(drop=True)
 
 
-def python_code(trace: Trace, language: str | None = None) -> tuple[bytes, ...]:
+def python_code(trace: Trace | Program, language: str | None = None) -> tuple[bytes, ...]:
     """The Python in a trace: all of it, or what its fences hold.
 
     Raises:
         RequestError: no such language.
     """
-    return tuple(code for _, code, _ in _python_of(trace, language))
+    return tuple(code for _, code, _ in _python_of(Program.of(trace, language)))
 
 
-def _python_of(trace: Trace, language: str | None) -> Sequence[tuple[CodeRegion, bytes, Known]]:
+def _python_of(program: Program) -> Sequence[tuple[CodeRegion, bytes, Known]]:
     """Each stretch of Python in a trace with its code and what the others bring to it."""
-    language = language or language_of(trace).language
-    found = [region for region in regions(trace, language) if region.language == PYTHON]
-    codes = [region.code(trace.text_bytes) for region in found]
+    found = [part for part in program.parts if part.language == PYTHON]
+    codes = [part.code for part in found]
     brought = [_bound(code) for code in codes] if len(codes) > 1 else [Known()]
     parts = []
     before, star = frozenset[str](), False
-    for number, (region, code) in enumerate(zip(found, codes, strict=True)):
+    for number, part in enumerate(found):
         later = frozenset[str]().union(*(known.names for known in brought[number + 1 :]))
-        parts.append((region, code, Known(before, later, star)))
+        parts.append((part.region, part.code, Known(before, later, star)))
         before |= brought[number].names
         star |= brought[number].star_import
     return parts

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from tokenscope_core.errors import RequestError
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.syntax.documents.detection import language_of, regions
+from tokenscope_core.syntax.documents.regions import CodeRegion
 from tokenscope_core.syntax.documents.texts import MARKDOWN
 from tokenscope_core.syntax.grammar import macros
 from tokenscope_core.syntax.grammar.languages import ROWS, grammar
 from tokenscope_core.syntax.grammar.tree import has_errors
+from tokenscope_core.syntax.program import Part, Program
 from tokenscope_core.syntax.time_budget import Budget, OutOfTime
-from tokenscope_core.syntax.unfinished.prefixes import GrowingText, reach
+from tokenscope_core.syntax.unfinished.prefixes import reach
 
 Standing = Literal["complete", "unfinished", "broken"]
 _STATEMENT = b"\npass\n"
@@ -68,14 +69,14 @@ class Validity:
     preprocessed: tuple[int, ...] = ()
 
 
-def validity(trace: Trace, language: str | None = None) -> Validity:
+def validity(trace: Trace | Program, language: str | None = None) -> Validity:
     """Read a trace, a run of tokens at a time, and token by token where it breaks.
 
     Linear in the length: some 10 microseconds a token of valid Python. What takes longer than its
     `Budget` is given up.
 
     Args:
-        trace: any.
+        trace: any; a `Program` remembers what it comes to.
         language: one of `LANGUAGES`, or "markdown": each fenced region is judged by itself, its
             end as a place where the code could still go on; "text" is not judged. None: see
             `language_of`.
@@ -83,26 +84,29 @@ def validity(trace: Trace, language: str | None = None) -> Validity:
     Raises:
         RequestError: no such language.
     """
-    language = language or language_of(trace).language
+    program = Program.of(trace, language)
+    return program.once("validity", lambda: _validity(program))
+
+
+def _validity(program: Program) -> Validity:
+    trace = program.trace
     verdicts = np.full(len(trace), -1, dtype=np.int8)
     breaks: list[Break] = []
     given_up: list[int] = []
     preprocessed: list[int] = []
     budget = Budget.of(trace.text_bytes)
-    for region in regions(trace, language):
-        text = GrowingText(grammar(region.language or ""), budget.share())
+    for part in program.parts:
+        region = part.region
         inside = (trace.byte_end > region.start) & (trace.byte_start < region.end)
         inside |= trace.special & (trace.byte_start >= region.start)
         inside &= trace.byte_start <= region.end
         positions = np.flatnonzero(inside)
-        starts = region.in_code(trace.byte_start[positions]).tolist()
         ends = region.in_code(trace.byte_end[positions]).tolist()
-        code = region.code(trace.text_bytes)
-        viable, judged = _viable_tokens(text, code, starts, ends)
+        viable, judged = _viable_tokens(part, ends, budget.share())
         verdicts[positions[:viable]] = 1
         if not judged:
             given_up.append(region.start)
-        elif viable < len(positions) and _preprocessed(region.language, code, starts[viable]):
+        elif viable < len(positions) and _preprocessed(part, ends[viable - 1] if viable else 0):
             preprocessed.append(region.start)
         elif viable < len(positions):
             verdicts[positions[viable:]] = 0
@@ -112,31 +116,37 @@ def validity(trace: Trace, language: str | None = None) -> Validity:
     return Validity(verdicts, tuple(breaks), tuple(given_up), tuple(preprocessed))
 
 
-def _preprocessed(language: str | None, code: bytes, at: int) -> bool:
-    """Whether the preprocessor may be why a code breaks at a byte of it."""
-    return language is not None and ROWS[language].preprocessed and macros.may_explain(code, at)
+def _preprocessed(part: Part, at: int, code: bytes | None = None) -> bool:
+    """Whether the preprocessor may be why a code, or another in its place, breaks at a byte."""
+    code = part.code if code is None else code
+    return ROWS[part.language].preprocessed and macros.may_explain(code, at)
 
 
-def _viable_tokens(
-    text: GrowingText, code: bytes, starts: Sequence[int], ends: Sequence[int]
-) -> tuple[int, bool]:
+def _viable_tokens(part: Part, ends: Sequence[int], budget: Budget) -> tuple[int, bool]:
     """How many of consecutive tokens can be read before the text is broken, and whether that is
     known: not where it took too long.
 
     What can be completed could be completed before: only a run that fails is read again, in parts.
+
+    Args:
+        part: the code.
+        ends: where in it each token ends, the first beginning with it.
+        budget: for all of them.
     """
+    text = part.prefixes.read(0, budget)
     at, failed, run = 0, 0, 1
-    while at < len(starts):
+    while at < len(ends):
         if at >= failed:
             run = max(_RUN, text.kept // _KEPT_PER_TOKEN)
-        end = min(at + run, len(starts))
+        end = min(at + run, len(ends))
         before = text.copy()
         try:
-            viable = text.feed(code[starts[at] : ends[end - 1]])
+            viable = text.feed(part.code[ends[at - 1] if at else 0 : ends[end - 1]])
         except OutOfTime:
             return at, False
         if viable:
             at = end
+            part.prefixes.keep(ends[end - 1], text)
         elif end - at == 1:
             return at, True
         else:
@@ -150,41 +160,69 @@ def standing(text: bytes, language: str, budget: Budget | None = None) -> Standi
     None where reading it took longer than the budget, `Budget.of` the text unless one is given,
     and where a macro may explain what is broken.
     """
+    part = Part.of(CodeRegion.whole(0, len(text), language, closed=False), text)
+    return _standing(part, len(part.code), budget or Budget.of(text))
+
+
+def _standing(part: Part, end: int, budget: Budget) -> Standing | None:
+    """The standing of a code up to a byte of it."""
+    read, text = grammar(part.language), part.code[:end]
     try:
-        return _standing(text, language, budget or Budget.of(text))
+        growing = part.prefixes.read(end, budget)
+        if not growing.viable:
+            at = reach(text, read, budget) if ROWS[part.language].preprocessed else 0
+            return None if _preprocessed(part, at, text) else "broken"
+        # tree-sitter takes `def f():` for whole. It is if a statement at the margin may follow.
+        if part.language == "python" and not growing.feed(_STATEMENT):
+            return "unfinished"
+        return "unfinished" if has_errors(text, read, budget) else "complete"
     except OutOfTime:
         return None
 
 
-def _standing(text: bytes, language: str, budget: Budget) -> Standing | None:
-    read = grammar(language)
-    growing = GrowingText(read, budget)
-    if not growing.feed(text):
-        at = reach(text, read, budget) if ROWS[language].preprocessed else 0
-        return None if _preprocessed(language, text, at) else "broken"
-    # tree-sitter takes `def f():` for whole. It is if a statement at the margin may follow.
-    if language == "python" and not growing.feed(_STATEMENT):
-        return "unfinished"
-    return "unfinished" if has_errors(text, read, budget) else "complete"
+def standings(trace: Trace | Program, language: str | None = None) -> tuple[Standing | None, ...]:
+    """The `standing` of each stretch of code of a trace in a known language, in order."""
+    program = Program.of(trace, language)
+    return program.once("standings", lambda: _standings(program))
 
 
-def standing_at(trace: Trace, position: int, language: str | None = None) -> Standing | None:
+def _standings(program: Program) -> tuple[Standing | None, ...]:
+    budget, read = Budget.of(program.trace.text_bytes), validity(program)
+    broken = {found.byte_start for found in read.breaks}
+    unknown = {*read.given_up, *read.preprocessed}
+    found: list[Standing | None] = []
+    for part in program.parts:
+        if part.region.start in broken:
+            found.append("broken")
+        elif part.region.start in unknown:
+            found.append(None)
+        else:
+            found.append(_standing(part, len(part.code), budget.share()))
+    return tuple(found)
+
+
+def standing_at(
+    trace: Trace | Program, position: int, language: str | None = None
+) -> Standing | None:
     """The standing of a trace's code up to the end of a token, inside its fence for Markdown.
 
     None where the question makes no sense (prose, a fence's own line, an unknown language) and
     where reading took too long.
     """
-    language = language or language_of(trace).language
-    start = int(trace.byte_start[position])
-    region = next((r for r in regions(trace, language) if r.start <= start < r.end), None)
-    if region is None:
+    program = Program.of(trace, language)
+    return program.once(("standing", position), lambda: _standing_at(program, position))
+
+
+def _standing_at(program: Program, position: int) -> Standing | None:
+    part = program.part_at(int(program.trace.byte_start[position]))
+    if part is None:
         return None
-    end = int(region.in_code(trace.byte_end[[position]])[0])
-    return standing(region.code(trace.text_bytes)[:end], region.language or "")
+    end = int(part.region.in_code(program.trace.byte_end[[position]])[0])
+    return _standing(part, end, Budget.of(part.code[:end]))
 
 
 def breaking_candidates(
-    trace: Trace, position: int, language: str | None = None
+    trace: Trace | Program, position: int, language: str | None = None
 ) -> tuple[bool | None, ...]:
     """Which candidates at a position would make the code impossible to complete.
 
@@ -199,50 +237,63 @@ def breaking_candidates(
     Raises:
         RequestError: no such position or language.
     """
+    program = Program.of(trace, language)
+    trace = program.trace
     _check(trace, position)
     special, table = trace.vocabulary.special_ids, trace.vocabulary.token_bytes
     pieces = [
         None if token_id < 0 or token_id in special else table[token_id]
         for token_id in trace.candidate_ids[position].tolist()
     ]
-    return breaking_pieces(trace, position, pieces, language)
+    return breaking_pieces(program, position, pieces)
 
 
 def breaking_pieces(
-    trace: Trace, position: int, pieces: Sequence[bytes | None], language: str | None = None
+    trace: Trace | Program,
+    position: int,
+    pieces: Sequence[bytes | None],
+    language: str | None = None,
 ) -> tuple[bool | None, ...]:
     """Which texts, put in place of a token, would make the code impossible to complete.
 
-    Reads the text before anew: some 50 ms for 20 pieces at 2,000 tokens, most of it for those
-    that break it. One entry a piece: True it would, False it would not, None where that makes no
-    sense (no piece given, prose, a fence's own marks, code broken already), where it depends on
-    what a line becomes that has only begun, and for those that there was not time enough to try.
+    Some 50 ms for 20 pieces at 2,000 tokens, most of it for those that break it. One entry a piece:
+    True it would, False it would not, None where that makes no sense (no piece given, prose, a
+    fence's own marks, code broken already), where it depends on what a line becomes that has only
+    begun, and for those that there was not time enough to try.
 
     Raises:
         RequestError: no such position or language.
     """
-    _check(trace, position)
-    language = language or language_of(trace).language
+    program, wanted = Program.of(trace, language), tuple(pieces)
+    _check(program.trace, position)
+    return program.once(
+        ("breaking", position, wanted), lambda: _breaking(program, position, wanted)
+    )
+
+
+def _breaking(
+    program: Program, position: int, pieces: tuple[bytes | None, ...]
+) -> tuple[bool | None, ...]:
+    trace = program.trace
     place = trace.byte_start[[position]]
     at = int(place[0])
-    region = next((r for r in regions(trace, language) if r.start <= at <= r.end), None)
+    part = program.part_at(at, end_included=True)
     found: list[bool | None] = [None] * len(pieces)
-    if region is None:
+    if part is None:
         return tuple(found)
-    text = GrowingText(grammar(region.language or ""), Budget.of(trace.text_bytes[:at]))
-    fence = b"`" if language == MARKDOWN else None
+    fence = b"`" if program.language == MARKDOWN else None
     with contextlib.suppress(OutOfTime):
-        before = region.code(trace.text_bytes)[: int(region.in_code(place)[0])]
-        if text.feed(before):
-            for number, piece in enumerate(pieces):
-                if piece is None or (fence and piece.lstrip().startswith(fence)):
-                    continue
-                code = region.piece(at, piece)
-                if code is None:
-                    continue
-                allowed = text.allows(code)
-                if allowed or not _preprocessed(region.language, before + code, len(before)):
-                    found[number] = not allowed
+        end = int(part.region.in_code(place)[0])
+        text = part.prefixes.read(end, Budget.of(trace.text_bytes[:at]))
+        for number, piece in enumerate(pieces if text.viable else ()):
+            if piece is None or (fence and piece.lstrip().startswith(fence)):
+                continue
+            code = part.region.piece(at, piece)
+            if code is None:
+                continue
+            allowed = text.allows(code)
+            if allowed or not _preprocessed(part, end, part.code[:end] + code):
+                found[number] = not allowed
     return tuple(found)
 
 

@@ -31,6 +31,8 @@ _LINE_ENDS = ("_newline", "\n", "\\n")
 # Beyond this many bytes the statements that are over are forgotten; small texts are read whole.
 _KEPT_BYTES = 2_048
 _STRETCH = 1_024
+# Texts kept of one code; where there are more, every other one is forgotten.
+_MOST_PREFIXES = 64
 
 
 @dataclass(slots=True)
@@ -244,6 +246,39 @@ class GrowingText:
         start = _point(before.line_starts, kept, old)
         tree.edit(kept, len(old), len(whole), start, _point_in(old), _point_in(whole))
         return parse_within(self._parser, readable, self.budget, tree)
+
+
+class Prefixes:
+    """How far a code has been read: texts at some of its bytes, so that what stands before a place
+    need not be read from the start each time it is asked about. For one thread at a time."""
+
+    def __init__(self, code: bytes, grammar: Grammar) -> None:
+        self._code = code
+        self._ends = [0]
+        self._texts = [GrowingText(grammar)]
+
+    def read(self, end: int, budget: Budget) -> GrowingText:
+        """A text of one's own that has read the code up to a byte.
+
+        Raises:
+            OutOfTime: the budget is spent.
+        """
+        at = bisect_right(self._ends, end) - 1
+        text = self._texts[at].copy()
+        text.budget = budget
+        text.feed(self._code[self._ends[at] : end])
+        self.keep(end, text)
+        return text
+
+    def keep(self, end: int, text: GrowingText) -> None:
+        """Go on from here when more is read: a text that has read the code up to a byte."""
+        at = bisect_right(self._ends, end)
+        if self._ends[at - 1] == end:
+            return
+        self._ends.insert(at, end)
+        self._texts.insert(at, text.copy())
+        if len(self._ends) > _MOST_PREFIXES:
+            del self._ends[1::2], self._texts[1::2]
 
 
 def reach(text: bytes, grammar: Grammar, budget: Budget) -> int:
