@@ -3,6 +3,7 @@
 import streamlit as st
 
 from tokenscope_core import Session
+from tokenscope_core.display.scales import LogUnit
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import lanes
 from tokenscope_ui.branches import menu as branch_menu
@@ -12,7 +13,6 @@ from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches import table as branch_table
 from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
-from tokenscope_ui.drawing.scales import LogUnit
 from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import controls
 from tokenscope_ui.runs import job_notice, runs, sessions

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_core.display.formatting import count_text
 from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import job_notice, runs, sessions

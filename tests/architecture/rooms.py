@@ -17,8 +17,8 @@ TABLE = ROOT / "docs" / "rooms.md"
 # A room may import the rooms before it. Ground modules stand first, in their own order.
 CORE = (
     "root", "errors", "failures", "settings", "progress",
-    "record", "models", "store", "syntax", "prompts", "decoding", "branches", "comparison",
-    "attention", "sessions", "sharing", "export", "interchange", "jobs", "shell",
+    "record", "display", "models", "store", "syntax", "prompts", "decoding", "branches",
+    "comparison", "attention", "sessions", "sharing", "export", "interchange", "jobs", "shell",
 )  # fmt: skip
 UI = (
     "launch", "pages",

@@ -14,7 +14,7 @@ from made_traces import made
 
 import tokenscope_core as ts
 from tokenscope_core import export
-from tokenscope_ui.drawing.scales import scale_of
+from tokenscope_core.display.scales import scale_of
 
 
 def data_of(page: str) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from tiny_models import language_model
 import tokenscope_core as ts
 from tokenscope_core.branches.plans import plan
 from tokenscope_core.comparison.comparison import of_columns
+from tokenscope_core.display.formatting import NOT_AVAILABLE
 from tokenscope_core.jobs.analysis_tasks import BranchComparison
 from tokenscope_core.jobs.generation_tasks import Branched
 from tokenscope_ui.compare.chart import divergence_text
-from tokenscope_ui.drawing.formatting import NOT_AVAILABLE
 from tokenscope_ui.server.server import service
 
 App = Any

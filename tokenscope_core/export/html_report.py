@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tokenscope_core.export.visible import visible_text
+from tokenscope_core.display.visible import visible_text
 from tokenscope_core.record.metric_registry import METRICS
 from tokenscope_core.record.steps import KEPT, NOT_DRAWN, Floats
 from tokenscope_core.record.trace import Trace

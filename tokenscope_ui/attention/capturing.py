@@ -15,6 +15,7 @@ from tokenscope_core import (
     Trace,
 )
 from tokenscope_core.attention.capture_tasks import AttentionOf
+from tokenscope_core.display.formatting import count_text, duration_text
 from tokenscope_core.jobs.analysis_jobs import AnalysisView
 from tokenscope_core.jobs.analysis_tasks import Analysis
 from tokenscope_ui.attention import captures, state
@@ -22,7 +23,6 @@ from tokenscope_ui.attention.costs import cost_text, is_small, smaller
 from tokenscope_ui.attention.model import reader_of
 from tokenscope_ui.attention.rows import row_of
 from tokenscope_ui.attention.view_choice import Look
-from tokenscope_ui.drawing.formatting import count_text, duration_text
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs
 

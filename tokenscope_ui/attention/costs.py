@@ -14,11 +14,11 @@ from tokenscope_core.attention.capturing.estimate import (
     rollout_cost,
 )
 from tokenscope_core.attention.capturing.selection import Selection
+from tokenscope_core.display.formatting import count_text, duration_text
 from tokenscope_core.jobs.analysis_tasks import Analysis
 from tokenscope_core.models.files.memory_need import size_text
 from tokenscope_ui.attention.model import Reader, loading_text
 from tokenscope_ui.attention.view_choice import Head
-from tokenscope_ui.drawing.formatting import count_text, duration_text
 
 # What takes less begins unasked.
 _AT_ONCE_S = 1.5

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tokenscope_core import Trace
+from tokenscope_core.display.scales import Scale
+from tokenscope_core.display.tokens import tokens
 from tokenscope_core.record.steps import Floats
 from tokenscope_ui.attention.rows import Laid
 from tokenscope_ui.attention.view_choice import WeightScale
@@ -21,8 +23,7 @@ from tokenscope_ui.attention.weights import (
     weight_scale,
 )
 from tokenscope_ui.components import strip
-from tokenscope_ui.drawing.scales import Scale
-from tokenscope_ui.trace.strip_payload import numbers, strip_scale, tokens
+from tokenscope_ui.trace.strip_payload import numbers, strip_scale
 
 
 def laid_payload(

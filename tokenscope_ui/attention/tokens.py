@@ -6,10 +6,10 @@ import functools
 
 import numpy as np
 
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.steps import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.program import line_ends
-from tokenscope_ui.drawing.formatting import visible_text
 from tokenscope_ui.trace import sampled_choices as choices
 
 
@@ -23,7 +23,7 @@ def lines_of(trace: Trace) -> Ints:
 def labels(trace: Trace) -> list[str]:
     """What the tokens of a text are called beside a matrix."""
     pieces = trace.vocabulary.token_bytes
-    return [visible_text(pieces[i]) for i in trace.token_ids.tolist()]
+    return [on_one_line(pieces[i]) for i in trace.token_ids.tolist()]
 
 
 def spelled(trace: Trace, position: int) -> str:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from tokenscope_core.display.scales import Scale
 from tokenscope_core.record.steps import Floats
 from tokenscope_ui.attention.view_choice import WeightScale
-from tokenscope_ui.drawing.scales import Scale
 
 SCALES: dict[WeightScale, str] = {
     "relative": "to the greatest",

@@ -7,12 +7,12 @@ import numpy as np
 from tokenscope_core import Trace
 from tokenscope_core.attention.capturing.windows import Locality
 from tokenscope_core.attention.heads.overview import HeadOverview
+from tokenscope_core.display.formatting import count_text
 from tokenscope_ui.attention.controls import WEIGHTINGS, head_text, layer_text
 from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.tokens import spelled
 from tokenscope_ui.attention.view_choice import ROLLOUT, Head, Layer, Look
 from tokenscope_ui.attention.weights import share_text
-from tokenscope_ui.drawing.formatting import count_text
 
 
 def matrix_name(layer: Layer, head: Head) -> str:

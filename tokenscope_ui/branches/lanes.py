@@ -9,10 +9,10 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from tokenscope_core import Session, Trace
+from tokenscope_core.display.formatting import count_text
+from tokenscope_core.display.scales import LogUnit
 from tokenscope_core.sessions.session import Direction
 from tokenscope_ui.branches.words import finish_text, mark_text, mean_text, standing_text
-from tokenscope_ui.drawing.formatting import count_text
-from tokenscope_ui.drawing.scales import LogUnit
 
 _DIRECTIONS: tuple[Direction, ...] = ("parent", "child", "previous", "next")
 

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Session, Trace
+from tokenscope_core.display.scales import LogUnit
 from tokenscope_ui.branches import small_multiples
 from tokenscope_ui.components import tree
-from tokenscope_ui.drawing.scales import LogUnit
 
 MOST = 12
 

@@ -12,10 +12,10 @@ from typing import Literal, cast
 import streamlit as st
 
 from tokenscope_core import RecordError, Session, StoreFullError, TokenScopeError
+from tokenscope_core.display.formatting import branches_text, count_text
 from tokenscope_core.models.files.memory_need import size_text
 from tokenscope_core.sharing import links as share_links
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.drawing.formatting import branches_text, count_text
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server import visitor_store as own_store

@@ -9,10 +9,11 @@ from functools import lru_cache
 from typing import TypedDict
 
 from tokenscope_core import Trace
+from tokenscope_core.display.formatting import metric_text
+from tokenscope_core.display.scales import LogUnit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_ui.branches.words import mean_text
-from tokenscope_ui.drawing.formatting import metric_text, visible_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 
 
 class Row(TypedDict):
@@ -84,5 +85,5 @@ def _peak(
     value, index = max(known, key=lambda pair: pair[0])
     if short:
         return f" · at most {value:.1f} at {start + index:,}"
-    text = visible_text(tokens[index].encode("utf-8", errors="replace"))
+    text = on_one_line(tokens[index].encode("utf-8", errors="replace"))
     return f", highest {metric_text('surprisal', value, unit)} at {start + index:,}, {text}"

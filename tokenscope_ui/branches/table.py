@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from tokenscope_core.display.scales import LogUnit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_ui.branches.words import finish_text, standing_text
-from tokenscope_ui.drawing.formatting import visible_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.trace.code_standing import STANDING_WORDS
 
 # What is sorted by, as shown: the column, and whether low values come first.
@@ -85,7 +85,7 @@ def _on_screen(frame: pd.DataFrame, unit: LogUnit) -> pd.DataFrame:
             "surprisal": scaled("mean_surprisal", "surprisal"),
             "entropy": scaled("mean_entropy", "entropy"),
             "fork": frame["fork_position"],
-            "put there": worded("forced", lambda text: visible_text(text.encode())),
+            "put there": worded("forced", lambda text: on_one_line(text.encode())),
             "tokens": frame["tokens"],
             "generated": frame["generated_tokens"],
             "perplexity": frame["perplexity"],

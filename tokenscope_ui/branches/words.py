@@ -7,10 +7,11 @@ import re
 import numpy as np
 
 from tokenscope_core import Edit, Trace
+from tokenscope_core.display.formatting import count_text, metric_text
+from tokenscope_core.display.scales import LogUnit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.steps import FinishReason
 from tokenscope_core.syntax.judging.validity import Standing
-from tokenscope_ui.drawing.formatting import count_text, metric_text, visible_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.trace.code_standing import STANDING_WORDS
 
 _MARK_LENGTH = 24
@@ -55,7 +56,7 @@ def mark_text(edit: Edit | None, trace: Trace | None) -> str:
     if edit.token_ids and trace is not None:
         table = trace.vocabulary.token_bytes
         ids = trace.token_ids[edit.position : edit.next_position].tolist()
-        text = visible_text(b"".join(table[i] for i in ids))
+        text = on_one_line(b"".join(table[i] for i in ids))
         return text if len(text) <= _MARK_LENGTH else text[: _MARK_LENGTH - 1] + "…"
     if edit.removed:
         return count_text(edit.removed, "token") + " deleted"

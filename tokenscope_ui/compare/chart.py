@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison
+from tokenscope_core.display.formatting import NOT_AVAILABLE, power_text
+from tokenscope_core.display.scales import LogUnit, Scale
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.compare.payload import difference_texts, differences, rows
 from tokenscope_ui.drawing.charts import OTHER, TAIL, TAKEN
-from tokenscope_ui.drawing.formatting import NOT_AVAILABLE, power_text, visible_text
-from tokenscope_ui.drawing.scales import LogUnit, Scale
 
 _GREEN = "#009E73"
 # Told apart by shape as well as by colour.
@@ -85,7 +86,7 @@ def _places(comparison: Comparison, known: np.ndarray) -> dict[str, list[str]]:
         table, ids = trace.vocabulary.token_bytes, trace.token_ids
         places[f"position_{side}"] = [f"{p:,}" if p >= 0 else "none" for p in own]
         places[f"token_{side}"] = [
-            visible_text(table[int(ids[p])]) if p >= 0 else "none" for p in own
+            on_one_line(table[int(ids[p])]) if p >= 0 else "none" for p in own
         ]
     return places
 

@@ -9,6 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import METRICS, Comparison
+from tokenscope_core.display.formatting import NOT_AVAILABLE, metric_text
+from tokenscope_core.display.scales import LogUnit, screen_unit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.compare import state
 from tokenscope_ui.compare.chart import DIVERGENCES, divergence_text
@@ -17,8 +20,6 @@ from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import DIFFERENCE
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
-from tokenscope_ui.drawing.formatting import NOT_AVAILABLE, metric_text, visible_text
-from tokenscope_ui.drawing.scales import LogUnit, screen_unit, to_screen
 
 _CANDIDATES = 8
 _UNIT = re.compile(" (?=%|points)")
@@ -83,7 +84,7 @@ def _token(comparison: Comparison, side: Side, row: int) -> None:
         return
     token_id = int(trace.token_ids[position])
     st.markdown(f"**{name}** · position {position:,}")
-    code_box.show(visible_text(trace.vocabulary.token_bytes[token_id]), key=side)
+    code_box.show(on_one_line(trace.vocabulary.token_bytes[token_id]), key=side)
     st.caption(f"{trace.source[position]} · id {token_id:,}")
     table = candidate_table(trace, position, _CANDIDATES)
     if not len(table):

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from tokenscope_core import Comparison
+from tokenscope_core.display.formatting import count_text
 from tokenscope_ui.compare import state
 from tokenscope_ui.compare.words import comparable_rows, measured_rows
-from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress
 

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from tokenscope_core import Comparison
+from tokenscope_core.display.scales import difference_scale
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_ui.compare import measuring, state
 from tokenscope_ui.compare.chart import (
@@ -17,7 +18,6 @@ from tokenscope_ui.compare.chart import (
 from tokenscope_ui.compare.payload import Look, difference_texts, differences
 from tokenscope_ui.compare.words import spelled
 from tokenscope_ui.drawing import chart_files, files
-from tokenscope_ui.drawing.scales import difference_scale
 
 _LARGEST = 6
 _CHART_KEYS = ("difference chart", "divergence chart")

@@ -9,13 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison, Trace, compare
-from tokenscope_core.record.metric_registry import BY_NAME
-from tokenscope_core.record.steps import Floats, Ints
-from tokenscope_ui.compare.state import Side
-from tokenscope_ui.components import strip
-from tokenscope_ui.components.strip import TokenFlag
-from tokenscope_ui.drawing.formatting import difference_text
-from tokenscope_ui.drawing.scales import (
+from tokenscope_core.display.formatting import difference_text
+from tokenscope_core.display.scales import (
     LogUnit,
     Scale,
     difference_scale,
@@ -24,12 +19,17 @@ from tokenscope_ui.drawing.scales import (
     tint_values,
     to_screen,
 )
+from tokenscope_core.display.tokens import tokens
+from tokenscope_core.record.metric_registry import BY_NAME
+from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_ui.compare.state import Side
+from tokenscope_ui.components import strip
+from tokenscope_ui.components.strip import TokenFlag
 from tokenscope_ui.trace.strip_payload import (
     HOVER_METRICS,
     hover_field,
     numbers,
     strip_scale,
-    tokens,
 )
 
 _LINES_BEFORE = 2

@@ -10,13 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Comparison
+from tokenscope_core.display.formatting import NOT_AVAILABLE
+from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_core.syntax.folding.frames import syntax_frame
 from tokenscope_ui.compare.payload import positions, side_trace
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import DIFFERENCE
-from tokenscope_ui.drawing.formatting import NOT_AVAILABLE
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.trace.programs import program_of
 
 _HEIGHT = 320

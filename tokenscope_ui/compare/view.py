@@ -7,6 +7,8 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
+from tokenscope_core.display.formatting import rounding_note
+from tokenscope_core.display.scales import LogUnit
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.compare import detail, measuring, over_rows, state, syntax
 from tokenscope_ui.compare.payload import (
@@ -21,8 +23,6 @@ from tokenscope_ui.compare.payload import (
 from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import in_words, summary_table
 from tokenscope_ui.components.strip import mount, picked
-from tokenscope_ui.drawing.formatting import rounding_note
-from tokenscope_ui.drawing.scales import LogUnit
 from tokenscope_ui.pages import BRANCHES, HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import runs, sessions

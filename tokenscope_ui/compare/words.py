@@ -11,15 +11,15 @@ import pandas as pd
 
 from tokenscope_core import Comparison, Trace
 from tokenscope_core.comparison.comparison import was_cut
-from tokenscope_core.record.metric_registry import NATS_PER_BIT
-from tokenscope_ui.drawing.formatting import (
+from tokenscope_core.display.formatting import (
     FINISH_WORDS,
     NOT_AVAILABLE,
     count_text,
     difference_text,
     metric_text,
 )
-from tokenscope_ui.drawing.scales import LogUnit
+from tokenscope_core.display.scales import LogUnit
+from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.trace.sampled_choices import code
 
 DIFFERENCE = "B\u00a0−\u00a0A"

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core.branches.influence import Influence
-from tokenscope_core.record.steps import REMOVED as FILTERED
-from tokenscope_core.record.trace import Trace
-from tokenscope_ui.drawing.formatting import (
+from tokenscope_core.display.formatting import (
     ABLE,
     NOT_AVAILABLE,
     UNABLE,
     count_text,
     metric_text,
     probability_text,
-    visible_text,
 )
-from tokenscope_ui.drawing.scales import LogUnit, Scale, scale_of, tint_values, to_screen
+from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values, to_screen
+from tokenscope_core.display.visible import on_one_line
+from tokenscope_core.record.steps import REMOVED as FILTERED
+from tokenscope_core.record.trace import Trace
 
 # Blue and orange of Okabe and Ito's palette, told apart with any colour vision.
 TAKEN, OTHER, TAIL = "#E69F00", "#56B4E9", "#999999"
@@ -169,7 +169,7 @@ def position_table(
             "position": known,
             "value": values[known],
             "shown": [metric_text(metric, v, unit) for v in screen[known].tolist()],
-            "token": [visible_text(table[i]) for i in trace.token_ids[known].tolist()],
+            "token": [on_one_line(table[i]) for i in trace.token_ids[known].tolist()],
             "source": np.where(trace.source[known] == "prompt", "prompt", "generated"),
         }
     )
@@ -268,7 +268,7 @@ def scale_for(
 
 
 def _label(trace: Trace, token_id: int) -> str:
-    text = visible_text(trace.vocabulary.token_bytes[token_id]) or NOT_AVAILABLE
+    text = on_one_line(trace.vocabulary.token_bytes[token_id]) or NOT_AVAILABLE
     return text if len(text) <= _LABEL_LENGTH else text[: _LABEL_LENGTH - 1] + "…"
 
 

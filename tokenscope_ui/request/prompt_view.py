@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import Request, TokenScopeError, Trace
+from tokenscope_core.display.formatting import count_text, moment_words
 from tokenscope_core.models.files.facts import facts_of
 from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.fill_in_the_middle import filled_gap
 from tokenscope_core.prompts.preview import preview
 from tokenscope_ui.components import passages
-from tokenscope_ui.drawing.formatting import count_text, moment_words
 
 
 def what_the_model_reads(request: Request | None, files: ModelFiles | None) -> None:

@@ -7,8 +7,8 @@ from dataclasses import asdict, fields, replace
 import streamlit as st
 
 from tokenscope_core import Request, RequestError, Sampling
+from tokenscope_core.display.formatting import unescaped_or_none
 from tokenscope_core.record.request import MAX_CANDIDATES
-from tokenscope_ui.drawing.formatting import unescaped_or_none
 from tokenscope_ui.request.sampling_words import in_words
 
 _PENALTIES = (

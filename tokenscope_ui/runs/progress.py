@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from tokenscope_core.display.formatting import count_text, duration_text
 from tokenscope_core.jobs.analysis_jobs import AnalysisView
 from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_core.jobs.job import Place
 from tokenscope_core.models.files.load_progress import LoadProgress
 from tokenscope_core.models.files.memory_need import size_text
-from tokenscope_ui.drawing.formatting import count_text, duration_text
 from tokenscope_ui.runs import runs
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tokenscope_core import Session
+from tokenscope_core.display.formatting import branches_text
 from tokenscope_core.sessions.branch import Branch
-from tokenscope_ui.drawing.formatting import branches_text
 
 
 def undo_words(session: Session) -> str | None:

@@ -18,6 +18,8 @@ from tokenscope_core import (
     token_frame,
     tree_frame,
 )
+from tokenscope_core.display.formatting import branches_text
+from tokenscope_core.display.scales import LogUnit
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.models.files.sources import identified
 from tokenscope_core.sessions.screen_state import View
@@ -27,8 +29,6 @@ from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for
 from tokenscope_ui.drawing.files import File
-from tokenscope_ui.drawing.formatting import branches_text
-from tokenscope_ui.drawing.scales import LogUnit
 from tokenscope_ui.trace.programs import program_of
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from tokenscope_core import Session
+from tokenscope_core.display.scales import STRIP_METRICS
 from tokenscope_core.sessions.screen_state import MAX_TEXT, View
-from tokenscope_ui.drawing.scales import STRIP_METRICS
 from tokenscope_ui.pages import HOME, OF_SESSION, Page
 from tokenscope_ui.runs import runs
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError
+from tokenscope_core.display.formatting import branches_text, count_text
 from tokenscope_core.sessions.uploads import is_from_file, is_imported
 from tokenscope_core.sharing.cost import TO_BE_FETCHED, Cost
 from tokenscope_ui.branches import lanes
 from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
-from tokenscope_ui.drawing.formatting import branches_text, count_text
 from tokenscope_ui.pages import OF_SESSION
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs, sessions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from tokenscope_ui.drawing.formatting import count_text
+from tokenscope_core.display.formatting import count_text
 
 _SHOWN = 2_000
 

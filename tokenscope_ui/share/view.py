@@ -8,6 +8,8 @@ from functools import partial
 import streamlit as st
 
 from tokenscope_core import Session, Shared, ShareError, TokenScopeError, Trace
+from tokenscope_core.display.formatting import branches_text, count_text
+from tokenscope_core.display.scales import STRIP_METRICS, LogUnit
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.record.metric_registry import metric_named
 from tokenscope_core.sessions.screen_state import View
@@ -16,8 +18,6 @@ from tokenscope_core.sharing.payload import MAX_LINK
 from tokenscope_ui.branches.traces import at_hand
 from tokenscope_ui.components import copy_field
 from tokenscope_ui.drawing import chart_files, files
-from tokenscope_ui.drawing.formatting import branches_text, count_text
-from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import runs, sessions

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tokenscope_core import Session, Shared
+from tokenscope_core.display.formatting import branches_text, count_text
 from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_core.sharing.cost import Availability, Cost
-from tokenscope_ui.drawing.formatting import branches_text, count_text
 
 
 def cost_text(shared: Shared, found: Cost, *, here: str = "here") -> str:

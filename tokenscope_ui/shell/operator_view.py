@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import RecordError, Store
+from tokenscope_core.display.formatting import count_text, duration_text
 from tokenscope_core.jobs.model_pool import Queue
 from tokenscope_core.jobs.server_figures import ServerFigures
 from tokenscope_core.models.files.memory_need import size_text
-from tokenscope_ui.drawing.formatting import count_text, duration_text
 from tokenscope_ui.request import problems
 from tokenscope_ui.server.server import service
 

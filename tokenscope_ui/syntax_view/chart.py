@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
+from tokenscope_core.display.scales import screen_unit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted
 from tokenscope_ui.drawing.charts import OTHER, TAKEN
-from tokenscope_ui.drawing.formatting import visible_text
-from tokenscope_ui.drawing.scales import screen_unit, to_screen
 from tokenscope_ui.syntax_view.other import Other, compared_parts
 from tokenscope_ui.syntax_view.reading import Look, counted, mean_label, points
 from tokenscope_ui.syntax_view.words import (
@@ -124,7 +124,7 @@ def _points(trace: Trace, look: Look, which: Counted, lane: int, side: str) -> p
             "lane": lane,
             "side": side,
             "position": behind["position"],
-            "token": [visible_text(tokens[int(trace.token_ids[p])]) for p in behind["position"]],
+            "token": [on_one_line(tokens[int(trace.token_ids[p])]) for p in behind["position"]],
             "value": to_screen(look.metric, values, look.unit),
             "shown": [mean_text(look.metric, value, look.unit) for value in values.tolist()],
             "share": [f"{100 * share:.0f} %" for share in behind["weight"].tolist()],

@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
+from tokenscope_core.display.scales import to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_ui.drawing import code_box
-from tokenscope_ui.drawing.formatting import visible_text
-from tokenscope_ui.drawing.scales import to_screen
 from tokenscope_ui.pages import HOME
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.syntax_view import state
@@ -94,7 +94,7 @@ def _code(trace: Trace, start: int, end: int) -> None:
         "utf-8", "replace"
     )
     shown = textwrap.dedent(shown.strip("\r\n"))
-    code_box.show(shown or visible_text(trace.text_bytes[start:end]), key="syntax piece")
+    code_box.show(shown or on_one_line(trace.text_bytes[start:end]), key="syntax piece")
 
 
 def _close(trace: Trace) -> None:
@@ -222,4 +222,4 @@ def show_on_decode(trace: Trace, position: int, *, key: str) -> None:
 
 
 def _spelled(trace: Trace, position: int) -> str:
-    return visible_text(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+    return on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])

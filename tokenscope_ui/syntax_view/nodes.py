@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace, icicle_frame
+from tokenscope_core.display.scales import tint_values
 from tokenscope_core.syntax.grammar.tree import ERROR
 from tokenscope_ui.components import icicle
-from tokenscope_ui.drawing.scales import tint_values
 from tokenscope_ui.syntax_view.payload import piece_scale
 from tokenscope_ui.syntax_view.reading import Look, analysed, mean_label, shown_cut
 from tokenscope_ui.syntax_view.words import (

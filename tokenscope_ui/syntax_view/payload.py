@@ -7,11 +7,12 @@ import functools
 import numpy as np
 
 from tokenscope_core import Trace
+from tokenscope_core.display.scales import scale_of, tint_values
+from tokenscope_core.display.tokens import spelled
 from tokenscope_core.record.steps import Ints
 from tokenscope_core.syntax.judging.structure import mark_frame
 from tokenscope_ui.components import strip
 from tokenscope_ui.components.strip import TokenFlag
-from tokenscope_ui.drawing.scales import scale_of, tint_values
 from tokenscope_ui.syntax_view.pieces import Cut
 from tokenscope_ui.syntax_view.reading import (
     Look,
@@ -22,7 +23,7 @@ from tokenscope_ui.syntax_view.reading import (
 )
 from tokenscope_ui.syntax_view.words import mean_text, number_text, part_text
 from tokenscope_ui.trace.programs import program_of
-from tokenscope_ui.trace.strip_payload import numbers, spelled, strip_scale
+from tokenscope_ui.trace.strip_payload import numbers, strip_scale
 
 
 @functools.lru_cache(maxsize=16)

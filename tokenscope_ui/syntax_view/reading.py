@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace, aggregate
+from tokenscope_core.display.scales import LogUnit, scale_of, to_screen
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted, which_count
 from tokenscope_core.syntax.folding.aggregation import Level
 from tokenscope_core.syntax.folding.frames import Syntax, analyse
 from tokenscope_core.syntax.folding.shares import shares
-from tokenscope_ui.drawing.scales import LogUnit, scale_of, to_screen
 from tokenscope_ui.syntax_view.pieces import Cut, Kind, cut
 from tokenscope_ui.trace.programs import program_of
 

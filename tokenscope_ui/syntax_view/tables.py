@@ -12,8 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
+from tokenscope_core.display.scales import screen_unit, to_screen
 from tokenscope_core.record.metric_registry import BY_NAME
-from tokenscope_ui.drawing.scales import screen_unit, to_screen
 from tokenscope_ui.syntax_view import controls, state
 from tokenscope_ui.syntax_view.other import Other, compared_parts
 from tokenscope_ui.syntax_view.pieces import cut

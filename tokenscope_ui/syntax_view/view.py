@@ -8,10 +8,10 @@ import functools
 import streamlit as st
 
 from tokenscope_core import Trace
+from tokenscope_core.display.formatting import count_text
 from tokenscope_core.syntax.documents.texts import MARKDOWN, language_label
 from tokenscope_ui.components import icicle
 from tokenscope_ui.components.strip import mount, picked
-from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.syntax_view import controls, detail, parts_view, state, tables
 from tokenscope_ui.syntax_view.nodes import node_payload, selected_node, shown_nodes
 from tokenscope_ui.syntax_view.payload import span_payload, spans

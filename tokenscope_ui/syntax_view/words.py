@@ -7,12 +7,13 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from tokenscope_core.display.formatting import NOT_AVAILABLE, metric_text
+from tokenscope_core.display.scales import LogUnit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted
 from tokenscope_core.syntax.folding.aggregation import THIN, Level
 from tokenscope_core.syntax.folding.intervals import LEAST_UNITS
-from tokenscope_ui.drawing.formatting import NOT_AVAILABLE, metric_text, visible_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.syntax_view.reading import Look
 
 LEVELS: dict[Level, str] = {
@@ -58,7 +59,7 @@ def label_text(label: Hashable, level: str) -> str:
 def one_line(text: str | bytes) -> str:
     """Code on one line, nothing hidden in it; spaces stay spaces."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    return visible_text(data).replace("·", " ")
+    return on_one_line(data).replace("·", " ")
 
 
 def mean_text(metric: str, value: float, unit: LogUnit) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from tokenscope_core.display.formatting import count_text
 from tokenscope_core.syntax.judging.scopes import Scope
 from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing.charts import WARNING
-from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import code_standing
 from tokenscope_ui.trace import sampled_choices as choices

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
+from tokenscope_core.display.formatting import ABLE, UNABLE
 from tokenscope_core.syntax.documents.detection import Detected
 from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_core.syntax.judging.scopes import Scope, open_at_end, scopes_of
@@ -21,7 +22,6 @@ from tokenscope_core.syntax.judging.validity import (
     validity,
 )
 from tokenscope_core.syntax.program import Program
-from tokenscope_ui.drawing.formatting import ABLE, UNABLE
 from tokenscope_ui.trace.programs import program_of
 
 BROKE = "the code breaks here: nothing that could follow makes it valid"

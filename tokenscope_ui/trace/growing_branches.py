@@ -6,9 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
+from tokenscope_core.display.formatting import metric_text
+from tokenscope_core.display.scales import to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.jobs.generation_jobs import Ticket
-from tokenscope_ui.drawing.formatting import metric_text, visible_text
-from tokenscope_ui.drawing.scales import to_screen
 
 _SHOWN = 90
 
@@ -25,10 +26,10 @@ def _row(trace: Trace) -> dict[str, str]:
     start = int(trace.byte_start[fork]) if fork < len(trace) else len(trace.text_bytes)
     end = trace.branch[1].next_position if trace.branch else fork
     put = trace.token_ids[fork:end].tolist()
-    written = visible_text(trace.text_bytes[start:])
+    written = on_one_line(trace.text_bytes[start:])
     surprisal = to_screen("surprisal", trace.surprisal[fork:])
     return {
-        "put there": visible_text(b"".join(trace.vocabulary.token_bytes[i] for i in put)),
+        "put there": on_one_line(b"".join(trace.vocabulary.token_bytes[i] for i in put)),
         "so far": written if len(written) <= _SHOWN else "…" + written[-_SHOWN:],
         "new tokens": f"{len(trace) - fork:,}",
         "mean surprisal": metric_text("surprisal", float(surprisal.mean()))

@@ -11,13 +11,13 @@ import streamlit as st
 
 from tokenscope_core import Influence, TokenScopeError, Trace
 from tokenscope_core.branches.plans import alternatives, turning_points
+from tokenscope_core.display.formatting import count_text, duration_text, metric_text
+from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.jobs.analysis_jobs import AnalysisTicket, AnalysisView
 from tokenscope_core.jobs.analysis_tasks import InfluenceOf
 from tokenscope_core.models.files.choice import HALF_PRECISIONS
 from tokenscope_core.models.files.model_files import find
 from tokenscope_core.record.metric_registry import INFLUENCE
-from tokenscope_ui.drawing.formatting import count_text, duration_text, metric_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.runs import runs
 from tokenscope_ui.server.server import service, subscriber
 from tokenscope_ui.trace import sampled_choices as choices

@@ -8,17 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenscope_core import Trace
-from tokenscope_ui.drawing.formatting import probability_text, visible_text
+from tokenscope_core.display.formatting import probability_text
+from tokenscope_core.display.visible import on_one_line
 
 
 def drawn(trace: Trace) -> NDArray[np.bool_]:
     """Which tokens the run chose itself, bool [T]."""
     return np.asarray(trace.source == "sampled")
-
-
-def not_favourite(trace: Trace) -> NDArray[np.bool_]:
-    """Which of them another token was more probable than, by the raw distribution, bool [T]."""
-    return np.asarray(drawn(trace) & (trace.rank > 1))
 
 
 def in_words(trace: Trace, position: int) -> str | None:
@@ -47,7 +43,7 @@ def in_words(trace: Trace, position: int) -> str | None:
 
 def code(data: bytes) -> str:
     """A token as a Markdown code span; backticks are the only thing that could end one."""
-    return f"`{visible_text(data).replace('`', 'ˋ')}`"
+    return f"`{on_one_line(data).replace('`', 'ˋ')}`"
 
 
 def _ordinal(number: int) -> str:

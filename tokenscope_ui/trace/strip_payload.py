@@ -7,15 +7,14 @@ import math
 from collections.abc import Sequence
 
 from tokenscope_core.branches.influence import Influence
+from tokenscope_core.display.formatting import metric_text
+from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values, to_screen
+from tokenscope_core.display.tokens import TokenFlag, tokens
 from tokenscope_core.record.steps import Floats
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components import strip
-from tokenscope_ui.components.strip import TokenFlag
-from tokenscope_ui.drawing.formatting import metric_text
-from tokenscope_ui.drawing.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 from tokenscope_ui.trace import code_standing
-from tokenscope_ui.trace.sampled_choices import not_favourite
 
 HOVER_METRICS = ("prob", "surprisal", "entropy", "rank", "margin")
 _VALUE_DIGITS = 3
@@ -98,78 +97,6 @@ def strip_scale(scale: Scale) -> strip.Scale:
         "reverse": scale.reverse,
         "note": scale.note,
     }
-
-
-def tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
-    """The texts of a trace's tokens, and their flags."""
-    flags: list[int] = []
-    for source, special, changed in zip(
-        trace.source.tolist(), trace.special.tolist(), not_favourite(trace).tolist(), strict=True
-    ):
-        flag = TokenFlag(0)
-        if source == "prompt":
-            flag |= TokenFlag.PROMPT
-        elif source == "forced":
-            flag |= TokenFlag.FORCED
-        if special:
-            flag |= TokenFlag.SPECIAL
-        if changed:
-            flag |= TokenFlag.NOT_FAVOURITE
-        flags.append(int(flag))
-    pieces = [trace.vocabulary.token_bytes[token_id] for token_id in trace.token_ids.tolist()]
-    return spelled(pieces, flags, show_bytes=show_bytes)
-
-
-def spelled(
-    pieces: Sequence[bytes], flags: Sequence[int], *, show_bytes: bool
-) -> tuple[list[str], list[int]]:
-    """The texts of consecutive bytes, and their flags with what their bytes add to them."""
-    texts: list[str] = []
-    added: list[int] = []
-    for data, given in zip(pieces, flags, strict=True):
-        flag = given
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            text = data.hex(" ").upper()
-            flag |= TokenFlag.INCOMPLETE
-        if text.isspace():
-            flag |= TokenFlag.WHITESPACE
-        texts.append(text)
-        added.append(int(flag))
-    if not show_bytes:
-        _join_characters(pieces, texts, added)
-    return texts, added
-
-
-def _join_characters(pieces: Sequence[bytes], texts: list[str], flags: list[int]) -> None:
-    """Show a character that several tokens make up together on the first of them."""
-    start = 0
-    while start < len(pieces):
-        end, character = _character_from(pieces, flags, start)
-        if character:
-            texts[start] = character
-            for index in range(start, end):
-                flags[index] &= ~TokenFlag.INCOMPLETE
-                flags[index] |= 0 if index == start else TokenFlag.CONTINUES
-        start = end
-
-
-def _character_from(pieces: Sequence[bytes], flags: list[int], start: int) -> tuple[int, str]:
-    """The fewest incomplete tokens from `start` on that are text together: their end and text.
-
-    Without such tokens the end is the next token and the text empty.
-    """
-    data = b""
-    for end in range(start, len(pieces)):
-        if not flags[end] & TokenFlag.INCOMPLETE:
-            break
-        data += pieces[end]
-        try:
-            return end + 1, data.decode("utf-8")
-        except UnicodeDecodeError:
-            continue
-    return start + 1, ""
 
 
 def hover_field(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:

@@ -12,13 +12,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import METRICS, Trace
+from tokenscope_core.display.formatting import FINISH_WORDS, metric_text
+from tokenscope_core.display.scales import LogUnit, to_screen
+from tokenscope_core.display.tokens import not_favourite
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT
 from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
-from tokenscope_ui.drawing.formatting import FINISH_WORDS, metric_text, visible_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import code_panel, code_standing, influence
 from tokenscope_ui.trace import sampled_choices as choices
@@ -70,7 +72,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
         )  # fmt: skip
         _change_buttons(trace, position)
         st.text(f"Position {position:,} of 0 to {len(trace) - 1:,}", width="content")
-    code_box.show(visible_text(data), key="token")
+    code_box.show(on_one_line(data), key="token")
     source = str(trace.source[position])
     where = (
         "its bytes are not known"
@@ -178,7 +180,7 @@ def _changes(trace: Trace) -> None:
     of = int((choices.drawn(trace) & ~np.isnan(trace.rank)).sum())
     if not of:
         return
-    changed = np.flatnonzero(choices.not_favourite(trace))
+    changed = np.flatnonzero(not_favourite(trace))
     verb = "was" if len(changed) == 1 else "were"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(
@@ -195,7 +197,7 @@ def _changes(trace: Trace) -> None:
 
 def _change_buttons(trace: Trace, position: int) -> None:
     """Ways to the tokens before and after that were not the favourite."""
-    changed = np.flatnonzero(choices.not_favourite(trace))
+    changed = np.flatnonzero(not_favourite(trace))
     if not len(changed):
         return
     before, after = changed[changed < position], changed[changed > position]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import streamlit as st
 
 from tokenscope_core import Influence, Trace
+from tokenscope_core.display.formatting import moment_words, rounding_note
+from tokenscope_core.display.scales import STRIP_METRICS, LogUnit
 from tokenscope_core.record.metric_registry import metric_named
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for, verdict_ribbon
-from tokenscope_ui.drawing.formatting import moment_words, rounding_note
-from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
 from tokenscope_ui.request import prompt_checks, prompt_view
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import (

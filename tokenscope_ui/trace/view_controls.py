@@ -11,9 +11,9 @@ from typing import cast
 
 import streamlit as st
 
+from tokenscope_core.display.scales import STRIP_METRICS, LogUnit
 from tokenscope_core.record.metric_registry import metric_named
 from tokenscope_ui.components.address import url_choices as choices
-from tokenscope_ui.drawing.scales import STRIP_METRICS, LogUnit
 
 _SCALES = ("absolute", "relative")
 _UNITS: tuple[LogUnit, ...] = ("bits", "nats")

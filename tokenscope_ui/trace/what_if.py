@@ -11,18 +11,14 @@ import streamlit as st
 from tokenscope_core import Edit, RequestError, TokenScopeError, Trace
 from tokenscope_core.branches.insertion import Insertion, insertion
 from tokenscope_core.branches.plans import BranchPlan, alternatives, plan, redraws
+from tokenscope_core.display.formatting import count_text, probability_text, unescaped_or_none
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.jobs.generation_tasks import Branched
 from tokenscope_core.models.files.facts import facts_of
 from tokenscope_core.models.files.model_files import find
 from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing.charts import WARNING
-from tokenscope_ui.drawing.formatting import (
-    count_text,
-    probability_text,
-    unescaped_or_none,
-    visible_text,
-)
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import code_standing
 from tokenscope_ui.trace import sampled_choices as choices
@@ -228,4 +224,4 @@ def _tokens(trace: Trace, position: int, text: str, removed: int, then: str) -> 
 
 
 def _text(trace: Trace, token_id: int) -> str:
-    return visible_text(trace.vocabulary.token_bytes[token_id]) or "(no text)"
+    return on_one_line(trace.vocabulary.token_bytes[token_id]) or "(no text)"

@@ -9,12 +9,13 @@ import streamlit as st
 from tokenscope_core import ModelComparison, Trace, line_frame, span_frame
 from tokenscope_core.comparison.model_comparison import ModelReading
 from tokenscope_core.comparison.model_tables import line_weights
+from tokenscope_core.display.formatting import count_text, metric_text, probability_text
+from tokenscope_core.display.scales import LogUnit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import missing_reason
 from tokenscope_core.record.steps import Ints
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
-from tokenscope_ui.drawing.formatting import count_text, metric_text, probability_text, visible_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import DIFFERENCE, missing_side, signed_text
 from tokenscope_ui.two_models.state import Selection
@@ -53,7 +54,7 @@ def _span(comparison: ModelComparison, span: int, unit: LogUnit) -> None:
         _step("no", ":material/close:", None, False)
         st.text(f"Span {span:,} of 0 to {last:,}", width="content")
     row = span_frame(comparison).iloc[span]
-    code_box.show(visible_text(row["text_bytes"]), key="span")
+    code_box.show(on_one_line(row["text_bytes"]), key="span")
     st.caption(f"line {row['line']:,} · bytes {row['byte_start']:,} to {row['byte_end']:,}")
     _figures(row, unit)
     reason = missing_side(comparison, span)
@@ -71,7 +72,7 @@ def _line(comparison: ModelComparison, line: int, unit: LogUnit) -> None:
         _step("next", ":material/chevron_right:", Selection("line", line + 1), line == len(lines))
         _step("no", ":material/close:", None, False)
         st.text(f"Line {line:,} of 1 to {len(lines):,}", width="content")
-    code_box.show(visible_text(row["text"].encode()), key="line")
+    code_box.show(on_one_line(row["text"].encode()), key="line")
     st.caption(f"bytes {row['byte_start']:,} to {row['byte_end']:,}")
     _figures(row, unit)
     if row["shared_bytes"]:
@@ -159,7 +160,7 @@ def _candidates(name: str, trace: Trace, positions: Ints) -> None:
 
 
 def _spelled(trace: Trace, position: int) -> str:
-    return visible_text(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+    return on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
 
 
 def _overview(comparison: ModelComparison, unit: LogUnit) -> None:
@@ -173,7 +174,7 @@ def _overview(comparison: ModelComparison, unit: LogUnit) -> None:
     for span in most:
         piece = text[comparison.byte_start[span] : comparison.byte_end[span]]
         # Backticks are the only thing that could end the code span.
-        name = visible_text(piece).replace("`", "ˋ")
+        name = on_one_line(piece).replace("`", "ˋ")
         st.button(
             f"`{name}` {signed_text(float(shown[span]), unit)}",
             key=f"jump span {span}",

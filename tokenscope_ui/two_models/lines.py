@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import ModelComparison, line_frame
-from tokenscope_ui.drawing.formatting import visible_text
-from tokenscope_ui.drawing.scales import LogUnit, to_screen
+from tokenscope_core.display.scales import LogUnit, to_screen
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import DIFFERENCE, compared
 from tokenscope_ui.two_models.state import Selection
@@ -49,7 +49,7 @@ def line_table(comparison: ModelComparison, unit: LogUnit) -> pd.DataFrame:
             ("A", "surprisal_a"), ("B", "surprisal_b"), (DIFFERENCE, "difference"),
         )
     }  # fmt: skip
-    code = [visible_text(text.encode()).replace("·", " ") for text in lines["text"]]
+    code = [on_one_line(text.encode()).replace("·", " ") for text in lines["text"]]
     return pd.DataFrame({"line": lines["line"], **shown, "code": code})
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from tokenscope_core import ModelComparison, Trace, compare_models
+from tokenscope_core.display.formatting import metric_text
+from tokenscope_core.display.scales import LogUnit, Scale, scale_of, to_screen
+from tokenscope_core.display.tokens import spelled
 from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_ui.components import strip
-from tokenscope_ui.drawing.formatting import metric_text
-from tokenscope_ui.drawing.scales import LogUnit, Scale, scale_of, to_screen
-from tokenscope_ui.trace.strip_payload import numbers, spelled, strip_scale
+from tokenscope_ui.trace.strip_payload import numbers, strip_scale
 
 DIFFERENCE = "A − B"
 TINTS = (DIFFERENCE, "A", "B")

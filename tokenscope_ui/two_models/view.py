@@ -12,12 +12,12 @@ from tokenscope_core import (
     Trace,
     summary_frame,
 )
+from tokenscope_core.display.formatting import count_text, rounding_note
+from tokenscope_core.display.scales import LogUnit
 from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.components.address import url_choices as choices
 from tokenscope_ui.components.strip import mount, picked
-from tokenscope_ui.drawing.formatting import count_text, rounding_note
-from tokenscope_ui.drawing.scales import LogUnit
 from tokenscope_ui.pages import HOME, SHARE
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs

@@ -12,6 +12,8 @@ from made_traces import made
 from tiny_models import language_model
 
 import tokenscope_core as ts
+from tokenscope_core.display.formatting import difference_text
+from tokenscope_core.display.scales import difference_scale
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.compare import payload
 from tokenscope_ui.compare.chart import difference_table, divergence_table, divergence_text
@@ -19,8 +21,6 @@ from tokenscope_ui.compare.measuring import cost_text
 from tokenscope_ui.compare.syntax import categories
 from tokenscope_ui.compare.words import in_words
 from tokenscope_ui.components.strip import TokenFlag
-from tokenscope_ui.drawing.formatting import difference_text
-from tokenscope_ui.drawing.scales import difference_scale
 
 TEXT = "def f(é):\n    return 1\n\n\nx = 2\ny = 3\nz = 4\n"
 

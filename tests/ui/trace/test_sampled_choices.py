@@ -10,6 +10,7 @@ import pytest
 import tiny_models
 
 from tokenscope_core import Request, Sampling, Trace, generate
+from tokenscope_core.display.tokens import not_favourite
 from tokenscope_ui.components.strip import TokenFlag
 from tokenscope_ui.drawing.charts import REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.trace import sampled_choices as choices
@@ -29,12 +30,12 @@ def test_a_prompt_was_not_chosen() -> None:
     run = trace(WARM)
     for position in range(run.prompt_length):
         assert choices.in_words(run, position) is None
-    assert not choices.not_favourite(run)[: run.prompt_length].any()
+    assert not not_favourite(run)[: run.prompt_length].any()
 
 
 def test_a_token_that_was_not_the_favourite_is_named_with_it() -> None:
     run = trace(WARM)
-    changed = np.flatnonzero(choices.not_favourite(run))
+    changed = np.flatnonzero(not_favourite(run))
     assert 0 < len(changed) < len(run) - run.prompt_length
     for position in changed:
         words = choices.in_words(run, position)
@@ -53,10 +54,10 @@ def test_the_favourite_is_called_so() -> None:
 
 def test_greedy_is_certain_of_the_favourite_unless_a_penalty_forbids_it() -> None:
     plain = trace(Sampling())
-    assert not choices.not_favourite(plain).any()
+    assert not not_favourite(plain).any()
     assert "certain to be taken" in (choices.in_words(plain, len(plain) - 1) or "")
     penalised = trace(Sampling(no_repeat_ngram_size=1))
-    assert choices.not_favourite(penalised).any()
+    assert not_favourite(penalised).any()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_greedy_is_certain_of_the_favourite_unless_a_penalty_forbids_it() -> Non
 )
 def test_places_are_ordinals(rank: int, words: str) -> None:
     run = trace(WARM)
-    position = int(np.flatnonzero(choices.not_favourite(run))[0])
+    position = int(np.flatnonzero(not_favourite(run))[0])
     ranks = run.rank.copy()
     ranks[position] = rank
     run = Trace(**{**fields_of(run), "metrics": {**run.metrics, "rank": ranks}})
@@ -81,7 +82,7 @@ def test_the_strip_marks_them() -> None:
     run = trace(WARM)
     flags = json.loads(build_payload(run, "surprisal", run="r"))["flags"]
     marked = [bool(flag & TokenFlag.NOT_FAVOURITE) for flag in flags]
-    assert marked == choices.not_favourite(run).tolist()
+    assert marked == not_favourite(run).tolist()
 
 
 def test_candidates_that_the_filters_removed_are_told_apart() -> None:

@@ -11,6 +11,7 @@ from tokenscope_core import Trace
 from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_core.attention.flow.flow import Flow
 from tokenscope_core.attention.flow.sums import flow_in
+from tokenscope_core.display.formatting import count_text
 from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_core.syntax.folding.aggregation import THIN
 from tokenscope_ui.attention import controls
@@ -19,7 +20,6 @@ from tokenscope_ui.attention.flow.chart import MOST_PARTS, flow_chart, flow_tabl
 from tokenscope_ui.attention.matrix_in_view import masked
 from tokenscope_ui.attention.view_choice import FlowTint, Head, Look, Parts
 from tokenscope_ui.drawing import chart_files, files
-from tokenscope_ui.drawing.formatting import count_text
 from tokenscope_ui.server.lru_cache import remembering
 
 CHART_KEY = "attention_flow"

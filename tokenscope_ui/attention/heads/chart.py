@@ -10,9 +10,9 @@ import pandas as pd
 
 from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_core.attention.heads.statistics import BY_NAME, HEAD_STATISTICS, HeadStatistic
+from tokenscope_core.display.formatting import NOT_AVAILABLE
 from tokenscope_ui.attention.heads.pictures import levels, png_address
 from tokenscope_ui.attention.weights import share_text
-from tokenscope_ui.drawing.formatting import NOT_AVAILABLE
 
 _CELL, _PICTURE, _FRAME = 34, 62, 6
 # By whether the page is dark: from near its background to what stands out most from it.

@@ -9,11 +9,11 @@ import streamlit as st
 
 from tokenscope_core.attention.heads.overview import HeadOverview, missing_reason
 from tokenscope_core.attention.heads.statistics import BY_NAME, HEAD_STATISTICS, HeadStatistic
+from tokenscope_core.display.formatting import NOT_AVAILABLE, count_text
 from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.heads.chart import bounds, head_chart, head_table, number_text
 from tokenscope_ui.attention.view_choice import Look
 from tokenscope_ui.drawing import chart_files, files
-from tokenscope_ui.drawing.formatting import NOT_AVAILABLE, count_text
 
 GRID_KEY = "attention_heads"
 # Of these the telling heads are the low ones.

@@ -13,9 +13,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components import v2 as components
 
+from tokenscope_core.display.ramp import ramp_css
+from tokenscope_core.display.style import STRIP_CSS
 from tokenscope_ui.components import picture
 from tokenscope_ui.components.icicle.payload import NodeFigures, Payload, encode
-from tokenscope_ui.components.strip.ramp import ramp_css
 
 __all__ = ["NodeFigures", "Payload", "encode", "mount", "picked"]
 
@@ -36,7 +37,7 @@ def _together(files: tuple[Path, ...]) -> str:
 
 
 _icicle = components.component(
-    "tokenscope.icicle", css=_together(_STYLES) + ramp_css(), js=_together(_SCRIPTS)
+    "tokenscope.icicle", css=STRIP_CSS + _together(_STYLES) + ramp_css(), js=_together(_SCRIPTS)
 )
 _selection = components.component(
     "tokenscope.icicle_selection", js=_together((_STRIP / "selection.js",))

@@ -15,8 +15,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components import v2 as components
 
-from tokenscope_ui.components.strip.payload import HoverField, Payload, Scale, TokenFlag, encode
-from tokenscope_ui.components.strip.ramp import ramp_css
+from tokenscope_core.display.ramp import ramp_css
+from tokenscope_core.display.style import STRIP_CSS
+from tokenscope_core.display.tokens import TokenFlag
+from tokenscope_ui.components.strip.payload import HoverField, Payload, Scale, encode
 
 __all__ = ["HoverField", "Payload", "Scale", "TokenFlag", "encode", "mount", "picked"]
 
@@ -48,7 +50,7 @@ def _read(name: str) -> str:
 
 _strip = components.component(
     "tokenscope.strip",
-    css="\n".join(_read(name) for name in _STYLES) + ramp_css(),
+    css="\n".join([STRIP_CSS, *map(_read, _STYLES), ramp_css()]),
     js="\n".join(_read(name) for name in _SCRIPTS),
 )
 _selection = components.component("tokenscope.strip_selection", js=_read("selection.js"))

@@ -4,37 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from enum import IntFlag
 from typing import Literal, NotRequired, TypedDict
-
-
-class TokenFlag(IntFlag):
-    """What a token is, one bit each; `Payload.flags` holds their sums."""
-
-    PROMPT = 1
-    FORCED = 2
-    SPECIAL = 4
-    """Zero-width in the text; its `text` is a label such as <|endoftext|>, shown as a chip."""
-    INCOMPLETE = 8
-    """Part of a character; its `text` is its bytes in hex such as "F0 9F", shown as a chip."""
-    WHITESPACE = 16
-    CONTINUES = 32
-    """The character was shown on an earlier token: only a narrow mark is drawn, and `text` (its
-    bytes in hex) is for the tooltip."""
-    NOT_FAVOURITE = 64
-    """Sampling chose it although another token was more probable."""
-    SHARED = 128
-    """Both of two texts begin with it: drawn pale, without a tint."""
-    CHANGED = 256
-    """Another token faces it in the other of two texts."""
-    ALONE = 512
-    """No token faces it in the other of two texts."""
-    BEGINS = 1024
-    """A piece of the text begins with it: a line is drawn before it."""
-    MARKED = 2048
-    """There is a remark about it, which is in `reasons`."""
-    BROKE = 4096
-    """With it the text ceased to be the beginning of any valid program."""
 
 
 class Scale(TypedDict):

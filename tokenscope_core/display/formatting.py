@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 
+from tokenscope_core.display.scales import LogUnit, screen_unit
 from tokenscope_core.record.metric_registry import NATS_PER_BIT, metric_named
 from tokenscope_core.record.trace_columns import ModelIdentity
-from tokenscope_ui.drawing.scales import LogUnit, screen_unit
 
 NOT_AVAILABLE = "not available"
 ABLE, UNABLE = "can still become valid", "cannot become valid"
@@ -19,14 +18,7 @@ FINISH_WORDS = {
     "filtered": "the engine's filter ended it",
     "unknown": "the engine does not say why it ended",
 }
-# Names of the control characters in ISO 646 (ASCII).
-_CONTROLS = (
-    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI "
-    "DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
-)
-_CONTROL_NAMES = {**dict(enumerate(_CONTROLS.split())), 0x7F: "DEL"}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_GLYPHS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
 
 
 def moment_words(moment: str) -> str:
@@ -45,25 +37,6 @@ def rounding_note(model: ModelIdentity, unit: LogUnit = "bits") -> str | None:
         f"on average and {most} at most: so far apart was one text read whole and in pieces when "
         "the model was loaded. Smaller differences mean nothing."
     )
-
-
-def visible_text(data: bytes) -> str:
-    """Token bytes with nothing left to guess: spaces as ·, line ends as ↵, controls by name,
-    invisible and reordering characters as their code point, incomplete characters as hex."""
-    out: list[str] = []
-    for character in data.decode("utf-8", errors="surrogateescape"):
-        code = ord(character)
-        if 0xDC80 <= code <= 0xDCFF:
-            out.append(f"⟨{code - 0xDC00:02X}⟩")
-        elif character in _GLYPHS:
-            out.append(_GLYPHS[character])
-        elif code in _CONTROL_NAMES:
-            out.append(f"⟨{_CONTROL_NAMES[code]}⟩")
-        elif unicodedata.category(character) in {"Cf", "Cc", "Zl", "Zp", "Co", "Cn"}:
-            out.append(f"⟨U+{code:04X}⟩")
-        else:
-            out.append(character)
-    return "".join(out)
 
 
 def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:

@@ -13,16 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenscope_core import METRICS, Request, Trace, generate
-from tokenscope_ui.components.strip import TokenFlag
-from tokenscope_ui.drawing.charts import candidate_table, position_table
-from tokenscope_ui.drawing.formatting import (
+from tokenscope_core.display.formatting import (
     difference_text,
     duration_text,
     metric_text,
     probability_text,
-    visible_text,
 )
-from tokenscope_ui.drawing.scales import (
+from tokenscope_core.display.scales import (
     STRIP_METRICS,
     LogUnit,
     difference_scale,
@@ -31,6 +28,9 @@ from tokenscope_ui.drawing.scales import (
     tint_values,
     to_screen,
 )
+from tokenscope_core.display.visible import on_one_line
+from tokenscope_ui.components.strip import TokenFlag
+from tokenscope_ui.drawing.charts import candidate_table, position_table
 from tokenscope_ui.request.prompt_checks import hints, reading_note, refusal
 from tokenscope_ui.trace.strip_payload import build_payload
 
@@ -85,12 +85,12 @@ def test_a_relative_scale_holds_every_value_of_the_trace(trace: Trace) -> None:
     ],
 )
 def test_token_bytes_are_shown_with_nothing_left_to_guess(data: bytes, shown: str) -> None:
-    assert visible_text(data) == shown
+    assert on_one_line(data) == shown
 
 
 @given(st.binary(max_size=12))
 def test_visible_text_never_hides_anything(data: bytes) -> None:
-    shown = visible_text(data)
+    shown = on_one_line(data)
     assert bool(shown) == bool(data)
     assert not any(ord(character) < 0x20 for character in shown)
 
