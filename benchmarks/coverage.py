@@ -22,7 +22,7 @@ import pandas as pd
 
 import tokenscope_core as ts
 from tokenscope_core.errors import ContextLengthError
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.syntax.folding.frames import Syntax, analyse
 from tokenscope_core.syntax.folding.intervals import Unit, interval_of_mean, moments_of_groups
 from tokenscope_core.syntax.folding.shares import shares

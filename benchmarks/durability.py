@@ -33,8 +33,10 @@ from pathlib import Path
 import numpy as np
 
 from tokenscope_core import ModelIdentity, RecordError, Request, Store, Trace
+from tokenscope_core.record.arrays import NOT_DRAWN
 from tokenscope_core.record.metric_registry import STORED
-from tokenscope_core.record.steps import NOT_DRAWN, Rows, Vocabulary
+from tokenscope_core.record.steps import Rows
+from tokenscope_core.record.vocabulary import Vocabulary
 
 _LONGEST_S = 0.4
 _TOKENS, _CANDIDATES, _VOCABULARY = 300, 20, 5000

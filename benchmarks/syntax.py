@@ -31,7 +31,7 @@ from tokenscope_core import (
     syntax_frame,
 )
 from tokenscope_core.record.metric_registry import STORED
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 from tokenscope_core.syntax.folding.frames import analyse
 from tokenscope_core.syntax.grammar.languages import grammar
 from tokenscope_core.syntax.judging.scopes import scopes_of

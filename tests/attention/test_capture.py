@@ -16,7 +16,7 @@ import tokenscope_core as ts
 from tokenscope_core.attention.capture_tasks import AttentionOf
 from tokenscope_core.attention.capturing.capture import attend
 from tokenscope_core.models import attention_layers as layers
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 
 TEXT = "for i in range(10):\n    print(i, é)\n" * 2
 Floats = NDArray[np.float64]
@@ -229,7 +229,7 @@ def test_a_model_that_was_set_to_eager_gives_the_same_and_stays_eager(
 
 def test_layers_may_differ_in_their_number_of_heads(lm: ts.LanguageModel, trace: ts.Trace) -> None:
     """As in pruned models: a map of both layers has no shape, a fold or a single layer has."""
-    layout = layers.Layout(ts.AttentionFacts("interface", (0, 1), (2, 4)), {})
+    layout = layers.AttentionLayout(ts.AttentionFacts("interface", (0, 1), (2, 4)), {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(layers._known, lm.model, layout)
         pruned = replace(lm, capabilities=replace(lm.capabilities, attention=layout.facts))

@@ -11,7 +11,7 @@ import tiny_models
 
 import tokenscope_core as ts
 from tokenscope_core.branches.influence import effects, runner_up
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 
 PROMPT = "def add(a, b):\n"
 
@@ -70,8 +70,8 @@ def test_output_that_is_not_a_number_is_named_and_not_passed_over(
 ) -> None:
     lm = tiny_models.language_model()
     trace = trace_of(lm)
-    read = Reader.read
-    monkeypatch.setattr(Reader, "read", lambda reader, ids: read(reader, ids) * float("nan"))
+    read = CacheReader.read
+    monkeypatch.setattr(CacheReader, "read", lambda reader, ids: read(reader, ids) * float("nan"))
     with pytest.raises(ts.ModelError, match="not a number"):
         ts.influence(lm, trace)
 

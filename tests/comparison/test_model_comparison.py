@@ -18,7 +18,7 @@ import tokenscope_core as ts
 from tokenscope_core.__main__ import main
 from tokenscope_core.comparison.model_tables import line_weights
 from tokenscope_core.record.metric_registry import NATS_PER_BIT, STORED
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 BOS = b"<s>"
 TEXTS = st.text(st.sampled_from("ab =\n\r\té👋\u200d日"), max_size=30)

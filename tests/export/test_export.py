@@ -18,7 +18,7 @@ from made_traces import END, made
 import tokenscope_core as ts
 from tokenscope_core import export
 from tokenscope_core.record.metric_registry import METRICS
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 HALVES = "😀".encode()[:2], "😀".encode()[2:]
 

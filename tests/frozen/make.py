@@ -30,7 +30,7 @@ from tokenscope_core.record.rounding import Rounding
 from tokenscope_core.sessions.traces import cut_short
 from tokenscope_core.sharing import links as share
 from tokenscope_core.sharing import session_file
-from tokenscope_core.sharing.readings import Reader
+from tokenscope_core.sharing.readings import ReadingModel
 
 FOLDER = Path(__file__).resolve().parent
 KEPT_AT = 1_764_547_200.0
@@ -149,8 +149,8 @@ def freeze(release: Release) -> None:
     said = described.readings(
         share.SharedReadings(
             both[0].request,
-            (Reader(both[0].model, choice),
-             Reader(other, ts.ModelChoice("org/two"))),
+            (ReadingModel(both[0].model, choice),
+             ReadingModel(other, ts.ModelChoice("org/two"))),
             {"tint": "A"},
         )
     )  # fmt: skip

@@ -15,7 +15,12 @@ import tokenscope_core as ts
 from tokenscope_core.attention.capture_tasks import AttentionOf, RolloutOf
 from tokenscope_core.attention.records import decode_map, encode_map
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
-from tokenscope_core.jobs.analysis_tasks import BranchComparison, InfluenceOf, Kept, key_of
+from tokenscope_core.jobs.analysis_tasks import (
+    BranchComparison,
+    InfluenceOf,
+    StoredAnalysis,
+    key_of,
+)
 from tokenscope_core.jobs.service import GenerationService
 from tokenscope_core.record.array_records import decode, encode
 
@@ -61,7 +66,7 @@ def test_every_analysis_is_answered_from_the_store_without_the_model(
     service: GenerationService, again: GenerationService, tiny_folder: str, tasks: list[Any]
 ) -> None:
     for task in tasks:
-        assert isinstance(task, Kept)
+        assert isinstance(task, StoredAnalysis)
         first = service.analyse(tiny_folder, task, "tab").wait(WAIT_S)
         assert (first.phase, first.from_store) == ("done", False), first.error
         second = again.analyse(tiny_folder, task, "tab").view()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import tokenscope_core as ts
 from tokenscope_core.decoding import prefill
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.language_model import describe
 
 PROMPT = "def add(a, b):\n    return a + b\n"
@@ -71,7 +71,7 @@ def test_a_prompt_has_the_same_figures_scored_and_continued(
     length = len(lm.encode(PROMPT))
     assert length == 14, "with pieces of 13 the last one has a single token"
     scored, lengths = ts.score(lm, PROMPT), []
-    monkeypatch.setattr(Reader, "read_later", _noting(Reader.read_later, lengths))
+    monkeypatch.setattr(CacheReader, "read_later", _noting(CacheReader.read_later, lengths))
     written = ts.generate(lm, ts.Request(PROMPT, 4))
     reads = lengths.copy()
     again = ts.score(lm, PROMPT)
@@ -83,7 +83,7 @@ def test_a_prompt_has_the_same_figures_scored_and_continued(
 
 
 def _noting(read: Callable[..., Any], lengths: list[int]) -> Callable[..., Any]:
-    def noted(reader: Reader, token_ids: torch.Tensor) -> Any:
+    def noted(reader: CacheReader, token_ids: torch.Tensor) -> Any:
         lengths.append(token_ids.shape[1])
         return read(reader, token_ids)
 

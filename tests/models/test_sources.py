@@ -29,7 +29,7 @@ from tokenscope_core.models.files.model_files import find, locate
 from tokenscope_core.models.files.names import MODELS_VARIABLE, SHIPPED_FOLDER, plain_name
 from tokenscope_core.models.files.sources import (
     ALLOWED_VARIABLE,
-    Source,
+    ModelSource,
     accepts_others,
     available,
     identified,
@@ -81,8 +81,8 @@ def test_complete_models_of_the_cache_are_listed_and_found(
     put_into_cache("org/name")
     (put_into_cache("org/half") / "model.safetensors").unlink()
     assert sources() == (
-        Source(SHIPPED, "shipped", SHIPPED),
-        Source("org/name", "cache", "org/name"),
+        ModelSource(SHIPPED, "shipped", SHIPPED),
+        ModelSource("org/name", "cache", "org/name"),
     )
     files = find("org/name")
     assert files is not None
@@ -164,8 +164,8 @@ def test_what_is_not_allowed_is_neither_listed_nor_run_nor_told_from_the_store(
     monkeypatch.setenv(MODELS_VARIABLE, str(saved.parent))
     monkeypatch.setenv(ALLOWED_VARIABLE, "tokenscope-py,org/wanted")
     assert sources() == (
-        Source(SHIPPED, "shipped", SHIPPED),
-        Source("org/wanted", "hub", "org/wanted"),
+        ModelSource(SHIPPED, "shipped", SHIPPED),
+        ModelSource("org/wanted", "hub", "org/wanted"),
     )
     assert not accepts_others()
     service = GenerationService(store)
@@ -294,7 +294,7 @@ def test_the_address_of_a_model_s_page_is_its_id(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
     assert ModelChoice(address).name == "org/name"
-    assert source_of(address) == Source("org/name", "hub", "org/name")
+    assert source_of(address) == ModelSource("org/name", "hub", "org/name")
     with pytest.raises(ModelNotFoundError, match=r"“org/name”.*hub access is switched off"):
         locate(address)
     monkeypatch.setenv(ALLOWED_VARIABLE, "org/name")

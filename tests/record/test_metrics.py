@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import tokenscope_core as ts
+from tokenscope_core.record.arrays import NOT_DRAWN
 from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT, STORED, missing_reason
 from tokenscope_core.record.metrics import Distributions, Measures, highest, measure
-from tokenscope_core.record.steps import NOT_DRAWN, Rows, Vocabulary
+from tokenscope_core.record.steps import Rows
+from tokenscope_core.record.vocabulary import Vocabulary
 
 TEXT = "def add(a, b):\n    return a + b  # é\n"
 RAW = [m.name for m in ts.METRICS if m.distribution == "raw"]

@@ -43,15 +43,15 @@ def test_nothing_is_kept_in_a_folder_that_is_gone(store: ts.Store, folder: Path)
 def test_a_file_that_goes_during_a_write_is_not_said_to_be_kept(
     store: ts.Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tokenscope_core.store.protected import KeptRecords
+    from tokenscope_core.store.protected import ProtectedRecords
 
-    put = KeptRecords.put
+    put = ProtectedRecords.put
 
-    def put_and_vanish(self: KeptRecords, *values: object) -> None:
+    def put_and_vanish(self: ProtectedRecords, *values: object) -> None:
         put(self, *values)  # type: ignore[arg-type]
         shutil.rmtree(folder)
 
-    monkeypatch.setattr(KeptRecords, "put", put_and_vanish)
+    monkeypatch.setattr(ProtectedRecords, "put", put_and_vanish)
     with pytest.raises(ts.RecordError, match="Its folder is gone"):
         store.put_session("b", b"tree")
 

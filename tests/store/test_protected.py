@@ -12,7 +12,7 @@ import pytest
 
 import tokenscope_core as ts
 from tokenscope_core.settings import KeepingBounds, Limits
-from tokenscope_core.store.protected import Kept
+from tokenscope_core.store.protected import ProtectedTotals
 
 BOUNDS = KeepingBounds(bytes_in_all=None, bytes_per_visitor=1000, records_per_visitor=4)
 
@@ -39,8 +39,11 @@ def test_what_others_keep_does_not_count(store: ts.Store) -> None:
     store.put_session("a", b"x" * 1000, owner="ada")
     store.put_session("b", b"x" * 1000, owner="eve")
     store.put_session("c", b"x" * 5000)
-    assert store.kept_for("ada") == Kept(1, 1000)
-    assert store.kept_by_owner() == {"ada": Kept(1, 1000), "eve": Kept(1, 1000)}
+    assert store.kept_for("ada") == ProtectedTotals(1, 1000)
+    assert store.kept_by_owner() == {
+        "ada": ProtectedTotals(1, 1000),
+        "eve": ProtectedTotals(1, 1000),
+    }
 
 
 def test_so_many_records_and_no_more(store: ts.Store) -> None:
@@ -82,16 +85,16 @@ def test_a_session_counts_for_whoever_began_it(store: ts.Store) -> None:
     store.put_session("a", b"x" * 500, owner="ada")
     store.put_session("a", b"x" * 600, owner="eve")
     store.put_part("a", "share/1", b"x" * 100, owner="eve")
-    assert store.kept_by_owner() == {"ada": Kept(2, 700)}
+    assert store.kept_by_owner() == {"ada": ProtectedTotals(2, 700)}
 
 
 def test_what_an_older_version_kept_counts_once_it_is_changed(tmp_path: Path) -> None:
     with closing(ts.Store(tmp_path)) as older:
         older.put_session("a", b"x" * 500)
     with closing(ts.Store(tmp_path, keeping=BOUNDS)) as store:
-        assert store.kept_for("ada") == Kept(0, 0)
+        assert store.kept_for("ada") == ProtectedTotals(0, 0)
         store.put_session("a", b"x" * 501, owner="ada")
-        assert store.kept_for("ada") == Kept(1, 501)
+        assert store.kept_for("ada") == ProtectedTotals(1, 501)
 
 
 def test_what_belongs_to_a_session_is_found_by_its_own_name_and_goes_with_it(
@@ -113,7 +116,7 @@ def test_what_belongs_to_a_session_is_found_by_its_own_name_and_goes_with_it(
 def test_a_session_and_its_parts_are_kept_together_or_not_at_all(store: ts.Store) -> None:
     with pytest.raises(ts.StoreFullError):
         store.put_session("a", b"tree", owner="ada", parts={"p/1": b"x" * 500, "p/2": b"y" * 500})
-    assert store.kept_for("ada") == Kept(0, 0)
+    assert store.kept_for("ada") == ProtectedTotals(0, 0)
     assert store.get_session("p/1") is None
 
 
@@ -165,7 +168,7 @@ def test_writers_at_the_same_time_do_not_pass_the_bound_together(tmp_path: Path)
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(fill, range(4))) == 10
-    assert stores[0].kept_for("ada") == Kept(10, 10)
+    assert stores[0].kept_for("ada") == ProtectedTotals(10, 10)
     for store in stores:
         store.close()
 
@@ -184,7 +187,7 @@ def test_a_store_of_the_version_before_opens_as_it_was(tmp_path: Path) -> None:
         for name in ("ada/1", "share/x", "figures/y"):
             assert store.get_session(name) == name.encode()
         store.put_session("ada/1", b"changed", owner="ada")
-        assert store.kept_for("ada") == Kept(1, 7)
+        assert store.kept_for("ada") == ProtectedTotals(1, 7)
 
 
 def test_bounds_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 
 import tokenscope_core as ts
 from tokenscope_core.record.metric_registry import STORED
-from tokenscope_core.record.steps import FinishReason, Vocabulary
+from tokenscope_core.record.steps import FinishReason
+from tokenscope_core.record.vocabulary import Vocabulary
 
 END = "<end>"
 _IDS: dict[str, int] = {END: 0}

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.metric_registry import STORED
 from tokenscope_core.record.request import Request, Sampling
-from tokenscope_core.record.steps import Floats, Vocabulary
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
+from tokenscope_core.record.vocabulary import Vocabulary
 
 
 def words(text: str | bytes) -> list[bytes]:

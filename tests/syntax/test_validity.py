@@ -16,7 +16,7 @@ from syntax_traces import trace_of, words
 
 import tokenscope_core as ts
 from tokenscope_core.syntax.grammar.languages import LANGUAGES, Grammar, grammar
-from tokenscope_core.syntax.grammar.layout import Layout
+from tokenscope_core.syntax.grammar.layout import PythonLayout
 from tokenscope_core.syntax.judging.validity import breaking_candidates, standing, validity
 from tokenscope_core.syntax.unfinished.prefixes import GrowingText
 
@@ -263,7 +263,7 @@ def test_indentation_is_judged_as_cpython_judges_it(
     rows: list[tuple[str, str]], newline: str
 ) -> None:
     text = "".join(indent + code + newline for indent, code in rows)
-    layout = Layout()
+    layout = PythonLayout()
     valid = layout.feed(text.encode())
     if layout.expects_block:
         return  # CPython misses the block that may still come

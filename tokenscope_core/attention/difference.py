@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenscope_core.attention.capturing.maps import AttentionMap, Weights
 from tokenscope_core.comparison.alignment import Alignment, align
 from tokenscope_core.errors import RequestError
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 
 Place = tuple[int, int | None]
 """A layer and a head by the model's own indices; no head for a fold."""

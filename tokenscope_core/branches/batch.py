@@ -12,7 +12,7 @@ from tokenscope_core.branches.plans import BranchPlan
 from tokenscope_core.decoding.decode_loop import Chooser
 from tokenscope_core.decoding.prefill import read_up_to
 from tokenscope_core.decoding.recording import drawn_rows, given_rows, host_ids
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.record.metrics import Distributions, measure, missing
@@ -21,7 +21,7 @@ from tokenscope_core.record.steps import FinishReason, Rows
 
 def continue_batch(
     lm: LanguageModel,
-    reader: Reader,
+    reader: CacheReader,
     texts: Sequence[Sequence[int]],
     plans: Sequence[BranchPlan],
 ) -> Iterator[tuple[int, Rows]]:
@@ -52,7 +52,7 @@ def continue_batch(
 
 def _steps(
     lm: LanguageModel,
-    reader: Reader,
+    reader: CacheReader,
     ids: torch.Tensor,
     start: int,
     plans: Sequence[BranchPlan],
@@ -103,7 +103,7 @@ def _steps(
 
 def _given(
     lm: LanguageModel,
-    reader: Reader,
+    reader: CacheReader,
     ids: torch.Tensor,
     plans: Sequence[BranchPlan],
     ended: Sequence[FinishReason | None],

@@ -21,7 +21,7 @@ from tokenscope_core.decoding.recording import recorded_rows
 from tokenscope_core.decoding.request_run import require_context, run
 from tokenscope_core.decoding.stopping import require_known
 from tokenscope_core.errors import RequestError
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.record.edits import Edit
@@ -186,7 +186,7 @@ def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
     return text
 
 
-def _reader_before(lm: LanguageModel, ids: Sequence[int], shared: int) -> Reader:
+def _reader_before(lm: LanguageModel, ids: Sequence[int], shared: int) -> CacheReader:
     """A reader of the shared tokens but the last, or of as many of them as were kept: the last
     one is read again, for what the model says after it."""
     kept = lm.prefixes.branch(ids[: max(shared - 1, 0)])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tokenscope_core.errors import RequestError
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.trace import Trace
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.known_tokens import require_rows
 from tokenscope_core.models.tokenizers.loading import tokenizer_of
 from tokenscope_core.models.tokenizers.tokenizing import split
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -12,11 +12,13 @@ from typing import Literal
 import numpy as np
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.steps import FinishReason, Floats, Rows, Source, Vocabulary, latest
+from tokenscope_core.record.steps import FinishReason, Rows, Source, latest
 from tokenscope_core.record.trace import Trace, recipe_key
 from tokenscope_core.record.trace_columns import ModelIdentity
+from tokenscope_core.record.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,10 +7,10 @@ import torch
 
 from tokenscope_core.branches.growing import require_same_model
 from tokenscope_core.decoding.prefill import chunk_length, read_up_to
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.language_model import LanguageModel
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.metrics import no_numbers
-from tokenscope_core.record.steps import Floats
 from tokenscope_core.record.trace import Trace
 
 
@@ -53,7 +53,7 @@ class Rescorer:
             out.append(chosen.cpu().numpy())
         return np.concatenate(out).astype(np.float64)
 
-    def _read_whole(self, trace: Trace) -> Reader | None:
+    def _read_whole(self, trace: Trace) -> CacheReader | None:
         """A reader of all that the questions share; None where the model's cache cannot branch."""
         if self._lm.capabilities.cache != "branches":
             return None
@@ -62,7 +62,7 @@ class Rescorer:
         read_up_to(self._lm, reader, self._ids, len(ids))
         return reader
 
-    def _reader_of(self, length: int) -> Reader:
+    def _reader_of(self, length: int) -> CacheReader:
         if self._whole is not None and length:
             return self._whole.branch(length)
         reader = self._lm.new_reader()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 
 Kind = Literal["same", "changed", "only a", "only b"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

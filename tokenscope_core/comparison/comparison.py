@@ -16,7 +16,7 @@ import numpy as np
 from tokenscope_core.comparison import tables
 from tokenscope_core.comparison.alignment import Alignment, align
 from tokenscope_core.errors import RequestError
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
 

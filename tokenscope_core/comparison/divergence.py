@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from tokenscope_core.decoding.prefill import chunk_length
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.language_model import LanguageModel
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metrics import no_numbers
-from tokenscope_core.record.steps import Floats, Ints
 
 # A few megabytes of float64, with what is computed from them.
 _BLOCK_NUMBERS = 128 * 1024
@@ -86,12 +86,12 @@ def _measure(
         yield end
 
 
-def _kept_reader(lm: LanguageModel, text: Ints) -> Reader:
+def _kept_reader(lm: LanguageModel, text: Ints) -> CacheReader:
     """A reader of the text as far as it was kept from an earlier run."""
     return lm.prefixes.branch(text.tolist()) or lm.new_reader()
 
 
-def _skip(reader: Reader, ids: torch.Tensor, end: int, step: int) -> Iterator[None]:
+def _skip(reader: CacheReader, ids: torch.Tensor, end: int, step: int) -> Iterator[None]:
     """Read on up to a position, by chunks."""
     for start in range(reader.length, end, step):
         reader.skip(ids[:, start : min(start + step, end)])

@@ -11,8 +11,8 @@ import pandas as pd
 
 from tokenscope_core.comparison.model_comparison import ModelComparison, ModelReading
 from tokenscope_core.errors import RequestError
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import NATS_PER_BIT, STORED
-from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
 

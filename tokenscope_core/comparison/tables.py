@@ -10,8 +10,8 @@ import pandas as pd
 
 from tokenscope_core.comparison.alignment import KINDS, Alignment, align
 from tokenscope_core.errors import RequestError
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import METRICS
-from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
 

@@ -17,7 +17,7 @@ from tokenscope_core.decoding.recording import drawn_rows
 from tokenscope_core.decoding.sampling import Choice, Sampler
 from tokenscope_core.decoding.stopping import StopMatcher
 from tokenscope_core.models.arithmetic import arithmetic_of
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.prompts.token_ids import end_ids
@@ -56,7 +56,7 @@ class Guess:
 
 def continue_text(
     lm: LanguageModel,
-    reader: Reader,
+    reader: CacheReader,
     token_ids: Sequence[int],
     logits: torch.Tensor,
     request: Request,

@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.request import Sampling
-from tokenscope_core.record.steps import Ints
 
 Scores = NDArray[np.float32]
 

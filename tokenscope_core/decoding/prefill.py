@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from tokenscope_core.decoding.recording import given_rows, host_ids
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.models.lm_head import LazyLogits
 from tokenscope_core.record.metrics import measure, missing
@@ -45,7 +45,7 @@ def piece_length(lm: LanguageModel) -> int:
     return max(_MIN_PIECE, min(_MAX_PIECE, _PIECE_PRODUCTS // lm.weights))
 
 
-def read_up_to(lm: LanguageModel, reader: Reader, ids: torch.Tensor, end: int) -> None:
+def read_up_to(lm: LanguageModel, reader: CacheReader, ids: torch.Tensor, end: int) -> None:
     """Read on in a text, int64 [1, n], up to a position, where nobody wants the logits."""
     step = piece_length(lm)
     for start in range(reader.length, end, step):
@@ -54,7 +54,7 @@ def read_up_to(lm: LanguageModel, reader: Reader, ids: torch.Tensor, end: int) -
 
 def read_given(
     lm: LanguageModel,
-    reader: Reader,
+    reader: CacheReader,
     token_ids: Sequence[int],
     sources: Sequence[Source],
     *,

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from tokenscope_core.decoding.sampling import Choice
+from tokenscope_core.record.arrays import NOT_DRAWN, Ints
 from tokenscope_core.record.metrics import Measures
-from tokenscope_core.record.steps import NOT_DRAWN, FinishReason, Ints, Rows, Source
+from tokenscope_core.record.steps import FinishReason, Rows, Source
 from tokenscope_core.record.trace import Trace
 
 

@@ -11,7 +11,7 @@ from tokenscope_core.decoding.decode_loop import continue_text
 from tokenscope_core.decoding.prefill import read_given
 from tokenscope_core.decoding.stopping import require_known
 from tokenscope_core.errors import ContextLengthError, TokenScopeError
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.prompts.token_ids import prompt_ids, with_moment
@@ -91,7 +91,7 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
 
 def run(
     lm: LanguageModel,
-    reader: Reader,
+    reader: CacheReader,
     ids: Sequence[int],
     sources: Sequence[Source],
     request: Request,
@@ -144,7 +144,7 @@ def _first_drawn_first(drawn: Iterator[Rows], figures: Iterator[Rows]) -> Iterat
     yield from drawn
 
 
-def _keep(lm: LanguageModel, text: Sequence[int], reader: Reader) -> None:
+def _keep(lm: LanguageModel, text: Sequence[int], reader: CacheReader) -> None:
     # Of a block that was read ahead of the choice, the last token chosen may not be the one read
     # in its place. A branch reads the last one again anyway.
     length = min(reader.length, len(text) - 1)

@@ -26,9 +26,9 @@ from transformers.generation.logits_process import (
 
 from tokenscope_core.decoding.filters import Scores, kept_tokens
 from tokenscope_core.errors import RequestError
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metrics import no_numbers
 from tokenscope_core.record.request import Sampling
-from tokenscope_core.record.steps import Floats, Ints
 
 _UNIFORM_STEP = 2.0**-53
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.metric_registry import METRICS, NATS_PER_BIT, Metric, metric_named
-from tokenscope_core.record.steps import Floats
 
 LogUnit = Literal["bits", "nats"]
 Kind = Literal["sequential", "diverging"]

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenscope_core.display.visible import visible_text
+from tokenscope_core.record.arrays import KEPT, NOT_DRAWN, Floats
 from tokenscope_core.record.metric_registry import METRICS
-from tokenscope_core.record.steps import KEPT, NOT_DRAWN, Floats
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.session import Session

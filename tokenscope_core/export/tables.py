@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenscope_core.record import arrow_files
+from tokenscope_core.record.arrays import KEPT, NOT_DRAWN
 from tokenscope_core.record.metric_registry import BY_NAME, METRICS
-from tokenscope_core.record.steps import KEPT, NOT_DRAWN
 from tokenscope_core.record.trace import Trace
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).

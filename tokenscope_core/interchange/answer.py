@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenscope_core.failures import MalformedError
-from tokenscope_core.record.steps import FinishReason, Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
+from tokenscope_core.record.steps import FinishReason
 
 MAX_TOKENS = 200_000
 MAX_ALTERNATIVES = 2_000_000

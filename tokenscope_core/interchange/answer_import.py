@@ -13,8 +13,8 @@ from tokenscope_core.interchange import answer_file
 from tokenscope_core.interchange.answer import Answer
 from tokenscope_core.interchange.answer_trace import Imported, imported
 from tokenscope_core.interchange.formats import FORMATS, Format, format_of
-from tokenscope_core.record.steps import Vocabulary
 from tokenscope_core.record.trace import Trace
+from tokenscope_core.record.vocabulary import Vocabulary
 
 Source = str | bytes | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 

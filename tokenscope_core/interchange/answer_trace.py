@@ -17,11 +17,12 @@ from tokenscope_core.failures import MalformedError
 from tokenscope_core.interchange.answer import Answer, AnsweredToken
 from tokenscope_core.interchange.answer_text import begins_with_dummy_space, contradiction
 from tokenscope_core.interchange.fields import FIRST_LOCAL_ID
+from tokenscope_core.record.arrays import NOT_DRAWN, Floats, Ints
 from tokenscope_core.record.metric_registry import STORED
 from tokenscope_core.record.request import MAX_CANDIDATES, Request
-from tokenscope_core.record.steps import NOT_DRAWN, Floats, Ints, Vocabulary
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
+from tokenscope_core.record.vocabulary import Vocabulary
 
 MAX_CELLS = 4_000_000
 _UNKNOWN = b"<bytes unknown>"

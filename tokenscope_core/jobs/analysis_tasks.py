@@ -39,7 +39,7 @@ class Analysis(Protocol):
 
 
 @runtime_checkable
-class Kept(Protocol):
+class StoredAnalysis(Protocol):
     """An analysis whose result, once it is whole, the store keeps under its `key_of`."""
 
     def to_bytes(self, result: Any) -> bytes:
@@ -104,11 +104,11 @@ class InfluenceOf:
         return Influence.of(self.trace, found)
 
     def to_bytes(self, result: Influence) -> bytes:
-        """As `Kept.to_bytes`."""
+        """As `StoredAnalysis.to_bytes`."""
         return encode_influence(result)
 
     def from_bytes(self, blob: bytes) -> Influence:
-        """As `Kept.from_bytes`."""
+        """As `StoredAnalysis.from_bytes`."""
         return decode_influence(blob, self.trace)
 
 
@@ -136,9 +136,9 @@ class BranchComparison:
         )
 
     def to_bytes(self, result: Comparison) -> bytes:
-        """As `Kept.to_bytes`."""
+        """As `StoredAnalysis.to_bytes`."""
         return encode_comparison(result)
 
     def from_bytes(self, blob: bytes) -> Comparison:
-        """As `Kept.from_bytes`."""
+        """As `StoredAnalysis.from_bytes`."""
         return decode_comparison(blob, self.a, self.b, self.threshold)

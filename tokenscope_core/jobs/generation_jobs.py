@@ -19,9 +19,10 @@ from tokenscope_core.jobs.job import ENDED, Hold, Phase, Place, Work
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.models.files.load_progress import LoadProgress
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.steps import FinishReason, Rows, Vocabulary, as_measured
+from tokenscope_core.record.steps import FinishReason, Rows, as_measured
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
+from tokenscope_core.record.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel

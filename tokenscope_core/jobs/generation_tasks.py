@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tokenscope_core.branches.plans import BranchPlan
 from tokenscope_core.models.files.memory_need import tokens_of
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.steps import FinishReason, Rows, Vocabulary
+from tokenscope_core.record.steps import FinishReason, Rows
 from tokenscope_core.record.trace import Trace, recipe_key
 from tokenscope_core.record.trace_columns import ModelIdentity
+from tokenscope_core.record.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel

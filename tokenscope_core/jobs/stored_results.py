@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tokenscope_core.errors import RecordError, StoreUnusableError
-from tokenscope_core.jobs.analysis_tasks import Analysis, Kept, key_of
+from tokenscope_core.jobs.analysis_tasks import Analysis, StoredAnalysis, key_of
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.store.store import Store
 
@@ -50,7 +50,7 @@ class Answers:
 
     def result(self, analysis: Analysis) -> Any:
         """What an analysis found before; None where the store has nothing of it."""
-        if not isinstance(analysis, Kept):
+        if not isinstance(analysis, StoredAnalysis):
             return None
         key = key_of(analysis)
         try:
@@ -64,7 +64,7 @@ class Answers:
 
     def keep_result(self, analysis: Analysis, result: Any) -> None:
         """Put the whole result of an analysis into the store."""
-        if not isinstance(analysis, Kept):
+        if not isinstance(analysis, StoredAnalysis):
             return
         try:
             self._store.put_capture(key_of(analysis), analysis.to_bytes(result))

@@ -59,17 +59,17 @@ class AttentionFacts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class AttentionLayout:
     """The facts, and by layer the module that returns its weights, where `way` is `modules`."""
 
     facts: AttentionFacts
     modules: dict[int, torch.nn.Module]
 
 
-_known: WeakKeyDictionary[PreTrainedModel, Layout] = WeakKeyDictionary()
+_known: WeakKeyDictionary[PreTrainedModel, AttentionLayout] = WeakKeyDictionary()
 
 
-def layout_of(model: PreTrainedModel, vocabulary_size: int) -> Layout:
+def layout_of(model: PreTrainedModel, vocabulary_size: int) -> AttentionLayout:
     """Where a model's attention is found, by trying each way; the first time, a text of a few
     tokens is read."""
     if model not in _known:
@@ -78,16 +78,16 @@ def layout_of(model: PreTrainedModel, vocabulary_size: int) -> Layout:
     return _known[model]
 
 
-def _probe(model: PreTrainedModel, ids: torch.Tensor) -> Layout:
+def _probe(model: PreTrainedModel, ids: torch.Tensor) -> AttentionLayout:
     try:
         layers = decoder_layers(model)
     except CapabilityError:
-        return Layout(AttentionFacts("none", (), ()), {})
+        return AttentionLayout(AttentionFacts("none", (), ()), {})
     watcher, tried = _Calls(), _Tried()
     with suppress(*_PROBE_ERRORS), watched_by(watcher), run_as(model, "interface"):
         tried = _try_layers(model, layers, ids, watcher.taken)
     if tried.heads or tried.refused:
-        return Layout(tried.facts("interface"), {})
+        return AttentionLayout(tried.facts("interface"), {})
     places: dict[torch.nn.Module, int] = {}
     returned: list[int] = []
 
@@ -108,8 +108,8 @@ def _probe(model: PreTrainedModel, ids: torch.Tensor) -> Layout:
     ):
         tried = _try_layers(model, layers, ids, taken)
     if tried.refused or (tried.heads and len(places) == len(tried.heads)):
-        return Layout(tried.facts("modules"), dict(zip(tried.heads, places, strict=False)))
-    return Layout(AttentionFacts("none", (), ()), {})
+        return AttentionLayout(tried.facts("modules"), dict(zip(tried.heads, places, strict=False)))
+    return AttentionLayout(AttentionFacts("none", (), ()), {})
 
 
 @dataclass(slots=True)

@@ -52,7 +52,7 @@ def takes_rows(model: PreTrainedModel) -> bool:
     return "logits_to_keep" in inspect.signature(model.forward).parameters
 
 
-class Reader:
+class CacheReader:
     """One text being read, or several of equal length side by side: remembers what came before."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Reader:
             self._ids = torch.cat((self._ids, token_ids), dim=1)
             self._cache, self._cached_tokens = {}, 0
 
-    def branch(self, length: int, *, texts: int = 1) -> Reader:
+    def branch(self, length: int, *, texts: int = 1) -> CacheReader:
         """Readers of the first `length` tokens, as `texts` equal rows; this one is unaffected.
 
         Nothing is copied until they read on. Only for cache use `branches`.
@@ -142,7 +142,7 @@ class Reader:
         other._cached_tokens = length
         return other
 
-    def copy_of_text(self, row: int) -> Reader:
+    def copy_of_text(self, row: int) -> CacheReader:
         """A reader of one of the texts, with memory of its own. Only for cache use `branches`."""
         other = self.branch(self.length)
         for mine, cut in zip(self._layers(), other._layers(), strict=True):

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tokenscope_core.errors import ModelFormatError
 from tokenscope_core.models.attention_layers import AttentionFacts, layout_of
 from tokenscope_core.models.building import build, refusing
-from tokenscope_core.models.cache_reader import CacheUse, Reader, embedding_rows, input_device
+from tokenscope_core.models.cache_reader import CacheReader, CacheUse, embedding_rows, input_device
 from tokenscope_core.models.files.facts import context_of
 from tokenscope_core.models.files.model_files import ModelFiles, identify, locate, require_unchanged
 from tokenscope_core.models.load_trial import find_reading, head_is_apart
@@ -20,8 +20,8 @@ from tokenscope_core.models.tokenizers.marks import fill_convention, make_marks_
 from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
 from tokenscope_core.models.tokenizers.tokenizing import text_ids
 from tokenscope_core.record.rounding import Rounding
-from tokenscope_core.record.steps import Vocabulary
 from tokenscope_core.record.trace_columns import ModelIdentity
+from tokenscope_core.record.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ class LanguageModel:
         """How many token ids it can read and give a probability to."""
         return min(embedding_rows(self.model), self.identity.vocabulary_size)
 
-    def new_reader(self) -> Reader:
+    def new_reader(self) -> CacheReader:
         """A reader that has read nothing."""
-        return Reader(self.model, self.capabilities.cache, head_apart=self.head_apart)
+        return CacheReader(self.model, self.capabilities.cache, head_apart=self.head_apart)
 
     @property
     def head_apart(self) -> bool:

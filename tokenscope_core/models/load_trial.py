@@ -17,7 +17,7 @@ from tokenscope_core.models.arithmetic import (
     rounding_between,
     rows_apart,
 )
-from tokenscope_core.models.cache_reader import CacheUse, Reader, embedding_rows, input_device
+from tokenscope_core.models.cache_reader import CacheReader, CacheUse, embedding_rows, input_device
 from tokenscope_core.record.metrics import no_numbers
 from tokenscope_core.record.rounding import Rounding
 
@@ -73,7 +73,7 @@ def find_reading(model: PreTrainedModel, name: str) -> Reading:
     if changed:
         # As it is run from now on, whose rounding was set aside to judge the model.
         whole, beginning = _whole_and_beginning(model, token_ids, name)
-        pieces = None if found == "none" else _pieces(Reader(model, found), token_ids)
+        pieces = None if found == "none" else _pieces(CacheReader(model, found), token_ids)
     read, expected = (pieces, whole) if pieces is not None else (beginning, whole[:start])
     return Reading(found, whole.shape[-1], rounding_between(read, expected))
 
@@ -86,7 +86,7 @@ def head_is_apart(model: PreTrainedModel, cache_use: CacheUse) -> bool:
     """
     # Both read the same by the same way: nothing but the head can differ.
     tolerance = min(0.01, arithmetic_of(model).tolerance)
-    plain, apart = (Reader(model, cache_use, head_apart=apart) for apart in (False, True))
+    plain, apart = (CacheReader(model, cache_use, head_apart=apart) for apart in (False, True))
     try:
         for part in torch.split(_text(model), list(_PROBE_LENGTHS), dim=1)[:2]:
             expected, later = plain.read(part), apart.read_later(part)
@@ -111,13 +111,13 @@ def _whole_and_beginning(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The logits of a text read in one pass, and those of its beginning read alone."""
     try:
-        whole = Reader(model, "none").read(token_ids)
-        return whole, Reader(model, "none").read(token_ids[:, : _PROBE_LENGTHS[0]])
+        whole = CacheReader(model, "none").read(token_ids)
+        return whole, CacheReader(model, "none").read(token_ids[:, : _PROBE_LENGTHS[0]])
     except _PROBE_ERRORS as error:
         raise _refusal(name, f"It does not run on tokens alone: {reason_of(error)}.") from error
 
 
-def _pieces(reader: Reader, token_ids: torch.Tensor) -> torch.Tensor:
+def _pieces(reader: CacheReader, token_ids: torch.Tensor) -> torch.Tensor:
     return torch.cat(
         [reader.read(part) for part in torch.split(token_ids, list(_PROBE_LENGTHS), dim=1)]
     )
@@ -133,11 +133,11 @@ def _in_pieces(
     """The logits of a text read in pieces by a use of the cache; None where they are not those of
     one pass."""
     first, *rest = torch.split(token_ids, list(_PROBE_LENGTHS), dim=1)
-    reader = Reader(model, use)
+    reader = CacheReader(model, use)
     try:
         parts = [reader.read(first)]
         # Another text in between: a memory kept in the model's layers would mix them up.
-        Reader(model, use).read(rest[-1])
+        CacheReader(model, use).read(rest[-1])
         if use == "branches" and not _branches(reader, token_ids, whole, tolerance):
             return None
         parts += [reader.read(part) for part in rest]
@@ -148,7 +148,7 @@ def _in_pieces(
 
 
 def _branches(
-    reader: Reader, token_ids: torch.Tensor, whole: torch.Tensor, tolerance: float
+    reader: CacheReader, token_ids: torch.Tensor, whole: torch.Tensor, tolerance: float
 ) -> bool:
     """Whether the model fills a cache of plain keys and values, and reads on from a part of it
     what it reads in one pass, also several texts side by side."""

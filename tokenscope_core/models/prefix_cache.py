@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from tokenscope_core.models.cache_reader import Reader
+from tokenscope_core.models.cache_reader import CacheReader
 
 DEFAULT_LIMIT_BYTES = 256 * 1024 * 1024
 
@@ -20,7 +20,7 @@ class PrefixCache:
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self.limit_bytes = limit_bytes
-        self._kept: OrderedDict[tuple[int, ...], Reader] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, ...], CacheReader] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -29,7 +29,7 @@ class PrefixCache:
         with self._lock:
             return sum(reader.nbytes for reader in self._kept.values())
 
-    def keep(self, token_ids: Sequence[int], reader: Reader) -> None:
+    def keep(self, token_ids: Sequence[int], reader: CacheReader) -> None:
         """Keep a reader that can branch and has read exactly these tokens; it must not read on."""
         key = tuple(token_ids)
         with self._lock:
@@ -45,7 +45,7 @@ class PrefixCache:
                 _, dropped = self._kept.popitem(last=False)
                 total -= dropped.nbytes
 
-    def branch(self, token_ids: Sequence[int], *, texts: int = 1) -> Reader | None:
+    def branch(self, token_ids: Sequence[int], *, texts: int = 1) -> CacheReader | None:
         """A reader of as many of these tokens as any kept text begins with; None without any."""
         wanted = tuple(token_ids)
         with self._lock:

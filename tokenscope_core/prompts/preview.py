@@ -10,7 +10,7 @@ from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.tokenizers.loading import tokenizer_of
 from tokenscope_core.record import moments
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tokenscope_core.models.tokenizers.marks import fill_convention, mark_ids
 from tokenscope_core.models.tokenizers.tokenizing import continuing_ids, plain_ids, text_ids
 from tokenscope_core.prompts.chat import conversation_ids, moment_written
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from tokenscope_core.errors import ModelError
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import MEASURED
-from tokenscope_core.record.steps import Floats, Ints
 
 # e^z is 0 in float32 long before; a finite z keeps z e^z at 0 where a logit is -inf.
 _LOWEST = -1000.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tokenscope_core.record.arrays import KEPT, NOT_DRAWN
 from tokenscope_core.record.metric_registry import METRICS
-from tokenscope_core.record.steps import KEPT, NOT_DRAWN
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
 

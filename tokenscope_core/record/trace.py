@@ -11,11 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from tokenscope_core.record import trace_format
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.metric_registry import BY_NAME, STORED, missing_reason
 from tokenscope_core.record.request import Request
-from tokenscope_core.record.steps import FinishReason, Floats, Rows, Vocabulary, latest
+from tokenscope_core.record.steps import FinishReason, Rows, latest
 from tokenscope_core.record.trace_columns import ModelIdentity, TraceColumns
+from tokenscope_core.record.vocabulary import Vocabulary
 
 # Part of every key: raise it when the meaning of a stored column changes.
 KEY_VERSION = 2

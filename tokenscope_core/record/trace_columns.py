@@ -9,10 +9,12 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenscope_core.record.arrays import Floats, Ints, Kept
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.rounding import Rounding
-from tokenscope_core.record.steps import FinishReason, Floats, Ints, Kept, Vocabulary
+from tokenscope_core.record.steps import FinishReason
+from tokenscope_core.record.vocabulary import Vocabulary
 
 FINISH_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
 

@@ -30,12 +30,13 @@ from numpy.typing import NDArray
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.failures import MalformedError, quoted, reason_of
 from tokenscope_core.record import arrow_files, trace_format_v1
+from tokenscope_core.record.arrays import KEPT, NOT_DRAWN, Floats, Ints, Kept
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.metric_registry import STORED
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.rounding import Rounding
-from tokenscope_core.record.steps import KEPT, NOT_DRAWN, Floats, Ints, Kept, Vocabulary
 from tokenscope_core.record.trace_columns import FINISH_REASONS, ModelIdentity, TraceColumns
+from tokenscope_core.record.vocabulary import Vocabulary
 
 FORMAT_VERSION = 2
 _METADATA_KEY = b"tokenscope"

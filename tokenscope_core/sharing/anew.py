@@ -16,7 +16,7 @@ from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.session import Session
 from tokenscope_core.sharing.format import Shared
-from tokenscope_core.sharing.readings import Reader, SharedReadings
+from tokenscope_core.sharing.readings import ReadingModel, SharedReadings
 
 
 def session_anew(shared: Shared, choice: ModelChoice) -> Shared:
@@ -53,7 +53,7 @@ def readings_anew(
     Raises: as `session_anew`.
     """
     first, second = (
-        reader if choice is None else Reader(_identity(choice, reader.model), reader.choice)
+        reader if choice is None else ReadingModel(_identity(choice, reader.model), reader.choice)
         for reader, choice in zip(shared.readers, choices, strict=True)
     )
     return replace(shared, readers=(first, second))

@@ -24,7 +24,7 @@ _VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ReadingModel:
     """A model that read the text: which, and how it is loaded, by name and precision."""
 
     model: ModelIdentity
@@ -40,7 +40,7 @@ class SharedReadings:
     """
 
     request: Request
-    readers: tuple[Reader, Reader]
+    readers: tuple[ReadingModel, ReadingModel]
     view: Mapping[str, View]
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ def of_traces(
             action="Score one text with both models.",
         )
     first, second = (
-        Reader(trace.model, ModelChoice(trace.model.name, choice.dtype if choice else None))
+        ReadingModel(trace.model, ModelChoice(trace.model.name, choice.dtype if choice else None))
         for trace, choice in zip((a, b), choices, strict=True)
     )
     return SharedReadings(a.request, (first, second), view)
@@ -122,7 +122,7 @@ def read(payload: str, *, longest: int | None) -> SharedReadings:
 
 
 def _read_2(values: Any) -> SharedReadings:
-    a, b = (Reader(model_of(one), choice_of(one)) for one in values["models"])
+    a, b = (ReadingModel(model_of(one), choice_of(one)) for one in values["models"])
     return SharedReadings(Request.from_json(values["request"]), (a, b), view_of(values["view"], ()))
 
 

@@ -15,7 +15,7 @@ from tokenscope_core.record.units import with_units
 from tokenscope_core.shell.arguments import add_format, add_verb
 from tokenscope_core.shell.output import frame_json, write_json, write_text
 from tokenscope_core.shell.terminal import printable
-from tokenscope_core.store.protected import KeptSession
+from tokenscope_core.store.protected import ProtectedSession
 from tokenscope_core.store.store import Store
 
 _DAY_S = 24 * 3600
@@ -70,10 +70,10 @@ def _kept(options: argparse.Namespace) -> None:
             print(f"{len(gone):,} deleted")
 
 
-def _by_owner(sessions: list[KeptSession]) -> pd.DataFrame:
+def _by_owner(sessions: list[ProtectedSession]) -> pd.DataFrame:
     """One row an owner, who keeps most first: `owner` (empty for nobody), `sessions`, `bytes`,
     `changed` (when last, ISO 8601, UTC)."""
-    by_owner: dict[str, list[KeptSession]] = {}
+    by_owner: dict[str, list[ProtectedSession]] = {}
     for session in sessions:
         by_owner.setdefault(session.owner or "", []).append(session)
     rows = [

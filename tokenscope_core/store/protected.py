@@ -46,7 +46,7 @@ ANY_STATE: Final = AnyState()
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ProtectedTotals:
     """How much of it there is: records, and their bytes."""
 
     records: int
@@ -54,7 +54,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptSession:
+class ProtectedSession:
     """A session with what belongs to it: its name, whom it counts for (empty for nobody), the
     bytes, and when it was changed last, in seconds since the epoch."""
 
@@ -72,7 +72,7 @@ class _Described:
     bytes: int
 
 
-class KeptRecords:
+class ProtectedRecords:
     """Sessions and what belongs to them, by their names. Safe between processes.
 
     `mended` is what became of a damaged database when this one was opened.
@@ -214,26 +214,26 @@ class KeptRecords:
                 self._cache.delete(place)
             return bool(self._cache.delete(session)) or bool(found)
 
-    def usage(self) -> Kept:
+    def usage(self) -> ProtectedTotals:
         """All of it: the bytes are those of the file."""
         ((records,),) = self._sql("SELECT COUNT(*) FROM Cache")
-        return Kept(records, self._cache.volume())
+        return ProtectedTotals(records, self._cache.volume())
 
-    def usage_of(self, owner: str) -> Kept:
+    def usage_of(self, owner: str) -> ProtectedTotals:
         """What counts for somebody."""
         ((records, size),) = self._sql(
             f"SELECT COUNT(*), COALESCE(SUM({SIZE}), 0) FROM Cache WHERE tag = ?", owner
         )
-        return Kept(records, size)
+        return ProtectedTotals(records, size)
 
-    def sessions(self, owner: str | None) -> list[KeptSession]:
+    def sessions(self, owner: str | None) -> list[ProtectedSession]:
         """All sessions, or those that count for somebody, in the order they were first kept."""
         found = self._sessions("1") if owner is None else self._sessions("tag = ?", owner)
-        sessions: dict[str, KeptSession] = {}
+        sessions: dict[str, ProtectedSession] = {}
         for record in found:
             name = record.name.rpartition(_OF)[2]
-            had = sessions.get(name, KeptSession(name, record.owner, 0, 0.0))
-            sessions[name] = KeptSession(
+            had = sessions.get(name, ProtectedSession(name, record.owner, 0, 0.0))
+            sessions[name] = ProtectedSession(
                 name,
                 had.owner or record.owner,
                 had.bytes + record.bytes,
@@ -241,13 +241,13 @@ class KeptRecords:
             )
         return list(sessions.values())
 
-    def usage_by_owner(self) -> dict[str, Kept]:
+    def usage_by_owner(self) -> dict[str, ProtectedTotals]:
         """What counts for each who keeps something."""
         found = self._sql(
             f"SELECT tag, COUNT(*), SUM({SIZE}) FROM Cache"
             " WHERE tag IS NOT NULL AND tag != '' GROUP BY tag"
         )
-        return {str(owner): Kept(records, size) for owner, records, size in found}
+        return {str(owner): ProtectedTotals(records, size) for owner, records, size in found}
 
     def close(self) -> None:
         """Release the files."""
@@ -265,7 +265,7 @@ class KeptRecords:
         if there != (None if expected is None else revision_of(expected)):
             raise SessionChangedError
 
-    def _sessions(self, where: str, *values: object) -> Iterator[KeptSession]:
+    def _sessions(self, where: str, *values: object) -> Iterator[ProtectedSession]:
         """One for each record, under its own place."""
         columns = f"SELECT key, tag, {SIZE}, store_time, {BEGINNING} FROM Cache"
         for place, tag, size, stored, beginning in self._sql(
@@ -276,7 +276,7 @@ class KeptRecords:
             except RecordError:
                 says = None
             changed = stored if says is None else says.changed
-            yield KeptSession(str(place), tag or "", size, changed)
+            yield ProtectedSession(str(place), tag or "", size, changed)
 
     def _described(self, place: str) -> _Described | None:
         found = self._sql(f"SELECT tag, {SIZE} FROM Cache WHERE key = ?", place)
@@ -296,7 +296,7 @@ class KeptRecords:
             own = [had for had in before.values() if had is not None and had.owner == account]
             _require_share(
                 self.usage_of(account),
-                Kept(len(places) - len(own), asked - sum(had.bytes for had in own)),
+                ProtectedTotals(len(places) - len(own), asked - sum(had.bytes for had in own)),
                 self.bounds,
                 asked,
             )
@@ -343,7 +343,9 @@ def part_place(name: str, session: str) -> str:
     return f"{name}{_OF}{session}"
 
 
-def _require_share(here: Kept, more: Kept, bounds: KeepingBounds, asked: int) -> None:
+def _require_share(
+    here: ProtectedTotals, more: ProtectedTotals, bounds: KeepingBounds, asked: int
+) -> None:
     """Refuse what would be more than one visitor may keep."""
     size, records = bounds.bytes_per_visitor, bounds.records_per_visitor
     if size is not None and here.bytes + more.bytes > size:

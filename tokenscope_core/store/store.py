@@ -32,9 +32,9 @@ from tokenscope_core.store.mending import Mended, is_damage, open_cache
 from tokenscope_core.store.protected import (
     ANY_STATE,
     AnyState,
-    Kept,
-    KeptRecords,
-    KeptSession,
+    ProtectedRecords,
+    ProtectedSession,
+    ProtectedTotals,
     part_place,
 )
 
@@ -43,7 +43,7 @@ DEFAULT_SIZE_LIMIT = 1024**3
 # Some 20 captures of all heads of a layer at 2,000 tokens.
 DEFAULT_CAPTURE_LIMIT = 512 * 1024**2
 _UNBOUNDED = KeepingBounds()
-_Part = TypeVar("_Part", diskcache.Cache, KeptRecords)
+_Part = TypeVar("_Part", diskcache.Cache, ProtectedRecords)
 _Result = TypeVar("_Result")
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
@@ -136,8 +136,8 @@ class Store:
                 if not part.present:
                     part.reopen()
 
-    def _open_kept(self) -> KeptRecords:
-        opened = KeptRecords(self.folders.sessions, self.keeping)
+    def _open_kept(self) -> ProtectedRecords:
+        opened = ProtectedRecords(self.folders.sessions, self.keeping)
         if opened.mended is not None:
             self._notices.append(_set_aside(opened.mended))
             _LOG.error("%s", self._notices[-1])
@@ -270,24 +270,24 @@ class Store:
 
     def usage(self) -> tuple[Usage, ...]:
         """How much each part holds."""
-        kept = self._do(self._kept, KeptRecords.usage)
+        kept = self._do(self._kept, ProtectedRecords.usage)
         return (
             self._do(self._traces, partial(Usage.of, "traces")),
             self._do(self._captures, partial(Usage.of, "captures")),
             Usage("sessions", kept.records, kept.bytes, self.keeping.bytes_in_all),
         )
 
-    def kept_for(self, owner: str) -> Kept:
+    def kept_for(self, owner: str) -> ProtectedTotals:
         """How much is kept that counts for somebody."""
         return self._do(self._kept, lambda kept: kept.usage_of(owner))
 
-    def kept_sessions(self, owner: str | None = None) -> list[KeptSession]:
+    def kept_sessions(self, owner: str | None = None) -> list[ProtectedSession]:
         """All sessions, or those that count for somebody, in the order they were first kept."""
         return self._do(self._kept, lambda kept: kept.sessions(owner))
 
-    def kept_by_owner(self) -> dict[str, Kept]:
+    def kept_by_owner(self) -> dict[str, ProtectedTotals]:
         """The same for everybody who keeps something."""
-        return self._do(self._kept, KeptRecords.usage_by_owner)
+        return self._do(self._kept, ProtectedRecords.usage_by_owner)
 
     def close(self) -> None:
         """Release the files, once what was begun is done; the store cannot be used again."""

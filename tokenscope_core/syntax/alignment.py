@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Alignment:
+class ByteAlignment:
     """A pairs of a token and a piece that share bytes, in the order of the text.
 
     `token` and `piece` are indices, `bytes` how many they share, all int64 [A]. The bytes sum to
@@ -31,7 +31,7 @@ class Alignment:
         return np.asarray(self.bytes / width[self.token])
 
 
-def align(token_end: Ints, piece_end: Ints) -> Alignment:
+def align(token_end: Ints, piece_end: Ints) -> ByteAlignment:
     """Join two ways of cutting the same text, each given by its ends in bytes, ascending.
 
     Both must begin at 0 and end together. Ends may repeat: such tokens have no bytes.
@@ -45,7 +45,7 @@ def align(token_end: Ints, piece_end: Ints) -> Alignment:
     ends = np.union1d(token_end, piece_end)
     ends = ends[ends > 0]
     starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-    return Alignment(
+    return ByteAlignment(
         token=np.searchsorted(token_end, starts, side="right"),
         piece=np.searchsorted(piece_end, starts, side="right"),
         bytes=ends - starts,

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.documents.detection import Detected, language_of, regions
 from tokenscope_core.syntax.documents.regions import CodeRegion

@@ -12,7 +12,7 @@ from tokenscope_core import Session, Trace
 from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_core.attention.difference import AttentionDifference, attention_difference
 from tokenscope_core.comparison.alignment import Alignment, align
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.matrix_view import rows_that_fit

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from tokenscope_core import Trace
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.folding.frames import Syntax, analyse
 from tokenscope_ui.attention.tokens import lines_of
 from tokenscope_ui.attention.view_choice import CropTo, Look

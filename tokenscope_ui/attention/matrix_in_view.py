@@ -9,7 +9,7 @@ import numpy as np
 from tokenscope_core.attention.capturing.maps import AttentionMap, Rollout, Weights
 from tokenscope_core.attention.capturing.windows import Locality, locality_of
 from tokenscope_core.attention.heads.sinks import sinks_in, without
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_ui.attention.view_choice import Head
 from tokenscope_ui.server.lru_cache import remembering
 

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from tokenscope_core import Trace
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.crop import CROPS, crop, guides
 from tokenscope_ui.attention.matrix_in_view import Shown

@@ -11,7 +11,7 @@ import numpy as np
 from tokenscope_core import Trace
 from tokenscope_core.display.scales import Scale
 from tokenscope_core.display.tokens import tokens
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention.rows import Laid
 from tokenscope_ui.attention.view_choice import WeightScale
 from tokenscope_ui.attention.weights import (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core.attention.capturing.maps import Weights
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_ui.attention.tokens import labels, lines_of
 from tokenscope_ui.attention.view_choice import Direction, Question

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from tokenscope_core.display.visible import on_one_line
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.program import line_ends
 from tokenscope_ui.trace import sampled_choices as choices

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tokenscope_core.display.scales import Scale
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention.view_choice import WeightScale
 
 SCALES: dict[WeightScale, str] = {

@@ -20,8 +20,8 @@ from tokenscope_core.display.scales import (
     to_screen,
 )
 from tokenscope_core.display.tokens import tokens
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import BY_NAME
-from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_ui.compare.state import Side
 from tokenscope_ui.components import strip
 from tokenscope_ui.components.strip import TokenFlag

@@ -20,7 +20,7 @@ from tokenscope_core.display.formatting import (
 )
 from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 from tokenscope_core.display.visible import on_one_line
-from tokenscope_core.record.steps import REMOVED as FILTERED
+from tokenscope_core.record.arrays import REMOVED as FILTERED
 from tokenscope_core.record.trace import Trace
 
 # Blue and orange of Okabe and Ito's palette, told apart with any colour vision.

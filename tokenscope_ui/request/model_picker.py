@@ -14,7 +14,7 @@ from tokenscope_core.models.files.names import MODELS_VARIABLE, hub_id_of, plain
 from tokenscope_core.models.files.sources import (
     ALLOWED_VARIABLE,
     Kind,
-    Source,
+    ModelSource,
     accepts_others,
     source_of,
     sources,
@@ -65,7 +65,7 @@ def select(label: str, key: str) -> None:
         model_card.warn("Cannot be opened", picked.problem, key=f"{key} problem")
 
 
-def _take_typed(key: str, listed: Mapping[str, Source]) -> None:
+def _take_typed(key: str, listed: Mapping[str, ModelSource]) -> None:
     """Turn a typed name of what is listed, or a page's address on the hub, into the one name of it.
 
     Another folder stays as it was typed: where it lies in full is nobody else's concern.
@@ -99,17 +99,17 @@ def choose(model: ModelChoice) -> None:
         st.session_state["device"] = model.device or devices()[0]
 
 
-def _listed() -> tuple[Source, ...]:
+def _listed() -> tuple[ModelSource, ...]:
     return _sources(*map(os.environ.get, (MODELS_VARIABLE, ALLOWED_VARIABLE)))
 
 
 @st.cache_data(ttl=_LISTED_FOR_S, show_spinner=False)
-def _sources(folders: str | None, allowed: str | None) -> tuple[Source, ...]:
+def _sources(folders: str | None, allowed: str | None) -> tuple[ModelSource, ...]:
     """The models that can be chosen; the arguments say when to look again."""
     return sources()
 
 
-def _label(source: Source) -> str:
+def _label(source: ModelSource) -> str:
     """A model's short name, where it comes from, and whether it can be used at all."""
     label = f"{source.label} · {_KINDS[source.kind]}"
     return label if source.problem is None else f"{label} · cannot be opened"

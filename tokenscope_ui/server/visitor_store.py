@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from tokenscope_core import RecordError, Session
 from tokenscope_core.sessions import keeping as session_keeping
 from tokenscope_core.sessions.keeping import KeptTree
-from tokenscope_core.store.protected import Kept
+from tokenscope_core.store.protected import ProtectedTotals
 from tokenscope_ui.server import visitors
 from tokenscope_ui.server.server import service
 
@@ -106,7 +106,7 @@ def names() -> tuple[str, ...]:
     return tuple(place.removeprefix(f"{owner}/") for place in reversed(places))
 
 
-def usage() -> Kept:
+def usage() -> ProtectedTotals:
     """How much is kept that counts for the visitor.
 
     Raises:

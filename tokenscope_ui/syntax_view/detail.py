@@ -12,8 +12,8 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.display.scales import to_screen
 from tokenscope_core.display.visible import on_one_line
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import BY_NAME
-from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_ui.drawing import code_box
 from tokenscope_ui.pages import HOME
 from tokenscope_ui.runs import runs, sessions

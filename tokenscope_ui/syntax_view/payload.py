@@ -9,7 +9,7 @@ import numpy as np
 from tokenscope_core import Trace
 from tokenscope_core.display.scales import scale_of, tint_values
 from tokenscope_core.display.tokens import spelled
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.judging.structure import mark_frame
 from tokenscope_ui.components import strip
 from tokenscope_ui.components.strip import TokenFlag

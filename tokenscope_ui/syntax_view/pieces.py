@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.folding.aggregation import Level
 from tokenscope_core.syntax.folding.frames import Syntax

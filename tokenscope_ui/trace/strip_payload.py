@@ -10,7 +10,7 @@ from tokenscope_core.branches.influence import Influence
 from tokenscope_core.display.formatting import metric_text
 from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 from tokenscope_core.display.tokens import TokenFlag, tokens
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components import strip

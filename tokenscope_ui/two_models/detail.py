@@ -12,8 +12,8 @@ from tokenscope_core.comparison.model_tables import line_weights
 from tokenscope_core.display.formatting import count_text, metric_text, probability_text
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.display.visible import on_one_line
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.metric_registry import missing_reason
-from tokenscope_core.record.steps import Ints
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
 from tokenscope_ui.two_models import state

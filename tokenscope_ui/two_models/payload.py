@@ -11,7 +11,7 @@ from tokenscope_core import ModelComparison, Trace, compare_models
 from tokenscope_core.display.formatting import metric_text
 from tokenscope_core.display.scales import LogUnit, Scale, scale_of, to_screen
 from tokenscope_core.display.tokens import spelled
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_ui.components import strip
 from tokenscope_ui.trace.strip_payload import numbers, strip_scale
 

@@ -15,7 +15,7 @@ import streamlit as st
 from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
 from tokenscope_core.jobs.generation_jobs import JobView, Ticket
 from tokenscope_core.sharing.links import ReadingCost, SharedReadings
-from tokenscope_core.sharing.readings import Reader
+from tokenscope_core.sharing.readings import ReadingModel
 from tokenscope_ui.components import address
 from tokenscope_ui.components.address import AddressError
 from tokenscope_ui.server.server import service, subscriber
@@ -129,7 +129,7 @@ def open_shared(shared: SharedReadings, found: tuple[ReadingCost, ReadingCost]) 
     follow()
 
 
-def _shared(key: str, reader: Reader, cost: ReadingCost, request: Request) -> Side:
+def _shared(key: str, reader: ReadingModel, cost: ReadingCost, request: Request) -> Side:
     if cost.held:
         return _found(key)
     if cost.availability == "here" and cost.model is not None:

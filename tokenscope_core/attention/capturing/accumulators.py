@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tokenscope_core.attention.capturing.maps import Keys, Weights
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 
 if TYPE_CHECKING:
     import torch

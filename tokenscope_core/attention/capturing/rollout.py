@@ -18,7 +18,7 @@ from tokenscope_core.attention.capturing.sources import refusals_of
 from tokenscope_core.errors import CapabilityError
 from tokenscope_core.models.files.machine import memory_of
 from tokenscope_core.progress import Cancelled, Report, never, silent
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel

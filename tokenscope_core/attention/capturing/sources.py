@@ -17,8 +17,13 @@ from tokenscope_core.models.attention_interface import (
     weights_of,
     what_hides_the_weights,
 )
-from tokenscope_core.models.attention_layers import AttentionFacts, Layout, run_as, weights_returned
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.models.attention_layers import (
+    AttentionFacts,
+    AttentionLayout,
+    run_as,
+    weights_returned,
+)
+from tokenscope_core.record.arrays import Ints
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 Rows = tuple[int, int]
 
 
-class Source(Protocol):
+class WeightSource(Protocol):
     """Holds what the layer that has just run attended to."""
 
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
@@ -138,8 +143,8 @@ def no_attention(name: str, facts: AttentionFacts) -> CapabilityError:
 
 @contextmanager
 def source_of(
-    model: PreTrainedModel, layout: Layout, *, value_norms: bool, name: str
-) -> Iterator[Source]:
+    model: PreTrainedModel, layout: AttentionLayout, *, value_norms: bool, name: str
+) -> Iterator[WeightSource]:
     """Watch a model's attention; afterwards the model is as it was.
 
     Raises:

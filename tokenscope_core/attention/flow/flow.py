@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenscope_core.attention.heads.statistics import Rows
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 from tokenscope_core.syntax.folding.aggregation import THIN
 
 Level = Literal["category", "leaf", "statement", "scope", "function", "line", "unit"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tokenscope_core.attention.flow.flow import LEVELS, Level
 from tokenscope_core.errors import RequestError
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.folding.frames import Syntax, labelling_pairs
 from tokenscope_core.syntax.grammar.categories import CATEGORIES
@@ -21,7 +21,7 @@ _LABEL_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
+class ProgramParts:
     """G parts, in the order they are to be drawn, and float64 [T, G]: how much of each token is in.
 
     The shares of a token sum to 1. A token without bytes is in the part `SPECIAL`.
@@ -31,7 +31,7 @@ class Parts:
     share: Floats
 
 
-def parts_of(syntax: Syntax, by: Level, *, whole_tokens: bool = True) -> Parts:
+def parts_of(syntax: Syntax, by: Level, *, whole_tokens: bool = True) -> ProgramParts:
     """Sort the tokens of a text into parts.
 
     Names: those of the level, "" for what is in no scope or function; a line's number; a unit's
@@ -72,7 +72,7 @@ def parts_of(syntax: Syntax, by: Level, *, whole_tokens: bool = True) -> Parts:
     if by == "category":
         drawn = np.argsort([_PLACE.get(name, len(_PLACE)) for name in names], kind="stable")
         names, shares = names[drawn], shares[:, drawn]
-    return Parts(tuple(map(str, names)), shares)
+    return ProgramParts(tuple(map(str, names)), shares)
 
 
 _PLACE = {name: place for place, name in enumerate(CATEGORIES)}

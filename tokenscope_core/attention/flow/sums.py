@@ -14,7 +14,7 @@ from tokenscope_core.attention.flow.parts import parts_of
 from tokenscope_core.attention.heads.sinks import positions_in
 from tokenscope_core.attention.heads.statistics import Rows, counted_rows
 from tokenscope_core.errors import RequestError
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.folding.frames import Syntax, analyse
 

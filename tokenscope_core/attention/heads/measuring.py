@@ -15,7 +15,7 @@ from tokenscope_core.attention.heads.pair_blocks import SUMS, PairBlock, pair_bl
 from tokenscope_core.attention.heads.sinks import Sinks, positions_in, take_out
 from tokenscope_core.attention.heads.statistics import BY_NAME, Rows
 from tokenscope_core.attention.heads.token_locations import Places
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 
 # What is added up row by row; the sinks' share follows when the sinks are known.
 _ADDED = ("entropy_norm", "mean_distance", *SUMS)

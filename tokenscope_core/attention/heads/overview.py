@@ -11,7 +11,7 @@ import pandas as pd
 
 from tokenscope_core.attention.heads.sinks import Sinks
 from tokenscope_core.attention.heads.statistics import BY_NAME, Rows
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 
 Thumbnails = npt.NDArray[np.float16]
 THUMBNAIL_SIDE = 32

@@ -10,7 +10,7 @@ import torch
 from tokenscope_core.attention.heads.overview import THUMBNAIL_SIDE
 from tokenscope_core.attention.heads.statistics import Rows, counted_rows
 from tokenscope_core.attention.heads.token_locations import NOWHERE, Places
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 
 # The statistics that are the sum of a row's weights over some of its keys.
 SUMS = (

@@ -15,7 +15,7 @@ import numpy as np
 
 from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_core.errors import RequestError
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.documents.texts import PLAIN
 from tokenscope_core.syntax.folding.frames import analyse, labelling_pairs

@@ -34,7 +34,7 @@ Kind = Literal["shipped", "folder", "cache", "hub"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """A model that can be chosen: the name that loads it, and where it lies.
 
     `cache` is the Hugging Face cache of this machine; `hub` has to be downloaded first. `label` is
@@ -52,7 +52,7 @@ def available() -> tuple[str, ...]:
     return tuple(source.name for source in sources() if source.problem is None)
 
 
-def sources() -> tuple[Source, ...]:
+def sources() -> tuple[ModelSource, ...]:
     """What can be chosen without typing: the shipped model, every model folder directly inside the
     folders that TOKENSCOPE_MODELS lists, complete models in the Hugging Face cache, and the hub ids
     that TOKENSCOPE_ALLOWED_MODELS names.
@@ -69,25 +69,25 @@ def sources() -> tuple[Source, ...]:
     found = [
         source_of(SHIPPED_FOLDER.name),
         *(
-            Source(str(folder), "folder", label, _problem(label, folder))
+            ModelSource(str(folder), "folder", label, _problem(label, folder))
             for folder, label in labels.items()
         ),
-        *(Source(name, "cache", name) for name in cached),
-        *(Source(name, "hub", name) for name in named if name not in cached),
+        *(ModelSource(name, "cache", name) for name in cached),
+        *(ModelSource(name, "hub", name) for name in named if name not in cached),
     ]
     return tuple(source for source in dict.fromkeys(found) if is_allowed(source.name))
 
 
-def source_of(name: str) -> Source:
+def source_of(name: str) -> ModelSource:
     """Where a model of that name would come from."""
     name = hub_id_of(name)
     if name == SHIPPED_FOLDER.name:
-        return Source(name, "shipped", name, _problem(name, SHIPPED_FOLDER))
+        return ModelSource(name, "shipped", name, _problem(name, SHIPPED_FOLDER))
     folder = folder_named(name)
     if folder is not None:
         label = _label(folder)
-        return Source(name, "folder", label, _problem(label, folder))
-    return Source(name, "cache" if _is_cached(name) else "hub", name)
+        return ModelSource(name, "folder", label, _problem(label, folder))
+    return ModelSource(name, "cache" if _is_cached(name) else "hub", name)
 
 
 def _label(folder: Path) -> str:

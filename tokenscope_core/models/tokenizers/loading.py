@@ -14,7 +14,7 @@ from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.foreign import foreign_files
 from tokenscope_core.models.heavy_imports import import_engine
 from tokenscope_core.models.tokenizers.marks import make_marks_special
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from tokenscope_core.errors import CapabilityError
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 _FALLBACK_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tokenscope_core.errors import CapabilityError, RequestError
 from tokenscope_core.models.foreign import foreign_files
-from tokenscope_core.record.steps import Vocabulary
+from tokenscope_core.record.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase

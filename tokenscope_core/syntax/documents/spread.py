@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.documents.regions import CodeRegion, line_spans
 from tokenscope_core.syntax.grammar.pieces import Stretch
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.documents.fences import fences
 from tokenscope_core.syntax.documents.recognition import recognised
 from tokenscope_core.syntax.documents.regions import CodeRegion, line_spans

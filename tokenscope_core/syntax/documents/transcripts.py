@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from tokenscope_core.syntax.documents.regions import Span, line_spans
-from tokenscope_core.syntax.grammar.layout import Layout
+from tokenscope_core.syntax.grammar.layout import PythonLayout
 
 # The words on a fence for a session rather than a program, and the language typed in it.
 SESSIONS = {
@@ -81,7 +81,7 @@ def without_magics(code: bytes) -> Iterator[Span]:
     """The lines of a cell of a notebook that are Python; none of a cell in another language."""
     if _CELL_MAGIC.match(code):
         return
-    layout = Layout()
+    layout = PythonLayout()
     for start, end in line_spans(code, 0, len(code)):
         begins = layout.mode == "indentation" and not layout.depth and not layout.escape
         if begins and _MAGIC.match(code, start, end):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
-from tokenscope_core.syntax.alignment import Alignment, align
+from tokenscope_core.syntax.alignment import ByteAlignment, align
 from tokenscope_core.syntax.documents.detection import lead
 from tokenscope_core.syntax.documents.spread import MARGIN
 from tokenscope_core.syntax.documents.texts import cut_text
@@ -26,7 +26,7 @@ class Syntax:
     trace: Trace
     language: str
     pieces: Pieces
-    alignment: Alignment
+    alignment: ByteAlignment
 
 
 def analyse(trace: Trace | Program, language: str | None = None) -> Syntax:
@@ -104,7 +104,7 @@ def syntax_frame(trace: Trace | Program | Syntax, language: str | None = None) -
     return with_units(labelled, unit_start="bytes", unit_end="bytes")
 
 
-def labelling_pairs(pieces: Pieces, alignment: Alignment) -> Ints:
+def labelling_pairs(pieces: Pieces, alignment: ByteAlignment) -> Ints:
     """The pair that labels each token which has bytes: no gap if it can be, most bytes, first."""
     if not len(alignment.token):
         return np.empty(0, dtype=np.int64)

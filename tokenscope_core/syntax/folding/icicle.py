@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import BY_NAME
-from tokenscope_core.record.steps import Floats, Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
 from tokenscope_core.syntax.alignment import align

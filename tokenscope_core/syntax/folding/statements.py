@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.documents.spread import MARGIN
 from tokenscope_core.syntax.folding.frames import Syntax
 from tokenscope_core.syntax.grammar.categories import GAPS

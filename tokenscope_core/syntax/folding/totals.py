@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenscope_core.record.steps import Floats, Ints
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.trace import Trace
 
 # Running totals carry an error of some 1e-12; the least share, of a token of a kilobyte, is 1e-3.

@@ -26,7 +26,7 @@ _HANDLERS = frozenset(["except", "finally"])
 
 
 @dataclass(slots=True)
-class Layout:
+class PythonLayout:
     """Where in the layout a text has come to. `valid` stays False after the first bad line.
 
     `columns` are the indentations of the blocks around, each counted twice as CPython does: with
@@ -52,7 +52,7 @@ class Layout:
     colon: bool = False  # was there one outside of brackets?
     needs_handler: bool = False
 
-    def copy(self) -> Layout:
+    def copy(self) -> PythonLayout:
         """An equal layout, to try a piece on."""
         return replace(self, columns=self.columns.copy(), openers=self.openers.copy())
 

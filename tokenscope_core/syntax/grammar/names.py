@@ -55,7 +55,7 @@ _IMPORTS = frozenset(
 
 
 @dataclass(slots=True)
-class Scope:
+class NameScope:
     """A region in which names live: where it is, what it binds first at which byte.
 
     `type_parameters` are seen from all that is inside, be it a class (PEP 695).
@@ -87,11 +87,11 @@ class Use:
 class Names:
     """All scopes of a text, outer ones first, all uses in order, and what makes both unsure."""
 
-    scopes: list[Scope]
+    scopes: list[NameScope]
     uses: list[Use]
     star_import: bool = False
 
-    def visible(self, use: Use, at: int) -> Scope | None:
+    def visible(self, use: Use, at: int) -> NameScope | None:
         """The scope that binds a used name, None where no visible one does.
 
         `at` is the byte of the use: a class body looks further out for what it binds only later.
@@ -122,7 +122,7 @@ def names_of(nodes: NodeTable, text: bytes) -> Names:
         ):
             scope = names.scopes[scope].outer
         if (row == 0 or kind in _SCOPES) and nodes.named[row]:
-            names.scopes.append(Scope(_SCOPES.get(kind, "module"), row, scope))
+            names.scopes.append(NameScope(_SCOPES.get(kind, "module"), row, scope))
             scope = len(names.scopes) - 1
         scope_of.append(scope)
         typed.append((kind == "type" and nodes.named[row]) or (parent >= 0 and typed[parent]))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenscope_core.record.steps import Ints
+from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.grammar.categories import GAPS, words
 from tokenscope_core.syntax.grammar.languages import Grammar
 from tokenscope_core.syntax.grammar.levels import Levels, levels_of

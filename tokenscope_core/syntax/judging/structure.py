@@ -19,7 +19,7 @@ from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.counted import counted_tokens
 from tokenscope_core.syntax.documents.regions import CodeRegion
 from tokenscope_core.syntax.grammar.languages import grammar
-from tokenscope_core.syntax.grammar.layout import Layout
+from tokenscope_core.syntax.grammar.layout import PythonLayout
 from tokenscope_core.syntax.grammar.maps.python import BUILTINS
 from tokenscope_core.syntax.grammar.names import Names, Use, names_of
 from tokenscope_core.syntax.grammar.tree import NodeTable
@@ -182,7 +182,7 @@ def _statements(nodes: NodeTable) -> list[str]:
 
 
 def _last_line(text: bytes) -> _LastLine:
-    layout, start, at = Layout(), 0, 0
+    layout, start, at = PythonLayout(), 0, 0
     for line in text.splitlines(keepends=True):
         layout.feed(line)
         at += len(line)

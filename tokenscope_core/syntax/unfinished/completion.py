@@ -11,7 +11,7 @@ import functools
 from dataclasses import dataclass
 
 from tokenscope_core.syntax.grammar.languages import Grammar
-from tokenscope_core.syntax.grammar.layout import Layout
+from tokenscope_core.syntax.grammar.layout import PythonLayout
 from tokenscope_core.syntax.grammar.tree import NodeTable, no_tree, parse
 from tokenscope_core.syntax.time_budget import Budget, OutOfTime
 from tokenscope_core.syntax.unfinished.prefixes import GrowingText
@@ -60,6 +60,6 @@ def _closing_quote(text: bytes, grammar: Grammar) -> bytes:
     """What ends a Python string that is open at the end of a text."""
     if grammar.name != "python":
         return b""
-    layout = Layout()
+    layout = PythonLayout()
     layout.feed(text)
     return layout.quote.encode() if layout.mode == "string" else b""

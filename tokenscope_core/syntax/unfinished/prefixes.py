@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from tree_sitter import LogType, Parser, Point, Tree
 
 from tokenscope_core.syntax.grammar.languages import Grammar
-from tokenscope_core.syntax.grammar.layout import Layout
+from tokenscope_core.syntax.grammar.layout import PythonLayout
 from tokenscope_core.syntax.time_budget import Budget, parse_within
 from tokenscope_core.syntax.unfinished.endings import Endings, closers_of, may_be_quoted, rests
 
@@ -97,7 +97,7 @@ class GrowingText:
         self._parser = Parser(grammar.language)
         self._endings = Endings(grammar)
         self._state = _State()
-        self._layout = Layout() if grammar.name == "python" else None
+        self._layout = PythonLayout() if grammar.name == "python" else None
         self._forget_at = _KEPT_BYTES
 
     @property

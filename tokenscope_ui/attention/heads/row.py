@@ -12,7 +12,7 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_core.attention.heads.sinks import without
-from tokenscope_core.record.steps import Floats
+from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention import state
 from tokenscope_ui.attention.matrix_in_view import sinks
 from tokenscope_ui.attention.tokens import labels
