@@ -146,7 +146,7 @@ assert '"name":"sharpness"' in page and '"tint":[0,-6],"signed":false' in page
 import io, pandas as pd
 assert name in pd.read_parquet(io.BytesIO(export.parquet(trace))).columns
 
-from tokenscope_ui.drawing import scales
+from tokenscope_core.display import scales
 scale = scales.scale_of(name, trace.column(name))
 assert (scale.low, scale.high, scale.reverse, scale.kind) == (-6, 0, True, "sequential")
 assert scales.STRIP_METRICS[-1] == name
