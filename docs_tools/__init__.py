@@ -1,0 +1,1 @@
+"""What the documentation in `docs/` is made with: pictures of the app, and generated pages."""
