@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import tokenscope_core as ts
 from tests.browser.server import BROWSER_ARGUMENTS, ROOT, AppServer, browser_path
-from tests.real_model import real_model_folder
+from tests.support.real_model import real_model_folder
 
 PROMPT = '''\
 def factorial(n):
