@@ -50,7 +50,9 @@ def main() -> None:
 
 def _take(made: Stage, name: str, *, dark: bool) -> None:
     show, height = PICTURES[name]
-    page, part = show(made, lambda address: made.open(address, height=height, scale=SCALE, dark=dark))
+    page, part = show(
+        made, lambda address: made.open(address, height=height, scale=SCALE, dark=dark)
+    )
     page.mouse.move(2, 2)
     page.wait_for_timeout(SETTLE_MS)
     picture = Image.open(io.BytesIO(page.screenshot() if part is None else part.screenshot()))
