@@ -9,7 +9,7 @@ PORT ?= 8501
 # OpenMP threads that wait must sleep, or the pages starve while a model runs.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test lint types check audit benchmark clean
+.PHONY: run test lint types check audit docs docs-serve pictures benchmark clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -30,6 +30,18 @@ check: lint types test
 
 audit: $(VENV)/.test-ready
 	$(BIN)/python .ci/audit.py
+
+# Warnings are errors: a link or a reference that leads nowhere.
+docs: $(VENV)/.test-ready
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open build/docs/index.html"
+
+docs-serve: $(VENV)/.test-ready
+	$(BIN)/python -m mkdocs serve
+
+pictures: $(VENV)/.test-ready
+	$(BIN)/python -m docs_tools.pictures
+	$(BIN)/python -m docs_tools.animation
 
 benchmark: $(VENV)/.test-ready
 	$(BIN)/python -m benchmarks.engine

@@ -5,6 +5,7 @@ import streamlit as st
 
 from tokenscope_core import METRICS
 from tokenscope_core.attention.heads.statistics import HEAD_STATISTICS
+from tokenscope_core.record.further_measures import ATTENTION, FIGURES, paragraphs
 from tokenscope_core.record.metric_registry import INFLUENCE
 from tokenscope_ui.runs import job_notice
 from tokenscope_ui.shell.router import route
@@ -37,17 +38,7 @@ def render() -> None:
         ),
         hide_index=True,
     )
-    st.markdown(
-        "**Perplexity** of a span is exp(mean surprisal in nats) over the tokens of the span that "
-        "have one.\n\n"
-        "**Influence** is no column of a trace: it is measured on request, for generated tokens. "
-        "The runner-up is the most probable recorded token other than y, and the rest is what was "
-        "written after y.\n\n"
-        "**Divergence** of two branches before an aligned token, with p and q the model’s "
-        "distributions in the one and in the other: KL(p‖q) = Σ p ln(p / q) (Kullback and Leibler "
-        "1951), and the Jensen-Shannon divergence ½ KL(p‖m) + ½ KL(q‖m) with m = (p + q) / 2, at "
-        "most ln 2 nats, 1 bit (Lin 1991). Both over the whole vocabulary."
-    )
+    st.markdown(paragraphs(FIGURES))
     attention()
 
 
@@ -76,21 +67,7 @@ def attention() -> None:
         ),
         hide_index=True,
     )
-    st.markdown(
-        "**Sink**: a position to which heads attend whatever the query (Xiao et al. 2023, "
-        "arXiv:2309.17453). The first token, and each to which a tenth of the heads give more than "
-        "30 % of the attention of all later rows (Gu et al. 2024, arXiv:2410.10781).\n\n"
-        "**Weighted by value norms**: ‖a(i, j) f(x(j))‖ as a share of the row, f being what the "
-        "head makes of the token (Kobayashi et al. 2020, arXiv:2004.10102).\n\n"
-        "**Rollout**: per layer the mean over heads, half of it the position’s own for the "
-        "residual, each row brought to a sum of 1; multiplied from the first layer up (Abnar and "
-        "Zuidema 2020, arXiv:2005.00928).\n\n"
-        "**Flow** between parts of a program: of the attention of a token in the one, the share "
-        "that goes to tokens in the other, mean over its rows; beside it what attention spread "
-        "evenly over all a row can see would give. Their ratio says something of the head.\n\n"
-        "**Distance** of two rows: the root of their Jensen-Shannon divergence in bits, 0 the "
-        "same, 1 nothing in common (Endres and Schindelin 2003)."
-    )
+    st.markdown(paragraphs(ATTENTION))
 
 
 route(render)

@@ -62,8 +62,10 @@ def attention_difference(
     """Lay two captured patterns over each other.
 
     Args:
-        a, b: what was captured; the same map for two heads or layers of one capture.
-        of_a, of_b: which layer and head of each.
+        a: what was captured.
+        b: what it is compared with; the same map for two heads or layers of one capture.
+        of_a: which layer and head of a.
+        of_b: which layer and head of b.
         alignment: of the tokens of a with those of b, by `alignment.align`; None where both are
             of the same text.
 

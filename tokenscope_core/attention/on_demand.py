@@ -155,8 +155,11 @@ def attention_flow(
         lm: the model that the trace came from.
         trace: any trace of it.
         by: the parts: a level of the syntax tree, lines, or `unit`, each whole statement.
-        layers, heads: which the mean is over; None for all.
-        masked, rows, progress: as in `head_overview`.
+        layers: which the mean is over; None for all.
+        heads: likewise, in each of these layers.
+        masked: as in `head_overview`.
+        rows: as in `head_overview`.
+        progress: as in `head_overview`.
         language: of the syntax; None takes the trace's own.
         whole_tokens: a token counts in the part that most of it is in; else by its bytes.
 

@@ -93,7 +93,8 @@ def encode_readings(
     """The payload of a link to what two models made of one text: the text, not the figures.
 
     Args:
-        a, b: traces that score the same text.
+        a: a trace that scores a text.
+        b: another model's trace of the same text.
         view: as for `encode`.
         choices: how the models were loaded, for their precision.
         longest: characters it may take; None where it is put into no address.

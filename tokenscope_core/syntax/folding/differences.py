@@ -56,14 +56,16 @@ def aggregate_difference(
     same, so that the interval is then too wide rather than too narrow.
 
     Args:
-        a, b: traces, or what `analyse` made of them; one each, or a corpus.
+        a: a trace, or what `analyse` made of it; one, or a corpus.
+        b: what is taken from it, likewise.
         by: the level; not "line" for different texts, whose lines have nothing to do with each
             other.
         metric: a name of `metric_registry`; nats where it is a log quantity.
-        counted_a, counted_b: which tokens of a and of b count; all of a text in which nothing was
-            generated.
+        counted_a: which tokens of a count; all of a text in which nothing was generated.
+        counted_b: likewise of b.
         language: of traces that are not analysed yet.
-        confidence, thin: as in `aggregate`.
+        confidence: as in `aggregate`.
+        thin: as in `aggregate`.
 
     Raises:
         RequestError: an unknown level, metric or language, or several texts by line.

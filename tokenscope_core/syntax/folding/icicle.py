@@ -61,7 +61,8 @@ def icicle_frame(
         generated_only: let the prompt not count. Its tokens have the model's own values otherwise.
             Of a text that was given and scored, in which nothing was generated, all tokens count.
         language: of a trace that is not analysed yet.
-        confidence, thin: as in `aggregate`.
+        confidence: as in `aggregate`.
+        thin: as in `aggregate`.
 
     Raises:
         RequestError: an unknown metric or language.

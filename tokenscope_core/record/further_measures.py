@@ -1,0 +1,62 @@
+"""What figures mean that are no column of a trace: in words, for the metrics page and the docs.
+
+Each is a name and its definition with the source, in Markdown.
+"""
+
+from __future__ import annotations
+
+FIGURES: tuple[tuple[str, str], ...] = (
+    (
+        "Perplexity",
+        "of a span is exp(mean surprisal in nats) over the tokens of the span that have one.",
+    ),
+    (
+        "Influence",
+        "is no column of a trace: it is measured on request, for generated tokens. The runner-up "
+        "is the most probable recorded token other than y, and the rest is what was written after "
+        "y.",
+    ),
+    (
+        "Divergence",
+        "of two branches before an aligned token, with p and q the model’s distributions in the "
+        "one and in the other: KL(p‖q) = Σ p ln(p / q) (Kullback and Leibler 1951), and the "
+        "Jensen-Shannon divergence ½ KL(p‖m) + ½ KL(q‖m) with m = (p + q) / 2, at most ln 2 nats, "
+        "1 bit (Lin 1991). Both over the whole vocabulary.",
+    ),
+)
+
+ATTENTION: tuple[tuple[str, str], ...] = (
+    (
+        "Sink",
+        "is a position to which heads attend whatever the query (Xiao et al. 2023, "
+        "arXiv:2309.17453): the first token, and each to which a tenth of the heads give more than "
+        "30 % of the attention of all later rows (Gu et al. 2024, arXiv:2410.10781).",
+    ),
+    (
+        "Weighted by value norms",
+        "means ‖a(i, j) f(x(j))‖ as a share of the row, f being what the head makes of the token "
+        "(Kobayashi et al. 2020, arXiv:2004.10102).",
+    ),
+    (
+        "Rollout",
+        "takes per layer the mean over heads, half of it the position’s own for the residual, each "
+        "row brought to a sum of 1; multiplied from the first layer up (Abnar and Zuidema 2020, "
+        "arXiv:2005.00928).",
+    ),
+    (
+        "Flow",
+        "between parts of a program is, of the attention of a token in the one, the share that "
+        "goes to tokens in the other, mean over its rows; beside it what attention spread evenly "
+        "over all a row can see would give. Their ratio says something of the head.",
+    ),
+    (
+        "Distance",
+        "of two rows is the root of their Jensen-Shannon divergence in bits, 0 the same, 1 nothing "
+        "in common (Endres and Schindelin 2003).",
+    ),
+)
+
+
+def paragraphs(measures: tuple[tuple[str, str], ...]) -> str:
+    """Markdown, a paragraph for each."""
+    return "\n\n".join(f"**{name}** {definition}" for name, definition in measures)
