@@ -55,12 +55,13 @@ def _take(made: Stage, name: str, *, dark: bool) -> None:
     )
     page.mouse.move(2, 2)
     page.wait_for_timeout(SETTLE_MS)
-    picture = Image.open(io.BytesIO(page.screenshot() if part is None else part.screenshot()))
+    taken = page.screenshot() if part is None else part.screenshot()
+    picture = Image.open(io.BytesIO(taken)).convert("RGB")
     if part is not None and picture.height == round(height * SCALE):
         # The room that Streamlit leaves above a page, and the line beside the side bar.
         picture = picture.crop((2, round(ABOVE_PX * SCALE), picture.width, picture.height))
     file = FOLDER / f"{name}{'-dark' if dark else ''}.webp"
-    picture.convert("RGB").save(file, quality=82, method=6)
+    picture.save(file, quality=82, method=6)
     page.context.close()
     print(f"{file.relative_to(ROOT)}  {picture.width} x {picture.height}, {file.stat().st_size} B")
 
