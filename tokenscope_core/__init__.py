@@ -64,6 +64,7 @@ from tokenscope_core.errors import (
 from tokenscope_core.interchange.answer_import import import_answer, import_openai_logprobs
 from tokenscope_core.interchange.answer_trace import Imported
 from tokenscope_core.models.files.choice import ModelChoice
+from tokenscope_core.notebook import register as _show_as_html
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.metric_registry import METRICS, Metric
 from tokenscope_core.record.request import Message, Request, Sampling
@@ -92,6 +93,8 @@ if TYPE_CHECKING:
     from tokenscope_core.sessions.traces import cut_short, trace_of
 
 __version__ = "0.1.0"
+
+_show_as_html()
 
 _NEEDS_TORCH = {
     "AttentionFacts": "models.attention_layers",

@@ -18,7 +18,8 @@ TABLE = ROOT / "docs" / "rooms.md"
 CORE = (
     "root", "errors", "failures", "settings", "progress",
     "record", "display", "models", "store", "syntax", "prompts", "decoding", "branches",
-    "comparison", "attention", "sessions", "sharing", "export", "interchange", "jobs", "shell",
+    "comparison", "attention", "sessions", "sharing", "notebook", "export", "interchange", "jobs",
+    "shell",
 )  # fmt: skip
 UI = (
     "launch", "pages",

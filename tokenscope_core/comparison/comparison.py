@@ -17,6 +17,7 @@ from tokenscope_core.comparison import tables
 from tokenscope_core.comparison.alignment import Alignment, align
 from tokenscope_core.errors import RequestError
 from tokenscope_core.record.arrays import Floats, Ints
+from tokenscope_core.record.html_repr import ShownAsHtml
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
 
@@ -32,7 +33,7 @@ DEFAULT_THRESHOLD = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class Comparison(ShownAsHtml):
     """What became of `a` in `b`, row by row of their `alignment`. Immutable.
 
     `kl_ab` = KL(a||b) = Σ p_a ln(p_a / p_b), `kl_ba` and `jsd` are float64 [R], in nats, over the
@@ -63,6 +64,16 @@ class Comparison:
     threshold: float
     rejoin: tuple[int, int] | None
     rejoin_distribution: tuple[int, int] | None
+
+    def __repr__(self) -> str:
+        parted = {
+            "same": "the same tokens",
+            "a goes on": f"b ends at {self.shared_prefix}",
+            "b goes on": f"a ends at {self.shared_prefix}",
+            "diverge": f"they part at {self.shared_prefix}",
+        }[self.relation]
+        met = "" if self.rejoin is None else f", and meet again at {self.rejoin}"
+        return f"<Comparison of {self.a.key[:12]} and {self.b.key[:12]}: {parted}{met}>"
 
     def __len__(self) -> int:
         return len(self.alignment)

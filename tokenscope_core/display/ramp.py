@@ -1,6 +1,11 @@
-"""The tints of a scale as style rules, mixed from the colours that colours.css names."""
+"""The tints of a scale, as levels and as style rules for them."""
 
 from __future__ import annotations
+
+import math
+
+from tokenscope_core.display.scales import Scale, scale_of, tint_values
+from tokenscope_core.record.arrays import Floats
 
 TOP_LEVEL = 32
 
@@ -9,16 +14,47 @@ def _mix(colour: str, share: float, base: str) -> str:
     return f"color-mix(in oklab, var(--{colour}) {100 * share:.2f}%, var(--{base}))"
 
 
+def tint_levels(
+    name: str, values: Floats, *, relative: bool = False
+) -> tuple[list[int | None], Scale]:
+    """How strongly the values of a metric (stored, in nats) are tinted, 0 to `TOP_LEVEL`; None
+    where there is none; and the scale they are tinted by, in bits."""
+    scale = scale_of(name, values, relative=relative)
+    return [_level(v, scale) for v in tint_values(name, values).tolist()], scale
+
+
+def _level(value: float, scale: Scale) -> int | None:
+    if math.isnan(value):
+        return None
+    if scale.kind == "diverging":
+        reach = max(abs(scale.low), abs(scale.high)) or 1.0
+        signed = min(1.0, max(-1.0, value / reach)) * (-1 if scale.reverse else 1)
+        return round((signed + 1) / 2 * TOP_LEVEL)
+    share = min(1.0, max(0.0, (value - scale.low) / ((scale.high - scale.low) or 1.0)))
+    return round((1 - share if scale.reverse else share) * TOP_LEVEL)
+
+
 def ramp_css() -> str:
-    """The tint classes t0 to t32: page to warm to hot, or cold to page to hot."""
+    """The tint classes t0 to t32: page to warm to hot, or cold to page to hot, mixed from the
+    colours that strip.css names."""
     rules = []
     for level in range(TOP_LEVEL + 1):
         reach = 2 * level / TOP_LEVEL - 1
-        upper = reach > 0
-        sequential = _mix("hot", reach, "warm") if upper else _mix("warm", 1 + reach, "panel")
-        diverging = _mix("hot" if upper else "cold", abs(reach), "panel")
+        diverging = _mix("hot" if reach > 0 else "cold", abs(reach), "panel")
         rules += [
-            f".t{level} {{ background-color: {sequential}; }}",
+            f".t{level} {{ background-color: {_sequential(level)}; }}",
             f"[data-kind=diverging] .t{level} {{ background-color: {diverging}; }}",
         ]
     return "\n".join(rules)
+
+
+def fill_css() -> str:
+    """The classes f0 to f32 for what is drawn: the fills of the sequential tints."""
+    return "\n".join(
+        f".f{level} {{ fill: {_sequential(level)}; }}" for level in range(TOP_LEVEL + 1)
+    )
+
+
+def _sequential(level: int) -> str:
+    reach = 2 * level / TOP_LEVEL - 1
+    return _mix("hot", reach, "warm") if reach > 0 else _mix("warm", 1 + reach, "panel")

@@ -12,4 +12,3 @@ def _read(name: str) -> str:
 
 
 STRIP_CSS = _read("strip.css")
-NOTEBOOK_CSS = _read("notebook.css")

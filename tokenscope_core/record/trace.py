@@ -13,6 +13,7 @@ import numpy as np
 from tokenscope_core.record import trace_format
 from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.edits import Edit
+from tokenscope_core.record.html_repr import ShownAsHtml
 from tokenscope_core.record.metric_registry import BY_NAME, STORED, missing_reason
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import FinishReason, Rows, latest
@@ -26,7 +27,7 @@ _BYTES_PER_MENTIONED_TOKEN = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Trace(TraceColumns):
+class Trace(TraceColumns, ShownAsHtml):
     """Everything the model knew at each of T positions, prompt included. Immutable.
 
     Columns are read-only arrays of length T, named as in `metric_registry`; all log quantities

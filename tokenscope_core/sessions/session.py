@@ -9,6 +9,7 @@ from typing import Literal
 
 from tokenscope_core.branches.names import name_of
 from tokenscope_core.errors import RequestError
+from tokenscope_core.record.html_repr import ShownAsHtml
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions import format as session_format
@@ -21,7 +22,7 @@ Direction = Literal["parent", "child", "next", "previous"]
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(ShownAsHtml):
     """A tree of traces of one model, with names and notes. Immutable: a change makes another.
 
     It holds keys and recipes; the traces themselves are in a store, or computed again. `branches`
@@ -70,6 +71,13 @@ class Session:
                 action="Start with that trace and add the branch.",
             )
         return cls(trace.model, (Branch.of(trace, name=name_of(trace)),), trace.key)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Session of {self.model.name}: {len(self)} "
+            f"{'branch' if len(self) == 1 else 'branches'}, “{self.branch(self.current).name}” "
+            "selected>"
+        )
 
     def add(self, *children: Trace, parent: Trace | None = None) -> Session:
         """Add branches, as one step, and select the first. One that is there already stays.

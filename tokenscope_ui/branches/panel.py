@@ -9,13 +9,13 @@ import streamlit as st
 
 from tokenscope_core import Session, Trace
 from tokenscope_core.comparison.alignment import align
+from tokenscope_core.display.branch_palette import PALETTE
 from tokenscope_core.display.formatting import count_text, moment_words
 from tokenscope_core.sessions.branch import MAX_NAME, MAX_NOTE, Branch
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.components import passages
 from tokenscope_ui.components.passages import Kind
-from tokenscope_ui.drawing.branch_palette import PALETTE
 from tokenscope_ui.pages import COMPARE, HOME
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs, sessions

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison, Trace, compare
+from tokenscope_core.comparison.marks import change_marks
 from tokenscope_core.display.formatting import difference_text
 from tokenscope_core.display.scales import (
     LogUnit,
@@ -24,7 +25,6 @@ from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_ui.compare.state import Side
 from tokenscope_ui.components import strip
-from tokenscope_ui.components.strip import TokenFlag
 from tokenscope_ui.trace.strip_payload import (
     HOVER_METRICS,
     hover_field,
@@ -114,7 +114,9 @@ def side_payload(comparison: Comparison, side: Side, look: Look) -> bytes:
     own = positions(comparison, side)
     facing = own >= 0
     texts, flags = tokens(trace, show_bytes=look.invisibles)
-    for position, mark in zip(own[facing].tolist(), _marks(comparison)[facing], strict=True):
+    for position, mark in zip(
+        own[facing].tolist(), change_marks(comparison.alignment)[facing], strict=True
+    ):
         flags[position] |= int(mark)
     values, scale = _tint(comparison, side, look)
     first, line = (0, 1) if look.whole else first_shown(comparison)
@@ -164,18 +166,6 @@ def difference_texts(comparison: Comparison, metric: str, unit: LogUnit) -> list
     """B - A of a metric for every row in words; ranks as they are, not by their logarithm."""
     stored = rows(comparison)[f"{metric}_diff"].to_numpy(float, na_value=np.nan)
     return [difference_text(metric, v, unit) for v in to_screen(metric, stored, unit).tolist()]
-
-
-def _marks(comparison: Comparison) -> Ints:
-    marks = {
-        "same": TokenFlag(0),
-        "changed": TokenFlag.CHANGED,
-        "only a": TokenFlag.ALONE,
-        "only b": TokenFlag.ALONE,
-    }
-    found = np.array([int(marks[kind]) for kind in comparison.alignment.kind.tolist()], np.int64)
-    found[: comparison.shared_prefix] = int(TokenFlag.SHARED)
-    return found
 
 
 def _reasons(trace: Trace, side: Side, values: Floats, first: int, look: Look) -> dict[int, str]:

@@ -15,13 +15,13 @@ from syntax_traces import trace_of
 from syntax_traces import words as tokens_of
 
 from tokenscope_core import Request, Session, Trace
+from tokenscope_core.display.branch_palette import PALETTE
 from tokenscope_core.sessions.branch import PALETTE_SIZE
 from tokenscope_ui.branches import lanes, small_multiples
 from tokenscope_ui.branches import table as branch_table
 from tokenscope_ui.branches.panel import marked
 from tokenscope_ui.branches.traces import figures
 from tokenscope_ui.branches.words import as_markdown
-from tokenscope_ui.drawing.branch_palette import PALETTE
 from tokenscope_ui.runs import session_changes
 from tokenscope_ui.trace import code_standing
 

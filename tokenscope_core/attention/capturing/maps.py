@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenscope_core.attention.capturing.selection import Fold, Weighting
+from tokenscope_core.record.html_repr import ShownAsHtml
 
 Weights = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AttentionMap:
+class AttentionMap(ShownAsHtml):
     """Attention of one text, as a `Selection` asked for it.
 
     - `weights`: float32 [layer, head, query, key]. Keys are all positions of the text; of a query
@@ -36,6 +37,13 @@ class AttentionMap:
     weighting: Weighting = "weights"
     masked: tuple[int, ...] = ()
     first_keys: Mapping[int, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        heads = f"heads folded by their {self.fold}" if self.fold else f"heads {list(self.heads)}"
+        return (
+            f"<AttentionMap {list(self.weights.shape)} [layer, head, query, key] of layers "
+            f"{list(self.layers)}, {heads}>"
+        )
 
     def of(self, layer: int, head: int | None = None) -> Weights:
         """The matrix [query, key] of one layer and head, by the model's own indices.

@@ -13,8 +13,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components import v2 as components
 
+from tokenscope_core.display.branch_palette import style_rules
 from tokenscope_ui.components import picture
-from tokenscope_ui.drawing.branch_palette import style_rules
 
 _HERE = Path(__file__).parent
 _STYLES = (picture.STYLE, _HERE / "tree.css")

@@ -1,0 +1,125 @@
+"""A strip as HTML: tokens in numbered lines, tinted and marked as the app's strip has them.
+
+It is the markup that the app's script makes, so that one style sheet, strip.css, serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+
+from tokenscope_core.display.formatting import NOT_AVAILABLE, metric_text
+from tokenscope_core.display.ramp import tint_levels
+from tokenscope_core.display.scales import Scale, to_screen
+from tokenscope_core.display.tokens import TokenFlag, tokens
+from tokenscope_core.display.visible import name_of_hidden, on_one_line
+from tokenscope_core.record.trace import Trace
+
+HOVER_METRICS = ("prob", "surprisal", "entropy", "rank", "margin")
+_CLASSES = (
+    (TokenFlag.PROMPT, "prompt"), (TokenFlag.FORCED, "forced"), (TokenFlag.SPECIAL, "special"),
+    (TokenFlag.INCOMPLETE, "incomplete"), (TokenFlag.SHARED, "shared"),
+    (TokenFlag.CHANGED, "changed"), (TokenFlag.ALONE, "alone"),
+    (TokenFlag.NOT_FAVOURITE, "not-favourite"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedToken:
+    """One token of a strip: its position and text, `TokenFlag`s, tint (`ramp.tint_levels`), and
+    what is said of it beside the pointer."""
+
+    position: int
+    text: str
+    flags: int
+    level: int | None
+    tip: str
+
+
+def painted_tokens(
+    trace: Trace, metric: str = "surprisal", *, relative: bool = False
+) -> tuple[list[PaintedToken], Scale]:
+    """The tokens of a trace tinted by a metric, and the scale of the tint, in bits."""
+    texts, flags = tokens(trace, show_bytes=False)
+    levels, scale = tint_levels(metric, trace.column(metric), relative=relative)
+    named = dict.fromkeys((metric, *HOVER_METRICS))
+    figures = {name: to_screen(name, trace.column(name)).tolist() for name in named}
+    return [
+        PaintedToken(position, texts[position], flags[position], levels[position],
+                     _tip(trace, position, figures, missing=levels[position] is None))
+        for position in range(len(trace))
+    ], scale  # fmt: skip
+
+
+def _tip(trace: Trace, position: int, figures: dict[str, list[float]], *, missing: bool) -> str:
+    spelled = on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+    lines = [f"{spelled}  position {position}, {trace.source[position]}"]
+    lines += [f"{name}: {metric_text(name, of[position])}" for name, of in figures.items()]
+    if missing:
+        reason = trace.missing_reason(next(iter(figures)), position)
+        lines = [lines[0], f"{NOT_AVAILABLE}: {reason}"]
+    return "\n".join(lines)
+
+
+def strip_lines(painted: Iterable[PaintedToken], *, first_line: int = 1) -> str:
+    """The lines of a strip, `div.line`s of `span.token`s. All texts are escaped."""
+    number = first_line
+    line: list[str] = []
+    made: list[str] = []
+    for token, following in pairwise([*painted, None]):
+        assert token is not None
+        for piece, ends_line in _pieces(token, following.text if following else ""):
+            line.append(piece)
+            if ends_line:
+                made.append(_line(number, line))
+                number, line = number + 1, []
+    if line:
+        made.append(_line(number, line))
+    return "".join(made)
+
+
+def _line(number: int, pieces: Sequence[str]) -> str:
+    return f'<div class="line" data-number="{number}">{"".join(pieces)}</div>'
+
+
+def _pieces(token: PaintedToken, following: str) -> Iterator[tuple[str, bool]]:
+    """The parts of a token, none of which crosses a line feed, and whether a line ends there.
+
+    A carriage return before a line feed, which may be in the following token, is an ordinary line
+    end; any other is a surprise and shown.
+    """
+    labelled = TokenFlag.SPECIAL | TokenFlag.INCOMPLETE
+    if token.flags & TokenFlag.CONTINUES:
+        yield _piece(token, "", "thin continues"), False
+    elif not token.text:
+        yield _piece(token, "∅", "special"), False
+    elif token.flags & labelled:
+        yield _piece(token, _text_html(token.text)), False
+    else:
+        *whole, last = token.text.split("\n")
+        for part in whole:
+            yield _piece(token, _text_html(part.removesuffix("\r")), "thin newline"), True
+        if last:
+            ending = "\r" if following.startswith("\n") else ""
+            yield _piece(token, _text_html(last.removesuffix(ending))), False
+
+
+def _piece(token: PaintedToken, content: str, more: str = "") -> str:
+    tint = "missing" if token.level is None else f"t{token.level}"
+    classes = ["token", tint, *(name for flag, name in _CLASSES if token.flags & flag)]
+    if more:
+        classes.append(more)
+    title = f' title="{escape(token.tip)}"' if token.tip else ""
+    return f'<span class="{" ".join(classes)}" data-i="{token.position}"{title}>{content}</span>'
+
+
+def _text_html(text: str) -> str:
+    """Escaped text in which hidden characters are chips with their names; tabs stay tabs."""
+    return "".join(
+        escape(one)
+        if one == "\t" or (name := name_of_hidden(one)) is None
+        else f'<span class="escape">{name}</span>'
+        for one in text
+    )
