@@ -95,6 +95,9 @@ ATTENTION: dict[str, tuple[str, dict[str, Any]]] = {
         "logits_scaling": 4.0, "embedding_multiplier": 2.0,
     }),
     "olmo2": ("olmo2", _GROUPED),
+    "exaone4, windowed": ("exaone4", _GROUPED | _WINDOWED | {
+        "layer_types": ["sliding_attention", "full_attention"],
+    }),
     "smollm3": ("smollm3", _GROUPED),
     "stablelm": ("stablelm", _GROUPED),
     "llama4, attention in blocks": ("llama4_text", _HEADS_OF_8 | {
@@ -191,6 +194,7 @@ SEEN: dict[str, tuple[str, str]] = {
     "gemma2, soft-capped": (_IN_WINDOW, _ALL),
     "gemma3": (_IN_WINDOW, _ALL),
     "llama4, attention in blocks": ("blocks", _ALL),
+    "exaone4, windowed": (_IN_WINDOW, _ALL),
     "gpt_oss": (_IN_WINDOW, _ALL),
     "gpt_neo": (_ALL, _IN_WINDOW),
 }
