@@ -30,9 +30,9 @@ def rooms() -> str:
     height, width = y - _GAP, _WIDTH + _ARCS
     label = "The rooms of both packages; every arc leads from a room to one below it."
     return (
-        f'<svg class="rooms" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
+        f'<div><svg class="rooms" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
         + "".join(parts)
-        + "</svg>"
+        + "</svg></div>"
     )
 
 
@@ -73,6 +73,6 @@ def _purpose(package: str, room: str) -> str:
     if not file.is_file():
         file = ROOT / package / f"{room}.py"
     text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    first = text.splitlines()[0] if text else ""
+    first = text.partition("\n")[0].replace("`", "")
     first = first if len(first) <= 62 else first.partition(":")[0]
     return html.escape(first if len(first) <= 66 else f"{first[:64]}…")

@@ -67,8 +67,9 @@ def _section(label: str, name: str, meaning: str, rows: list[tuple[str, str]]) -
 def _lines(label: str, name: str, meaning: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     yield f"### {label} {{ #{name} }}\n"
     yield f"`{name}`. {_escaped(meaning)}\n"
-    yield "| | |\n|---|---|"
-    yield from (f"| {what} | {_escaped(text)} |" for what, text in rows)
+    first, *others = (f"| {what} | {_escaped(text)} |" for what, text in rows)
+    yield f"{first}\n|---|---|"
+    yield from others
 
 
 def _escaped(text: str) -> str:
