@@ -15,7 +15,7 @@ from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
 from tokenscope_ui.pages import HOME
 from tokenscope_ui.request import controls
-from tokenscope_ui.runs import job_notice, runs, sessions
+from tokenscope_ui.runs import following, job_notice, runs, sessions
 from tokenscope_ui.shell.router import route
 
 POLL_S = 0.2
@@ -32,9 +32,9 @@ LEGEND = (
 def render() -> None:
     controls.initialise()
     job_notice.show()
-    held = branch_recompute.current()
-    busy = held is not None and held.busy
-    st.fragment(branch_panel.recomputing, run_every=POLL_S if busy else None)(polling=busy)
+    following.polled(
+        branch_panel.recomputing, branch_recompute.follow, branch_recompute.busy, POLL_S
+    )()
     runs.publish()
     branch_menu.messages()
     session = sessions.current() or tree_of_what_is_shown()

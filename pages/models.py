@@ -1,8 +1,7 @@
 """Score one text with two models and see which of them expected which part of it."""
 
-import streamlit as st
-
-from tokenscope_ui.runs import job_notice
+from tokenscope_core.jobs.generation_jobs import JobView
+from tokenscope_ui.runs import following, job_notice
 from tokenscope_ui.shell.router import route
 from tokenscope_ui.two_models import controls, state, view
 
@@ -13,19 +12,13 @@ def render() -> None:
     job_notice.show()
     controls.initialise()
     controls.draw()
-    busy = state.current().busy
-    st.fragment(result, run_every=POLL_S if busy else None)(polling=busy)
+    following.polled(view.show, follow, lambda: state.current().busy, POLL_S)()
 
 
-def result(*, polling: bool) -> None:
+def follow() -> tuple[JobView | None, JobView | None]:
     views = state.follow()
-    shown = state.current()
     state.publish()
-    if polling != shown.busy:
-        # The runs began or ended in here: the controls and the polling follow with a full rerun.
-        st.rerun()
-    with st.container():
-        view.show(shown, views)
+    return views
 
 
 route(render)

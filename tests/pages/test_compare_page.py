@@ -273,7 +273,7 @@ def served(page: App, tiny_folder: str) -> App:
 
 
 def measuring(page: App) -> bool:
-    return page.test.session_state["compare"].ticket is not None
+    return page.test.session_state["compare measuring"].ticket is not None
 
 
 MEASURE = "Measure how far the distributions moved"

@@ -307,13 +307,13 @@ def test_influence_that_ended_while_another_branch_was_shown_is_not_lost(drawn: 
     child = grow(drawn, "put candidate")
     ticket = service().analyse(drawn.test.session_state["model"], InfluenceOf(root), "tab")
     assert ticket.wait(30.0).phase == "done"
-    measuring = drawn.test.session_state["influence_state"]
-    measuring.ticket, measuring.key = ticket, root.key
+    measuring = drawn.test.session_state["influence measuring"]
+    measuring.ticket, measuring.subject = ticket, root.key
     select(drawn, None)
     drawn.test.button(key="measure influence").click()
     drawn.run()
     assert trace(drawn).key == child.key
-    assert root.key in measuring.found
+    assert root.key in drawn.test.session_state["influence_state"].found
 
 
 def test_a_branch_too_long_for_the_model_is_not_offered_as_another_run(drawn: App) -> None:

@@ -15,7 +15,7 @@ from tokenscope_core import (
     Trace,
 )
 from tokenscope_core.attention.capture_tasks import AttentionOf
-from tokenscope_core.display.formatting import count_text, duration_text
+from tokenscope_core.display.formatting import count_text
 from tokenscope_core.jobs.analysis_jobs import AnalysisView
 from tokenscope_core.jobs.analysis_tasks import Analysis
 from tokenscope_ui.attention import captures, state
@@ -24,7 +24,7 @@ from tokenscope_ui.attention.model import reader_of
 from tokenscope_ui.attention.rows import row_of
 from tokenscope_ui.attention.view_choice import Look
 from tokenscope_ui.request import problems
-from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.runs import following, progress, runs
 
 _POLL_S = 0.2
 # How long a page waits for what began unasked, before it shows progress.
@@ -48,10 +48,10 @@ def need(trace: Trace, analysis: Analysis, what: str) -> Any:
         view = _patiently(analysis)
     found = captures.result(analysis)
     if found is None or captures.stopped(analysis):
-        polling = view is not None
-        st.fragment(_box, run_every=_POLL_S if polling else None)(
-            trace, analysis, what, state.current(), polling=polling
-        )
+        look = state.current()
+        following.polled(
+            _box, lambda: captures.follow(analysis), lambda: captures.goes_on(analysis), _POLL_S
+        )(trace, analysis, what, look)
     return found
 
 
@@ -81,49 +81,34 @@ def _patiently(analysis: Analysis) -> AnalysisView | None:
     return view
 
 
-def _box(trace: Trace, analysis: Analysis, what: str, look: Look, *, polling: bool) -> None:
-    view = captures.follow(analysis)
-    if polling != (view is not None) or look != state.current():
-        # It began or ended in here, or something else is wanted now: the polling, and what was
-        # found, follow with a full rerun.
+def _box(
+    view: AnalysisView | None, trace: Trace, analysis: Analysis, what: str, look: Look
+) -> None:
+    if look != state.current():
+        # Something else is wanted now.
         st.rerun()
-    with st.container():
-        problem = captures.problem(analysis)
-        if view is not None:
-            _progress(view, what)
-        elif isinstance(problem, SelectionTooLargeError):
-            _refusal(trace, analysis, problem, what)
-        elif problem is not None:
-            problems.box(problem, title=f"{what} could not be captured", key="problem attention")
-            # What the model cannot give, it will not give next time.
-            if not isinstance(problem, CapabilityError):
-                _offer(trace, analysis, "Try again")
-        elif captures.stopped(analysis):
-            part = captures.result(analysis)
-            layers = len(getattr(part, "layers", ()))
-            there = f"{count_text(layers, 'layer')} of it" if layers else "nothing of it"
-            st.caption(f":material/stop: Stopped, with {there} captured.")
-            _offer(trace, analysis, "Capture the rest")
-        else:
-            _offer(trace, analysis, f"Capture {what[:1].lower()}{what[1:]}")
-
-
-def _progress(view: AnalysisView, what: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="attention progress"):
-        st.button(
-            "Stop", icon=":material/stop:", key="attention stop", on_click=captures.stop,
+    problem = captures.problem(analysis)
+    if view is not None:
+        progress.show(
+            view, key="attention", on_stop=captures.stop,
             help="Stops after the layer that is being read, and keeps the layers there are.",
+            text=f"{what}: {progress.steps_text(view, 'layer', ' read')}",
         )  # fmt: skip
-        share = view.done / view.total if view.total else 0.0
-        text = progress.waiting_text(view) or f"{what}: {_layers(view)}"
-        st.progress(min(1.0, share), text=text)
-
-
-def _layers(view: AnalysisView) -> str:
-    text = f"{view.done:,} of {count_text(view.total, 'layer')} read"
-    if view.seconds_left is not None:
-        text += f" · about {duration_text(view.seconds_left)} left"
-    return text
+    elif isinstance(problem, SelectionTooLargeError):
+        _refusal(trace, analysis, problem, what)
+    elif problem is not None:
+        problems.box(problem, title=f"{what} could not be captured", key="problem attention")
+        # What the model cannot give, it will not give next time.
+        if not isinstance(problem, CapabilityError):
+            _offer(trace, analysis, "Try again")
+    elif captures.stopped(analysis):
+        part = captures.result(analysis)
+        layers = len(getattr(part, "layers", ()))
+        there = f"{count_text(layers, 'layer')} of it" if layers else "nothing of it"
+        st.caption(f":material/stop: Stopped, with {there} captured.")
+        _offer(trace, analysis, "Capture the rest")
+    else:
+        _offer(trace, analysis, f"Capture {what[:1].lower()}{what[1:]}")
 
 
 def _offer(trace: Trace, analysis: Analysis, label: str) -> None:

@@ -18,7 +18,7 @@ from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.matrix_view import rows_that_fit
 from tokenscope_ui.attention.payload import difference_payload, plain_payload
 from tokenscope_ui.attention.rows import row_of
-from tokenscope_ui.attention.tokens import labels, lines_of, spelled
+from tokenscope_ui.attention.tokens import labels, lines_of
 from tokenscope_ui.attention.view_choice import Look
 from tokenscope_ui.attention.weights import LOG_FLOOR, points_text, share_text
 from tokenscope_ui.branches.traces import stored
@@ -27,6 +27,7 @@ from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server.lru_cache import remembering
 from tokenscope_ui.trace import view_controls
+from tokenscope_ui.trace.sampled_choices import token_code
 
 MATRIX_KEY, STRIP_KEY = "attention_difference", "attention_difference_strip"
 # A list of choices shows no name for None.
@@ -171,7 +172,7 @@ def _row(
         distance = found.distance[row]
         apart = "" if np.isnan(distance) else f", **{distance:.2f}** apart"
         st.markdown(
-            f"**Row at {spelled(trace, query)}** (position {query:,}){apart}.",
+            f"**Row at {token_code(trace, query)}** (position {query:,}){apart}.",
             help="Jensen-Shannon distance of the two rows, the root of the divergence in bits: 0 "
             "the same, 1 nothing in common (Endres and Schindelin 2003).",
         )

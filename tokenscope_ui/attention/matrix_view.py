@@ -15,7 +15,7 @@ from tokenscope_ui.attention.crop import CROPS, crop, guides
 from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.rows import keys_seen, lay, row_of
 from tokenscope_ui.attention.token_view import code
-from tokenscope_ui.attention.tokens import labels, lines_of, spelled
+from tokenscope_ui.attention.tokens import labels, lines_of
 from tokenscope_ui.attention.view_choice import CropTo, Look
 from tokenscope_ui.attention.weights import LOG_FLOOR, share_text, times_text
 from tokenscope_ui.components import matrix
@@ -23,6 +23,7 @@ from tokenscope_ui.components.matrix import Crop
 from tokenscope_ui.runs import runs
 from tokenscope_ui.server.lru_cache import remembering
 from tokenscope_ui.trace import view_controls
+from tokenscope_ui.trace.sampled_choices import token_code
 
 MATRIX_KEY = "attention_matrix"
 _MOST_BYTES = 200 * 10**6
@@ -192,7 +193,7 @@ def _cell(trace: Trace, shown: Shown, look: Look, position: int | None) -> None:
     weight = float(shown.matrix[int((shown.queries == query).argmax()), look.key])
     even = int(keys_seen(np.array([query]), shown.taken_out, shown.first_keys)[0])
     st.markdown(
-        f"**{share_text(weight)}** of the row at {spelled(trace, query)} (position {query:,}) goes "
-        f"to {spelled(trace, look.key)} (position {look.key:,}), "
+        f"**{share_text(weight)}** of the row at {token_code(trace, query)} (position {query:,}) "
+        f"goes to {token_code(trace, look.key)} (position {look.key:,}), "
         f"{times_text(weight * even)} an even share."
     )

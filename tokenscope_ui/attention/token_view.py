@@ -15,12 +15,12 @@ from tokenscope_ui.attention.heads import row as row_heads
 from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.payload import laid_payload, plain_payload
 from tokenscope_ui.attention.rows import Laid, lay, row_of, source_table
-from tokenscope_ui.attention.tokens import spelled
 from tokenscope_ui.attention.view_choice import Look
 from tokenscope_ui.attention.weights import share_text, times_text
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import view_controls
+from tokenscope_ui.trace.sampled_choices import token_code
 
 STRIP_KEY = "attention_strip"
 _STRIP_HEIGHT = 520
@@ -119,12 +119,12 @@ def _header(trace: Trace, position: int) -> None:
             "", icon=":material/close:", key="attention no token", help="Select nothing",
             on_click=runs.select, args=(None,),
         )  # fmt: skip
-        st.markdown(f"{spelled(trace, position)} at position {position:,}", width="content")
+        st.markdown(f"{token_code(trace, position)} at position {position:,}", width="content")
 
 
 def sentence(trace: Trace, look: Look, position: int) -> str:
     """Which row or column is read, as Markdown."""
-    token = spelled(trace, position)
+    token = token_code(trace, position)
     if look.direction == "to":
         if look.question == "at":
             return f"**What attends to {token}**, by the **rows at** the later tokens."
@@ -137,7 +137,7 @@ def sentence(trace: Trace, look: Look, position: int) -> str:
         return f"**What {token} attends to**, by the **row at it** (position {row:,})."
     return (
         f"**What predicting {token} attended to**, by the **row that predicts it**: that of "
-        f"{spelled(trace, row)}, position {row:,}."
+        f"{token_code(trace, row)}, position {row:,}."
     )
 
 
@@ -163,7 +163,7 @@ def _nothing(shown: Shown, look: Look) -> str:
 
 def _sink_words(trace: Trace, shown: Shown, laid: Laid) -> str:
     assert laid.row is not None
-    at = ", ".join(f"{spelled(trace, p)} (position {p:,})" for p in shown.sink_positions)
+    at = ", ".join(f"{token_code(trace, p)} (position {p:,})" for p in shown.sink_positions)
     mass = share_text(shown.sink_mass_of_row(laid.row))
     sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
     if shown.masked:

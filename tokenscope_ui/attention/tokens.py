@@ -10,7 +10,6 @@ from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.program import line_ends
-from tokenscope_ui.trace import sampled_choices as choices
 
 
 def lines_of(trace: Trace) -> Ints:
@@ -24,8 +23,3 @@ def labels(trace: Trace) -> list[str]:
     """What the tokens of a text are called beside a matrix."""
     pieces = trace.vocabulary.token_bytes
     return [on_one_line(pieces[i]) for i in trace.token_ids.tolist()]
-
-
-def spelled(trace: Trace, position: int) -> str:
-    """A token as a Markdown code span."""
-    return choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])

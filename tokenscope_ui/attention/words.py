@@ -10,9 +10,9 @@ from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_core.display.formatting import count_text
 from tokenscope_ui.attention.controls import WEIGHTINGS, head_text, layer_text
 from tokenscope_ui.attention.matrix_in_view import Shown
-from tokenscope_ui.attention.tokens import spelled
 from tokenscope_ui.attention.view_choice import ROLLOUT, Head, Layer, Look
 from tokenscope_ui.attention.weights import share_text
+from tokenscope_ui.trace.sampled_choices import token_code
 
 
 def matrix_name(layer: Layer, head: Head) -> str:
@@ -46,7 +46,7 @@ def status(trace: Trace, shown: Shown, look: Look, layer: Layer) -> str:
     what = "attention after all layers" if layer == ROLLOUT else WEIGHTINGS[look.weighting]
     if (locality := shown.locality) is not None:
         what += f" · {reach(locality)}"
-    at = ", ".join(f"{spelled(trace, p)} at {p:,}" for p in shown.sink_positions)
+    at = ", ".join(f"{token_code(trace, p)} at {p:,}" for p in shown.sink_positions)
     sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
     if not np.isfinite(shown.mean_sink_mass):
         state = "masked" if look.mask else "shown"
@@ -68,7 +68,7 @@ def overview_status(trace: Trace, overview: HeadOverview, *, mask: bool) -> str:
     of the weights as they are."""
     sinks = overview.sinks
     at = ", ".join(
-        f"{share_text(mass)} on {spelled(trace, position)} at {position:,}"
+        f"{share_text(mass)} on {token_code(trace, position)} at {position:,}"
         for position, mass in zip(sinks.positions, sinks.mass, strict=True)
     )
     name = f"**All heads of {count_text(len(overview.layers), 'layer')}**"

@@ -11,6 +11,7 @@ from tokenscope_core import Session, Trace
 from tokenscope_core.comparison.alignment import align
 from tokenscope_core.display.branch_palette import PALETTE
 from tokenscope_core.display.formatting import count_text, moment_words
+from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_core.sessions.branch import MAX_NAME, MAX_NOTE, Branch
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import recompute as branch_recompute
@@ -87,7 +88,7 @@ def _lost(session: Session, branch: Branch) -> None:
         st.text(_recipe(session, branch))
         st.button(
             "Compute it again", icon=":material/replay:", on_click=branch_recompute.begin,
-            args=(branch.key,), disabled=held is not None and held.busy,
+            args=(branch.key,), disabled=branch_recompute.busy(),
             help="Runs it from its recipe, and what it grew on where that is lost too.",
         )  # fmt: skip
     if held is not None and held.key == branch.key and held.problem is not None:
@@ -118,21 +119,13 @@ def _recipe(session: Session, branch: Branch) -> str:
     return "\n".join(parts)
 
 
-def recomputing(*, polling: bool) -> None:
+def recomputing(view: JobView | None) -> None:
     """A fragment: the computation in progress, and the button that ends it."""
-    view = branch_recompute.follow()
     held = branch_recompute.current()
-    busy = held is not None and held.busy
-    if polling != busy:
-        # The tree and the code follow with a full rerun.
-        st.rerun()
     if view is None or view.ended or held is None or held.running is None:
         return
-    with st.container(horizontal=True, vertical_alignment="center", key="recompute progress"):
-        st.button("Stop", icon=":material/stop:", on_click=branch_recompute.stop)
-        with st.container():
-            st.text(f"“{held.running.name}”, {count_text(held.left, 'run')} to go")
-            st.progress(progress.progress_share(view), text=progress.progress_text(view))
+    st.text(f"“{held.running.name}”, {count_text(held.left, 'run')} to go")
+    progress.show(view, key="recompute", on_stop=branch_recompute.stop)
 
 
 def controls(session: Session, branch: Branch, *, stored: bool) -> None:

@@ -24,6 +24,7 @@ from tokenscope_core.sessions.branch import Branch
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.runs import sessions
+from tokenscope_ui.runs.following import look
 from tokenscope_ui.server.server import service, subscriber
 
 _STATE = "branch_recompute"
@@ -44,15 +45,16 @@ class Recompute:
     problem: TokenScopeError | None = None
     show: bool = True
 
-    @property
-    def busy(self) -> bool:
-        """Whether a run is in progress."""
-        return self.ticket is not None
-
 
 def current() -> Recompute | None:
     """What is being computed again, or could not be."""
     return cast("Recompute | None", st.session_state.get(_STATE))
+
+
+def busy() -> bool:
+    """Whether a run is in progress."""
+    held = current()
+    return held is not None and held.ticket is not None
 
 
 def begin(key: str, *, show: bool = True) -> None:
@@ -74,8 +76,7 @@ def follow() -> JobView | None:
     held = current()
     if held is None or held.ticket is None or held.running is None:
         return None
-    held.ticket.touch()
-    view = held.ticket.view()
+    view: JobView = look(held.ticket)
     length = held.running.stopped_after
     if not view.ended and length is not None and _grown(held.ticket) >= length:
         held.ticket.stop()

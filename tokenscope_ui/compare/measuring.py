@@ -7,10 +7,12 @@ import streamlit as st
 
 from tokenscope_core import Comparison
 from tokenscope_core.display.formatting import count_text
+from tokenscope_core.jobs.analysis_jobs import AnalysisView
 from tokenscope_ui.compare import state
 from tokenscope_ui.compare.words import comparable_rows, measured_rows
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress
+from tokenscope_ui.runs.following import polled
 
 _POLL_S = 0.2
 HELP = (
@@ -31,38 +33,23 @@ def draw(comparison: Comparison) -> None:
     elif not comparable_rows(comparison):
         st.caption("No distributions to compare: after they part, no token is the same in both.")
     elif comparison.measured != "all":
-        busy = state.current().ticket is not None
-        st.fragment(_measuring, run_every=_POLL_S if busy else None)(comparison, polling=busy)
+        polled(
+            _measuring, lambda: state.follow(comparison), lambda: state.goes_on(comparison), _POLL_S
+        )(comparison)
 
 
-def _measuring(comparison: Comparison, *, polling: bool) -> None:
-    view = state.follow()
-    held = state.current()
-    if polling != (held.ticket is not None):
-        # It began or ended in here: the figures and the polling follow with a full rerun.
-        st.rerun()
-    with st.container():
-        if held.failed is not None:
-            problems.box(
-                held.failed, title="The distributions were not measured", key="problem measuring"
-            )
-        if view is None:
-            _offer(comparison)
-            return
-        with st.container(
-            horizontal=True, vertical_alignment="center", key="compare progress"
-        ):  # fmt: skip
-            st.button(
-                "Stop", icon=":material/stop:", on_click=state.stop, key="compare stop",
-                help="Stops now and keeps the part that was measured.",
-            )  # fmt: skip
-            share = view.done / view.total if view.total else 0.0
-            st.progress(
-                min(1.0, share),
-                text=progress.waiting_text(view)
-                or f"Reading both texts … {view.done:,} of {count_text(view.total, 'token')} "
-                "compared",
-            )
+def _measuring(view: AnalysisView | None, comparison: Comparison) -> None:
+    failed = state.failed(comparison)
+    if failed is not None:
+        problems.box(failed, title="The distributions were not measured", key="problem measuring")
+    if view is None:
+        _offer(comparison)
+        return
+    progress.show(
+        view, key="compare", on_stop=state.stop,
+        help="Stops now and keeps the part that was measured.",
+        text=f"Reading both texts … {progress.steps_text(view, 'token', ' compared')}",
+    )  # fmt: skip
 
 
 def _offer(comparison: Comparison) -> None:

@@ -16,8 +16,8 @@ from tokenscope_ui.compare.chart import (
     divergence_table,
 )
 from tokenscope_ui.compare.payload import Look, difference_texts, differences
-from tokenscope_ui.compare.words import spelled
 from tokenscope_ui.drawing import chart_files, files
+from tokenscope_ui.trace.sampled_choices import token_code
 
 _LARGEST = 6
 _CHART_KEYS = ("difference chart", "divergence chart")
@@ -66,7 +66,7 @@ def _largest(comparison: Comparison, look: Look) -> None:
         for row in (int(row) for row in order if size[row] > 0):
             position = int(comparison.alignment.position_b[row])
             st.button(
-                f"{spelled(comparison.b, position)} {texts[row]}", key=f"jump row {row}",
+                f"{token_code(comparison.b, position)} {texts[row]}", key=f"jump row {row}",
                 help=f"Select row {row:,}", on_click=state.select, args=(row,), type="tertiary",
             )  # fmt: skip
 

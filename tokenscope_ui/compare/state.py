@@ -12,13 +12,14 @@ from typing import Literal, cast
 import streamlit as st
 
 from tokenscope_core import Comparison, Session, TokenScopeError, Trace
-from tokenscope_core.jobs.analysis_jobs import AnalysisTicket, AnalysisView
+from tokenscope_core.jobs.analysis_jobs import AnalysisView
 from tokenscope_core.jobs.analysis_tasks import BranchComparison
 from tokenscope_core.models.files.sources import identified
 from tokenscope_ui.compare.words import measured_rows
 from tokenscope_ui.components.address import AddressError
 from tokenscope_ui.runs import sessions
-from tokenscope_ui.server.server import service, subscriber
+from tokenscope_ui.runs.following import Following
+from tokenscope_ui.server.server import service
 
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
@@ -33,9 +34,8 @@ class CompareState:
 
     `chosen` are the keys of A and B, None until somebody chose; `tree` names the tree they were
     chosen in. `row` is the selected row of the comparison, None for none; while `untouched` it is
-    the first that differs. `measured` are the comparisons whose divergences were measured last,
-    `ticket` holds one that is being measured, and `failed` says why the last one was not. `problem`
-    says why an address could not be shown, and what tree was in hand instead.
+    the first that differs. `measured` are the comparisons whose divergences were measured last.
+    `problem` says why an address could not be shown, and what tree was in hand instead.
     """
 
     chosen: tuple[str, str] | None = None
@@ -43,8 +43,6 @@ class CompareState:
     row: int | None = None
     untouched: bool = True
     measured: tuple[Comparison, ...] = ()
-    ticket: AnalysisTicket | None = None
-    failed: TokenScopeError | None = None
     problem: tuple[TokenScopeError, str | None] | None = None
 
 
@@ -91,9 +89,9 @@ def swap() -> None:
 
 
 def _choose(chosen: tuple[str, str]) -> None:
-    stop()
+    _run.clear()
     held = replace(current(), chosen=chosen, tree=_tree(), row=None, untouched=True)
-    _set(replace(held, failed=None, problem=None))
+    _set(replace(held, problem=None))
 
 
 def select(row: int | None) -> None:
@@ -113,7 +111,7 @@ def measured(a: Trace, b: Trace) -> Comparison | None:
     was."""
     state = current()
     found = next((c for c in state.measured if (c.a.key, c.b.key) == (a.key, b.key)), None)
-    if found is None and state.ticket is None:
+    if found is None and not _run.busy:
         found = service().kept(BranchComparison(a, b))
         if found is not None:
             _set(replace(state, measured=(found, *state.measured)[:_REMEMBERED]))
@@ -122,52 +120,57 @@ def measured(a: Trace, b: Trace) -> Comparison | None:
 
 def measure(comparison: Comparison) -> None:
     """Have the model read both texts again; a problem becomes part of the state."""
-    stop()
     identity = comparison.a.model
+    analysis = BranchComparison(comparison.a, comparison.b)
     model = identified(identity)
-    try:
-        if model is None:
-            raise TokenScopeError(
-                asked=f"Both texts were to be read again by “{identity.name}”.",
-                found="That model is not on this machine.",
-                action="Add its folder to TOKENSCOPE_MODELS; all else here works without it.",
-            )
-        analysis = BranchComparison(comparison.a, comparison.b)
-        ticket = service().analyse(model, analysis, subscriber())
-    except TokenScopeError as problem:
-        _set(replace(current(), failed=problem))
+    if model is not None:
+        _run.start(_pair(comparison), model, analysis)
         return
-    _set(replace(current(), ticket=ticket, failed=None))
+    problem = TokenScopeError(
+        asked=f"Both texts were to be read again by “{identity.name}”.",
+        found="That model is not on this machine.",
+        action="Add its folder to TOKENSCOPE_MODELS; all else here works without it.",
+    )
+    _run.refuse(_pair(comparison), problem)
 
 
 def stop() -> None:
     """Stop what is being measured, keeping the part there is."""
-    state = current()
-    if state.ticket is not None:
-        part = state.ticket.stop().result
-        _set(replace(state, ticket=None, measured=_with(state.measured, part)))
+    _run.stop()
 
 
-def follow() -> AnalysisView | None:
-    """Look at what is being measured; takes over its result once it has ended."""
+def follow(comparison: Comparison) -> AnalysisView | None:
+    """Look at what is being measured of two branches; takes over its result once it has ended."""
+    return _run.follow(_pair(comparison))
+
+
+def goes_on(comparison: Comparison) -> bool:
+    """Whether two branches are being measured."""
+    return _run.goes_on(_pair(comparison))
+
+
+def failed(comparison: Comparison) -> TokenScopeError | None:
+    """Why two branches were not measured."""
+    return _run.problem(_pair(comparison))
+
+
+def _take(_pair: tuple[str, str], view: AnalysisView) -> None:
     state = current()
-    if state.ticket is None:
-        return None
-    state.ticket.touch()
-    view = state.ticket.view()
-    if not view.ended:
-        return view
-    kept = _with(state.measured, view.result)
-    _set(replace(state, ticket=None, measured=kept, failed=view.error))
-    return None
+    _set(replace(state, measured=_with(state.measured, view.result)))
+
+
+_run = Following("compare measuring", _take)
+
+
+def _pair(comparison: Comparison) -> tuple[str, str]:
+    return comparison.a.key, comparison.b.key
 
 
 def _with(measured: tuple[Comparison, ...], found: object) -> tuple[Comparison, ...]:
     """The comparisons with one more, unless nothing was measured of it, or more of it before."""
     if not isinstance(found, Comparison):
         return measured
-    pair = (found.a.key, found.b.key)
-    before = next((c for c in measured if (c.a.key, c.b.key) == pair), None)
+    before = next((c for c in measured if _pair(c) == _pair(found)), None)
     if measured_rows(found) <= (0 if before is None else measured_rows(before)):
         return measured
     return (found, *(c for c in measured if c is not before))[:_REMEMBERED]

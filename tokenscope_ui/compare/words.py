@@ -20,7 +20,7 @@ from tokenscope_core.display.formatting import (
 )
 from tokenscope_core.display.scales import LogUnit
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
-from tokenscope_ui.trace.sampled_choices import code
+from tokenscope_ui.trace.sampled_choices import token_code
 
 DIFFERENCE = "B\u00a0−\u00a0A"
 
@@ -46,7 +46,7 @@ def _beginning(comparison: Comparison) -> str:
             return f"{begin}, all of **B**; **A** goes on {_onward(a, shared)}."
         case "b goes on":
             return f"{begin}, all of **A**; **B** goes on {_onward(b, shared)}."
-    against = f"{spelled(a, shared)} in **A** against {spelled(b, shared)} in **B**"
+    against = f"{token_code(a, shared)} in **A** against {token_code(b, shared)} in **B**"
     if not shared:
         return f"They differ from the first token on: {against}."
     return f"{begin} and part at **position {shared:,}**: {against}."
@@ -54,7 +54,7 @@ def _beginning(comparison: Comparison) -> str:
 
 def _onward(trace: Trace, start: int) -> str:
     more = count_text(len(trace) - start, "token")
-    return f"for {more}, from position {start:,} on with {spelled(trace, start)}"
+    return f"for {more}, from position {start:,} on with {token_code(trace, start)}"
 
 
 def _rejoining(comparison: Comparison) -> str:
@@ -64,8 +64,8 @@ def _rejoining(comparison: Comparison) -> str:
     where = f"position {i:,}" if i == j else f"position {i:,} of **A** and {j:,} of **B**"
     shared = count_text(comparison.rejoined_tokens, "token")
     return (
-        f"They meet again in text at **{where}**, {spelled(comparison.a, i)}, and share {shared} "
-        f"from there, {_rejoined_until(comparison, i, j)}."
+        f"They meet again in text at **{where}**, {token_code(comparison.a, i)}, and share "
+        f"{shared} from there, {_rejoined_until(comparison, i, j)}."
     )
 
 
@@ -123,9 +123,9 @@ def _distributions(comparison: Comparison) -> str:
     i, j = comparison.rejoin_distribution
     where = f"position {i:,}" if i == j else f"position {i:,} of **A** and {j:,} of **B**"
     return (
-        f"They meet again in distribution at **{where}**, {spelled(comparison.a, i)}: from there "
-        f"on, before {_every_token(comparison, i)}, the model’s expectations differ by at most "
-        f"{threshold} (Jensen-Shannon)."
+        f"They meet again in distribution at **{where}**, {token_code(comparison.a, i)}: from "
+        f"there on, before {_every_token(comparison, i)}, the model’s expectations differ by at "
+        f"most {threshold} (Jensen-Shannon)."
     )
 
 
@@ -145,11 +145,6 @@ def measured_rows(comparison: Comparison) -> int:
     rest = slice(comparison.shared_prefix, None)
     same = comparison.alignment.kind[rest] == "same"
     return int((same & ~np.isnan(comparison.jsd[rest])).sum())
-
-
-def spelled(trace: Trace, position: int) -> str:
-    """A token as a Markdown code span."""
-    return code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
 
 
 def summary_table(comparison: Comparison, unit: LogUnit) -> pd.DataFrame:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_ui.pages import HOME
-from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.runs import following, progress, runs
 
 _POLL_S = 1.0
 
@@ -13,22 +14,14 @@ _POLL_S = 1.0
 def show() -> None:
     """Draw the run in progress into the side bar; nothing where there is none."""
     with st.sidebar:
-        busy = runs.current().busy
-        st.fragment(_notice, run_every=_POLL_S if busy else None)(polling=busy)
+        following.polled(_notice, runs.follow, lambda: runs.current().busy, _POLL_S)()
 
 
-def _notice(*, polling: bool) -> None:
-    view = runs.follow()
+def _notice(view: JobView | None) -> None:
     if view is None:
         return
-    if polling != runs.current().busy:
-        st.rerun()
-    with st.container():
-        if view.ended:
-            st.caption(":material/check: The run has ended.")
-        else:
-            progress.show(view, key="notice")
-        st.page_link(
-            HOME.file, label="Open it", icon=HOME.icon,
-            query_params={runs.RUN_PARAMETER: runs.current().address or ""},
-        )  # fmt: skip
+    progress.show(view, key="notice", on_stop=runs.stop, help=runs.STOP_HELP)
+    st.page_link(
+        HOME.file, label="Open it", icon=HOME.icon,
+        query_params={runs.RUN_PARAMETER: runs.current().address or ""},
+    )  # fmt: skip

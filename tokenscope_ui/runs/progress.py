@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from tokenscope_core.display.formatting import count_text, duration_text
@@ -10,24 +12,43 @@ from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_core.jobs.job import Place
 from tokenscope_core.models.files.load_progress import LoadProgress
 from tokenscope_core.models.files.memory_need import size_text
-from tokenscope_ui.runs import runs
 
 
-def show(view: JobView, *, key: str) -> None:
-    """Draw the progress of a run that has not ended."""
+def show(
+    view: JobView | AnalysisView,
+    *,
+    key: str,
+    on_stop: Callable[[], None],
+    help: str | None = None,
+    text: str = "",
+) -> None:
+    """Draw the progress of a run or an analysis that has not ended, and the button that stops it.
+
+    Args:
+        view: where it stands.
+        key: names it on the page.
+        on_stop: stops it.
+        help: what stopping does.
+        text: what an analysis says once it has begun.
+    """
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key} progress"):
-        st.button(
-            "Stop", icon=":material/stop:", on_click=runs.stop, key=f"{key} stop",
-            help="Stops now and keeps what has been decoded.",
-        )  # fmt: skip
-        st.progress(progress_share(view), text=progress_text(view))
+        stop_button(on_stop, key=key, help=help)
+        said = text if isinstance(view, AnalysisView) else progress_text(view)
+        st.progress(progress_share(view), text=waiting_text(view) or said)
 
 
-def progress_share(view: JobView) -> float:
+def stop_button(on_stop: Callable[[], None], *, key: str, help: str | None = None) -> None:
+    """Draw the button that stops what is in progress."""
+    st.button("Stop", icon=":material/stop:", on_click=on_stop, key=f"{key} stop", help=help)
+
+
+def progress_share(view: JobView | AnalysisView) -> float:
     """How much of what is going on has been done, 0 to 1."""
     if view.phase == "loading":
         load = view.load
         return min(1.0, load.done / load.total) if load is not None and load.total else 0.0
+    if isinstance(view, AnalysisView):
+        return min(1.0, view.done / view.total) if view.total else 0.0
     if _reading(view):
         return min(1.0, view.prompt_tokens / view.prompt_length) if view.prompt_length else 0.0
     return min(1.0, view.new_tokens / max(1, view.most_new_tokens))
@@ -42,6 +63,14 @@ def waiting_text(view: JobView | AnalysisView) -> str:
             return _loading(view)
         case _:
             return ""
+
+
+def steps_text(view: AnalysisView, what: str, after: str = "") -> str:
+    """How many steps of an analysis are done, and how long the rest takes."""
+    text = f"{view.done:,} of {count_text(view.total, what)}{after}"
+    if view.seconds_left is not None:
+        text += f" · about {duration_text(view.seconds_left)} left"
+    return text
 
 
 def progress_text(view: JobView) -> str:

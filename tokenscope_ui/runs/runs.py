@@ -20,8 +20,10 @@ from tokenscope_core.models.files.sources import identified
 from tokenscope_ui.components.address import AddressError
 from tokenscope_ui.runs import sessions
 from tokenscope_ui.runs import uploads as imported
+from tokenscope_ui.runs.following import look
 from tokenscope_ui.server.server import service, subscriber
 
+STOP_HELP = "Stops now and keeps what has been decoded."
 RUN_PARAMETER, TOKEN_PARAMETER = "run", "token"
 _STATE = "run_state"
 _SEEN = "run_address_seen"
@@ -167,8 +169,7 @@ def follow() -> JobView | None:
     state = current()
     if state.ticket is None:
         return None
-    state.ticket.touch()
-    view = state.ticket.view()
+    view: JobView = look(state.ticket)
     if not view.ended:
         return view
     trace = view.trace or state.trace

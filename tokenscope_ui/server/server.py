@@ -8,6 +8,7 @@ import tempfile
 import uuid
 
 import streamlit as st
+from altair.utils import schemapi
 
 from tokenscope_core import RecordError, RequestError, Store
 from tokenscope_core.jobs.activity_log import log_to_stderr
@@ -40,6 +41,8 @@ def service() -> GenerationService:
     """The one service of this server, over the one store."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     share_heaps()
+    # Nor are the parts of charts checked one by one; see `chart_files.draw`.
+    schemapi.disable_debug_mode()
     log_to_stderr(as_json=choice_of("TOKENSCOPE_LOG", ("text", "json")) == "json")
     return GenerationService(_store()[0], limits=Limits.from_environment())
 

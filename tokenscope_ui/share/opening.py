@@ -226,7 +226,7 @@ def follow() -> None:
     if held is None or held.shared is None or not held.started:
         return
     running = branch_recompute.current()
-    if running is not None and (running.busy or running.problem is not None):
+    if branch_recompute.busy() or (running is not None and running.problem is not None):
         return
     left = tuple(key for key in held.wanted if stored(key) is None)
     if left and left != held.wanted:

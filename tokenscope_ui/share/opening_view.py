@@ -154,17 +154,16 @@ def _computing() -> None:
     held, running = opening.current(), branch_recompute.current()
     if held is None or not held.started:
         st.rerun()
-    with st.container(key="opening progress"):
+    with st.container(key="opening shared"):
         st.subheader("Opening a shared session")
         st.text(f"{branches_text(len(held.wanted))} to compute")
         if running is not None and running.problem is not None:
             problems.box(running.problem, title="It was not computed", key="problem recompute")
             st.button("Open what is here", type="primary", on_click=opening.stop)
             return
-        st.button(
-            "Stop", icon=":material/stop:", on_click=opening.stop,
-            help="What has been computed is shown; the rest can be computed later.",
-        )  # fmt: skip
+        help_ = "What has been computed is shown; the rest can be computed later."
         if view is not None and not view.ended and running is not None and running.running:
             st.text(f"“{running.running.name}”")
-            st.progress(progress.progress_share(view), text=progress.progress_text(view))
+            progress.show(view, key="opening", on_stop=opening.stop, help=help_)
+        else:
+            progress.stop_button(opening.stop, key="opening", help=help_)

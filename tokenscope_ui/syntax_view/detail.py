@@ -36,7 +36,7 @@ from tokenscope_ui.syntax_view.words import (
     part_text,
 )
 from tokenscope_ui.trace.code_standing import line_of
-from tokenscope_ui.trace.sampled_choices import code
+from tokenscope_ui.trace.sampled_choices import token_code, token_text
 
 _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "part": "Place"}
 
@@ -159,7 +159,7 @@ def _tokens(trace: Trace, look: Look, start: int, end: int) -> None:
     table = pd.DataFrame(
         {
             "position": positions,
-            "token": [_spelled(trace, position) for position in positions.tolist()],
+            "token": [token_text(trace, position) for position in positions.tolist()],
             "value": to_screen(look.metric, values, look.unit),
             "here": 100 * share,
         }
@@ -206,7 +206,7 @@ def _least_sure(positions: Ints, values: np.ndarray, metric: str) -> int:
 
 def show_on_decode(trace: Trace, position: int, *, key: str) -> None:
     """A button that selects a token on the page Decode."""
-    spelled = code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+    spelled = token_code(trace, position)
     if st.button(
         f"Show {spelled} on Decode", icon=":material/stylus_note:", key=f"syntax decode {key}",
         help=f"Selects the token at position {position:,}, with its figures and what else the "
@@ -219,7 +219,3 @@ def show_on_decode(trace: Trace, position: int, *, key: str) -> None:
                 **sessions.address(), runs.RUN_PARAMETER: runs.current().address or "",
             },
         )  # fmt: skip
-
-
-def _spelled(trace: Trace, position: int) -> str:
-    return on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])

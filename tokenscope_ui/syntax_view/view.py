@@ -117,7 +117,7 @@ def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> Non
             icon = ":green[:material/check_circle:]" if valid else ":material/pending:"
             st.markdown(f"{icon} {where}**{STANDING_WORDS[verdict.state]}.**", width="content")
             return
-        token = choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[broke.position])])
+        token = choices.token_code(trace, broke.position)
         line = line_of(trace, int(trace.byte_start[broke.position]))
         st.markdown(
             f":red[:material/error:] {where}**broke at token {broke.position:,}** "

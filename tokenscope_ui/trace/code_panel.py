@@ -39,9 +39,7 @@ def standing(program: Program, position: int | None) -> None:
         st.markdown(f"{line}.", help=help_)
     else:
         with st.container(horizontal=True, vertical_alignment="center", key="code broke"):
-            token = choices.code(
-                program.trace.vocabulary.token_bytes[int(program.trace.token_ids[since])]
-            )
+            token = choices.token_code(program.trace, since)
             broke = "since this token" if since == position else f"since token {since:,}, {token}"
             st.markdown(f"{line} {broke}.", help=help_, width="content")
             if since != position:

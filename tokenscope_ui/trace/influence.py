@@ -11,15 +11,16 @@ import streamlit as st
 
 from tokenscope_core import Influence, TokenScopeError, Trace
 from tokenscope_core.branches.plans import alternatives, turning_points
-from tokenscope_core.display.formatting import count_text, duration_text, metric_text
+from tokenscope_core.display.formatting import count_text, metric_text
 from tokenscope_core.display.scales import LogUnit, to_screen
-from tokenscope_core.jobs.analysis_jobs import AnalysisTicket, AnalysisView
+from tokenscope_core.jobs.analysis_jobs import AnalysisView
 from tokenscope_core.jobs.analysis_tasks import InfluenceOf
 from tokenscope_core.models.files.choice import HALF_PRECISIONS
 from tokenscope_core.models.files.model_files import find
 from tokenscope_core.record.metric_registry import INFLUENCE
-from tokenscope_ui.runs import runs
-from tokenscope_ui.server.server import service, subscriber
+from tokenscope_ui.runs import progress, runs
+from tokenscope_ui.runs.following import Following, polled
+from tokenscope_ui.server.server import service
 from tokenscope_ui.trace import sampled_choices as choices
 from tokenscope_ui.trace import what_if
 
@@ -31,16 +32,11 @@ _SHOWN = 6
 
 @dataclass
 class _State:
-    """What was measured, by the key of its trace, and what is being measured.
-
-    `partial` names the traces of which it was stopped before the last token.
-    """
+    """What was measured, by the key of its trace; `partial` names the traces of which it was
+    stopped before the last token."""
 
     found: dict[str, Influence] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
-    ticket: AnalysisTicket | None = None
-    key: str = ""
-    problem: TokenScopeError | None = None
 
 
 def _state() -> _State:
@@ -50,7 +46,7 @@ def _state() -> _State:
 def known(trace: Trace) -> Influence | None:
     """The influence of a trace's tokens, where it was measured, if before a reload."""
     state = _state()
-    if trace.key not in state.found and state.ticket is None:
+    if trace.key not in state.found and not _run.busy:
         kept = service().kept(InfluenceOf(trace))
         if kept is not None:
             state.found[trace.key] = kept
@@ -68,39 +64,34 @@ def show(trace: Trace, unit: LogUnit) -> None:
         _most_influential(trace, found, unit)
     if found is not None and trace.key not in _state().partial:
         return
-    busy = _follow(trace) is not None
-    if not busy and found is not known(trace):
+    if _run.follow(trace.key) is None and found is not known(trace):
         st.rerun()
-    st.fragment(_measuring, run_every=_POLL_S if busy else None)(trace, polling=busy)
+    polled(_measuring, lambda: _run.follow(trace.key), lambda: _run.goes_on(trace.key), _POLL_S)(
+        trace
+    )
 
 
-def _measuring(trace: Trace, *, polling: bool) -> None:
-    state = _state()
-    view = _follow(trace)
-    if polling != (view is not None):
-        # It began or ended in here: the polling, and what was found, follow with a full rerun.
-        st.rerun()
-    with st.container():
-        if view is not None:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.button("Stop", icon=":material/stop:", key="stop influence", on_click=_stop)
-                share = view.done / view.total if view.total else 0.0
-                st.progress(min(1.0, share), text=_progress(view))
-            return
-        if trace.key in state.partial:
-            measured = int(np.isfinite(state.found[trace.key].total).sum())
-            st.caption(f"Stopped: {count_text(measured, 'token')} measured, the rest is missing.")
-        if state.problem is not None and state.key == trace.key:
-            st.text(f"{state.problem.found} {state.problem.action}")
-        steps = len(trace) - trace.prompt_length
-        again = steps * (steps - 1) // 2
-        st.button(
-            "Measure influence", icon=":material/query_stats:", key="measure influence",
-            help=f"{INFLUENCE.meaning} For each of {steps:,} tokens its runner-up is put in its "
-            f"place and the rest is read again: {again:,} tokens, in blocks, about "
-            f"{max(1, round(2 + steps / 64)):,} times as long as generating them took.",
-            on_click=_start, args=(trace,), disabled=runs.current().busy,
-        )  # fmt: skip
+def _measuring(view: AnalysisView | None, trace: Trace) -> None:
+    if view is not None:
+        progress.show(
+            view, key="influence", on_stop=_run.stop, text=progress.steps_text(view, "token")
+        )
+        return
+    state, problem = _state(), _run.problem(trace.key)
+    if trace.key in state.partial:
+        measured = int(np.isfinite(state.found[trace.key].total).sum())
+        st.caption(f"Stopped: {count_text(measured, 'token')} measured, the rest is missing.")
+    if problem is not None:
+        st.text(f"{problem.found} {problem.action}")
+    steps = len(trace) - trace.prompt_length
+    again = steps * (steps - 1) // 2
+    st.button(
+        "Measure influence", icon=":material/query_stats:", key="measure influence",
+        help=f"{INFLUENCE.meaning} For each of {steps:,} tokens its runner-up is put in its "
+        f"place and the rest is read again: {again:,} tokens, in blocks, about "
+        f"{max(1, round(2 + steps / 64)):,} times as long as generating them took.",
+        on_click=_start, args=(trace,), disabled=runs.current().busy,
+    )  # fmt: skip
 
 
 def _fork_where_it_mattered(trace: Trace) -> None:
@@ -139,54 +130,22 @@ def _grow_turning_points(
     )
 
 
-def _progress(view: AnalysisView) -> str:
-    if view.phase != "running":
-        return "Waiting for the model …"
-    text = f"{view.done:,} of {count_text(view.total, 'token')}"
-    if view.seconds_left is not None:
-        text += f" · about {duration_text(view.seconds_left)} left"
-    return text
-
-
-def _follow(trace: Trace) -> AnalysisView | None:
-    """Look at the measurement in progress, which is of this trace where a view comes back; takes
-    over its result once it has ended."""
-    state = _state()
-    if state.ticket is None:
-        return None
-    state.ticket.touch()
-    view = state.ticket.view()
-    if not view.ended:
-        return view if state.key == trace.key else None
-    state.ticket = None
-    state.problem = view.error
-    if isinstance(view.result, Influence):
-        state.found[state.key] = view.result
-        state.partial.discard(state.key)
-        for key in list(state.found)[:-_REMEMBERED]:
-            del state.found[key]
-            state.partial.discard(key)
-    return None
-
-
 def _start(trace: Trace) -> None:
-    state = _state()
-    _stop()
-    state.key, state.problem = trace.key, None
-    try:
-        state.ticket = service().analyse(runs.model_of(trace), InfluenceOf(trace), subscriber())
-    except TokenScopeError as problem:
-        state.problem = problem
+    _run.start(trace.key, runs.model_of(trace), InfluenceOf(trace))
 
 
-def _stop() -> None:
+def _take(key: str, view: AnalysisView) -> None:
     state = _state()
-    if state.ticket is not None:
-        part = state.ticket.stop().result
-        state.ticket = None
-        if isinstance(part, Influence) and state.key not in state.found:
-            state.found[state.key] = part
-            state.partial.add(state.key)
+    if not isinstance(view.result, Influence) or (view.phase != "done" and key in state.found):
+        return
+    state.found[key] = view.result
+    (state.partial.discard if view.phase == "done" else state.partial.add)(key)
+    for old in list(state.found)[:-_REMEMBERED]:
+        del state.found[old]
+        state.partial.discard(old)
+
+
+_run = Following("influence measuring", _take)
 
 
 def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:
@@ -194,10 +153,9 @@ def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:
     best = [int(i) for i in order[:_SHOWN] if np.isfinite(found.total[i])]
     for position in best:
         shown = metric_text("influence", _on_screen(found, position, unit), unit)
-        taken = trace.vocabulary.token_bytes[int(trace.token_ids[position])]
         other = trace.vocabulary.token_bytes[int(found.runner_up[position])]
         st.button(
-            f"{choices.code(taken)} not {choices.code(other)} {shown}",
+            f"{choices.token_code(trace, position)} not {choices.code(other)} {shown}",
             key=f"jump influence {position}",
             help=f"Select position {position:,}. With the runner-up all that follows would be "
             f"{shown} less likely.",

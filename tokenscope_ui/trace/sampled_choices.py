@@ -46,6 +46,16 @@ def code(data: bytes) -> str:
     return f"`{on_one_line(data).replace('`', 'ˋ')}`"
 
 
+def token_text(trace: Trace, position: int) -> str:
+    """A trace's token on one line, with nothing left to guess."""
+    return on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+
+
+def token_code(trace: Trace, position: int) -> str:
+    """A trace's token as a Markdown code span."""
+    return code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+
+
 def _ordinal(number: int) -> str:
     teens = 10 <= number % 100 <= 20
     ending = "th" if teens else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

@@ -225,10 +225,9 @@ def _span_row(trace: Trace, name: str, start: int, end: int, unit: LogUnit) -> d
 
 
 def _jump_button(trace: Trace, position: int, unit: LogUnit) -> None:
-    data = trace.vocabulary.token_bytes[int(trace.token_ids[position])]
     value = float(to_screen("surprisal", trace.surprisal[position : position + 1], unit)[0])
     st.button(
-        f"{choices.code(data)} {metric_text('surprisal', value, unit)}",
+        f"{choices.token_code(trace, position)} {metric_text('surprisal', value, unit)}",
         key=f"jump {position}",
         help=f"Select the token at position {position:,}",
         on_click=runs.select,

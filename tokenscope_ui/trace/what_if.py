@@ -41,7 +41,7 @@ def show(program: Program, position: int) -> None:
     trace = program.trace
     busy = runs.current().busy
     with st.container(border=True, key="what if"):
-        taken = choices.code(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
+        taken = choices.token_code(trace, position)
         st.markdown(f"**What if something else stood in place of** {taken} **?**")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             then = _then(trace, position)

@@ -9,13 +9,18 @@ import streamlit as st
 from tokenscope_core import ModelComparison, Trace, line_frame, span_frame
 from tokenscope_core.comparison.model_comparison import ModelReading
 from tokenscope_core.comparison.model_tables import line_weights
-from tokenscope_core.display.formatting import count_text, metric_text, probability_text
+from tokenscope_core.display.formatting import (
+    count_text,
+    metric_text,
+    probability_text,
+)
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.metric_registry import missing_reason
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
+from tokenscope_ui.trace.sampled_choices import token_text
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import DIFFERENCE, missing_side, signed_text
 from tokenscope_ui.two_models.state import Selection
@@ -116,7 +121,7 @@ def _tokens(name: str, reading: ModelReading, positions: Ints, unit: LogUnit) ->
         pd.DataFrame(
             {
                 "position": positions,
-                "token": [_spelled(trace, position) for position in positions.tolist()],
+                "token": [token_text(trace, position) for position in positions.tolist()],
                 "surprisal": to_screen("surprisal", surprisal, unit),
                 "probability": [probability_text(p) for p in trace.prob[positions].tolist()],
                 "rank": rank,
@@ -149,7 +154,7 @@ def _candidates(name: str, trace: Trace, positions: Ints) -> None:
             f"Candidates of {name} at",
             positions.tolist(),
             index=positions.tolist().index(chosen),
-            format_func=lambda position: f"{position:,} {_spelled(trace, position)}",
+            format_func=lambda position: f"{position:,} {token_text(trace, position)}",
             key=f"two_models_candidates_{name} {positions[0]} {positions[-1]}",
         )
     chart_files.draw(
@@ -157,10 +162,6 @@ def _candidates(name: str, trace: Trace, positions: Ints) -> None:
         key=f"two_models_chart_{name}", file_width=chart_files.NARROW,
         name=f"{files.of_trace(trace)}.candidates-{chosen}",
     )  # fmt: skip
-
-
-def _spelled(trace: Trace, position: int) -> str:
-    return on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
 
 
 def _overview(comparison: ModelComparison, unit: LogUnit) -> None:

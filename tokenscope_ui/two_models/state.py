@@ -18,6 +18,7 @@ from tokenscope_core.sharing.links import ReadingCost, SharedReadings
 from tokenscope_core.sharing.readings import ReadingModel
 from tokenscope_ui.components import address
 from tokenscope_ui.components.address import AddressError
+from tokenscope_ui.runs.following import look
 from tokenscope_ui.server.server import service, subscriber
 
 Kind = Literal["span", "line"]
@@ -156,8 +157,7 @@ def follow() -> tuple[JobView | None, JobView | None]:
 def _followed(side: Side) -> tuple[Side, JobView | None]:
     if side.ticket is None:
         return side, None
-    side.ticket.touch()
-    view = side.ticket.view()
+    view: JobView = look(side.ticket)
     if not view.ended:
         return side, view
     address = view.trace.key if view.trace is not None else None

@@ -32,8 +32,9 @@ TINT_KEY = "two_models_tint"
 _STRIP_HEIGHT = 460
 
 
-def show(shown: TwoModels, views: tuple[JobView | None, JobView | None]) -> None:
+def show(views: tuple[JobView | None, JobView | None]) -> None:
     """Draw whatever there is to see: nothing yet, runs in progress, or what has come of them."""
+    shown = state.current()
     if shown.refused is not None:
         problems.box(shown.refused, key="problem refused")
     for name, side in zip("AB", shown.sides, strict=True):
@@ -70,10 +71,9 @@ def _problem(name: str, problem: TokenScopeError, *, kept: bool) -> None:
 
 def _progress(shown: TwoModels, views: tuple[JobView | None, JobView | None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="two models progress"):
-        st.button(
-            "Stop", icon=":material/stop:", on_click=state.stop, key="two models stop",
-            help="Stops both now and compares what both have read.",
-        )  # fmt: skip
+        progress.stop_button(
+            state.stop, key="two models", help="Stops both now and compares what both have read."
+        )
         with st.container():
             for name, side, view in zip("AB", shown.sides, views, strict=True):
                 st.caption(f"**{name}** · {_standing(side, view)}")

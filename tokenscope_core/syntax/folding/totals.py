@@ -57,13 +57,6 @@ class Totals:
                 found[self._between(at, start, end) > NO_SHARE] += infinity
         return found
 
-    def touched(self, start: Ints, end: Ints) -> Ints:
-        """How many tokens that count have any byte inside."""
-        before = np.concatenate([[0], np.cumsum(self.counted)])
-        first = np.searchsorted(self.end, start, side="right")
-        last = np.searchsorted(self.end - self.width, end, side="left")
-        return np.where(end > start, before[last] - before[first], 0)
-
     def place(self, byte: Ints) -> tuple[Ints, Floats]:
         """Which token each byte lies in (W at the end), and which part of it lies before."""
         token = np.searchsorted(self.end, byte, side="right")
