@@ -14,7 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import tokenscope_core as ts
 from tokenscope_core.attention.capturing.capture import attend
 from tokenscope_core.attention.heads.measuring import HeadMeasuring
-from tokenscope_core.attention.heads.overview import THUMBNAIL_SIDE, HeadOverview, missing_reason
+from tokenscope_core.attention.heads.overview import THUMBNAIL_SIDE, HeadOverview
 from tokenscope_core.attention.heads.sinks import without
 from tokenscope_core.attention.heads.statistics import BY_NAME
 from tokenscope_core.attention.heads.token_locations import NOWHERE, Places
@@ -221,7 +221,7 @@ def test_a_head_or_statistic_that_is_not_there_is_named(overview: HeadOverview) 
 
 def test_why_a_statistic_is_missing_can_be_shown(overview: HeadOverview) -> None:
     assert np.isnan(overview.uniform["prompt_share"]).all()
-    assert "nothing was generated" in missing_reason(overview, "prompt_share", 0)
+    assert "nothing was generated" in overview.missing_reason("prompt_share", 0)
 
 
 def test_a_position_outside_the_text_cannot_be_masked(

@@ -14,6 +14,7 @@ import streamlit as st
 
 from tokenscope_ui.attention.view_choice import NAMES, Look, from_address, to_address
 from tokenscope_ui.components import address
+from tokenscope_ui.components.address import number
 from tokenscope_ui.runs import runs
 
 TOKEN = runs.TOKEN_PARAMETER
@@ -39,9 +40,9 @@ def restore() -> None:
     st.session_state[_SEEN] = given
     if "view" in given:
         st.session_state[_STATE] = from_address(given)
-    token = given.get(TOKEN, "")
-    if token.isascii() and token.isdecimal() and len(token) < 8:
-        runs.select(int(token))
+    token = number(given.get(TOKEN))
+    if token is not None:
+        runs.select(token)
 
 
 def publish() -> None:

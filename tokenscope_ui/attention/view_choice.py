@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from tokenscope_core.attention.capturing.selection import Weighting
+from tokenscope_ui.components.address import number
 
 View = Literal["token", "matrix", "heads", "flow", "compare"]
 Question = Literal["predicts", "at"]
@@ -119,17 +120,13 @@ def _read(name: str, text: str) -> Any:
         case "mask" | "whole" | "alone":
             return text == "1"
         case "key":
-            return _index(text)
+            return number(text)
         case "layer" | "layer_b":
-            return ROLLOUT if text == ROLLOUT else _index(text)
+            return ROLLOUT if text == ROLLOUT else number(text)
         case "head" | "head_b":
-            return text if text in get_args(Fold) else _index(text)
+            return text if text in get_args(Fold) else number(text)
         case "lines" | "queries":
-            first, last = map(_index, text.partition("-")[::2])
+            first, last = map(number, text.partition("-")[::2])
             return None if first is None or last is None or first > last else (first, last)
         case _:
             return text
-
-
-def _index(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else None

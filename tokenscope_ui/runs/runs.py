@@ -17,7 +17,7 @@ from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, 
 from tokenscope_core.jobs.generation_jobs import JobView, Ticket
 from tokenscope_core.jobs.generation_tasks import Branched, Task
 from tokenscope_core.models.files.sources import identified
-from tokenscope_ui.components.address import AddressError
+from tokenscope_ui.components.address import AddressError, number
 from tokenscope_ui.runs import sessions
 from tokenscope_ui.runs import uploads as imported
 from tokenscope_ui.runs.following import look
@@ -238,9 +238,7 @@ def restore() -> tuple[ModelChoice, Request] | None:
     if tree is not None and address in tree:
         sessions.change(tree.select(address))
     _set(RunState(address=address, trace=trace, problem=problem))
-    token = st.query_params.get(TOKEN_PARAMETER, "")
-    if token.isascii() and token.isdecimal() and len(token) < 8:
-        select(int(token))
+    select(number(st.query_params.get(TOKEN_PARAMETER)))
     return identified(trace.model) or ModelChoice(trace.model.name), _first_request(trace)
 
 
@@ -274,9 +272,8 @@ def _evicted(name: str) -> TokenScopeError:
 
 
 def _unknown(address: str) -> AddressError:
-    return AddressError(
-        asked=f"The address names the run “{address[:12]}”.",
-        found="This server does not hold it: it was made elsewhere, or was evicted from the store.",
-        action="Where it is a branch of a session, the page Branches can compute it again; else "
-        "generate it again from its prompt.",
+    return AddressError.unknown_run(
+        address,
+        "Where it is a branch of a session, the page Branches can compute it again; else generate "
+        "it again from its prompt.",
     )

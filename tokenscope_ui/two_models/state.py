@@ -27,6 +27,7 @@ _KINDS: tuple[Kind, ...] = ("span", "line")
 _STATE = "two_models"
 # The page Decode may run the same.
 _PURPOSE = "two models"
+_SCORE_AGAIN = "Score the text again with both models."
 _SEEN = "two_models_address_seen"
 _OPENED = "two_models_opened"
 
@@ -212,9 +213,9 @@ def restore() -> TwoModels | None:
 def _named() -> Selection | None:
     """What the address says is looked at; it may name what the comparison does not have."""
     for kind in _KINDS:
-        number = st.query_params.get(kind, "")
-        if number.isascii() and number.isdecimal() and len(number) < 8:
-            return Selection(kind, int(number))
+        number = address.number(st.query_params.get(kind))
+        if number is not None:
+            return Selection(kind, number)
     return None
 
 
@@ -229,7 +230,7 @@ def _found(named: str | None) -> Side:
     except RecordError as error:
         return Side(address=named, problem=AddressError.of(error))
     if trace is None:
-        return Side(address=named, problem=_unknown(named))
+        return Side(address=named, problem=AddressError.unknown_run(named, _SCORE_AGAIN))
     return Side(trace.model.name, named, trace=trace)
 
 
@@ -238,12 +239,4 @@ def _not_here(name: str) -> TokenScopeError:
         asked=f"What the model “{name}” made of a shared text was to be shown.",
         found="Its trace is not stored here, and neither is exactly that model.",
         action="Make the model available, or open the link on the server where it was made.",
-    )
-
-
-def _unknown(named: str) -> AddressError:
-    return AddressError(
-        asked=f"The address names the run “{named[:12]}”.",
-        found="This server does not hold it: it was made elsewhere, or was evicted from the store.",
-        action="Score the text again with both models.",
     )

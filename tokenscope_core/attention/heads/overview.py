@@ -86,12 +86,11 @@ class HeadOverview:
         columns = {"layer": layer.ravel(), "head": head.ravel()}
         return pd.DataFrame(columns | {name: self.statistics[name].ravel() for name in BY_NAME})
 
-
-def missing_reason(overview: HeadOverview, name: str, layer: int) -> str:
-    """Why a statistic has no value for a head of a layer: a clause that a screen can show."""
-    counts = overview.row_counts[name]
-    if not counts.any():
-        return BY_NAME[name].missing
-    if counts[overview.layers.index(layer)] == 0:
-        return "no row of the layer sees back to such a token"
-    return "the layer has fewer heads, or all the head's attention is on masked tokens"
+    def missing_reason(self, name: str, layer: int) -> str:
+        """Why a statistic has no value for a head of a layer: a clause that a screen can show."""
+        counts = self.row_counts[name]
+        if not counts.any():
+            return BY_NAME[name].missing
+        if counts[self.layers.index(layer)] == 0:
+            return "no row of the layer sees back to such a token"
+        return "the layer has fewer heads, or all the head's attention is on masked tokens"

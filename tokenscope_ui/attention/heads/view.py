@@ -7,7 +7,7 @@ import functools
 import pandas as pd
 import streamlit as st
 
-from tokenscope_core.attention.heads.overview import HeadOverview, missing_reason
+from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_core.attention.heads.statistics import BY_NAME, HEAD_STATISTICS, HeadStatistic
 from tokenscope_core.display.formatting import NOT_AVAILABLE, count_text
 from tokenscope_ui.attention import controls, state
@@ -153,7 +153,7 @@ def _head(overview: HeadOverview, selected: tuple[int, int] | None) -> None:
         value = float(overview.statistic(statistic.name)[at, head])
         shown = number_text(statistic, value)
         if value != value:
-            shown = f"{NOT_AVAILABLE}: {missing_reason(overview, statistic.name, layer)}"
+            shown = f"{NOT_AVAILABLE}: {overview.missing_reason(statistic.name, layer)}"
         even = number_text(statistic, float(overview.uniform[statistic.name][at]))
         rows.append({"statistic": statistic.label, "this head": shown, "evenly": even})
     st.table(pd.DataFrame(rows), hide_index=True)

@@ -27,6 +27,21 @@ class AddressError(TokenScopeError):
         """The same, of an error that what the address names has led to."""
         return cls(asked=error.asked, found=error.found, action=error.action)
 
+    @classmethod
+    def unknown_run(cls, named: str, action: str) -> Self:
+        """The address names a run that this server does not hold."""
+        return cls(
+            asked=f"The address names the run “{named[:12]}”.",
+            found="This server does not hold it: it was made elsewhere, or was evicted from the "
+            "store.",
+            action=action,
+        )
+
+
+def number(text: str | None) -> int | None:
+    """A count or an index that a parameter spells; None where it spells none."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 8 else None
+
 
 def mount(*, provisional: Mapping[str, str]) -> None:
     """Keep the browser's history in order, on every page.
