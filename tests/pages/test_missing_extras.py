@@ -13,14 +13,17 @@ from tokenscope_core.syntax.documents import recognition
 from tokenscope_core.syntax.documents.detection import language_of
 from tokenscope_ui.drawing import chart_files
 from tokenscope_ui.drawing.chart_files import PICTURES_MISSING
+from tokenscope_ui.server.lru_cache import Remembered
+from tokenscope_ui.trace import programs
 
 CODE = b"def add(a, b):\n    return a + b\n"
 
 
 @pytest.fixture
 def without_classifier(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    remembered = (recognition._classifier, recognition.recognise, language_of)
+    remembered = (recognition._classifier, recognition.recognise)
     monkeypatch.setitem(sys.modules, "magika", None)
+    monkeypatch.setattr(programs, "_programs", Remembered(10**6))
     for function in remembered:
         function.cache_clear()
     yield
