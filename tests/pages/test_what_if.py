@@ -283,7 +283,13 @@ def test_pressing_generate_twice_does_not_begin_again(
 
 def test_growing_where_nothing_was_open_says_so(app: App) -> None:
     app.open().generate()
-    only = replace(trace(app), candidate_ids=np.full((len(trace(app)), 1), -1))
+    shown = trace(app)
+    # Another trace has another key: what is read of one is remembered by that.
+    only = replace(
+        shown,
+        candidate_ids=np.full((len(shown), 1), -1),
+        request=replace(shown.request, candidates=1),
+    )
     app.test.session_state["run_state"] = replace(app.state, trace=only)
     app.run()
     app.test.button(key="grow turning points").click()
