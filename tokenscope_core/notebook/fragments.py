@@ -53,8 +53,9 @@ def text(value: object) -> str:
 
 
 def row(kind: str, *parts: str) -> str:
-    """Facts side by side; the parts are HTML."""
-    return f'<div class="{kind}">{"".join(f"<span>{part}</span>" for part in parts if part)}</div>'
+    """Facts side by side; the parts are HTML, and nothing is made of none."""
+    shown = "".join(f"<span>{part}</span>" for part in parts if part)
+    return f'<div class="{kind}">{shown}</div>' if shown else ""
 
 
 def fact(label: str, value: object) -> str:
