@@ -12,7 +12,7 @@ from tokenscope_core.errors import TokenScopeError
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.shell import files as shell_files
 from tokenscope_core.shell import store as shell_store
-from tokenscope_core.shell.arguments import Formatter, add_format
+from tokenscope_core.shell.arguments import Formatter, add_trace_options
 from tokenscope_core.shell.output import write_trace
 from tokenscope_core.shell.runs import add_model_comparison_verb, add_run_verbs
 from tokenscope_core.shell.terminal import close_output, printable, use_any_encoding
@@ -73,9 +73,7 @@ def _parser(prog: str, more: Sequence[Callable[[Any], None]]) -> argparse.Argume
     tabulating.append(shell_files.add_verbs(verbs))
     shell_store.add_kept_verb(verbs)
     for verb in tabulating:
-        verb.add_argument("--out", help="also save the trace to this file (Arrow)")
-        verb.add_argument("--table", choices=("tokens", "candidates"), default="tokens")
-        add_format(verb)
+        add_trace_options(verb)
     for add in more:
         add(verbs)
     return parser

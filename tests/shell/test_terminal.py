@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,11 +66,11 @@ def test_no_control_of_a_text_reaches_a_terminal(
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     assert main([argument.format(saved) for argument in arguments]) == 0
-    written = terminal.getvalue()
+    # But for colours, which are ours.
+    written = re.sub(r"\x1b\[(?:[0-9;]*m|K)", "", terminal.getvalue())
     assert len(written) > 50
-    assert printable(written.replace("\n", "").replace("\t", "")) == written.replace(
-        "\n", ""
-    ).replace("\t", "")
+    text = re.sub(r"[\n\t]", "", written)
+    assert printable(text) == text
 
 
 def test_a_terminal_is_spared_what_is_no_text(
@@ -160,3 +161,24 @@ def test_a_terminal_that_says_so_has_a_light_background() -> None:
     assert has_light_background({"COLORFGBG": "0;15"})
     assert not has_light_background({"COLORFGBG": "15;default;0"})
     assert not has_light_background({})
+
+
+def test_tokens_are_tinted_where_there_are_colours(
+    saved: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["show", saved, "--table", "text"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    assert main(["show", saved, "--table", "text", "--tint", "entropy", "--color", "always"]) == 0
+    assert "entropy 0 " in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    monkeypatch.setenv("FORCE_COLOR", "3")
+    assert main(["show", saved]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b[48;2;" in shown
+    assert "⟨ESC⟩]0;owned" in shown
+
+
+def test_a_tint_that_is_no_metric_is_a_usage_error(saved: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["show", saved, "--tint", "loveliness"])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
+from tokenscope_core.display.scales import STRIP_METRICS
 from tokenscope_core.errors import RequestError
 
 
@@ -51,6 +52,24 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     either.add_argument(
         "--json", action="store_true", help="figures, units and totals as one JSON object"
     )
+
+
+def add_trace_options(parser: argparse.ArgumentParser) -> None:
+    """What a verb that shows a trace can be told about showing it."""
+    parser.add_argument("--out", help="also save the trace to this file (Arrow)")
+    parser.add_argument(
+        "--table", choices=("tokens", "candidates", "text"), default="tokens",
+        help="a row a token, a row a candidate, or the text, tinted where there are colours",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tint", choices=STRIP_METRICS, default=STRIP_METRICS[0], metavar="METRIC",
+        help=f"what the text is tinted by: {', '.join(STRIP_METRICS)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--color", "--colour", choices=("auto", "always", "never"), default="auto",
+        help="auto follows NO_COLOR, FORCE_COLOR and what the terminal can",
+    )  # fmt: skip
+    add_format(parser)
 
 
 def refuse_binary(format_name: str, is_terminal: bool, binary: Sequence[str]) -> None:

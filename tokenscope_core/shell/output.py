@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import pandas as pd
 
 from tokenscope_core.comparison.tables import totals
+from tokenscope_core.display.painting import painted_tokens
+from tokenscope_core.display.terminal_strip import Palette, terminal_strip
 from tokenscope_core.export.tables import token_records
 from tokenscope_core.record.tables import candidate_frame, token_frame
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.shell.terminal import printable
+from tokenscope_core.shell.terminal import colour_depth, has_light_background, printable
 
 _SHOWN = ["position", "token", "source", "prob", "surprisal", "entropy", "margin", "rank"]
 
@@ -25,14 +28,30 @@ def write_trace(trace: Trace, options: argparse.Namespace) -> None:
     if options.json:
         write_json(_trace_json(trace))
         return
+    if options.table == "text":
+        _write_strip(trace, options)
+        return
     frame = candidate_frame(trace) if options.table == "candidates" else token_frame(trace)
     if options.csv:
         write_text(frame.drop(columns="token_bytes").to_csv(index=False))
         return
     shown = frame if options.table == "candidates" else frame[_SHOWN]
     print_frame(shown.drop(columns="token_bytes", errors="ignore"))
+    if options.table == "tokens" and _palette(options).depth != "none":
+        _write_strip(trace, options)
     described = printable(repr(trace))
     print(f"{described}, perplexity {trace.perplexity():.3f}; log quantities in nats")
+
+
+def _write_strip(trace: Trace, options: argparse.Namespace) -> None:
+    tokens, scale = painted_tokens(trace, options.tint)
+    sys.stdout.write(terminal_strip(tokens, scale, _palette(options)))
+
+
+def _palette(options: argparse.Namespace) -> Palette:
+    return Palette(
+        colour_depth(options.color, sys.stdout, os.environ), has_light_background(os.environ)
+    )
 
 
 def print_frame(frame: pd.DataFrame, *, index: bool = False) -> None:

@@ -76,6 +76,7 @@ def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
         verbs, "show", _show, "tabulate a saved trace",
         "run.arrow",
         "run.arrow --table candidates --csv > candidates.csv",
+        "run.arrow --table text --tint entropy --color always | less -R",
     )  # fmt: skip
     show.add_argument("trace", help="a file written with --out")
     return generate, score, show

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Mapping
 from typing import IO, Any, Literal
 
+from tokenscope_core.display.terminal_strip import Depth
+
 When = Literal["auto", "always", "never"]
-Depth = Literal["none", "256", "truecolor"]
 
 # Families of terminals that know 256 colours and whose names need not say so.
 _CAPABLE = (
