@@ -125,7 +125,7 @@ class Sampler:
     def support(self, logits: torch.Tensor, previous_ids: torch.Tensor) -> Support:
         """The distribution that a token is drawn from, after penalties, temperature and filters.
 
-        Args and raises: as `choose`.
+        Args and raises: as `choose`: logits [1, V] and the ids [1, n] before them.
         """
         scores = self._scores(logits, previous_ids)
         return _support(scores, kept_tokens(scores, self._sampling))

@@ -17,7 +17,7 @@ def _mix(colour: str, share: float, base: str) -> str:
 def tint_levels(
     name: str, values: Floats, *, relative: bool = False
 ) -> tuple[list[int | None], Scale]:
-    """How strongly the values of a metric (stored, in nats) are tinted, 0 to `TOP_LEVEL`; None
+    """How strongly the values [n] of a metric (stored, in nats) are tinted, 0 to `TOP_LEVEL`; None
     where there is none; and the scale they are tinted by, in bits."""
     scale = scale_of(name, values, relative=relative)
     return [_level(v, scale) for v in tint_values(name, values).tolist()], scale

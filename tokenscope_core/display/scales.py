@@ -53,18 +53,19 @@ def screen_unit(metric: Metric, unit: LogUnit = "bits") -> str:
 
 
 def to_screen(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
-    """Stored values (nats) in the unit of the screen."""
+    """Stored values [n], in nats where the metric is a log quantity, in the unit of the screen."""
     divisor = {"nats": NATS_PER_BIT, "nats²": NATS_PER_BIT**2}.get(metric_named(name).unit, 1.0)
     return values / divisor if unit == "bits" else values
 
 
 def tint_values(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
-    """What the tint is proportional to: the screen value, of a rank its decimal logarithm."""
+    """What the tint of stored values [n] is proportional to: the screen value, of a rank its
+    decimal logarithm."""
     return np.log10(values) if metric_named(name).whole else to_screen(name, values, unit)
 
 
 def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits") -> Scale:
-    """The scale of a metric: fixed, or stretched over the given stored values."""
+    """The scale of a metric: fixed, or stretched over the given stored values [n]."""
     metric = metric_named(name)
     low, high = _fixed_range(name, unit)
     if relative:
@@ -83,14 +84,16 @@ def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit
 
 
 def difference_values(name: str, a: Floats, b: Floats, unit: LogUnit = "bits") -> Floats:
-    """What the tint of b - a is proportional to; of ranks the decimal logarithm of b / a."""
+    """What the tint of b - a is proportional to, for stored values [n] of both; of ranks the
+    decimal logarithm of b / a."""
     return tint_values(name, b, unit) - tint_values(name, a, unit)
 
 
 def difference_scale(
     name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits"
 ) -> Scale:
-    """The scale of `difference_values`: neutral at 0, warm where b is the less sure one."""
+    """The scale of `difference_values` [n], in the unit of the screen: neutral at 0, warm where b
+    is the less sure one."""
     metric = metric_named(name)
     reach = metric.difference_tint * _in_unit(metric, unit)
     known = np.abs(values[np.isfinite(values)])

@@ -86,7 +86,8 @@ def rows_apart(model: PreTrainedModel) -> Iterator[bool]:
 
 
 def difference(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """a - b in float32, 0 where both are the same infinity: some heads rule tokens out."""
+    """a - b of logits [n, V] in float32, 0 where both are the same infinity: some heads rule tokens
+    out."""
     a, b = a.float(), b.float()
     return torch.where(a == b, 0.0, a - b)
 

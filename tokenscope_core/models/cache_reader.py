@@ -159,7 +159,7 @@ class CacheReader:
         self._cached_tokens = length
 
     def keep_texts(self, rows: torch.Tensor) -> None:
-        """Go on with some of the texts, int64 [n]. Only for cache use `branches`."""
+        """Go on with some of the texts, by index, int64 [n]. Only for cache use `branches`."""
         for layer in self._layers():
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
 

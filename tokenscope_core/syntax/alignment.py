@@ -32,7 +32,7 @@ class ByteAlignment:
 
 
 def align(token_end: Ints, piece_end: Ints) -> ByteAlignment:
-    """Join two ways of cutting the same text, each given by its ends in bytes, ascending.
+    """Join two ways of cutting one text, each given by its ends in bytes, int64 [n], ascending.
 
     Both must begin at 0 and end together. Ends may repeat: such tokens have no bytes.
 

@@ -133,7 +133,8 @@ class Program:
 
 
 def line_ends(trace: Trace) -> Ints:
-    """The bytes after which a new line begins: after a line feed, a carriage return, or both."""
+    """The bytes after which a new line begins, int64 [lines]: after a line feed, a carriage return,
+    or both."""
     text = np.frombuffer(trace.text_bytes, dtype=np.uint8)
     feed, carriage = text == ord("\n"), text == ord("\r")
     return np.flatnonzero(feed | (carriage & ~np.append(feed[1:], False))) + 1

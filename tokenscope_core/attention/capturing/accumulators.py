@@ -24,8 +24,8 @@ class LayerFold(Protocol):
             weights: float32 [head, query, key] of the heads and rows that the selection asks for,
                 on the model's device; keys are all positions. Others see it too, and the next
                 layer is written over it: do not write into it, and copy what is to be kept.
-            first_keys: of every position of the text, the first one it can see; None where that is
-                all that came before.
+            first_keys: int64 [T], of every position of the text the first one it can see; None
+                where that is all that came before.
         """
 
 
@@ -43,7 +43,7 @@ class KeepWeights:
         self._first_keys: dict[int, Ints] = {}
 
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
-        """As `LayerFold.add`."""
+        """As `LayerFold.add`: weights [head, query, key], shares that sum to 1 over the keys."""
         if first_keys is not None:
             self._first_keys[layer] = first_keys
         given: Weights = weights.cpu().numpy()
@@ -61,7 +61,7 @@ class KeepWeights:
         return self._kept[: self._count]
 
     def first_keys(self) -> dict[int, Ints]:
-        """The first key that each position can see, of the layers that do not see all."""
+        """The first key that each position can see, int64 [T], of layers that do not see all."""
         return self._first_keys
 
 
@@ -77,7 +77,7 @@ class KeepTop:
         self._layers: list[tuple[Keys, Weights]] = []
 
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
-        """As `LayerFold.add`."""
+        """As `LayerFold.add`: weights [head, query, key], shares that sum to 1 over the keys."""
         found = weights.topk(min(self._count, weights.shape[-1]), dim=-1)
         values: Weights = found.values.cpu().numpy()
         keys: Keys = found.indices.int().cpu().numpy()

@@ -64,7 +64,8 @@ class InterfaceSource:
             self._projections.await_(call.output)
 
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
-        """As `Source.take`; with projections, shares of what each key adds."""
+        """As `WeightSource.take`, [head, query, key]; with projections, shares of what each key
+        adds."""
         if what_hides_the_weights(self._calls) is not None:
             return None
         weights = self._weights = weights_of(self._calls[0], heads, rows, self._weights)
@@ -78,7 +79,7 @@ class InterfaceSource:
         return what_hides_the_weights(self._calls) or ""
 
     def first_keys(self) -> Ints | None:
-        """As `Source.first_keys`: off the mask that the model computes with."""
+        """As `WeightSource.first_keys`, int64 [T]: off the mask that the model computes with."""
         mask = self._calls[0].mask
         return None if mask is None else first_keys_allowed(mask)
 
@@ -98,7 +99,7 @@ class ModuleSource:
         self._weights = weights
 
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
-        """As `Source.take`."""
+        """As `WeightSource.take`: weights [head, query, key]."""
         if self._weights is None:
             return None
         weights = self._weights[0, :, rows[0] : rows[1]]
@@ -109,8 +110,8 @@ class ModuleSource:
         return "it returns no matrix"
 
     def first_keys(self) -> Ints | None:
-        """As `Source.first_keys`: off what all heads attend to, as such modules keep their masks
-        to themselves."""
+        """As `WeightSource.first_keys`, int64 [T] positions: off what all heads attend to, as such
+        modules keep their masks to themselves."""
         return None if self._weights is None else first_keys_attended(self._weights[0])
 
     def forget(self) -> None:

@@ -38,7 +38,7 @@ class Projections:
             yield
 
     def await_(self, output: torch.Tensor) -> None:
-        """A layer's heads have put out [1, T, head, width]."""
+        """A layer's heads have put out the states [1, T, head, width]."""
         self._output, self._found = output, None
 
     def _given(self, module: torch.nn.Module, args: tuple[Any, ...]) -> None:

@@ -49,7 +49,8 @@ def locality_of(first_keys: Ints | None) -> Locality | None:
 
 
 def first_keys_allowed(mask: torch.Tensor) -> Ints | None:
-    """The first key that each query may see, int64 [T]; None for all that came before.
+    """The position of the first key that each query may see, int64 [T]; None for all that came
+    before.
 
     Args:
         mask: [1, 1 or head, T, T], bool or added to the scores; where it differs by head, a key is
@@ -65,7 +66,7 @@ def first_keys_allowed(mask: torch.Tensor) -> Ints | None:
 
 
 def first_keys_attended(weights: torch.Tensor) -> Ints | None:
-    """As `first_keys_allowed`, from what heads attend to, [head, T, T], of all heads of a layer.
+    """As `first_keys_allowed`, int64 [T], from the weights [head, T, T] of all heads of a layer.
 
     A weight may be too small to be kept without being masked, so only what is a window or blocks,
     over some rows, is taken for one.

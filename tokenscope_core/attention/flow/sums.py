@@ -121,7 +121,7 @@ class FlowSums:
         self.add_rows(queries, flows, there.astype(np.int64), self._even(first_keys)[queries])
 
     def only(self, queries: Ints) -> None:
-        """Say that no other rows will come."""
+        """Say that rows of no other queries, int64 [row] positions, will come."""
         self._queries = queries[self._counted[queries]]
 
     def flow(

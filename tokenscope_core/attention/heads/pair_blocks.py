@@ -41,7 +41,7 @@ class PairBlock:
     keys: torch.Tensor
 
     def seeing(self, first_keys: Ints) -> PairBlock:
-        """The block in a layer whose rows see no keys before those, of every position."""
+        """The block in a layer whose rows see no keys before those: positions, int64 [T]."""
         device = self.keys.device
         first = torch.tensor(first_keys[self.start : self.end], device=device)
         seen = self.open_keys & (torch.arange(self.end, device=device) >= first[:, None])

@@ -53,7 +53,7 @@ class CodeRegion:
         return replace(self, language=language, spans=merged(found))
 
     def in_code(self, at: Ints) -> Ints:
-        """How many bytes of the code stand before each byte of the text."""
+        """How many bytes of the code stand before each of these bytes of the text, int64 [n]."""
         starts, ends, before = self._table()
         if not len(starts):
             return np.zeros(len(at), dtype=np.int64)
@@ -62,12 +62,13 @@ class CodeRegion:
         return np.asarray(before[span] + inside, dtype=np.int64)
 
     def starts_in_text(self, at: Ints) -> Ints:
-        """Where in the text each byte of the code stands; the end of the stretch for those
-        after it."""
+        """Where in the text each of these bytes of the code stands, int64 [n]; the end of the
+        stretch for those after it."""
         return self._in_text(at, "right")
 
     def ends_in_text(self, at: Ints) -> Ints:
-        """Where in the text those bytes of the code end that have so many up to their end."""
+        """Where in the text those bytes of the code end that have so many up to their end,
+        int64 [n]."""
         return self._in_text(at, "left")
 
     def gaps(self) -> Iterator[Span]:

@@ -105,7 +105,8 @@ def syntax_frame(trace: Trace | Program | Syntax, language: str | None = None) -
 
 
 def labelling_pairs(pieces: Pieces, alignment: ByteAlignment) -> Ints:
-    """The pair that labels each token which has bytes: no gap if it can be, most bytes, first."""
+    """The index of the pair that labels each token which has bytes, int64 [n]: no gap if it can be,
+    most bytes, first."""
     if not len(alignment.token):
         return np.empty(0, dtype=np.int64)
     gaps = pieces.levels["category"].isin(GAPS) | (pieces.levels["leaf"] == MARGIN)

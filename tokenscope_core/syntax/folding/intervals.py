@@ -163,8 +163,8 @@ def interval_of_mean(
     confidence: float,
     within: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[Floats, Floats]:
-    """(low, high) of each part's mean, float64 [G]; NaN where none can be given: see
-    `reason_for_none`.
+    """(low, high) of each part's mean, float64 [G], in the unit of its values; NaN where none can
+    be given: see `reason_for_none`.
 
     Args:
         moments: of the parts.
@@ -184,8 +184,9 @@ def interval_of_mean(
 def interval_of_difference(
     a: Moments, b: Moments, units: tuple[Unit, Unit], confidence: float
 ) -> tuple[Floats, Floats]:
-    """(low, high) of the mean of b less that of a, part by part, when the units of each are drawn
-    apart from those of the other; NaN where either has no interval of its own.
+    """(low, high) of the mean of b less that of a, float64 [G] in the unit of the values, part by
+    part, when the units of each are drawn apart from those of the other; NaN where either has no
+    interval of its own.
 
     Args:
         a, b: moments of the same parts.
@@ -274,7 +275,8 @@ def _untransformed(z: Floats, a: Floats, b: Floats) -> Floats:
 
 
 def student_quantile(freedom: Floats, confidence: float) -> Floats:
-    """How far the middle `confidence` of Student's t reaches, for degrees of freedom from 1 on.
+    """How far the middle `confidence` of Student's t reaches, float64 [G] in standard errors, for
+    degrees of freedom from 1 on.
 
     Hill 1970, Algorithm 396, Communications of the ACM 13; within 3e-4 of its value from 2 on, and
     too far by a tenth at most between 1 and 2.
