@@ -12,7 +12,7 @@ from tokenscope_ui.shell.router import route
 def render() -> None:
     runs.restore()
     state.restore()
-    job_notice.show()
+    job_notice.show_job_notice()
     held = runs.current()
     runs.publish()
     if held.problem is not None:
@@ -33,7 +33,7 @@ def result() -> None:
     trace = runs.current().trace
     if trace is not None:
         with st.container():
-            view.show(trace)
+            view.show_attention(trace)
         state.publish()
 
 

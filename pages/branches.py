@@ -31,7 +31,7 @@ LEGEND = (
 
 def render() -> None:
     controls.initialise()
-    job_notice.show()
+    job_notice.show_job_notice()
     following.polled(
         branch_panel.recomputing, branch_recompute.follow, branch_recompute.busy, POLL_S
     )()
@@ -74,8 +74,8 @@ def show(session: Session, unit: LogUnit) -> None:
         branch_panel.controls(session, branch, stored=trace is not None)
     sort = branch_table.sort_control()
     ordered = branch_table.ordered(frame, sort)
-    branch_table.show(ordered, unit)
-    branch_overview.show(session, ordered, traces, unit)
+    branch_table.show_branch_table(ordered, unit)
+    branch_overview.show_overview(session, ordered, traces, unit)
 
 
 def _take_pick() -> None:

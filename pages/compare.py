@@ -10,7 +10,7 @@ from tokenscope_ui.shell.router import route
 
 
 def render() -> None:
-    job_notice.show()
+    job_notice.show_job_notice()
     state.restore()
     problem = state.problem()
     if problem is not None:
@@ -19,7 +19,7 @@ def render() -> None:
     if session is None or len(session) < 2:
         empty(single=session is not None)
     else:
-        controls.draw(session)
+        controls.draw_branch_choice(session)
         st.fragment(result)()
     state.publish()
 
@@ -28,7 +28,7 @@ def result() -> None:
     session = sessions.current()
     if session is not None:
         with st.container():
-            view.show(session)
+            view.show_comparison(session)
 
 
 def empty(*, single: bool) -> None:

@@ -33,17 +33,19 @@ def result(view: JobView | None) -> None:
     status, notice, body = st.empty(), st.empty(), st.container()
     if view is not None and state.busy:
         with status.container():
-            progress.show(view, key="decode", on_stop=runs.stop, help=runs.STOP_HELP)
+            progress.show_progress(view, key="decode", on_stop=runs.stop, help=runs.STOP_HELP)
             if state.ticket is not None:
-                growing.show(state.ticket)
+                growing.show_growing_branches(state.ticket)
     if state.problem is not None:
         with notice.container():
-            problems.show(state.problem)
+            problems.show_problem(state.problem)
     trace = runs.shown_trace(state)
     with body:
         if trace is not None:
             running = state.ticket is not None and trace is not state.trace
-            trace_view.show(trace, run=runs.run_name(state), running=running, above=branch_bar.show)
+            trace_view.show_trace(
+                trace, run=runs.run_name(state), running=running, above=branch_bar.show_branch_bar
+            )
         elif not state.busy:
             empty()
 

@@ -12,7 +12,7 @@ from tokenscope_ui.shell.router import route
 
 
 def render() -> None:
-    job_notice.show()
+    job_notice.show_job_notice()
     st.title("What the numbers mean")
     st.markdown(
         "p is the model’s own distribution over the whole vocabulary V before a token: softmax of "

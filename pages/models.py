@@ -9,10 +9,10 @@ POLL_S = 0.2
 
 
 def render() -> None:
-    job_notice.show()
+    job_notice.show_job_notice()
     controls.initialise()
-    controls.draw()
-    following.polled(view.show, follow, lambda: state.current().busy, POLL_S)()
+    controls.draw_model_choice()
+    following.polled(view.show_two_models, follow, lambda: state.current().busy, POLL_S)()
 
 
 def follow() -> tuple[JobView | None, JobView | None]:

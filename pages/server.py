@@ -11,7 +11,7 @@ def render() -> None:
     if not visitors.is_operator():
         st.info("This page is for the operator of the server.")
         return
-    st.fragment(operator_view.draw, run_every=operator_view.REFRESH_S)()
+    st.fragment(operator_view.draw_server, run_every=operator_view.REFRESH_S)()
 
 
 route(render)

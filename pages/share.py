@@ -8,16 +8,16 @@ from tokenscope_ui.shell.router import route
 
 def render() -> None:
     runs.restore()
-    job_notice.show()
+    job_notice.show_job_notice()
     state = runs.current()
     runs.publish()
     if state.problem is not None:
         problems.box(state.problem, title="What was asked for last did not work")
     held = opening.current()
     if held is not None:
-        opening_view.show(held)
+        opening_view.show_shared(held)
     else:
-        view.show()
+        view.show_share()
 
 
 route(render)

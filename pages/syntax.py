@@ -13,7 +13,7 @@ from tokenscope_ui.syntax_view import other, view
 def render() -> None:
     runs.restore()
     other.restore()
-    job_notice.show()
+    job_notice.show_job_notice()
     state = runs.current()
     runs.publish()
     if state.problem is not None:
@@ -37,7 +37,7 @@ def result() -> None:
                 f":material/hourglass_empty: The run goes on; these are its first "
                 f"{count_text(len(trace), 'token')}. All of it is shown once it has ended."
             )
-        view.show(trace)
+        view.show_syntax(trace)
         other.publish()
 
 

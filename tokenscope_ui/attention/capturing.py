@@ -89,7 +89,7 @@ def _box(
         st.rerun()
     problem = captures.problem(analysis)
     if view is not None:
-        progress.show(
+        progress.show_progress(
             view, key="attention", on_stop=captures.stop,
             help="Stops after the layer that is being read, and keeps the layers there are.",
             text=f"{what}: {progress.steps_text(view, 'layer', ' read')}",

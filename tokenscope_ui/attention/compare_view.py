@@ -87,7 +87,9 @@ def _as_map(shown: Shown) -> AttentionMap:
     )
 
 
-def show(trace: Trace, trace_b: Trace, a: Shown, b: Shown, look: Look, title: str) -> None:
+def show_difference(
+    trace: Trace, trace_b: Trace, a: Shown, b: Shown, look: Look, title: str
+) -> None:
     """Draw the map of the difference beside the code of A."""
     found = difference(a, b, trace, trace_b)
     position = runs.current().selected

@@ -30,7 +30,7 @@ _MOST_BYTES = 200 * 10**6
 _KEYS = {"same": "the same part", "before": "all up to it"}
 
 
-def show(trace: Trace, shown: Shown | None, look: Look, title: str) -> None:
+def show_matrix(trace: Trace, shown: Shown | None, look: Look, title: str) -> None:
     """Draw the matrix and the code."""
     position = runs.current().selected
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention matrix tools"):
@@ -42,7 +42,7 @@ def show(trace: Trace, shown: Shown | None, look: Look, title: str) -> None:
         return
     left, right = st.columns([0.6, 0.4], gap="medium")
     with left:
-        draw(trace, shown, look, title)
+        draw_matrix(trace, shown, look, title)
     with right:
         _cell(trace, shown, look, position)
         laid = None
@@ -54,7 +54,7 @@ def show(trace: Trace, shown: Shown | None, look: Look, title: str) -> None:
         code(trace, laid, look, position, invisibles)
 
 
-def draw(trace: Trace, shown: Shown, look: Look, title: str) -> None:
+def draw_matrix(trace: Trace, shown: Shown, look: Look, title: str) -> None:
     """Draw the matrix, cut to what was chosen, with the selected row and column."""
     position = runs.current().selected
     cut_to = crop(trace, look, position)

@@ -28,7 +28,7 @@ _MOST_SOURCES = 12
 _ROW, _HEAD = 35, 40
 
 
-def show(
+def show_token(
     trace: Trace, shown: Shown | None, source: tuple[AttentionMap, int] | None, look: Look
 ) -> None:
     """Draw the code, tinted by the attention of the selected token, its sources, and its row in the
@@ -47,7 +47,7 @@ def show(
     with left:
         code(trace, laid, look, position, invisibles)
         if source is not None and laid is not None and laid.row is not None:
-            row_heads.show(trace, *source, laid.row, look)
+            row_heads.show_row_in_heads(trace, *source, laid.row, look)
     with right:
         if position is None:
             _invitation(trace)

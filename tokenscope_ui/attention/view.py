@@ -28,9 +28,9 @@ from tokenscope_ui.branches import bar as branch_bar
 from tokenscope_ui.runs import sessions
 
 
-def show(trace: Trace) -> None:
+def show_attention(trace: Trace) -> None:
     """Draw everything about a trace."""
-    branch_bar.show()
+    branch_bar.show_branch_bar()
     reader = _reader(trace)
     look = _resolved(reader)
     with st.container(horizontal=True, vertical_alignment="center", key="attention views"):
@@ -112,9 +112,9 @@ def _one_matrix(trace: Trace, look: Look, reader: Reader | None) -> None:
         st.markdown(words.status(trace, in_view, look, layer))
         _narrowed(look)
     if look.view == "matrix":
-        matrix_view.show(trace, in_view, look, words.title(look, layer))
+        matrix_view.show_matrix(trace, in_view, look, words.title(look, layer))
         return
-    token_view.show(trace, in_view, found, look)
+    token_view.show_token(trace, in_view, found, look)
 
 
 def _narrowed(look: Look) -> None:
@@ -162,7 +162,7 @@ def _compare(trace: Trace, look: Look, reader: Reader | None) -> None:
         f"**B** · {words.status(other, b, b_look, b_layer)}"
     )
     names = [words.matrix_name(a_layer, look.head), words.matrix_name(b_layer, b_look.head)]
-    compare_view.show(trace, other, a, b, look, f"{names[1]} − {names[0]}")
+    compare_view.show_difference(trace, other, a, b, look, f"{names[1]} − {names[0]}")
 
 
 def _look_b(look: Look, a_layer: Layer, layers: tuple[int, ...]) -> Look:
@@ -196,7 +196,7 @@ def _heads(trace: Trace, look: Look) -> None:
             st.markdown(words.overview_status(trace, plain, mask=True))
     elif isinstance(overview, HeadOverview):
         st.markdown(words.overview_status(trace, overview, mask=False))
-    heads_view.show(overview if isinstance(overview, HeadOverview) else None, look)
+    heads_view.show_heads(overview if isinstance(overview, HeadOverview) else None, look)
 
 
 def _flow(trace: Trace, look: Look, reader: Reader | None) -> None:
@@ -216,7 +216,7 @@ def _flow(trace: Trace, look: Look, reader: Reader | None) -> None:
         st.caption("The flow is a mean over heads; a maximum would not sum to 100 %.")
     st.markdown(words.status(trace, shown(*found, look.head, mask=look.mask), look, layer))
     flow = flow_view.flow_of(found[0], trace, look.parts, found[1], look.head, mask=look.mask)
-    flow_view.show(trace, flow, look)
+    flow_view.show_flow(trace, flow, look)
 
 
 def _flow_of_all(trace: Trace, look: Look) -> None:
@@ -229,4 +229,4 @@ def _flow_of_all(trace: Trace, look: Look) -> None:
         st.markdown(words.overview_status(trace, overview, mask=True))
     flow = need(trace, flow_of_all(trace, look.parts, masked), "Flow of all layers and heads")
     if flow is not None:
-        flow_view.show(trace, flow, look)
+        flow_view.show_flow(trace, flow, look)

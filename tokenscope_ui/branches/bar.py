@@ -13,7 +13,7 @@ from tokenscope_ui.runs import session_changes, sessions
 _CHOSEN = "branch_shown"
 
 
-def show() -> None:
+def show_branch_bar() -> None:
     """Draw the bar; nothing before the first branch."""
     session = sessions.current()
     if session is None or (len(session) == 1 and not session.past and not session.future):

@@ -15,7 +15,7 @@ from tokenscope_ui.components import tree
 MOST = 12
 
 
-def show(
+def show_overview(
     session: Session, ordered: pd.DataFrame, traces: Mapping[str, Trace], unit: LogUnit
 ) -> None:
     """Draw the first branches of the table that are stored; nothing where they are two or less."""

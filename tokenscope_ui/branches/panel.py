@@ -125,7 +125,7 @@ def recomputing(view: JobView | None) -> None:
     if view is None or view.ended or held is None or held.running is None:
         return
     st.text(f"“{held.running.name}”, {count_text(held.left, 'run')} to go")
-    progress.show(view, key="recompute", on_stop=branch_recompute.stop)
+    progress.show_progress(view, key="recompute", on_stop=branch_recompute.stop)
 
 
 def controls(session: Session, branch: Branch, *, stored: bool) -> None:

@@ -49,7 +49,7 @@ def sort_control() -> str:
     )  # fmt: skip
 
 
-def show(frame: pd.DataFrame, unit: LogUnit) -> None:
+def show_branch_table(frame: pd.DataFrame, unit: LogUnit) -> None:
     """Draw the rows in their order."""
     st.dataframe(
         _on_screen(frame, unit),

@@ -9,7 +9,7 @@ from tokenscope_ui.compare import state
 from tokenscope_ui.compare.state import SIDES, Side
 
 
-def draw(session: Session) -> None:
+def draw_branch_choice(session: Session) -> None:
     """Draw both choices and the button that lets them change places."""
     chosen = state.keys(session)
     depth = {key: len(session.path_to(key)) - 1 for key in session.walk()}

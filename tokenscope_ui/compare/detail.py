@@ -31,7 +31,7 @@ _KINDS = {
 }
 
 
-def show(comparison: Comparison, row: int | None, unit: LogUnit) -> None:
+def show_row(comparison: Comparison, row: int | None, unit: LogUnit) -> None:
     """Draw the panel."""
     if row is None:
         st.caption(
@@ -84,13 +84,13 @@ def _token(comparison: Comparison, side: Side, row: int) -> None:
         return
     token_id = int(trace.token_ids[position])
     st.markdown(f"**{name}** · position {position:,}")
-    code_box.show(on_one_line(trace.vocabulary.token_bytes[token_id]), key=side)
+    code_box.show_code(on_one_line(trace.vocabulary.token_bytes[token_id]), key=side)
     st.caption(f"{trace.source[position]} · id {token_id:,}")
     table = candidate_table(trace, position, _CANDIDATES)
     if not len(table):
         st.caption("No candidates: nothing precedes the first token.")
         return
-    chart_files.draw(
+    chart_files.draw_chart(
         candidate_chart(table), key=f"compare candidates {name}", file_width=chart_files.NARROW,
         name=f"{files.of_trace(trace)}.candidates-{position}",
     )  # fmt: skip

@@ -24,7 +24,7 @@ HELP = (
 )
 
 
-def draw(comparison: Comparison) -> None:
+def draw_measuring(comparison: Comparison) -> None:
     """Draw the button, the progress, or why there is nothing to measure."""
     if comparison.relation != "diverge":
         st.caption(
@@ -45,7 +45,7 @@ def _measuring(view: AnalysisView | None, comparison: Comparison) -> None:
     if view is None:
         _offer(comparison)
         return
-    progress.show(
+    progress.show_progress(
         view, key="compare", on_stop=state.stop,
         help="Stops now and keeps the part that was measured.",
         text=f"Reading both texts … {progress.steps_text(view, 'token', ' compared')}",

@@ -23,7 +23,7 @@ _LARGEST = 6
 _CHART_KEYS = ("difference chart", "divergence chart")
 
 
-def show(comparison: Comparison, look: Look, row: int | None) -> None:
+def show_over_rows(comparison: Comparison, look: Look, row: int | None) -> None:
     """Draw the charts; clicking a point selects its row."""
     last = len(comparison) - 1
     table = difference_table(comparison, look.metric, look.unit)
@@ -32,7 +32,7 @@ def show(comparison: Comparison, look: Look, row: int | None) -> None:
     if len(table):
         values = differences(comparison, look.metric, look.unit)
         scale = difference_scale(look.metric, values, relative=look.relative, unit=look.unit)
-        chart_files.draw(
+        chart_files.draw_chart(
             difference_chart(table, scale, last=last, selected=row),
             key=_CHART_KEYS[0], name=f"{_stem(comparison)}.{look.metric}",
             on_select=_take_difference, selection_mode="pick",
@@ -44,7 +44,7 @@ def show(comparison: Comparison, look: Look, row: int | None) -> None:
     if comparison.measured == "none" or not len(moved):
         return
     st.markdown("**How far the model’s distributions moved**", help=measuring.HELP)
-    chart_files.draw(
+    chart_files.draw_chart(
         divergence_chart(moved, look.unit, last=last, selected=row),
         key=_CHART_KEYS[1], name=f"{_stem(comparison)}.divergence", on_select=_take_divergence,
         selection_mode="pick",

@@ -75,7 +75,7 @@ def _of_side(comparison: Comparison, side: Side, language: str) -> pd.DataFrame:
     return table.add_suffix(f"_{side}")
 
 
-def show(comparison: Comparison, unit: LogUnit) -> None:
+def show_changed_parts(comparison: Comparison, unit: LogUnit) -> None:
     """Draw the table; nothing where no language is known."""
     found = categories(comparison)
     if found is None or not len(found.table):

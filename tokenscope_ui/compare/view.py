@@ -31,7 +31,7 @@ from tokenscope_ui.trace import view_controls
 _STRIP_HEIGHT = 380
 
 
-def show(session: Session) -> None:
+def show_comparison(session: Session) -> None:
     """Draw the comparison of the two chosen branches, or what stands in its way."""
     a, b = (
         _trace(session, side, key) for side, key in zip(SIDES, state.keys(session), strict=True)
@@ -84,7 +84,7 @@ def _trace(session: Session, side: Side, key: str) -> Trace | None:
 def _both(comparison: Comparison) -> None:
     # Two spaces end a line of Markdown without a gap after it.
     st.markdown("  \n".join(in_words(comparison)))
-    measuring.draw(comparison)
+    measuring.draw_measuring(comparison)
     unit = _current_unit()
     precision = rounding_note(comparison.b.model, unit)
     if precision is not None:
@@ -93,10 +93,10 @@ def _both(comparison: Comparison) -> None:
     look = _tool_bar(comparison)
     row = state.selected(comparison)
     _strips(comparison, look, row)
-    detail.show(comparison, row, look.unit)
+    detail.show_row(comparison, row, look.unit)
     if comparison.relation == "diverge":
-        over_rows.show(comparison, look, row)
-        syntax.show(comparison, look.unit)
+        over_rows.show_over_rows(comparison, look, row)
+        syntax.show_changed_parts(comparison, look.unit)
 
 
 def _current_unit() -> LogUnit:

@@ -23,7 +23,7 @@ PICTURES_MISSING = (
 WIDE, NARROW = 900, 480
 
 
-def draw(
+def draw_chart(
     chart: Chart,
     *,
     key: str,

@@ -11,7 +11,7 @@ import streamlit as st
 _MOST_LINES, _HEIGHT = 6, 150
 
 
-def show(text: str, *, key: str) -> None:
+def show_code(text: str, *, key: str) -> None:
     """Draw it, to scroll where it is long.
 
     Args:

@@ -55,7 +55,7 @@ def fill(request: Request) -> None:
     )
 
 
-def draw() -> None:
+def draw_conversation() -> None:
     """Draw the texts, and the buttons that add and remove turns."""
     st.text_area(
         "System text", key="system", height=68, persist_state="session",

@@ -36,13 +36,13 @@ def initialise() -> None:
 def side_bar() -> None:
     """Model, length and sampling."""
     with st.sidebar:
-        model_picker.draw()
-        sampling_controls.draw(scoring=prompt_controls.mode() == SCORE)
+        model_picker.draw_model_picker()
+        sampling_controls.draw_sampling(scoring=prompt_controls.mode() == SCORE)
 
 
 def prompt_box() -> DeltaGenerator:
     """The prompt and the button that runs it; returns the place for `reading_preview`."""
-    prompt_controls.draw()
+    prompt_controls.draw_prompt()
     place = st.container()
     obstacle = _obstacle()
     if obstacle is not None:

@@ -28,7 +28,7 @@ _CACHE_USE = {
 }
 
 
-def draw(choice: ModelChoice) -> None:
+def draw_model_card(choice: ModelChoice) -> None:
     """Draw a popover with what is known of a model, and a warning where it will not fit. Nothing
     is loaded or downloaded for it."""
     running = _service()

@@ -31,12 +31,12 @@ _KINDS: dict[Kind, str] = {
 }
 
 
-def draw() -> None:
+def draw_model_picker() -> None:
     """Draw the picker, precision and device, and the facts of the chosen model."""
     select("Model", "model")
     with st.expander("Precision and device"):
         _how_to_run()
-    model_card.draw(chosen())
+    model_card.draw_model_card(chosen())
 
 
 def select(label: str, key: str) -> None:

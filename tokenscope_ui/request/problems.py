@@ -15,7 +15,7 @@ _NOT_FOUND = "What the address names cannot be shown"
 _ENDED_EARLY = "The run ended early; what it had decoded is kept below"
 
 
-def show(problem: TokenScopeError) -> None:
+def show_problem(problem: TokenScopeError) -> None:
     """Draw an error of the decode page, with its ways out."""
     with box(problem, title=_ENDED_EARLY if _kept_something(problem) else _NOT_RUN):
         # The controls do not say what a branch was to be, so that they cannot run less of it.

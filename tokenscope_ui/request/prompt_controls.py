@@ -77,7 +77,7 @@ def messages() -> tuple[Message, ...]:
     return chat_controls.messages() if mode() == CHAT else ()
 
 
-def draw() -> None:
+def draw_prompt() -> None:
     """Draw mode, examples and the texts, with hints about what is unusual in them."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.segmented_control(
@@ -86,7 +86,7 @@ def draw() -> None:
         )  # fmt: skip
         _examples()
     if mode() == CHAT:
-        chat_controls.draw()
+        chat_controls.draw_conversation()
     else:
         _texts(mode())
     said = [message.content for message in messages()]

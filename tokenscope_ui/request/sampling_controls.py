@@ -46,7 +46,7 @@ def fill(request: Request) -> None:
         st.session_state["max_new_tokens"] = request.max_new_tokens
 
 
-def draw(*, scoring: bool) -> None:
+def draw_sampling(*, scoring: bool) -> None:
     """Draw the controls; those that do not matter when a text is only scored are disabled."""
     st.number_input(
         "New tokens", min_value=0, step=16, key="max_new_tokens", persist_state="session",

@@ -11,7 +11,7 @@ from tokenscope_ui.runs import following, progress, runs
 _POLL_S = 1.0
 
 
-def show() -> None:
+def show_job_notice() -> None:
     """Draw the run in progress into the side bar; nothing where there is none."""
     with st.sidebar:
         following.polled(_notice, runs.follow, lambda: runs.current().busy, _POLL_S)()
@@ -20,7 +20,7 @@ def show() -> None:
 def _notice(view: JobView | None) -> None:
     if view is None:
         return
-    progress.show(view, key="notice", on_stop=runs.stop, help=runs.STOP_HELP)
+    progress.show_progress(view, key="notice", on_stop=runs.stop, help=runs.STOP_HELP)
     st.page_link(
         HOME.file, label="Open it", icon=HOME.icon,
         query_params={runs.RUN_PARAMETER: runs.current().address or ""},

@@ -14,7 +14,7 @@ from tokenscope_core.models.files.load_progress import LoadProgress
 from tokenscope_core.models.files.memory_need import size_text
 
 
-def show(
+def show_progress(
     view: JobView | AnalysisView,
     *,
     key: str,

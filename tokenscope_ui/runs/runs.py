@@ -109,10 +109,10 @@ def open_branch(key: str) -> None:
         _set(replace(current(), problem=_evicted(session.branch(key).name)))
         return
     sessions.change(session.select(key))
-    show(trace)
+    show_trace(trace)
 
 
-def show(trace: Trace) -> None:
+def show_trace(trace: Trace) -> None:
     """Show a finished trace; the selection stays where it still can be."""
     state = current()
     selected = state.selected

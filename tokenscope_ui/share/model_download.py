@@ -23,12 +23,12 @@ _run = Following("fetching model", lambda _model, _view: None)
 stop = _run.clear
 
 
-def draw(model: ModelChoice, *, tokens: int) -> None:
+def draw_model_download(model: ModelChoice, *, tokens: int) -> None:
     """Offer to fetch a model that is to run on about so many tokens; what it takes is said
     beforehand."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"fetch {model}"):
         with st.container(width=300):
-            model_card.draw(model)
+            model_card.draw_model_card(model)
         here = source_of(model.name).kind != "hub"
         st.button(
             "Read the model" if here else "Download the model",
@@ -52,4 +52,4 @@ def begin(model: ModelChoice, tokens: int) -> None:
 
 def _progress(view: AnalysisView | None) -> None:
     if view is not None:
-        progress.show(view, key="fetching", on_stop=stop, text="Ready")
+        progress.show_progress(view, key="fetching", on_stop=stop, text="Ready")

@@ -32,13 +32,13 @@ _POLL_S = 0.3
 _TREE_KEY, _TREE_HEIGHT = "shared tree", 420
 
 
-def show(held: Opening) -> None:
+def show_shared(held: Opening) -> None:
     """Draw it, with the ways on."""
     if held.started:
         st.fragment(_computing, run_every=_POLL_S)()
         return
     if held.problem is None and held.readings is not None:
-        readings_view.show(held.readings)
+        readings_view.show_shared_readings(held.readings)
         return
     if held.problem is not None:
         leaving.refuse(held.problem)
@@ -54,7 +54,9 @@ def show(held: Opening) -> None:
     _ways_on(held, held.shared, found)
     _branches(held, held.shared.session, found)
     request = held.shared.session.root.request
-    beginning.draw(request.prompt or "\n".join(message.content for message in request.messages))
+    beginning.draw_excerpt(
+        request.prompt or "\n".join(message.content for message in request.messages)
+    )
 
 
 def say_origin(page: str) -> None:
@@ -88,7 +90,7 @@ def _about(held: Opening, shared: Shared, found: Cost) -> None:
     for note in held.notes:
         st.text(note)
     if found.missing and found.availability in TO_BE_FETCHED and found.model is not None:
-        fetching.draw(found.model, tokens=found.read_tokens + found.generated_tokens)
+        fetching.draw_model_download(found.model, tokens=found.read_tokens + found.generated_tokens)
 
 
 def _ways_on(held: Opening, shared: Shared, found: Cost) -> None:
@@ -164,6 +166,6 @@ def _computing() -> None:
         help_ = "What has been computed is shown; the rest can be computed later."
         if view is not None and not view.ended and running is not None and running.running:
             st.text(f"“{running.running.name}”")
-            progress.show(view, key="opening", on_stop=opening.stop, help=help_)
+            progress.show_progress(view, key="opening", on_stop=opening.stop, help=help_)
         else:
             progress.stop_button(opening.stop, key="opening", help=help_)

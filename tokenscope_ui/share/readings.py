@@ -46,7 +46,7 @@ def view() -> dict[str, View]:
     return seen if selected is None else {**seen, selected.kind: selected.number}
 
 
-def draw(a: Trace, b: Trace) -> None:
+def draw_readings(a: Trace, b: Trace) -> None:
     """Draw the link, and the tables as files."""
     st.subheader("Two models")
     st.text(f"One text, scored by “{a.model.name}” and “{b.model.name}”")
@@ -70,7 +70,7 @@ def _link(a: Trace, b: Trace) -> None:
             "models read it; a server that has both in the same version reads it again."
         )
     if a.request == b.request:
-        short_link_view.draw(
+        short_link_view.draw_short_link(
             lambda: (a.key, b.key, seen),
             partial(short_links.of_readings, a, b, seen),
             label="Short link to the two models",

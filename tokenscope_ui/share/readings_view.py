@@ -15,7 +15,7 @@ from tokenscope_ui.share import text_excerpt as beginning
 from tokenscope_ui.share import ways_out as leaving
 
 
-def show(shared: SharedReadings) -> None:
+def show_shared_readings(shared: SharedReadings) -> None:
     """Draw it, with the ways on."""
     try:
         found = opening.readings_cost(shared)
@@ -32,7 +32,7 @@ def show(shared: SharedReadings) -> None:
     for model in dict.fromkeys(wanted):
         if model is not None:
             st.text(f"“{model}”")
-            fetching.draw(model, tokens=about_tokens(shared.request.prompt))
+            fetching.draw_model_download(model, tokens=about_tokens(shared.request.prompt))
     with st.container(horizontal=True, key="opening ways"):
         if any(cost.computable for cost in found):
             whole = all(cost.computable for cost in found)
@@ -43,7 +43,7 @@ def show(shared: SharedReadings) -> None:
         if any(one.availability == "samples agree" and not one.held for one in found):
             leaving.anew_button()
         leaving.button()
-    beginning.draw(shared.request.prompt)
+    beginning.draw_excerpt(shared.request.prompt)
 
 
 def _standing(name: str, cost: ReadingCost, shared: SharedReadings) -> str:

@@ -16,7 +16,9 @@ _MADE = "short links made"
 _PROBLEM = "short link problem"
 
 
-def draw(of: Callable[[], object], make: Callable[[], str], *, label: str, until: str) -> None:
+def draw_short_link(
+    of: Callable[[], object], make: Callable[[], str], *, label: str, until: str
+) -> None:
     """Draw it.
 
     Args:

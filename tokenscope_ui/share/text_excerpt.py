@@ -9,7 +9,7 @@ from tokenscope_core.display.formatting import count_text
 _SHOWN = 2_000
 
 
-def draw(text: str) -> None:
+def draw_excerpt(text: str) -> None:
     """Draw it, as plain text."""
     if text:
         st.caption("It begins with")

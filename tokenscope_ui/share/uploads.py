@@ -40,7 +40,7 @@ class _Nameless:
     found: Imported
 
 
-def draw() -> None:
+def draw_upload() -> None:
     """The place for a file, and why the last one could not be used."""
     uploaded = st.file_uploader(
         "A session file (.tokenscope), a trace (.arrow), or an engine's answer with logprobs "

@@ -37,7 +37,7 @@ from tokenscope_ui.syntax_view.controls import chosen_language
 _LARGE_MB = 5
 
 
-def show() -> None:
+def show_share() -> None:
     """Draw the page."""
     session, compared = _in_hand(), readings.in_hand()
     if session is None and compared is None:
@@ -51,9 +51,9 @@ def show() -> None:
         with right:
             _downloads(session, traces, view)
     if compared is not None:
-        readings.draw(*compared)
+        readings.draw_readings(*compared)
     st.subheader("Open a file")
-    bringing.draw()
+    bringing.draw_upload()
 
 
 def _in_hand() -> Session | None:
@@ -99,7 +99,7 @@ def _links(session: Session, view: Mapping[str, View]) -> None:
         if len(address) > 2_000:
             st.caption("Some chat and mail programs cut links of more than 2,000 characters.")
     # The link belongs to this very session: an equal one under another name has none yet.
-    short_link_view.draw(
+    short_link_view.draw_short_link(
         lambda: (sessions.name_in_hand(), session, dict(view)),
         partial(short_links.of_session, session, dict(view)),
         label="Short link",

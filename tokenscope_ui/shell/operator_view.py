@@ -17,7 +17,7 @@ REFRESH_S = 2.0
 _UNKNOWN = "not known yet"
 
 
-def draw() -> None:
+def draw_server() -> None:
     """Draw the figures of this moment."""
     figures = ServerFigures.of(service())
     with st.container(horizontal=True):

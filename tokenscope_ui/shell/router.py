@@ -68,7 +68,7 @@ def _open_or_run(page: StreamlitPage) -> None:
     if there is not None:
         st.switch_page(there.page.file, query_params=there.parameters)
     if shared is not None:
-        opening_view.show(shared)
+        opening_view.show_shared(shared)
         return
     opening_view.say_origin(page.url_path or HOME.name)
     above = st.container()

@@ -36,7 +36,7 @@ WIDTH_KEY = "syntax_width"
 _KIND: Kind = "statement"
 
 
-def draw(trace: Trace) -> tuple[Look, Other | None]:
+def draw_syntax_controls(trace: Trace) -> tuple[Look, Other | None]:
     """Draw the controls above the code; returns what is chosen, and what it is compared with."""
     found = program_of(trace).detected
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):

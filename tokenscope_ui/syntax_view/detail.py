@@ -41,7 +41,7 @@ from tokenscope_ui.trace.sampled_choices import token_code, token_text
 _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "part": "Place"}
 
 
-def show(trace: Trace, look: Look, byte: int | None) -> None:
+def show_piece(trace: Trace, look: Look, byte: int | None) -> None:
     """Draw the panel."""
     node = state.selected_node(trace)
     cut = shown_cut(trace, look)
@@ -94,7 +94,7 @@ def _code(trace: Trace, start: int, end: int) -> None:
         "utf-8", "replace"
     )
     shown = textwrap.dedent(shown.strip("\r\n"))
-    code_box.show(shown or on_one_line(trace.text_bytes[start:end]), key="syntax piece")
+    code_box.show_code(shown or on_one_line(trace.text_bytes[start:end]), key="syntax piece")
 
 
 def _close(trace: Trace) -> None:

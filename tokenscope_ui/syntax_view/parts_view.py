@@ -19,7 +19,7 @@ from tokenscope_ui.syntax_view.words import COUNTED, FOR_THIS_TEXT, LEAST_STATEM
 CHART_KEY = "syntax chart"
 
 
-def show(trace: Trace, look: Look, other: Other | None, byte: int | None) -> None:
+def show_parts(trace: Trace, look: Look, other: Other | None, byte: int | None) -> None:
     """Draw the heading, the table and the chart."""
     which = COUNTED[counted(trace, look)]
     if not (look.prompt or (trace.source != "prompt").any()):
@@ -73,7 +73,7 @@ def _chart(trace: Trace, look: Look, other: Other | None, byte: int | None) -> N
     ):  # fmt: skip
         most = FEW
     bars = bar_table(trace, look, other)
-    chart_files.draw(
+    chart_files.draw_chart(
         bar_chart(
             bars[bars["row"] < most], point_table(trace, look, most, other), look,
             chosen=_chosen_row(trace, look, byte),

@@ -43,9 +43,9 @@ _STRIP_HEIGHT, _LEAST_HEIGHT = 600, 480
 _LEGEND, _LINE = 90, 22.5
 
 
-def show(trace: Trace) -> None:
+def show_syntax(trace: Trace) -> None:
     """Draw everything about a trace."""
-    look, other = controls.draw(trace)
+    look, other = controls.draw_syntax_controls(trace)
     _verdicts(trace, look)
     if not verdicts(trace, look.language):
         lacking = (
@@ -66,10 +66,10 @@ def show(trace: Trace) -> None:
             st.markdown(f"**{sure}**", help="A compound statement is its own line or lines, "
                         "without the statements inside it.")  # fmt: skip
             tables.show_statements(trace, look)
-        detail.show(trace, look, byte)
+        detail.show_piece(trace, look, byte)
     if counts:
         _tree(trace, look, byte)
-        parts_view.show(trace, look, other, byte)
+        parts_view.show_parts(trace, look, other, byte)
     _findings(trace, look)
 
 

@@ -14,7 +14,7 @@ from tokenscope_core.jobs.generation_jobs import Ticket
 _SHOWN = 90
 
 
-def show(ticket: Ticket) -> None:
+def show_growing_branches(ticket: Ticket) -> None:
     """Draw a row for each branch of a run in progress; nothing for a single one."""
     traces = ticket.traces_so_far()
     if ticket.view().texts > 1 and traces:

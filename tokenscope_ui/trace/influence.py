@@ -53,7 +53,7 @@ def known(trace: Trace) -> Influence | None:
     return state.found.get(trace.key)
 
 
-def show(trace: Trace, unit: LogUnit) -> None:
+def show_influence(trace: Trace, unit: LogUnit) -> None:
     """Draw the button that measures, its progress, or the choices that mattered most."""
     if len(trace) - trace.prompt_length < 2:
         return
@@ -73,7 +73,7 @@ def show(trace: Trace, unit: LogUnit) -> None:
 
 def _measuring(view: AnalysisView | None, trace: Trace) -> None:
     if view is not None:
-        progress.show(
+        progress.show_progress(
             view, key="influence", on_stop=_run.stop, text=progress.steps_text(view, "token")
         )
         return

@@ -30,7 +30,7 @@ _FEW_CANDIDATES = 10
 _HEADLINE = ("prob", "surprisal", "entropy", "rank")
 
 
-def show(program: Program, selected: int | None, unit: LogUnit) -> Callable[[], None]:
+def show_token_detail(program: Program, selected: int | None, unit: LogUnit) -> Callable[[], None]:
     """Draw the panel, except for what the code has to be parsed for: what is returned draws that,
     in its place."""
     if selected is None:
@@ -72,7 +72,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
         )  # fmt: skip
         _change_buttons(trace, position)
         st.text(f"Position {position:,} of 0 to {len(trace) - 1:,}", width="content")
-    code_box.show(on_one_line(data), key="token")
+    code_box.show_code(on_one_line(data), key="token")
     source = str(trace.source[position])
     where = (
         "its bytes are not known"
@@ -121,7 +121,7 @@ def _candidates(program: Program, position: int) -> None:
         trace, position, most, breaking,
         taken_breaks=position in code_standing.breaks(program),
     )  # fmt: skip
-    chart_files.draw(
+    chart_files.draw_chart(
         candidate_chart(table), key="candidates", file_width=chart_files.NARROW,
         name=f"{files.of_trace(trace)}.candidates-{position}",
     )  # fmt: skip
@@ -165,7 +165,7 @@ def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
         st.markdown("**Most surprising tokens**")
         for position in known:
             _jump_button(trace, position, unit)
-    influence.show(trace, unit)
+    influence.show_influence(trace, unit)
     st.caption(
         "Click a token, or click into the code and walk with the arrow keys, to see its figures "
         "and what else the model considered."

@@ -33,7 +33,7 @@ _STRIP_HEIGHT = 560
 _CHART_HEIGHT, _VERDICTS_HEIGHT, _VERDICT_ROW = 230, 41, 16
 
 
-def show(trace: Trace, *, run: str, running: bool, above: Callable[[], None]) -> None:
+def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], None]) -> None:
     """Draw a trace, finished or growing. `run` names it while it grows; `above` draws what stands
     above a finished one."""
     measured = None if running else influence.known(trace)
@@ -63,7 +63,7 @@ def show(trace: Trace, *, run: str, running: bool, above: Callable[[], None]) ->
     # What a person clicked for is drawn first, before the code is parsed: the strip shows its
     # selection by itself. The chart of the whole trace comes last.
     with right:
-        show_code = token_detail.show(program, selected, unit)
+        show_code = token_detail.show_token_detail(program, selected, unit)
     payload = strip_payload(
         program, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
         influence=measured,
@@ -87,7 +87,7 @@ def show(trace: Trace, *, run: str, running: bool, above: Callable[[], None]) ->
     show_code()
     with left:
         if selected is not None:
-            what_if.show(program, selected)
+            what_if.show_what_if(program, selected)
         _position_chart(program, metric, relative, unit, selected, measured)
 
 
@@ -129,7 +129,7 @@ def _position_chart(
     if verdicts:
         ribbon = verdict_ribbon(runs_of_code)
         chart = (chart + ribbon).resolve_scale(fill="independent")
-    chart_files.draw(
+    chart_files.draw_chart(
         chart, key="position chart", name=f"{files.of_trace(trace)}.{metric}",
         on_select=_take_chart_pick, selection_mode="pick",
     )  # fmt: skip

@@ -36,7 +36,7 @@ _HELP = {
 _MOST_AT_ONCE = 16
 
 
-def show(program: Program, position: int) -> None:
+def show_what_if(program: Program, position: int) -> None:
     """Draw the controls for a token of a finished trace."""
     trace = program.trace
     busy = runs.current().busy

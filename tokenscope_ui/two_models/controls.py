@@ -37,7 +37,7 @@ def initialise() -> None:
     st.session_state.setdefault(TEXT_KEY, _decoded_text() or prompt or EXAMPLES[0].prompt)
 
 
-def draw() -> None:
+def draw_model_choice() -> None:
     """Draw the models, the text and the buttons."""
     for column, key, name in zip(st.columns(2), MODEL_KEYS, "AB", strict=True):
         with column:

@@ -41,7 +41,7 @@ def first_span(comparison: ModelComparison, selection: Selection | None) -> int 
     return next(iter(begun or spans), None)
 
 
-def show(comparison: ModelComparison, selection: Selection | None, unit: LogUnit) -> None:
+def show_span(comparison: ModelComparison, selection: Selection | None, unit: LogUnit) -> None:
     """Draw the panel."""
     if selection is None or first_span(comparison, selection) is None:
         _overview(comparison, unit)
@@ -59,7 +59,7 @@ def _span(comparison: ModelComparison, span: int, unit: LogUnit) -> None:
         _step("no", ":material/close:", None, False)
         st.text(f"Span {span:,} of 0 to {last:,}", width="content")
     row = span_frame(comparison).iloc[span]
-    code_box.show(on_one_line(row["text_bytes"]), key="span")
+    code_box.show_code(on_one_line(row["text_bytes"]), key="span")
     st.caption(f"line {row['line']:,} · bytes {row['byte_start']:,} to {row['byte_end']:,}")
     _figures(row, unit)
     reason = missing_side(comparison, span)
@@ -77,7 +77,7 @@ def _line(comparison: ModelComparison, line: int, unit: LogUnit) -> None:
         _step("next", ":material/chevron_right:", Selection("line", line + 1), line == len(lines))
         _step("no", ":material/close:", None, False)
         st.text(f"Line {line:,} of 1 to {len(lines):,}", width="content")
-    code_box.show(on_one_line(row["text"].encode()), key="line")
+    code_box.show_code(on_one_line(row["text"].encode()), key="line")
     st.caption(f"bytes {row['byte_start']:,} to {row['byte_end']:,}")
     _figures(row, unit)
     if row["shared_bytes"]:
@@ -157,7 +157,7 @@ def _candidates(name: str, trace: Trace, positions: Ints) -> None:
             format_func=lambda position: f"{position:,} {token_text(trace, position)}",
             key=f"two_models_candidates_{name} {positions[0]} {positions[-1]}",
         )
-    chart_files.draw(
+    chart_files.draw_chart(
         candidate_chart(candidate_table(trace, chosen, _CANDIDATES)),
         key=f"two_models_chart_{name}", file_width=chart_files.NARROW,
         name=f"{files.of_trace(trace)}.candidates-{chosen}",

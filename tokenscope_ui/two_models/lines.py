@@ -18,7 +18,7 @@ from tokenscope_ui.two_models.state import Selection
 _TABLE_HEIGHT = 320
 
 
-def show(comparison: ModelComparison, unit: LogUnit) -> None:
+def show_lines(comparison: ModelComparison, unit: LogUnit) -> None:
     """Draw the table; a click on a cell selects its line."""
     st.markdown("**Lines, where they differ most first**")
     table = line_table(comparison, unit)

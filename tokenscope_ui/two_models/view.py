@@ -32,7 +32,7 @@ TINT_KEY = "two_models_tint"
 _STRIP_HEIGHT = 460
 
 
-def show(views: tuple[JobView | None, JobView | None]) -> None:
+def show_two_models(views: tuple[JobView | None, JobView | None]) -> None:
     """Draw whatever there is to see: nothing yet, runs in progress, or what has come of them."""
     shown = state.current()
     if shown.refused is not None:
@@ -140,10 +140,10 @@ def _both(a: Trace, b: Trace, shown: TwoModels) -> None:
             key=STRIP_KEY, selected=detail.first_span(comparison, shown.selected),
             on_select=_take_span, height=_STRIP_HEIGHT,
         )  # fmt: skip
-        lines.show(comparison, unit)
+        lines.show_lines(comparison, unit)
         st.page_link(SHARE.file, label="Share this comparison", icon=SHARE.icon)
     with right:
-        detail.show(comparison, shown.selected, unit)
+        detail.show_span(comparison, shown.selected, unit)
 
 
 def _totals(comparison: ModelComparison) -> None:

@@ -56,7 +56,7 @@ def flow_of(
     return flow_in(source, read(trace), parts, layer=layer, head=alone)
 
 
-def show(trace: Trace, flow: Flow, look: Look) -> None:
+def show_flow(trace: Trace, flow: Flow, look: Look) -> None:
     """Draw the heat map, and its cells as a table."""
     language = language_label(flow.language) if flow.language else "plain text"
     table = flow_table(flow, {"": _NOWHERE.get(flow.by, "(none)")})
@@ -72,7 +72,7 @@ def show(trace: Trace, flow: Flow, look: Look) -> None:
         "attention, by the row at it, the share that goes there."
     )
     grid = functools.partial(flow_chart, table, look.tint)
-    chart_files.draw(
+    chart_files.draw_chart(
         grid(dark=st.context.theme.type == "dark"), on_white=grid, key=CHART_KEY,
         name=f"{files.of_trace(trace)}.attention-{flow.by}",
     )  # fmt: skip

@@ -66,7 +66,9 @@ def _spread(rows: Floats, keys: int) -> Floats:
     return np.asarray(terms.sum(axis=1) / np.log(keys))
 
 
-def show(trace: Trace, captured: AttentionMap, layer: int, query: int, look: Look) -> None:
+def show_row_in_heads(
+    trace: Trace, captured: AttentionMap, layer: int, query: int, look: Look
+) -> None:
     """Draw the table; a click opens a head."""
     if captured.fold is not None or len(captured.heads) < 2:
         return

@@ -29,7 +29,7 @@ def statistic_of(look: Look) -> HeadStatistic:
     return BY_NAME.get(look.statistic or "") or BY_NAME[_FIRST]
 
 
-def show(overview: HeadOverview | None, look: Look) -> None:
+def show_heads(overview: HeadOverview | None, look: Look) -> None:
     """Draw the grid, the heads in order, and the head in view."""
     statistic = statistic_of(look)
     names = [one.name for one in HEAD_STATISTICS]
@@ -62,7 +62,7 @@ def show(overview: HeadOverview | None, look: Look) -> None:
             head_chart, overview, table, statistic.name, beyond=beyond, selected=selected,
             pictures=pictures,
         )  # fmt: skip
-        chart_files.draw(
+        chart_files.draw_chart(
             grid(dark=st.context.theme.type == "dark"), on_white=grid, key=GRID_KEY,
             name=files.stem("heads", statistic.name), file_width=None,
             on_select=_take_cell, selection_mode="pick", width="content",
