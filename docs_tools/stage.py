@@ -37,7 +37,7 @@ TAKEN, REPLACEMENT = " return", " a"
 NAMES = {REPLACEMENT: "a loop", " fib": "two variables", " mid": "halves"}
 # Kept in the store: the run with its branches, and the run alone.
 SESSION, RUN = "tour", "run"
-LOAD_MS = 180_000
+LOAD_MS = 120_000
 
 
 @dataclass(frozen=True)
