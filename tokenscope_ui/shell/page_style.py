@@ -16,6 +16,8 @@ _STYLE = """
   [class*="st-key-jump"] button {
     justify-content: flex-start; padding: 0.1rem 0.4rem; min-height: 0;
   }
+  /* A chart of many heads is as wide as it is: it scrolls, and covers nothing beside it. */
+  .st-key-heads-grid { overflow-x: auto; }
   [class*="st-key-figures"] [data-testid="stMetricValue"] { font-size: 1.15rem; }
   [class*="st-key-code-box"] {
     padding: 0.55rem 0.8rem; background: color-mix(in srgb, currentColor 4%, transparent);

@@ -57,7 +57,7 @@ def show_heads(overview: HeadOverview | None, look: Look) -> None:
     beyond = table["value"] > threshold if ascending else table["value"] < threshold
     selected = _selected(overview, look)
     left, right = st.columns([0.58, 0.42], gap="medium")
-    with left:
+    with left, st.container(key="heads grid"):
         grid = functools.partial(
             head_chart, overview, table, statistic.name, beyond=beyond, selected=selected,
             pictures=pictures,
