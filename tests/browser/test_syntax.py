@@ -13,12 +13,12 @@ from syntax_traces import trace_of, words
 import tokenscope_core as ts
 from browser.pictures import saved
 from browser.table import pick_cell
-from tokenscope_ui.syntax_view.reading import Look
+from tokenscope_ui.syntax_view.reading import SyntaxLook
 from tokenscope_ui.syntax_view.tables import statement_table
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 LOAD_MS = 90_000
-LOOK = Look("surprisal", "category", "python", False, "bits", False, False, "statement")
+LOOK = SyntaxLook("surprisal", "category", "python", False, "bits", False, False, "statement")
 PROMPT = "def add(a, b):\n"
 CODE = PROMPT + "    total = a + b  # <b>é👋</b></script>\n    return totals\n\n\nadd(1, = 2)\n"
 

@@ -10,7 +10,7 @@ from tiny_models import language_model
 
 import tokenscope_core as ts
 from tokenscope_core.attention.on_demand import attention
-from tokenscope_ui.attention.view_choice import Look
+from tokenscope_ui.attention.view_choice import AttentionLook
 
 App = Any
 PAGE = "pages/attention.py"
@@ -31,8 +31,8 @@ def reader(trace: ts.Trace) -> Any:
     return replace(lm, identity=trace.model)
 
 
-def look_of(page: App) -> Look:
-    look: Look = page.test.session_state["attention"]
+def look_of(page: App) -> AttentionLook:
+    look: AttentionLook = page.test.session_state["attention"]
     return look
 
 

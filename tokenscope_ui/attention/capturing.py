@@ -22,7 +22,7 @@ from tokenscope_ui.attention import captures, state
 from tokenscope_ui.attention.costs import cost_text, is_small, smaller
 from tokenscope_ui.attention.model import reader_of
 from tokenscope_ui.attention.rows import row_of
-from tokenscope_ui.attention.view_choice import Look
+from tokenscope_ui.attention.view_choice import AttentionLook
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import following, progress, runs
 
@@ -82,7 +82,7 @@ def _patiently(analysis: Analysis) -> AnalysisView | None:
 
 
 def _box(
-    view: AnalysisView | None, trace: Trace, analysis: Analysis, what: str, look: Look
+    view: AnalysisView | None, trace: Trace, analysis: Analysis, what: str, look: AttentionLook
 ) -> None:
     if look != state.current():
         # Something else is wanted now.

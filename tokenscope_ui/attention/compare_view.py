@@ -19,7 +19,7 @@ from tokenscope_ui.attention.matrix_view import rows_that_fit
 from tokenscope_ui.attention.payload import difference_payload, plain_payload
 from tokenscope_ui.attention.rows import row_of
 from tokenscope_ui.attention.tokens import labels, lines_of
-from tokenscope_ui.attention.view_choice import Look
+from tokenscope_ui.attention.view_choice import AttentionLook
 from tokenscope_ui.attention.weights import LOG_FLOOR, points_text, share_text
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.components import matrix
@@ -38,7 +38,7 @@ _ROW, _HEAD = 35, 40
 _MOST_BYTES = 200 * 10**6
 
 
-def branch_tool(session: Session | None, trace: Trace, look: Look) -> None:
+def branch_tool(session: Session | None, trace: Trace, look: AttentionLook) -> None:
     """Draw the choice of B's branch, where there are several."""
     others = [] if session is None else [key for key in session.walk() if key != trace.key]
     if not others:
@@ -51,7 +51,7 @@ def branch_tool(session: Session | None, trace: Trace, look: Look) -> None:
     )  # fmt: skip
 
 
-def branch_b(trace: Trace, look: Look) -> Trace | None:
+def branch_b(trace: Trace, look: AttentionLook) -> Trace | None:
     """The trace of B: another branch of the tree, or the same text; None where it is not stored."""
     session = sessions.current()
     if not look.branch_b or session is None or look.branch_b not in session:
@@ -88,7 +88,7 @@ def _as_map(shown: Shown) -> AttentionMap:
 
 
 def show_difference(
-    trace: Trace, trace_b: Trace, a: Shown, b: Shown, look: Look, title: str
+    trace: Trace, trace_b: Trace, a: Shown, b: Shown, look: AttentionLook, title: str
 ) -> None:
     """Draw the map of the difference beside the code of A."""
     found = difference(a, b, trace, trace_b)
@@ -118,7 +118,7 @@ def show_difference(
         _most_moved(trace, found, look)
 
 
-def _colours(look: Look) -> matrix.ColourScale:
+def _colours(look: AttentionLook) -> matrix.ColourScale:
     match look.shown_scale:
         case "log":
             return matrix.ColourScale("log", low=LOG_FLOOR, high=1.0)
@@ -249,7 +249,7 @@ def _keys(trace: Trace, values: Floats, of_a: Floats, of_b: Floats) -> None:
     )  # fmt: skip
 
 
-def _most_moved(trace: Trace, found: AttentionDifference, look: Look) -> None:
+def _most_moved(trace: Trace, found: AttentionDifference, look: AttentionLook) -> None:
     """The rows that differ most; a click selects one."""
     known = np.flatnonzero(~np.isnan(found.distance) & (found.positions_a >= 0))
     rows = known[np.argsort(-found.distance[known], kind="stable")][:_MOST_ROWS]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from tokenscope_core.attention.capturing.selection import Weighting
 from tokenscope_ui.attention import state
-from tokenscope_ui.attention.view_choice import ROLLOUT, Direction, Look, Question, View
+from tokenscope_ui.attention.view_choice import ROLLOUT, AttentionLook, Direction, Question, View
 from tokenscope_ui.attention.weights import SCALE_HELP, SCALES
 
 VIEWS: dict[View, str] = {
@@ -53,7 +53,7 @@ def key_of(name: str) -> str:
     return f"attention_{name}"
 
 
-def view(look: Look) -> None:
+def view(look: AttentionLook) -> None:
     """Draw the choice of the view."""
     segmented("View", "view", look.view, VIEWS, label_visibility="collapsed")
 
@@ -79,7 +79,7 @@ def head(
     )
 
 
-def weighting(look: Look) -> None:
+def weighting(look: AttentionLook) -> None:
     """Draw what a weight says."""
     select(
         "Weights", "weighting", look.weighting, list(WEIGHTINGS), WEIGHTINGS.__getitem__,
@@ -87,12 +87,12 @@ def weighting(look: Look) -> None:
     )  # fmt: skip
 
 
-def scale(look: Look) -> None:
+def scale(look: AttentionLook) -> None:
     """Draw how weights are tinted."""
     segmented("Scale", "scale", look.shown_scale, SCALES, help=SCALE_HELP)
 
 
-def mask(look: Look) -> None:
+def mask(look: AttentionLook) -> None:
     """Draw the switch that takes the attention sink out."""
     switch("Mask the attention sink", "mask", look.mask, help=MASK_HELP)
 
@@ -103,7 +103,7 @@ def switch(label: str, name: str, value: bool, **how: Any) -> None:
     st.toggle(label, key=key_of(name), on_change=_take, args=(name,), **how)
 
 
-def question(look: Look, *, direction: bool = True) -> None:
+def question(look: AttentionLook, *, direction: bool = True) -> None:
     """Draw which row stands for a token, and which way attention is followed."""
     if direction:
         segmented("Direction", "direction", look.direction, DIRECTIONS)

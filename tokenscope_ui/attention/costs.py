@@ -17,7 +17,7 @@ from tokenscope_core.attention.capturing.selection import Selection
 from tokenscope_core.display.formatting import count_text, duration_text
 from tokenscope_core.jobs.analysis_tasks import Analysis
 from tokenscope_core.models.files.memory_need import size_text
-from tokenscope_ui.attention.model import Reader, loading_text
+from tokenscope_ui.attention.model import AvailableModel, loading_text
 from tokenscope_ui.attention.view_choice import Head
 
 # What takes less begins unasked.
@@ -28,7 +28,7 @@ _AT_ONCE_OPERATIONS = 3e10
 _ROWS = (2048, 1024, 512, 256, 128, 64)
 
 
-def cost_of(reader: Reader, trace: Trace, analysis: Analysis) -> CaptureCost | None:
+def cost_of(reader: AvailableModel, trace: Trace, analysis: Analysis) -> CaptureCost | None:
     """What an analysis takes; None where the model's configuration does not say enough."""
     heads = Heads.of(reader.facts)
     if heads is None:
@@ -40,7 +40,7 @@ def cost_of(reader: Reader, trace: Trace, analysis: Analysis) -> CaptureCost | N
     return rollout_cost(heads, len(trace), fingerprint=fingerprint)
 
 
-def is_small(reader: Reader, trace: Trace, analysis: Analysis) -> bool:
+def is_small(reader: AvailableModel, trace: Trace, analysis: Analysis) -> bool:
     """Whether it takes so little that nobody needs to be asked."""
     cost = cost_of(reader, trace, analysis)
     if cost is not None and cost.seconds is not None:
@@ -49,7 +49,7 @@ def is_small(reader: Reader, trace: Trace, analysis: Analysis) -> bool:
     return parameters is not None and 2 * parameters * len(trace) < _AT_ONCE_OPERATIONS
 
 
-def cost_text(reader: Reader, trace: Trace, analysis: Analysis) -> str:
+def cost_text(reader: AvailableModel, trace: Trace, analysis: Analysis) -> str:
     """What an analysis takes, in words."""
     cost = cost_of(reader, trace, analysis)
     text = f"Reads the {count_text(len(trace), 'token')} again"
@@ -62,7 +62,7 @@ def cost_text(reader: Reader, trace: Trace, analysis: Analysis) -> str:
 
 
 def smaller(
-    reader: Reader,
+    reader: AvailableModel,
     trace: Trace,
     problem: SelectionTooLargeError,
     asked: Selection,
@@ -92,7 +92,7 @@ def smaller(
     return found
 
 
-def _fits(reader: Reader, trace: Trace, selection: Selection, present: int) -> bool:
+def _fits(reader: AvailableModel, trace: Trace, selection: Selection, present: int) -> bool:
     heads = Heads.of(reader.facts)
     if heads is None:
         return False

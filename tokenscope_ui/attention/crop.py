@@ -10,7 +10,7 @@ from tokenscope_core import Trace
 from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.folding.frames import Syntax, analyse
 from tokenscope_ui.attention.tokens import lines_of
-from tokenscope_ui.attention.view_choice import CropTo, Look
+from tokenscope_ui.attention.view_choice import AttentionLook, CropTo
 from tokenscope_ui.components.matrix import Crop
 from tokenscope_ui.syntax_view.pieces import Kind, cut
 from tokenscope_ui.trace.programs import program_of
@@ -31,7 +31,7 @@ def read(trace: Trace) -> Syntax:
     return analyse(program_of(trace))
 
 
-def crop(trace: Trace, look: Look, selected: int | None) -> Crop | None:
+def crop(trace: Trace, look: AttentionLook, selected: int | None) -> Crop | None:
     """What the matrix is cut to; None is nothing, or a part that there is not."""
     bounds = span(trace, look, selected)
     if bounds is None:
@@ -40,7 +40,7 @@ def crop(trace: Trace, look: Look, selected: int | None) -> Crop | None:
     return Crop((start, end), (0 if look.keys == "before" else start, end))
 
 
-def span(trace: Trace, look: Look, selected: int | None) -> tuple[int, int] | None:
+def span(trace: Trace, look: AttentionLook, selected: int | None) -> tuple[int, int] | None:
     """The tokens of that part: first, and one past the last; None for all of them or none."""
     match look.crop:
         case "all":

@@ -16,7 +16,7 @@ from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.rows import keys_seen, lay, row_of
 from tokenscope_ui.attention.token_view import code
 from tokenscope_ui.attention.tokens import labels, lines_of
-from tokenscope_ui.attention.view_choice import CropTo, Look
+from tokenscope_ui.attention.view_choice import AttentionLook, CropTo
 from tokenscope_ui.attention.weights import LOG_FLOOR, share_text, times_text
 from tokenscope_ui.components import matrix
 from tokenscope_ui.components.matrix import Crop
@@ -30,7 +30,7 @@ _MOST_BYTES = 200 * 10**6
 _KEYS = {"same": "the same part", "before": "all up to it"}
 
 
-def show_matrix(trace: Trace, shown: Shown | None, look: Look, title: str) -> None:
+def show_matrix(trace: Trace, shown: Shown | None, look: AttentionLook, title: str) -> None:
     """Draw the matrix and the code."""
     position = runs.current().selected
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention matrix tools"):
@@ -54,7 +54,7 @@ def show_matrix(trace: Trace, shown: Shown | None, look: Look, title: str) -> No
         code(trace, laid, look, position, invisibles)
 
 
-def draw_matrix(trace: Trace, shown: Shown, look: Look, title: str) -> None:
+def draw_matrix(trace: Trace, shown: Shown, look: AttentionLook, title: str) -> None:
     """Draw the matrix, cut to what was chosen, with the selected row and column."""
     position = runs.current().selected
     cut_to = crop(trace, look, position)
@@ -80,7 +80,7 @@ def draw_matrix(trace: Trace, shown: Shown, look: Look, title: str) -> None:
     )
 
 
-def selected_query(shown: Shown, look: Look, position: int | None) -> int | None:
+def selected_query(shown: Shown, look: AttentionLook, position: int | None) -> int | None:
     """The row of the selected token."""
     query = -1 if position is None else row_of(position, look.question)
     return query if query >= 0 and query in shown.queries else None
@@ -122,7 +122,7 @@ def matrix_payload(trace: Trace, shown: Shown, title: str, first: int, end: int)
     )  # fmt: skip
 
 
-def colours(look: Look) -> matrix.ColourScale:
+def colours(look: AttentionLook) -> matrix.ColourScale:
     """The colours of the scale in force."""
     match look.shown_scale:
         case "log":
@@ -133,7 +133,7 @@ def colours(look: Look) -> matrix.ColourScale:
             return matrix.ColourScale("linear", high=None)
 
 
-def _crop_tools(trace: Trace, look: Look) -> None:
+def _crop_tools(trace: Trace, look: AttentionLook) -> None:
     controls.select(
         "Show", "crop", look.crop, list(CROPS), CROPS.__getitem__, width=245,
         help="What the matrix is cut to; the code stays whole.",
@@ -171,7 +171,7 @@ def _take_cell(length: int) -> None:
         state.choose(key=key)
 
 
-def _no_crop(look: Look, position: int | None) -> str:
+def _no_crop(look: AttentionLook, position: int | None) -> str:
     if look.crop in ("line", "statement", "function") and position is None:
         return ":material/info: Select a token to cut the matrix to what is around it."
     words: dict[CropTo, str] = {
@@ -185,7 +185,7 @@ def _no_crop(look: Look, position: int | None) -> str:
     return f":material/info: {words[look.crop]}: all of the matrix is shown."
 
 
-def _cell(trace: Trace, shown: Shown, look: Look, position: int | None) -> None:
+def _cell(trace: Trace, shown: Shown, look: AttentionLook, position: int | None) -> None:
     query = selected_query(shown, look, position)
     if query is None or look.key is None or look.key > query:
         st.caption("Click a cell to see its weight, and its row on the code.")

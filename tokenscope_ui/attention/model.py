@@ -15,7 +15,7 @@ from tokenscope_ui.server.server import service
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class AvailableModel:
     """Who can read a trace again.
 
     `layers` are those that attend, `heads` how many a layer has, as the configuration has it; none
@@ -38,7 +38,7 @@ class Reader:
         return self.facts.heads or 0
 
 
-def reader_of(trace: Trace) -> Reader:
+def reader_of(trace: Trace) -> AvailableModel:
     """The model that a trace came from, on this machine.
 
     Raises:
@@ -64,7 +64,7 @@ def reader_of(trace: Trace) -> Reader:
             action="Restore the files that the trace came from, or score the text with the model "
             "that is here, on the page Decode.",
         )
-    return Reader(choice, _facts(files), service().loaded_model(choice) is not None)
+    return AvailableModel(choice, _facts(files), service().loaded_model(choice) is not None)
 
 
 @functools.lru_cache(maxsize=32)
@@ -72,7 +72,7 @@ def _facts(files: ModelFiles) -> ModelFacts:
     return facts_of(files)
 
 
-def loading_text(reader: Reader) -> str:
+def loading_text(reader: AvailableModel) -> str:
     """What it takes to have the model in memory; empty where it is there."""
     if reader.loaded:
         return ""

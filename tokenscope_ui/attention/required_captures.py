@@ -6,11 +6,11 @@ from tokenscope_core import Trace
 from tokenscope_core.attention.capture_tasks import AttentionOf, RolloutOf
 from tokenscope_core.attention.capturing.selection import Selection
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
-from tokenscope_ui.attention.view_choice import Look, Parts
+from tokenscope_ui.attention.view_choice import AttentionLook, Parts
 from tokenscope_ui.trace.programs import program_of
 
 
-def layer_of(trace: Trace, layer: int, look: Look) -> AttentionOf:
+def layer_of(trace: Trace, layer: int, look: AttentionLook) -> AttentionOf:
     """All heads of a layer, each for itself, so that any of them and any fold is then at hand; or
     as much of it as the look says."""
     queries = look.queries

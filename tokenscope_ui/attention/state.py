@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from tokenscope_ui.attention.view_choice import NAMES, Look, from_address, to_address
+from tokenscope_ui.attention.view_choice import NAMES, AttentionLook, from_address, to_address
 from tokenscope_ui.components import address
 from tokenscope_ui.components.address import number
 from tokenscope_ui.runs import runs
@@ -22,9 +22,9 @@ _STATE = "attention"
 _SEEN = "attention_address_seen"
 
 
-def current() -> Look:
+def current() -> AttentionLook:
     """What is looked at."""
-    return cast(Look, st.session_state.get(_STATE) or Look())
+    return cast(AttentionLook, st.session_state.get(_STATE) or AttentionLook())
 
 
 def choose(**changes: Any) -> None:

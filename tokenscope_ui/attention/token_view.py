@@ -15,7 +15,7 @@ from tokenscope_ui.attention.heads import row as row_heads
 from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.payload import laid_payload, plain_payload
 from tokenscope_ui.attention.rows import Laid, lay, row_of, source_table
-from tokenscope_ui.attention.view_choice import Look
+from tokenscope_ui.attention.view_choice import AttentionLook
 from tokenscope_ui.attention.weights import share_text, times_text
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.runs import runs
@@ -29,7 +29,7 @@ _ROW, _HEAD = 35, 40
 
 
 def show_token(
-    trace: Trace, shown: Shown | None, source: tuple[AttentionMap, int] | None, look: Look
+    trace: Trace, shown: Shown | None, source: tuple[AttentionMap, int] | None, look: AttentionLook
 ) -> None:
     """Draw the code, tinted by the attention of the selected token, its sources, and its row in the
     other heads of `source`: what the matrix was taken from, and the layer."""
@@ -56,7 +56,7 @@ def show_token(
 
 
 def code(
-    trace: Trace, laid: Laid | None, look: Look, position: int | None, invisibles: bool
+    trace: Trace, laid: Laid | None, look: AttentionLook, position: int | None, invisibles: bool
 ) -> None:
     """Draw the code, tinted where there is something to lay onto it."""
     if laid is None:
@@ -86,7 +86,9 @@ def _invitation(trace: Trace) -> None:
         )  # fmt: skip
 
 
-def _panel(trace: Trace, shown: Shown | None, laid: Laid | None, look: Look, position: int) -> None:
+def _panel(
+    trace: Trace, shown: Shown | None, laid: Laid | None, look: AttentionLook, position: int
+) -> None:
     _header(trace, position)
     if shown is None:
         st.caption("Its attention is not captured yet.")
@@ -122,7 +124,7 @@ def _header(trace: Trace, position: int) -> None:
         st.markdown(f"{token_code(trace, position)} at position {position:,}", width="content")
 
 
-def sentence(trace: Trace, look: Look, position: int) -> str:
+def sentence(trace: Trace, look: AttentionLook, position: int) -> str:
     """Which row or column is read, as Markdown."""
     token = token_code(trace, position)
     if look.direction == "to":
@@ -141,7 +143,7 @@ def sentence(trace: Trace, look: Look, position: int) -> str:
     )
 
 
-def _no_row(shown: Shown, look: Look, position: int) -> str:
+def _no_row(shown: Shown, look: AttentionLook, position: int) -> str:
     if row_of(position, look.question) < 0:
         return "Nothing precedes the first token, so no row predicts it. Choose the row at it."
     first, last = int(shown.queries[0]), int(shown.queries[-1])
@@ -151,7 +153,7 @@ def _no_row(shown: Shown, look: Look, position: int) -> str:
     )
 
 
-def _nothing(shown: Shown, look: Look) -> str:
+def _nothing(shown: Shown, look: AttentionLook) -> str:
     if look.direction == "to":
         return "Nothing that follows attends to it, or nothing follows it."
     return (
@@ -173,7 +175,7 @@ def _sink_words(trace: Trace, shown: Shown, laid: Laid) -> str:
     return f":material/visibility: {mass} of this row sits on the {sinks} {at}."
 
 
-def _sources(trace: Trace, table: pd.DataFrame, look: Look, position: int) -> None:
+def _sources(trace: Trace, table: pd.DataFrame, look: AttentionLook, position: int) -> None:
     # Another token's sources are another table: what was chosen in one means nothing in the next.
     key = f"attention sources {trace.key[:12]} {position} {look.question} {look.direction}"
     places = tuple(table["position"].tolist())

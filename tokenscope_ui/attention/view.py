@@ -21,9 +21,9 @@ from tokenscope_ui.attention.capturing import need
 from tokenscope_ui.attention.flow import view as flow_view
 from tokenscope_ui.attention.heads import view as heads_view
 from tokenscope_ui.attention.matrix_in_view import ROLLED, as_map, shown
-from tokenscope_ui.attention.model import Reader, reader_of
+from tokenscope_ui.attention.model import AvailableModel, reader_of
 from tokenscope_ui.attention.required_captures import flow_of_all, layer_of, overview_of, rollout_of
-from tokenscope_ui.attention.view_choice import ROLLOUT, Head, Layer, Look
+from tokenscope_ui.attention.view_choice import ROLLOUT, AttentionLook, Head, Layer
 from tokenscope_ui.branches import bar as branch_bar
 from tokenscope_ui.runs import sessions
 
@@ -47,7 +47,7 @@ def show_attention(trace: Trace) -> None:
             _compare(trace, look, reader)
 
 
-def _reader(trace: Trace) -> Reader | None:
+def _reader(trace: Trace) -> AvailableModel | None:
     """The model, where it is here; where it is not, what was captured before can still be seen."""
     try:
         return reader_of(trace)
@@ -55,7 +55,7 @@ def _reader(trace: Trace) -> Reader | None:
         return None
 
 
-def _resolved(reader: Reader | None) -> Look:
+def _resolved(reader: AvailableModel | None) -> AttentionLook:
     """The look in force: of a layer that nobody chose the middle one, of one that the model does
     not have the one before."""
     look = state.current()
@@ -69,20 +69,20 @@ def _resolved(reader: Reader | None) -> Look:
     return state.current()
 
 
-def _offered(reader: Reader | None, *chosen: Layer | None) -> tuple[int, ...]:
+def _offered(reader: AvailableModel | None, *chosen: Layer | None) -> tuple[int, ...]:
     """The layers to choose among: of a model that is not here, those in view."""
     if reader is not None and reader.layers:
         return reader.layers
     return tuple(sorted({layer for layer in chosen if isinstance(layer, int)})) or (0,)
 
 
-def _head_count(reader: Reader | None, *chosen: Head) -> int:
+def _head_count(reader: AvailableModel | None, *chosen: Head) -> int:
     """How many heads to choose among: of a model that is not here, as far as those in view."""
     in_view = max((head + 1 for head in chosen if isinstance(head, int)), default=0)
     return max(in_view, reader.heads) if reader is not None else in_view
 
 
-def _source_tools(look: Look, reader: Reader | None) -> None:
+def _source_tools(look: AttentionLook, reader: AvailableModel | None) -> None:
     """Draw which layer and head."""
     controls.layer("layer", look.layer, _offered(reader, look.layer))
     heads = _head_count(reader, look.head)
@@ -90,7 +90,7 @@ def _source_tools(look: Look, reader: Reader | None) -> None:
     controls.weighting(look)
 
 
-def captured(trace: Trace, look: Look, layer: Layer) -> tuple[AttentionMap, int] | None:
+def captured(trace: Trace, look: AttentionLook, layer: Layer) -> tuple[AttentionMap, int] | None:
     """The map that holds a layer, and the index it goes by; None where it is still to be had, which
     is drawn."""
     if isinstance(layer, str):
@@ -100,7 +100,7 @@ def captured(trace: Trace, look: Look, layer: Layer) -> tuple[AttentionMap, int]
     return (found, layer) if isinstance(found, AttentionMap) and found.layers else None
 
 
-def _one_matrix(trace: Trace, look: Look, reader: Reader | None) -> None:
+def _one_matrix(trace: Trace, look: AttentionLook, reader: AvailableModel | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention source"):
         _source_tools(look, reader)
         controls.scale(look)
@@ -117,7 +117,7 @@ def _one_matrix(trace: Trace, look: Look, reader: Reader | None) -> None:
     token_view.show_token(trace, in_view, found, look)
 
 
-def _narrowed(look: Look) -> None:
+def _narrowed(look: AttentionLook) -> None:
     """Say that not all of the layer was captured, and offer the rest."""
     if not look.alone and look.queries is None:
         return
@@ -132,7 +132,7 @@ def _narrowed(look: Look) -> None:
         )  # fmt: skip
 
 
-def _compare(trace: Trace, look: Look, reader: Reader | None) -> None:
+def _compare(trace: Trace, look: AttentionLook, reader: AvailableModel | None) -> None:
     a_layer = look.layer if look.layer is not None else 0
     b_look = _look_b(look, a_layer, _offered(reader, a_layer))
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention source"):
@@ -165,7 +165,7 @@ def _compare(trace: Trace, look: Look, reader: Reader | None) -> None:
     compare_view.show_difference(trace, other, a, b, look, f"{names[1]} − {names[0]}")
 
 
-def _look_b(look: Look, a_layer: Layer, layers: tuple[int, ...]) -> Look:
+def _look_b(look: AttentionLook, a_layer: Layer, layers: tuple[int, ...]) -> AttentionLook:
     """The look of B: until somebody chose, the same head of a neighbouring layer."""
     layer = a_layer if look.layer_b is None else look.layer_b
     if look.layer_b is None and not look.branch_b and look.head_b is None:
@@ -174,7 +174,9 @@ def _look_b(look: Look, a_layer: Layer, layers: tuple[int, ...]) -> Look:
     return replace(look, layer=layer, head=look.head if look.head_b is None else look.head_b)
 
 
-def _pair_tools(trace: Trace, look: Look, b_look: Look, reader: Reader | None) -> None:
+def _pair_tools(
+    trace: Trace, look: AttentionLook, b_look: AttentionLook, reader: AvailableModel | None
+) -> None:
     layers = _offered(reader, look.layer, b_look.layer)
     heads = _head_count(reader, look.head, b_look.head)
     controls.layer("layer", look.layer, layers, label="A: layer")
@@ -186,7 +188,7 @@ def _pair_tools(trace: Trace, look: Look, b_look: Look, reader: Reader | None) -
     compare_view.branch_tool(sessions.current(), trace, look)
 
 
-def _heads(trace: Trace, look: Look) -> None:
+def _heads(trace: Trace, look: AttentionLook) -> None:
     overview = need(trace, overview_of(trace), "Overview of all heads")
     if isinstance(overview, HeadOverview) and look.mask:
         plain = overview
@@ -199,7 +201,7 @@ def _heads(trace: Trace, look: Look) -> None:
     heads_view.show_heads(overview if isinstance(overview, HeadOverview) else None, look)
 
 
-def _flow(trace: Trace, look: Look, reader: Reader | None) -> None:
+def _flow(trace: Trace, look: AttentionLook, reader: AvailableModel | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention flow tools"):
         flow_view.tools(look)
     if look.whole:
@@ -219,7 +221,7 @@ def _flow(trace: Trace, look: Look, reader: Reader | None) -> None:
     flow_view.show_flow(trace, flow, look)
 
 
-def _flow_of_all(trace: Trace, look: Look) -> None:
+def _flow_of_all(trace: Trace, look: AttentionLook) -> None:
     masked: tuple[int, ...] = ()
     if look.mask:
         overview = need(trace, overview_of(trace), "Overview of all heads, to find the sinks")

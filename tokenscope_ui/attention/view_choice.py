@@ -28,7 +28,7 @@ Layer = int | Literal["rollout"]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AttentionLook:
     """One state of the page.
 
     - `layer`, `scale`: None until somebody chose.
@@ -83,11 +83,11 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "keys": get_args(CropKeys),
     "tint": get_args(FlowTint),
 }
-_DEFAULT = Look()
-NAMES = tuple(field.name for field in fields(Look))
+_DEFAULT = AttentionLook()
+NAMES = tuple(field.name for field in fields(AttentionLook))
 
 
-def to_address(look: Look) -> dict[str, str]:
+def to_address(look: AttentionLook) -> dict[str, str]:
     """The parameters of an address that spell a look: the view, and what is not as by default."""
     spelled: dict[str, str] = {"view": look.view}
     for name in NAMES:
@@ -97,14 +97,14 @@ def to_address(look: Look) -> dict[str, str]:
     return spelled
 
 
-def from_address(address: Mapping[str, str]) -> Look:
+def from_address(address: Mapping[str, str]) -> AttentionLook:
     """The look that parameters spell; what means nothing is as by default."""
     read: dict[str, Any] = {}
     for name in NAMES:
         value = _read(name, address[name]) if name in address else None
         if value is not None:
             read[name] = value
-    return Look(**read)
+    return AttentionLook(**read)
 
 
 def _spelled(value: Any) -> str:

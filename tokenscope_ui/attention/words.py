@@ -10,7 +10,7 @@ from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_core.display.formatting import count_text
 from tokenscope_ui.attention.controls import WEIGHTINGS, head_text, layer_text
 from tokenscope_ui.attention.matrix_in_view import Shown
-from tokenscope_ui.attention.view_choice import ROLLOUT, Head, Layer, Look
+from tokenscope_ui.attention.view_choice import ROLLOUT, AttentionLook, Head, Layer
 from tokenscope_ui.attention.weights import share_text
 from tokenscope_ui.trace.sampled_choices import token_code
 
@@ -22,7 +22,7 @@ def matrix_name(layer: Layer, head: Head) -> str:
     return f"{layer_text(layer)}, {head_text(head)}"
 
 
-def title(look: Look, layer: Layer) -> str:
+def title(look: AttentionLook, layer: Layer) -> str:
     """What the matrix in view is called, with all that was done to it. Plain text."""
     name = matrix_name(layer, look.head)
     if layer != ROLLOUT and look.weighting != "weights":
@@ -40,7 +40,7 @@ def reach(locality: Locality) -> str:
     }[locality.kind]
 
 
-def status(trace: Trace, shown: Shown, look: Look, layer: Layer) -> str:
+def status(trace: Trace, shown: Shown, look: AttentionLook, layer: Layer) -> str:
     """What is shown and where the sink is, as Markdown."""
     name = matrix_name(layer, look.head).capitalize()
     what = "attention after all layers" if layer == ROLLOUT else WEIGHTINGS[look.weighting]

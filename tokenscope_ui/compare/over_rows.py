@@ -15,7 +15,7 @@ from tokenscope_ui.compare.chart import (
     divergence_chart,
     divergence_table,
 )
-from tokenscope_ui.compare.payload import Look, difference_texts, differences
+from tokenscope_ui.compare.payload import ComparisonLook, difference_texts, differences
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.trace.sampled_choices import token_code
 
@@ -23,7 +23,7 @@ _LARGEST = 6
 _CHART_KEYS = ("difference chart", "divergence chart")
 
 
-def show_over_rows(comparison: Comparison, look: Look, row: int | None) -> None:
+def show_over_rows(comparison: Comparison, look: ComparisonLook, row: int | None) -> None:
     """Draw the charts; clicking a point selects its row."""
     last = len(comparison) - 1
     table = difference_table(comparison, look.metric, look.unit)
@@ -56,7 +56,7 @@ def _stem(comparison: Comparison) -> str:
     return files.stem(a.model.name, a.key[:8], b.key[:8])
 
 
-def _largest(comparison: Comparison, look: Look) -> None:
+def _largest(comparison: Comparison, look: ComparisonLook) -> None:
     """Ways to the rows where the metric changed most."""
     size = np.nan_to_num(np.abs(differences(comparison, look.metric, look.unit)), nan=0.0)
     size[~np.isfinite(size)] = 0.0

@@ -37,7 +37,7 @@ _OTHER: dict[Side, str] = {"a": "B", "b": "A"}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ComparisonLook:
     """How both strips are drawn. With `difference` the tint is that of B - A; with `whole` the
     text is there from its beginning, without from shortly before the two part."""
 
@@ -108,7 +108,7 @@ def _pieces(trace: Trace) -> list[bytes]:
 
 
 @functools.lru_cache(maxsize=16)
-def side_payload(comparison: Comparison, side: Side, look: Look) -> bytes:
+def side_payload(comparison: Comparison, side: Side, look: ComparisonLook) -> bytes:
     """The payload of one side. Cached, since equal bytes are not sent again."""
     trace = side_trace(comparison, side)
     own = positions(comparison, side)
@@ -141,7 +141,7 @@ def side_payload(comparison: Comparison, side: Side, look: Look) -> bytes:
     )
 
 
-def _tint(comparison: Comparison, side: Side, look: Look) -> tuple[Floats, Scale]:
+def _tint(comparison: Comparison, side: Side, look: ComparisonLook) -> tuple[Floats, Scale]:
     """The values of one side, and the scale of both, so that equal tints are equal numbers."""
     if not look.difference:
         both = [comparison.a.column(look.metric), comparison.b.column(look.metric)]
@@ -168,7 +168,9 @@ def difference_texts(comparison: Comparison, metric: str, unit: LogUnit) -> list
     return [difference_text(metric, v, unit) for v in to_screen(metric, stored, unit).tolist()]
 
 
-def _reasons(trace: Trace, side: Side, values: Floats, first: int, look: Look) -> dict[int, str]:
+def _reasons(
+    trace: Trace, side: Side, values: Floats, first: int, look: ComparisonLook
+) -> dict[int, str]:
     reasons = {}
     for position in np.flatnonzero(np.isnan(values)).tolist():
         if np.isnan(trace.column(look.metric)[position]):
@@ -180,7 +182,7 @@ def _reasons(trace: Trace, side: Side, values: Floats, first: int, look: Look) -
     return reasons
 
 
-def _difference_field(comparison: Comparison, side: Side, look: Look) -> strip.HoverField:
+def _difference_field(comparison: Comparison, side: Side, look: ComparisonLook) -> strip.HoverField:
     own = positions(comparison, side)
     values: list[str | None] = [None] * len(side_trace(comparison, side))
     texts = difference_texts(comparison, look.metric, look.unit)

@@ -12,7 +12,7 @@ from tokenscope_core.display.scales import LogUnit
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.compare import detail, measuring, over_rows, state, syntax
 from tokenscope_ui.compare.payload import (
-    Look,
+    ComparisonLook,
     compared,
     first_shown,
     positions,
@@ -103,7 +103,7 @@ def _current_unit() -> LogUnit:
     return cast(LogUnit, st.session_state.get("unit") or "bits")
 
 
-def _tool_bar(comparison: Comparison) -> Look:
+def _tool_bar(comparison: Comparison) -> ComparisonLook:
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare tools"):
         metric = view_controls.metric("Metric")
         tint = st.segmented_control(
@@ -121,7 +121,7 @@ def _tool_bar(comparison: Comparison) -> Look:
             disabled=not hidden,
             help="Begins both texts a few lines before they part.",
         )  # fmt: skip
-    return Look(
+    return ComparisonLook(
         metric, tint == "difference", relative, unit, invisibles,
         whole=not shorten or not hidden,
     )  # fmt: skip
@@ -132,7 +132,7 @@ def strip_key(side: Side) -> str:
     return f"compare_strip_{side}"
 
 
-def _strips(comparison: Comparison, look: Look, row: int | None) -> None:
+def _strips(comparison: Comparison, look: ComparisonLook, row: int | None) -> None:
     first = 0 if look.whole else first_shown(comparison)[0]
     for column, side in zip(st.columns(2, gap="small"), SIDES, strict=True):
         position = -1 if row is None else int(positions(comparison, side)[row])

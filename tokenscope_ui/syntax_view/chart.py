@@ -16,7 +16,7 @@ from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted
 from tokenscope_ui.drawing.charts import OTHER, TAKEN
 from tokenscope_ui.syntax_view.other import Other, compared_parts
-from tokenscope_ui.syntax_view.reading import Look, counted, mean_label, points
+from tokenscope_ui.syntax_view.reading import SyntaxLook, counted, mean_label, points
 from tokenscope_ui.syntax_view.words import (
     interval_words,
     label_text,
@@ -35,7 +35,7 @@ FEW = 40
 
 
 @functools.lru_cache(maxsize=16)
-def bar_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataFrame:
+def bar_table(trace: Trace, look: SyntaxLook, other: Other | None = None) -> pd.DataFrame:
     """One row a part and side, in the order of the table: `row`, `label` (unique by part), `lane`
     (0, or 1 for the other), `side`, `mean`, `ci_low`, `ci_high` (screen units), and `shown`,
     `interval`, `tokens` as texts. A side that has no such part has no row."""
@@ -48,7 +48,7 @@ def bar_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataFr
 
 
 def _side(
-    table: pd.DataFrame, look: Look, labels: list[str], *, lane: int, side: str, suffix: str
+    table: pd.DataFrame, look: SyntaxLook, labels: list[str], *, lane: int, side: str, suffix: str
 ) -> pd.DataFrame:
     mean, low, high = (
         table[f"{name}{suffix}"].to_numpy(float) for name in ("mean", "ci_low", "ci_high")
@@ -72,7 +72,7 @@ def _side(
     return pd.DataFrame(frame[~np.isnan(mean)])
 
 
-def _labels(table: pd.DataFrame, look: Look, trace: Trace, other: Other | None) -> list[str]:
+def _labels(table: pd.DataFrame, look: SyntaxLook, trace: Trace, other: Other | None) -> list[str]:
     code = trace.text_bytes.split(b"\n") if look.level == "line" else []
     counts = [table["n"], *([table["n_other"]] if "n_other" in table else [])]
     tokens = zip(*(map(_count, column) for column in counts), strict=True)
@@ -98,7 +98,9 @@ def _count(tokens: float) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def point_table(trace: Trace, look: Look, most: int, other: Other | None = None) -> pd.DataFrame:
+def point_table(
+    trace: Trace, look: SyntaxLook, most: int, other: Other | None = None
+) -> pd.DataFrame:
     """The tokens of the first `most` parts of `bar_table`: `row`, `label`, `lane`, `side`,
     `position`, `token`, `value` (screen units), `shown`, `share` (as text)."""
     bars = bar_table(trace, look, other)
@@ -114,7 +116,7 @@ def point_table(trace: Trace, look: Look, most: int, other: Other | None = None)
     return behind.assign(row=behind["row"].astype(int), label=behind["row"].map(label_of))
 
 
-def _points(trace: Trace, look: Look, which: Counted, lane: int, side: str) -> pd.DataFrame:
+def _points(trace: Trace, look: SyntaxLook, which: Counted, lane: int, side: str) -> pd.DataFrame:
     behind = points(trace, look.language, look.level, look.metric, which)
     tokens = trace.vocabulary.token_bytes
     values = behind["value"].to_numpy(float)
@@ -133,7 +135,7 @@ def _points(trace: Trace, look: Look, which: Counted, lane: int, side: str) -> p
 
 
 def bar_chart(
-    bars: pd.DataFrame, behind: pd.DataFrame, look: Look, *, chosen: int | None
+    bars: pd.DataFrame, behind: pd.DataFrame, look: SyntaxLook, *, chosen: int | None
 ) -> alt.LayerChart:
     """Bars of the means, intervals as lines, tokens as points, the other side below this one; a
     click picks a part (parameter `pick`)."""
@@ -182,7 +184,7 @@ def bar_chart(
     return chart.properties(height=alt.Step(step))
 
 
-def _dots(behind: pd.DataFrame, y: alt.Y, lanes: int, look: Look) -> alt.Chart:
+def _dots(behind: pd.DataFrame, y: alt.Y, lanes: int, look: SyntaxLook) -> alt.Chart:
     dots: alt.Chart = (
         alt.Chart(behind)
         # Offsets of a row grow upwards.

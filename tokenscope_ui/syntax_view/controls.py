@@ -24,7 +24,7 @@ from tokenscope_ui.syntax_view import other as compared
 from tokenscope_ui.syntax_view.nodes import Width
 from tokenscope_ui.syntax_view.other import Other
 from tokenscope_ui.syntax_view.pieces import Kind
-from tokenscope_ui.syntax_view.reading import KINDS, Look
+from tokenscope_ui.syntax_view.reading import KINDS, SyntaxLook
 from tokenscope_ui.syntax_view.words import LEVELS
 from tokenscope_ui.trace import view_controls
 from tokenscope_ui.trace.programs import program_of
@@ -36,7 +36,7 @@ WIDTH_KEY = "syntax_width"
 _KIND: Kind = "statement"
 
 
-def draw_syntax_controls(trace: Trace) -> tuple[Look, Other | None]:
+def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
     """Draw the controls above the code; returns what is chosen, and what it is compared with."""
     found = program_of(trace).detected
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
@@ -81,7 +81,7 @@ def draw_syntax_controls(trace: Trace) -> tuple[Look, Other | None]:
         st.caption(f"Read as {language_label(language)}: {found.certainty} ({found.reason}).")
     if problem is not None:
         st.caption(f":material/info: {as_markdown(problem)}")
-    look = Look(
+    look = SyntaxLook(
         metric=metric, level=level, language=language, prompt=prompt and not beside_prompt,
         unit=unit, relative=relative, invisibles=invisibles,
         kind=kind or _KIND,

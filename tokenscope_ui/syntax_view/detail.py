@@ -21,7 +21,7 @@ from tokenscope_ui.syntax_view import state
 from tokenscope_ui.syntax_view.nodes import node_name, node_of, shown_nodes
 from tokenscope_ui.syntax_view.pieces import Cut
 from tokenscope_ui.syntax_view.reading import (
-    Look,
+    SyntaxLook,
     least_sure_is_low,
     mean_label,
     shown_cut,
@@ -41,7 +41,7 @@ from tokenscope_ui.trace.sampled_choices import token_code, token_text
 _NAMES = {"statement": "Statement", "line": "Line", "function": "Function", "part": "Place"}
 
 
-def show_piece(trace: Trace, look: Look, byte: int | None) -> None:
+def show_piece(trace: Trace, look: SyntaxLook, byte: int | None) -> None:
     """Draw the panel."""
     node = state.selected_node(trace)
     cut = shown_cut(trace, look)
@@ -57,7 +57,7 @@ def show_piece(trace: Trace, look: Look, byte: int | None) -> None:
         )
 
 
-def _piece(trace: Trace, look: Look, cut: Cut, span: int) -> None:
+def _piece(trace: Trace, look: SyntaxLook, cut: Cut, span: int) -> None:
     _header(trace, look, cut, span)
     piece = int(cut.piece[span])
     bounds = cut.bounds(span)
@@ -71,7 +71,7 @@ def _piece(trace: Trace, look: Look, cut: Cut, span: int) -> None:
     _tokens(trace, look, *bounds)
 
 
-def _node(trace: Trace, look: Look, start: int, end: int) -> None:
+def _node(trace: Trace, look: SyntaxLook, start: int, end: int) -> None:
     """A node of the syntax tree, all that is below it included."""
     frame = shown_nodes(trace, look)
     index = node_of(frame, start, end)
@@ -102,7 +102,7 @@ def _close(trace: Trace) -> None:
               on_click=state.select, args=(trace, None))  # fmt: skip
 
 
-def _header(trace: Trace, look: Look, cut: Cut, span: int) -> None:
+def _header(trace: Trace, look: SyntaxLook, cut: Cut, span: int) -> None:
     """Where this is, and ways to the places before and after: of the same part, or at all."""
     place = cut.place
     same = cut.piece == cut.piece[span] if look.kind == "part" else np.ones(len(cut), dtype=bool)
@@ -134,7 +134,7 @@ def _first_visible(trace: Trace, start: int, end: int) -> int:
     return start + len(piece) - len(piece.lstrip()) if piece.strip() else start
 
 
-def _figures(look: Look, row: pd.Series, shown: tuple[str, ...]) -> None:
+def _figures(look: SyntaxLook, row: pd.Series, shown: tuple[str, ...]) -> None:
     if not row["n"] > 0:
         st.caption("None of its tokens counts: they are in the prompt, or have no value.")
         return
@@ -150,7 +150,7 @@ def _figures(look: Look, row: pd.Series, shown: tuple[str, ...]) -> None:
     st.caption(f"{label}, 95 % interval for this text: {interval}.{thin}")
 
 
-def _tokens(trace: Trace, look: Look, start: int, end: int) -> None:
+def _tokens(trace: Trace, look: SyntaxLook, start: int, end: int) -> None:
     """The tokens of these bytes, and the way to one of them on the page Decode."""
     positions, share = _tokens_of(trace, start, end)
     if not len(positions):

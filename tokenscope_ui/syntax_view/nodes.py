@@ -13,7 +13,7 @@ from tokenscope_core.display.scales import tint_values
 from tokenscope_core.syntax.grammar.tree import ERROR
 from tokenscope_ui.components import icicle
 from tokenscope_ui.syntax_view.payload import piece_scale
-from tokenscope_ui.syntax_view.reading import Look, analysed, mean_label, shown_cut
+from tokenscope_ui.syntax_view.reading import SyntaxLook, analysed, mean_label, shown_cut
 from tokenscope_ui.syntax_view.words import (
     THIN_WORDS,
     interval_words,
@@ -34,13 +34,13 @@ def nodes(trace: Trace, language: str, metric: str, prompt: bool) -> pd.DataFram
     return icicle_frame(analysed(trace, language), metric, generated_only=not prompt)
 
 
-def shown_nodes(trace: Trace, look: Look) -> pd.DataFrame:
+def shown_nodes(trace: Trace, look: SyntaxLook) -> pd.DataFrame:
     """The nodes that the page shows."""
     return nodes(trace, look.language, look.metric, look.prompt)
 
 
 @functools.lru_cache(maxsize=16)
-def node_payload(trace: Trace, look: Look, width: Width) -> bytes:
+def node_payload(trace: Trace, look: SyntaxLook, width: Width) -> bytes:
     """The payload of `shown_nodes`. Cached, since equal bytes are not sent again."""
     frame = shown_nodes(trace, look)
     kinds = pd.Categorical(frame["kind"])
@@ -121,7 +121,7 @@ def node_of(frame: pd.DataFrame, start: int, end: int) -> int | None:
 
 
 def selected_node(
-    trace: Trace, look: Look, byte: int | None, node: tuple[int, int] | None
+    trace: Trace, look: SyntaxLook, byte: int | None, node: tuple[int, int] | None
 ) -> int | None:
     """The node to show as selected: the one that was, or the innermost around the selected place
     of the code; None where nothing is selected or nothing in it counts."""
@@ -130,7 +130,7 @@ def selected_node(
     return None if node is None else node_of(shown_nodes(trace, look), *node)
 
 
-def _visible_place(trace: Trace, look: Look, byte: int | None) -> tuple[int, int] | None:
+def _visible_place(trace: Trace, look: SyntaxLook, byte: int | None) -> tuple[int, int] | None:
     """The bytes of the selected place without the white space around it."""
     cut = shown_cut(trace, look)
     span = None if byte is None else cut.span_at(byte)

@@ -16,7 +16,7 @@ from tokenscope_core import Trace, aggregate, aggregate_difference
 from tokenscope_core.syntax.counted import Counted
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.runs import sessions
-from tokenscope_ui.syntax_view.reading import Look, analysed, shown_parts
+from tokenscope_ui.syntax_view.reading import SyntaxLook, analysed, shown_parts
 
 WITH_PARAMETER = "with"
 WITH_KEY = "syntax_with"
@@ -37,7 +37,7 @@ class Other:
     prompt_only: bool = False
     shared: int = 0
 
-    def counted(self, look: Look) -> Counted:
+    def counted(self, look: SyntaxLook) -> Counted:
         """Which of its tokens count."""
         if self.prompt_only:
             return "prompt"
@@ -104,13 +104,13 @@ def _shared(a: Trace, b: Trace) -> int:
     return max(0, same - max(a.prompt_length, b.prompt_length))
 
 
-def comparable(look: Look) -> bool:
+def comparable(look: SyntaxLook) -> bool:
     """Whether the parts of the level in view mean the same in two texts."""
     return look.level != "line"
 
 
 @functools.lru_cache(maxsize=16)
-def compared_parts(trace: Trace, look: Look, other: Other | None) -> pd.DataFrame:
+def compared_parts(trace: Trace, look: SyntaxLook, other: Other | None) -> pd.DataFrame:
     """The parts that table and chart show, in stored units: those of `shown_parts`, then those
     that only the other has.
 

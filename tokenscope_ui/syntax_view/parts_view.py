@@ -13,13 +13,19 @@ from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.syntax_view import controls, state, tables
 from tokenscope_ui.syntax_view.chart import FEW, bar_chart, bar_table, point_table
 from tokenscope_ui.syntax_view.other import Other, comparable, compared_parts
-from tokenscope_ui.syntax_view.reading import Look, counted, mean_label, shown_cut, shown_parts
+from tokenscope_ui.syntax_view.reading import (
+    SyntaxLook,
+    counted,
+    mean_label,
+    shown_cut,
+    shown_parts,
+)
 from tokenscope_ui.syntax_view.words import COUNTED, FOR_THIS_TEXT, LEAST_STATEMENTS, LEVELS
 
 CHART_KEY = "syntax chart"
 
 
-def show_parts(trace: Trace, look: Look, other: Other | None, byte: int | None) -> None:
+def show_parts(trace: Trace, look: SyntaxLook, other: Other | None, byte: int | None) -> None:
     """Draw the heading, the table and the chart."""
     which = COUNTED[counted(trace, look)]
     if not (look.prompt or (trace.source != "prompt").any()):
@@ -64,7 +70,7 @@ def _compared_words(other: Other) -> str:
     return words
 
 
-def _chart(trace: Trace, look: Look, other: Other | None, byte: int | None) -> None:
+def _chart(trace: Trace, look: SyntaxLook, other: Other | None, byte: int | None) -> None:
     whole = len(compared_parts(trace, look, other))
     most = whole
     if whole > FEW and not st.toggle(
@@ -90,7 +96,7 @@ def _chart(trace: Trace, look: Look, other: Other | None, byte: int | None) -> N
     )
 
 
-def _chosen_row(trace: Trace, look: Look, byte: int | None) -> int | None:
+def _chosen_row(trace: Trace, look: SyntaxLook, byte: int | None) -> int | None:
     """The row of the part that the selected byte is in."""
     cut = shown_cut(trace, look)
     span = None if byte is None or look.kind != "part" else cut.span_at(byte)
@@ -101,7 +107,7 @@ def _chosen_row(trace: Trace, look: Look, byte: int | None) -> int | None:
     return labels.index(label) if label in labels else None
 
 
-def _take_bar(trace: Trace, look: Look, other: Other | None) -> None:
+def _take_bar(trace: Trace, look: SyntaxLook, other: Other | None) -> None:
     chosen = st.session_state[CHART_KEY].selection.get("pick") or []
     places = tables.first_bytes(trace, look, other)
     row = int(chosen[0]["row"]) if chosen else -1

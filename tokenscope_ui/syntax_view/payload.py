@@ -15,7 +15,7 @@ from tokenscope_ui.components import strip
 from tokenscope_ui.components.strip import TokenFlag
 from tokenscope_ui.syntax_view.pieces import Cut
 from tokenscope_ui.syntax_view.reading import (
-    Look,
+    SyntaxLook,
     counted,
     mean_label,
     shown_cut,
@@ -27,7 +27,7 @@ from tokenscope_ui.trace.strip_payload import numbers, strip_scale
 
 
 @functools.lru_cache(maxsize=16)
-def spans(trace: Trace, look: Look, node: tuple[int, int] | None = None) -> Cut:
+def spans(trace: Trace, look: SyntaxLook, node: tuple[int, int] | None = None) -> Cut:
     """The pieces on the strip: cut further where a name is marked, where bytes are no text, and
     around the selected node of the tree."""
     at = [*_incomplete(trace.text_bytes), *(node or ())]
@@ -37,7 +37,7 @@ def spans(trace: Trace, look: Look, node: tuple[int, int] | None = None) -> Cut:
 
 
 @functools.lru_cache(maxsize=16)
-def span_payload(trace: Trace, look: Look, node: tuple[int, int] | None = None) -> bytes:
+def span_payload(trace: Trace, look: SyntaxLook, node: tuple[int, int] | None = None) -> bytes:
     """The payload of `spans`. Cached, since equal bytes are not sent again."""
     cut, figures = spans(trace, look, node), shown_pieces(trace, look)
     text = trace.text_bytes
@@ -77,14 +77,14 @@ def span_payload(trace: Trace, look: Look, node: tuple[int, int] | None = None) 
     )
 
 
-def piece_scale(trace: Trace, look: Look, what: str) -> strip.Scale:
+def piece_scale(trace: Trace, look: SyntaxLook, what: str) -> strip.Scale:
     """The scale that pieces are tinted on, named for what it is drawn beside."""
     means = shown_pieces(trace, look)["mean"].to_numpy(float)
     scale = scale_of(look.metric, means, relative=look.relative, unit=look.unit)
     return {**strip_scale(scale), "label": f"{mean_label(look.metric)} of a {what}"}
 
 
-def _flags(trace: Trace, look: Look, cut: Cut, remarks: dict[int, str]) -> list[int]:
+def _flags(trace: Trace, look: SyntaxLook, cut: Cut, remarks: dict[int, str]) -> list[int]:
     flags = np.where(np.diff(cut.place, prepend=-1) != 0, int(TokenFlag.BEGINS), 0)
     prompt_end = _prompt_end(trace)
     flags[cut.end <= prompt_end] |= int(TokenFlag.PROMPT)
@@ -96,7 +96,7 @@ def _prompt_end(trace: Trace) -> int:
     return int(trace.byte_end[trace.prompt_length - 1]) if trace.prompt_length else 0
 
 
-def _remarks(trace: Trace, look: Look, cut: Cut) -> dict[int, str]:
+def _remarks(trace: Trace, look: SyntaxLook, cut: Cut) -> dict[int, str]:
     """What is said about a name, by the index of its span."""
     marks = mark_frame(program_of(trace, look.language), generated_only=not look.prompt)
     at = np.searchsorted(cut.end, marks["byte_start"].to_numpy(np.int64), side="right")
@@ -106,7 +106,7 @@ def _remarks(trace: Trace, look: Look, cut: Cut) -> dict[int, str]:
     }
 
 
-def _reasons(trace: Trace, look: Look, cut: Cut, known: np.ndarray) -> dict[int, str]:
+def _reasons(trace: Trace, look: SyntaxLook, cut: Cut, known: np.ndarray) -> dict[int, str]:
     in_prompt = cut.end <= _prompt_end(trace)
     return {
         span: (

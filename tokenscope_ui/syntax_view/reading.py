@@ -29,7 +29,7 @@ VALUES = ("mean", "ci_low", "ci_high", "median", "q25", "q75", "min", "max", "st
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SyntaxLook:
     """What a person chose to see of a trace.
 
     `language` is that in which it is read; `kind` into which pieces the code is cut; `prompt`
@@ -72,22 +72,22 @@ def pieces(
     return table.reindex(made.labels)
 
 
-def counted(trace: Trace, look: Look) -> Counted:
+def counted(trace: Trace, look: SyntaxLook) -> Counted:
     """Which tokens count on the page: of a text in which nothing was generated, all."""
     return which_count(trace, "all" if look.prompt else "generated")
 
 
-def shown_cut(trace: Trace, look: Look) -> Cut:
+def shown_cut(trace: Trace, look: SyntaxLook) -> Cut:
     """The pieces that the code is shown in."""
     return cut(analysed(trace, look.language), look.kind, look.level)
 
 
-def shown_pieces(trace: Trace, look: Look) -> pd.DataFrame:
+def shown_pieces(trace: Trace, look: SyntaxLook) -> pd.DataFrame:
     """Their figures, in stored units."""
     return pieces(trace, look.language, look.kind, look.level, look.metric, look.prompt)
 
 
-def shown_parts(trace: Trace, look: Look) -> pd.DataFrame:
+def shown_parts(trace: Trace, look: SyntaxLook) -> pd.DataFrame:
     """The aggregate that the table shows, in stored units."""
     return parts(trace, look.language, look.level, look.metric, look.prompt)
 

@@ -18,7 +18,7 @@ from tokenscope_ui.syntax_view import controls, state
 from tokenscope_ui.syntax_view.other import Other, compared_parts
 from tokenscope_ui.syntax_view.pieces import cut
 from tokenscope_ui.syntax_view.reading import (
-    Look,
+    SyntaxLook,
     analysed,
     counted,
     in_screen_units,
@@ -60,7 +60,7 @@ _HELP = {
 }
 
 
-def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
+def show_parts(trace: Trace, look: SyntaxLook, other: Other | None) -> None:
     """Draw the aggregate, beside that of the other; a click shows the part in the code."""
     table = part_table(trace, look, other)
     firsts = first_bytes(trace, look, other)
@@ -92,7 +92,7 @@ def show_parts(trace: Trace, look: Look, other: Other | None) -> None:
         st.caption(f"{missing:.0f} of the tokens have no {BY_NAME[look.metric].label}: left out.")
 
 
-def part_table(trace: Trace, look: Look, other: Other | None = None) -> pd.DataFrame:
+def part_table(trace: Trace, look: SyntaxLook, other: Other | None = None) -> pd.DataFrame:
     """The aggregate with the names and units of the screen, the least sure part first, then the
     parts that only the other has."""
     table = compared_parts(trace, look, other)
@@ -131,7 +131,7 @@ def _remarks(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def first_bytes(trace: Trace, look: Look, other: Other | None = None) -> list[int | None]:
+def first_bytes(trace: Trace, look: SyntaxLook, other: Other | None = None) -> list[int | None]:
     """Where each part of the table has its first place that counts; None where it has none."""
     made = cut(analysed(trace, look.language), "part", look.level)
     end = made.end
@@ -144,7 +144,7 @@ def first_bytes(trace: Trace, look: Look, other: Other | None = None) -> list[in
     return [first.get(part) for part in compared_parts(trace, look, other)[look.level].tolist()]
 
 
-def show_statements(trace: Trace, look: Look) -> None:
+def show_statements(trace: Trace, look: SyntaxLook) -> None:
     """Draw the statements, the least sure first."""
     table = statement_table(trace, look)
     _clickable(
@@ -161,7 +161,7 @@ def show_statements(trace: Trace, look: Look) -> None:
 
 
 @functools.lru_cache(maxsize=16)
-def statement_table(trace: Trace, look: Look) -> pd.DataFrame:
+def statement_table(trace: Trace, look: SyntaxLook) -> pd.DataFrame:
     """Every statement with tokens that count: mean (screen units), `tokens`, `line`, `code`,
     `byte`; the least sure first."""
     made = cut(analysed(trace, look.language), "statement", look.level)
@@ -199,7 +199,7 @@ def _code_of_pieces(
     return [(a, " … ".encode().join(filter(None, p))) for a, p in zip(starts, parts, strict=True)]
 
 
-def show_findings(trace: Trace, table: pd.DataFrame, look: Look, *, name: str) -> None:
+def show_findings(trace: Trace, table: pd.DataFrame, look: SyntaxLook, *, name: str) -> None:
     """Draw a table of places: errors, or names."""
     _clickable(
         trace, table, table["byte"].tolist(), name=name, look=look, height=250,
@@ -214,7 +214,7 @@ def _clickable(
     places: Sequence[int | None],
     *,
     name: str,
-    look: Look,
+    look: SyntaxLook,
     height: int,
     column_config: dict[str, Any],
     column_order: Sequence[str] | None = None,
@@ -243,7 +243,7 @@ def _take(
         state.select(trace, place, table=name)
 
 
-def mean_heading(look: Look) -> str:
+def mean_heading(look: SyntaxLook) -> str:
     """The heading of the column of means, with its unit."""
     unit = screen_unit(BY_NAME[look.metric], look.unit)
     return f"{mean_label(look.metric)} ({unit})" if unit else mean_label(look.metric)
@@ -254,7 +254,7 @@ def _count_form(counts: pd.Series) -> str:
     return "%.1f" if any("." in number_text(count) for count in counts.dropna()) else "%.0f"
 
 
-def _number_columns(names: Iterable[str], look: Look) -> dict[str, Any]:
+def _number_columns(names: Iterable[str], look: SyntaxLook) -> dict[str, Any]:
     """How figures are written; the heading of the mean is short, since its table is named by it."""
     form = "%.1f" if BY_NAME[look.metric].unit in ("rank", "ms") else "%.3f"
     unit = screen_unit(BY_NAME[look.metric], look.unit)

@@ -16,7 +16,7 @@ from tokenscope_ui.syntax_view import controls, detail, parts_view, state, table
 from tokenscope_ui.syntax_view.nodes import node_payload, selected_node, shown_nodes
 from tokenscope_ui.syntax_view.payload import span_payload, spans
 from tokenscope_ui.syntax_view.reading import (
-    Look,
+    SyntaxLook,
     analysed,
     counted,
     mean_label,
@@ -79,7 +79,7 @@ def _height(trace: Trace) -> int:
     return min(_STRIP_HEIGHT, max(_LEAST_HEIGHT, round(_LEGEND + _LINE * lines)))
 
 
-def _verdicts(trace: Trace, look: Look) -> None:
+def _verdicts(trace: Trace, look: SyntaxLook) -> None:
     found = verdicts(trace, look.language)
     if len(found) <= _MOST_LINES:
         for number, verdict in enumerate(found):
@@ -127,7 +127,7 @@ def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> Non
         detail.show_on_decode(trace, broke.position, key=f"verdict {number}")
 
 
-def _nothing_counts(trace: Trace, look: Look) -> None:
+def _nothing_counts(trace: Trace, look: SyntaxLook) -> None:
     label = mean_label(look.metric).removeprefix("mean ")
     with st.container(border=True):
         st.markdown(f"**No token that counts has a value of {label}.** Choose another metric.")
@@ -138,7 +138,7 @@ def _nothing_counts(trace: Trace, look: Look) -> None:
             )  # fmt: skip
 
 
-def _code(trace: Trace, look: Look, byte: int | None) -> None:
+def _code(trace: Trace, look: SyntaxLook, byte: int | None) -> None:
     node = state.selected_node(trace)
     cut = spans(trace, look, node)
     span = None if byte is None else cut.span_at(byte)
@@ -151,13 +151,13 @@ def _code(trace: Trace, look: Look, byte: int | None) -> None:
     )  # fmt: skip
 
 
-def _take_span(trace: Trace, look: Look, node: tuple[int, int] | None) -> None:
+def _take_span(trace: Trace, look: SyntaxLook, node: tuple[int, int] | None) -> None:
     cut, span = spans(trace, look, node), picked(STRIP_KEY)
     if span is not None and span < len(cut):
         state.select(trace, int(cut.end[span]) - 1)
 
 
-def _tree(trace: Trace, look: Look, byte: int | None) -> None:
+def _tree(trace: Trace, look: SyntaxLook, byte: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="icicle head"):
         st.markdown(
             f"**The syntax tree**, each node tinted by the {mean_label(look.metric)} of its tokens "
@@ -175,14 +175,14 @@ def _tree(trace: Trace, look: Look, byte: int | None) -> None:
     )  # fmt: skip
 
 
-def _take_node(trace: Trace, look: Look) -> None:
+def _take_node(trace: Trace, look: SyntaxLook) -> None:
     frame, index = shown_nodes(trace, look), icicle.picked(ICICLE_KEY)
     if index is not None and index < len(frame):
         row = frame.iloc[index]
         state.select_node(trace, int(row["byte_start"]), int(row["byte_end"]))
 
 
-def _findings(trace: Trace, look: Look) -> None:
+def _findings(trace: Trace, look: SyntaxLook) -> None:
     errors, judged = error_table(trace, look.language), verdicts(trace, look.language)
     st.markdown("**What does not parse**")
     if len(errors):

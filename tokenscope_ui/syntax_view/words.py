@@ -14,7 +14,7 @@ from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted
 from tokenscope_core.syntax.folding.aggregation import THIN, Level
 from tokenscope_core.syntax.folding.intervals import LEAST_UNITS
-from tokenscope_ui.syntax_view.reading import Look
+from tokenscope_ui.syntax_view.reading import SyntaxLook
 
 LEVELS: dict[Level, str] = {
     "category": "category",
@@ -44,7 +44,7 @@ COUNTED: dict[Counted, str] = {
 }
 
 
-def part_text(label: Hashable, look: Look) -> str:
+def part_text(label: Hashable, look: SyntaxLook) -> str:
     """What a part of the level in view is called."""
     level = look.level if look.kind == "part" else look.kind
     return label_text(label, level)

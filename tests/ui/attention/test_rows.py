@@ -19,7 +19,7 @@ from tokenscope_ui.attention.rows import (
     lay,
     source_table,
 )
-from tokenscope_ui.attention.view_choice import Look, from_address, to_address
+from tokenscope_ui.attention.view_choice import AttentionLook, from_address, to_address
 from tokenscope_ui.attention.weights import share_text, weight_scale
 from tokenscope_ui.components.matrix import MAX_CELLS, Crop
 
@@ -114,14 +114,14 @@ def test_the_sink_is_taken_out_of_each_head_before_they_are_folded() -> None:
 
 
 def test_an_address_spells_every_field_of_a_look() -> None:
-    look = Look(
+    look = AttentionLook(
         view="compare", layer=3, head=0, weighting="value norms", alone=True, queries=(2, 9),
         mask=True, scale="log", question="at", direction="to", key=4, crop="lines", lines=(1, 2),
         keys="before", statistic="induction", parts="unit", tint="share", whole=True,
         layer_b="rollout", head_b="max", branch_b="feed",
     )  # fmt: skip
     assert from_address(to_address(look)) == look
-    assert from_address({}) == Look()
+    assert from_address({}) == AttentionLook()
 
 
 def three_heads() -> AttentionMap:

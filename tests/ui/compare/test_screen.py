@@ -43,7 +43,7 @@ def drawn(comparison: ts.Comparison, side: Any, **how: Any) -> dict[str, Any]:
         "invisibles": False, "whole": True,
     }  # fmt: skip
     found: dict[str, Any] = json.loads(
-        payload.side_payload(comparison, side, payload.Look(**(look | how)))
+        payload.side_payload(comparison, side, payload.ComparisonLook(**(look | how)))
     )
     return found
 

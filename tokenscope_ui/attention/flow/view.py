@@ -18,7 +18,7 @@ from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.crop import read
 from tokenscope_ui.attention.flow.chart import MOST_PARTS, flow_chart, flow_table
 from tokenscope_ui.attention.matrix_in_view import masked
-from tokenscope_ui.attention.view_choice import FlowTint, Head, Look, Parts
+from tokenscope_ui.attention.view_choice import AttentionLook, FlowTint, Head, Parts
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.server.lru_cache import remembering
 
@@ -34,7 +34,7 @@ _NOWHERE = {"function": "(outside of functions)", "unit": "(in no statement)"}
 _MOST_BYTES = 200 * 10**6
 
 
-def tools(look: Look) -> None:
+def tools(look: AttentionLook) -> None:
     """Draw the choice of the parts, and what is tinted."""
     controls.segmented("Parts", "parts", look.parts, PARTS)
     controls.segmented(
@@ -56,7 +56,7 @@ def flow_of(
     return flow_in(source, read(trace), parts, layer=layer, head=alone)
 
 
-def show_flow(trace: Trace, flow: Flow, look: Look) -> None:
+def show_flow(trace: Trace, flow: Flow, look: AttentionLook) -> None:
     """Draw the heat map, and its cells as a table."""
     language = language_label(flow.language) if flow.language else "plain text"
     table = flow_table(flow, {"": _NOWHERE.get(flow.by, "(none)")})

@@ -16,7 +16,7 @@ from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention import state
 from tokenscope_ui.attention.matrix_in_view import sinks
 from tokenscope_ui.attention.tokens import labels
-from tokenscope_ui.attention.view_choice import Look
+from tokenscope_ui.attention.view_choice import AttentionLook
 
 _ROW, _HEAD = 35, 40
 
@@ -67,7 +67,7 @@ def _spread(rows: Floats, keys: int) -> Floats:
 
 
 def show_row_in_heads(
-    trace: Trace, captured: AttentionMap, layer: int, query: int, look: Look
+    trace: Trace, captured: AttentionMap, layer: int, query: int, look: AttentionLook
 ) -> None:
     """Draw the table; a click opens a head."""
     if captured.fold is not None or len(captured.heads) < 2:

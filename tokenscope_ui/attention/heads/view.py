@@ -12,7 +12,7 @@ from tokenscope_core.attention.heads.statistics import BY_NAME, HEAD_STATISTICS,
 from tokenscope_core.display.formatting import NOT_AVAILABLE, count_text
 from tokenscope_ui.attention import controls, state
 from tokenscope_ui.attention.heads.chart import bounds, head_chart, head_table, number_text
-from tokenscope_ui.attention.view_choice import Look
+from tokenscope_ui.attention.view_choice import AttentionLook
 from tokenscope_ui.drawing import chart_files, files
 
 GRID_KEY = "attention_heads"
@@ -24,12 +24,12 @@ _ROW, _HEAD, _LIST_HEIGHT = 35, 40, 320
 _MOST_PICTURES = 600
 
 
-def statistic_of(look: Look) -> HeadStatistic:
+def statistic_of(look: AttentionLook) -> HeadStatistic:
     """The statistic in view."""
     return BY_NAME.get(look.statistic or "") or BY_NAME[_FIRST]
 
 
-def show_heads(overview: HeadOverview | None, look: Look) -> None:
+def show_heads(overview: HeadOverview | None, look: AttentionLook) -> None:
     """Draw the grid, the heads in order, and the head in view."""
     statistic = statistic_of(look)
     names = [one.name for one in HEAD_STATISTICS]
@@ -94,7 +94,7 @@ def _about(overview: HeadOverview, statistic: HeadStatistic) -> str:
     )
 
 
-def _selected(overview: HeadOverview, look: Look) -> tuple[int, int] | None:
+def _selected(overview: HeadOverview, look: AttentionLook) -> tuple[int, int] | None:
     if isinstance(look.layer, int) and isinstance(look.head, int):
         inside = look.layer in overview.layers and look.head < overview.heads
         return (look.layer, look.head) if inside else None
@@ -107,7 +107,7 @@ def _take_cell() -> None:
         state.choose(layer=int(picked[0]["layer"]), head=int(picked[0]["head"]))
 
 
-def _listed(table: pd.DataFrame, statistic: HeadStatistic, look: Look) -> None:
+def _listed(table: pd.DataFrame, statistic: HeadStatistic, look: AttentionLook) -> None:
     """The heads that are not dimmed, the most telling first; a click picks one."""
     st.markdown(f"**{count_text(len(table), 'head')}, by {statistic.label}**")
     places = tuple(zip(table["layer"].tolist(), table["head"].tolist(), strict=True))
