@@ -1,4 +1,4 @@
-"""What one server takes on, as its operator set it."""
+"""The limits of one server, as its operator configured them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tokenscope_core.errors import RequestError
 
 
 @dataclass(frozen=True)
-class KeepingBounds:
-    """How much of what people made a store keeps: bytes in all, bytes and records for each visitor
-    (sessions, short links and imports are records); None for any number."""
+class StorageBounds:
+    """How much of what people made a store accepts: bytes in all, bytes and records for each
+    visitor (sessions, short links and imports are records); None for no bound."""
 
     bytes_in_all: int | None = None
     bytes_per_visitor: int | None = None
@@ -21,7 +21,7 @@ class KeepingBounds:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one server takes on.
+    """The limits of one server.
 
     `waiting` bounds the runs that wait in all, `waiting_per_model` those for one model, and
     `jobs_per_visitor` those that one browser session has waiting or running. `grace_s` is how long
@@ -49,9 +49,9 @@ class Limits:
     kept_per_visitor: int = 10_000
 
     @property
-    def keeping(self) -> KeepingBounds:
+    def storage_bounds(self) -> StorageBounds:
         """The bounds on what people made, in the decimal megabytes that screens show."""
-        return KeepingBounds(
+        return StorageBounds(
             bytes_in_all=self.kept_mb * 10**6,
             bytes_per_visitor=self.kept_per_visitor_mb * 10**6,
             records_per_visitor=self.kept_per_visitor,

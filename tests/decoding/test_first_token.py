@@ -179,7 +179,7 @@ def test_a_page_shows_the_first_token_behind_a_prompt_without_figures(
 
 def test_what_a_stopped_run_keeps_has_all_its_figures(lm: ts.LanguageModel) -> None:
     kept: list[ts.Trace] = []
-    ticket = Ticket(job_after(lm, 1), "tab", place=lambda job: None, keep=kept.append)
+    ticket = Ticket(job_after(lm, 1), "tab", place=lambda job: None, save=kept.append)
     view = ticket.stop()
     assert [trace.key for trace in view.traces] == [trace.key for trace in kept]
     assert not any(np.isnan(trace.surprisal[1:]).any() for trace in kept)

@@ -182,7 +182,7 @@ def recipes(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def of_store(opened: ts.Store) -> dict[str, Any]:
-    sessions = opened.kept_sessions()
+    sessions = opened.sessions()
     return {
         "sessions": [[one.name, one.owner, one.changed] for one in sessions],
         "blobs": {one.name: plain(opened.get_session(one.name)) for one in sessions},

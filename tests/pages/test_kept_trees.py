@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tokenscope_core import Session
-from tokenscope_core.settings import KeepingBounds
+from tokenscope_core.settings import StorageBounds
 from tokenscope_ui.server import visitors
 from tokenscope_ui.server.server import service
 
@@ -99,14 +99,14 @@ def test_deleting_an_earlier_session_keeps_the_one_on_screen(app: App, one_each:
 def test_deleting_the_session_in_hand_leaves_nothing_of_it(app: App) -> None:
     prompted(app.open(), "def f():")
     to_page(app, SHARE).press("Make a short link")
-    assert next(iter(service().store.kept_by_owner().values())).records == 2
+    assert next(iter(service().store.usage_by_owner().values())).records == 2
     link = copied(app, "Short link").partition("?share=")[2]
     to_page(app, BRANCHES)
     choose_to_delete(app, name_in_address(app))
     assert "No branches yet" in app.texts
     other = type(app)(app.test.session_state["model"]).open(share=link)
     assert "until their session or comparison is deleted" in other.texts
-    assert service().store.kept_by_owner() == {}
+    assert service().store.usage_by_owner() == {}
     assert "session" not in app.test.query_params
 
 
@@ -124,12 +124,12 @@ def test_imported_figures_count_with_their_session_and_go_with_it(app: App) -> N
     to_page(app.open(), SHARE)
     app.test.file_uploader[0].upload("answer.json", json.dumps(ANSWER).encode())
     trace = app.run().state.trace
-    (kept,) = service().store.kept_by_owner().values()
+    (kept,) = service().store.usage_by_owner().values()
     assert kept.records == 2
     assert kept.bytes > len(trace.to_bytes())
     to_page(app, BRANCHES)
     choose_to_delete(app, name_in_address(app))
-    assert service().store.kept_by_owner() == {}
+    assert service().store.usage_by_owner() == {}
 
 
 def test_an_import_beyond_the_bound_is_shown_all_the_same(app: App, one_each: None) -> None:
@@ -138,7 +138,7 @@ def test_an_import_beyond_the_bound_is_shown_all_the_same(app: App, one_each: No
     app.run()
     assert app.state.trace.text == "x = 1"
     assert ON_SCREEN_ONLY in app.texts
-    assert service().store.kept_by_owner() == {}, "not half of it"
+    assert service().store.usage_by_owner() == {}, "not half of it"
 
 
 def test_a_short_link_beyond_the_bound_is_refused_by_name(app: App, one_each: None) -> None:
@@ -153,17 +153,17 @@ def test_there_is_no_short_link_of_what_is_not_kept(app: App) -> None:
     prompted(app.open(), "def f():")
     store = service().store
 
-    def bound_to(bounds: KeepingBounds) -> None:
-        store._kept.do(lambda kept: setattr(kept, "bounds", bounds))
+    def bound_to(bounds: StorageBounds) -> None:
+        store._protected.do(lambda protected: setattr(protected, "bounds", bounds))
 
-    (used,) = store.kept_by_owner().values()
-    bound_to(KeepingBounds(bytes_per_visitor=used.bytes + 650))
+    (used,) = store.usage_by_owner().values()
+    bound_to(StorageBounds(bytes_per_visitor=used.bytes + 650))
     prompted(app, "x = 1\n" * 60)
     assert ON_SCREEN_ONLY in app.texts
     to_page(app, SHARE).press("Make a short link")
     assert "There is no short link" in app.texts
-    assert len(store.kept_sessions()) == 1
-    bound_to(KeepingBounds())
+    assert len(store.sessions()) == 1
+    bound_to(StorageBounds())
     app.press("Make a short link")
     assert copied(app, "Short link")
     assert ON_SCREEN_ONLY not in app.texts
@@ -191,7 +191,7 @@ def test_a_short_link_of_a_session_that_another_tab_has_deleted_can_be_deleted_a
     assert service().store.session_names() == [name_in_address(app)]
     to_page(app, BRANCHES)
     choose_to_delete(app, name_in_address(app))
-    assert service().store.kept_by_owner() == {}
+    assert service().store.usage_by_owner() == {}
 
 
 def test_signed_in_the_bound_is_the_persons_in_all_visits(
@@ -203,7 +203,7 @@ def test_signed_in_the_bound_is_the_persons_in_all_visits(
     signed_in["sub"] = "eve"
     eve = prompted(type(app)(app.test.session_state["model"]).open(), "def h():")
     assert ON_SCREEN_ONLY not in eve.texts
-    assert [kept.records for kept in service().store.kept_by_owner().values()] == [1, 1]
+    assert [kept.records for kept in service().store.usage_by_owner().values()] == [1, 1]
 
 
 def test_nobody_is_offered_what_is_anothers(app: App, signed_in: dict[str, object]) -> None:

@@ -12,8 +12,8 @@ from made_sessions import DEEPER, ELSE, ROOT, WHILE, grown
 from made_traces import forked, made
 
 from tokenscope_core import RecordError, Session, SessionChangedError, Store
-from tokenscope_core.sessions.keeping import keep
 from tokenscope_core.sessions.merge import merge
+from tokenscope_core.sessions.saving import save
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOR = forked(ROOT, 0, ["for"], [" x"])
@@ -91,10 +91,10 @@ def test_turning_to_a_branch_is_no_change() -> None:
 
 
 def test_keeping_puts_in_what_others_changed_and_says_what(store: Store) -> None:
-    blob = keep(store, "a", BASE, None).blob
-    theirs = keep(store, "a", BASE.add(FOR, parent=ROOT), blob)
+    blob = save(store, "a", BASE, None).blob
+    theirs = save(store, "a", BASE.add(FOR, parent=ROOT), blob)
     assert theirs.theirs is None
-    mine = keep(store, "a", BASE.add(ELSE, parent=ROOT), blob)
+    mine = save(store, "a", BASE.add(ELSE, parent=ROOT), blob)
     assert mine.theirs is not None
     assert FOR.key in mine.session
     assert ELSE.key in mine.session
@@ -102,27 +102,27 @@ def test_keeping_puts_in_what_others_changed_and_says_what(store: Store) -> None
 
 
 def test_keeping_refuses_what_would_undo_another_change(store: Store) -> None:
-    blob = keep(store, "a", BASE, None).blob
-    kept = keep(store, "a", BASE.rename(WHILE.key, "theirs"), blob).blob
+    blob = save(store, "a", BASE, None).blob
+    kept = save(store, "a", BASE.rename(WHILE.key, "theirs"), blob).blob
     with pytest.raises(SessionChangedError):
-        keep(store, "a", BASE.rename(WHILE.key, "mine"), blob)
+        save(store, "a", BASE.rename(WHILE.key, "mine"), blob)
     assert store.get_session("a") == kept
     store.delete_session("a")
     with pytest.raises(SessionChangedError):
-        keep(store, "a", BASE.rename(WHILE.key, "mine"), blob)
+        save(store, "a", BASE.rename(WHILE.key, "mine"), blob)
     assert store.get_session("a") is None
 
 
 def test_keeping_the_same_again_is_no_conflict(store: Store) -> None:
-    keep(store, "a", BASE, None)
-    keep(store, "a", BASE, None)
+    save(store, "a", BASE, None)
+    save(store, "a", BASE, None)
 
 
 def test_a_state_that_cannot_be_read_is_left_as_it_is(store: Store) -> None:
-    blob = keep(store, "a", BASE, None).blob
+    blob = save(store, "a", BASE, None).blob
     store.put_session("a", b"damaged")
     with pytest.raises(SessionChangedError) as refused:
-        keep(store, "a", BASE.rename(WHILE.key, "mine"), blob)
+        save(store, "a", BASE.rename(WHILE.key, "mine"), blob)
     assert isinstance(refused.value.__cause__, RecordError)
     assert store.get_session("a") == b"damaged"
 
@@ -130,7 +130,7 @@ def test_a_state_that_cannot_be_read_is_left_as_it_is(store: Store) -> None:
 _WRITER = """
 import sys
 from tokenscope_core import Session, Store
-from tokenscope_core.sessions.keeping import keep
+from tokenscope_core.sessions.saving import save
 
 folder, line = sys.argv[1:]
 store = Store(folder)
@@ -140,7 +140,7 @@ key = session.branches[int(line)].key
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(30):
-    done = keep(store, "tree", session.note(key, f"{number}"), blob)
+    done = save(store, "tree", session.note(key, f"{number}"), blob)
     session, blob = done.session, done.blob
     assert session.branch(key).note == f"{number}"
 store.close()
@@ -150,7 +150,7 @@ store.close()
 def test_processes_that_change_one_session_at_once_lose_nothing(tmp_path: Path) -> None:
     with closing(Store(tmp_path)) as store:
         tree = grown().without_history()
-        keep(store, "tree", tree, None)
+        save(store, "tree", tree, None)
         writers = [
             subprocess.Popen(
                 [sys.executable, "-c", _WRITER, str(tmp_path), str(line)],

@@ -54,7 +54,7 @@ def test_a_store_of_an_earlier_version_is_found_and_moved(home: Path) -> None:
         assert store.get_session("a") == b"tree"
         assert store.get_session("part") == b"part"
         assert store.get_capture("capture") == b"capture"
-        assert store.kept_for("ada").records == 2
+        assert store.usage_of("ada").records == 2
     assert not (home / "cache" / "tokenscope" / "sessions").exists()
 
 

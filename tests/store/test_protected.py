@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 import tokenscope_core as ts
-from tokenscope_core.settings import KeepingBounds, Limits
+from tokenscope_core.settings import Limits, StorageBounds
 from tokenscope_core.store.protected import ProtectedTotals
 
-BOUNDS = KeepingBounds(bytes_in_all=None, bytes_per_visitor=1000, records_per_visitor=4)
+BOUNDS = StorageBounds(bytes_in_all=None, bytes_per_visitor=1000, records_per_visitor=4)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ts.Store]:
-    with closing(ts.Store(tmp_path, keeping=BOUNDS)) as store:
+    with closing(ts.Store(tmp_path, bounds=BOUNDS)) as store:
         yield store
 
 
@@ -39,8 +39,8 @@ def test_what_others_keep_does_not_count(store: ts.Store) -> None:
     store.put_session("a", b"x" * 1000, owner="ada")
     store.put_session("b", b"x" * 1000, owner="eve")
     store.put_session("c", b"x" * 5000)
-    assert store.kept_for("ada") == ProtectedTotals(1, 1000)
-    assert store.kept_by_owner() == {
+    assert store.usage_of("ada") == ProtectedTotals(1, 1000)
+    assert store.usage_by_owner() == {
         "ada": ProtectedTotals(1, 1000),
         "eve": ProtectedTotals(1, 1000),
     }
@@ -68,7 +68,7 @@ def test_a_session_at_the_bound_can_shrink_but_not_grow(store: ts.Store) -> None
 def test_a_lowered_bound_takes_nothing_away(tmp_path: Path) -> None:
     with closing(ts.Store(tmp_path)) as before:
         before.put_session("a", b"x" * 5000, owner="ada")
-    with closing(ts.Store(tmp_path, keeping=BOUNDS)) as store:
+    with closing(ts.Store(tmp_path, bounds=BOUNDS)) as store:
         assert store.get_session("a") == b"x" * 5000
         store.put_session("a", b"y" * 4000, owner="ada")
         with pytest.raises(ts.StoreFullError):
@@ -85,16 +85,16 @@ def test_a_session_counts_for_whoever_began_it(store: ts.Store) -> None:
     store.put_session("a", b"x" * 500, owner="ada")
     store.put_session("a", b"x" * 600, owner="eve")
     store.put_part("a", "share/1", b"x" * 100, owner="eve")
-    assert store.kept_by_owner() == {"ada": ProtectedTotals(2, 700)}
+    assert store.usage_by_owner() == {"ada": ProtectedTotals(2, 700)}
 
 
 def test_what_an_older_version_kept_counts_once_it_is_changed(tmp_path: Path) -> None:
     with closing(ts.Store(tmp_path)) as older:
         older.put_session("a", b"x" * 500)
-    with closing(ts.Store(tmp_path, keeping=BOUNDS)) as store:
-        assert store.kept_for("ada") == ProtectedTotals(0, 0)
+    with closing(ts.Store(tmp_path, bounds=BOUNDS)) as store:
+        assert store.usage_of("ada") == ProtectedTotals(0, 0)
         store.put_session("a", b"x" * 501, owner="ada")
-        assert store.kept_for("ada") == ProtectedTotals(1, 501)
+        assert store.usage_of("ada") == ProtectedTotals(1, 501)
 
 
 def test_what_belongs_to_a_session_is_found_by_its_own_name_and_goes_with_it(
@@ -110,13 +110,13 @@ def test_what_belongs_to_a_session_is_found_by_its_own_name_and_goes_with_it(
     assert store.get_session("share/1") == b"link", "another has made the same link"
     store.delete_session("b")
     assert store.get_session("share/1") is None
-    assert store.kept_by_owner() == {}
+    assert store.usage_by_owner() == {}
 
 
 def test_a_session_and_its_parts_are_kept_together_or_not_at_all(store: ts.Store) -> None:
     with pytest.raises(ts.StoreFullError):
         store.put_session("a", b"tree", owner="ada", parts={"p/1": b"x" * 500, "p/2": b"y" * 500})
-    assert store.kept_for("ada") == ProtectedTotals(0, 0)
+    assert store.usage_of("ada") == ProtectedTotals(0, 0)
     assert store.get_session("p/1") is None
 
 
@@ -134,7 +134,7 @@ def test_sessions_are_listed_by_how_their_names_begin(store: ts.Store) -> None:
 
 
 def test_the_whole_store_is_bounded_whoever_asks(tmp_path: Path) -> None:
-    with closing(ts.Store(tmp_path, keeping=KeepingBounds(bytes_in_all=500_000))) as store:
+    with closing(ts.Store(tmp_path, bounds=StorageBounds(bytes_in_all=500_000))) as store:
         names = iter(range(100))
         with pytest.raises(ts.StoreFullError, match=r"all visitors keep takes .* 500.0 kB") as full:
             while True:
@@ -153,8 +153,8 @@ def test_the_whole_store_is_bounded_whoever_asks(tmp_path: Path) -> None:
 
 
 def test_writers_at_the_same_time_do_not_pass_the_bound_together(tmp_path: Path) -> None:
-    bounds = KeepingBounds(records_per_visitor=10)
-    stores = [ts.Store(tmp_path, keeping=bounds) for _ in range(4)]
+    bounds = StorageBounds(records_per_visitor=10)
+    stores = [ts.Store(tmp_path, bounds=bounds) for _ in range(4)]
 
     def fill(number: int) -> int:
         kept = 0
@@ -168,7 +168,7 @@ def test_writers_at_the_same_time_do_not_pass_the_bound_together(tmp_path: Path)
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(fill, range(4))) == 10
-    assert stores[0].kept_for("ada") == ProtectedTotals(10, 10)
+    assert stores[0].usage_of("ada") == ProtectedTotals(10, 10)
     for store in stores:
         store.close()
 
@@ -183,18 +183,18 @@ def test_a_store_of_the_version_before_opens_as_it_was(tmp_path: Path) -> None:
         database.execute("UPDATE Cache SET tag = NULL")
         database.execute("DELETE FROM Settings WHERE key = 'tag_index'")
         database.commit()
-    with closing(ts.Store(tmp_path, keeping=BOUNDS)) as store:
+    with closing(ts.Store(tmp_path, bounds=BOUNDS)) as store:
         for name in ("ada/1", "share/x", "figures/y"):
             assert store.get_session(name) == name.encode()
         store.put_session("ada/1", b"changed", owner="ada")
-        assert store.kept_for("ada") == ProtectedTotals(1, 7)
+        assert store.usage_of("ada") == ProtectedTotals(1, 7)
 
 
 def test_bounds_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKENSCOPE_KEPT_MB", "100")
     monkeypatch.setenv("TOKENSCOPE_KEPT_PER_VISITOR_MB", "10")
     monkeypatch.setenv("TOKENSCOPE_KEPT_PER_VISITOR", "50")
-    assert Limits.from_environment().keeping == KeepingBounds(100_000_000, 10_000_000, 50)
+    assert Limits.from_environment().storage_bounds == StorageBounds(100_000_000, 10_000_000, 50)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "ten"])

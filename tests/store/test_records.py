@@ -69,11 +69,11 @@ def test_a_store_of_plain_records_opens_and_what_is_changed_has_a_checksum(tmp_p
     with closing(Store(tmp_path)) as store:
         assert store.get_session("old") == BLOB
         assert store.session_revision("old") == revision_of(BLOB)
-        assert store.kept_for("ada").bytes == len(BLOB)
-        (session,) = store.kept_sessions("ada")
+        assert store.usage_of("ada").bytes == len(BLOB)
+        (session,) = store.sessions("ada")
         assert session.changed < time.time() - 4000
         store.put_session("old", BLOB, replacing=BLOB)
-        assert store.kept_for("ada").bytes == len(BLOB), "a checksum is nothing a person keeps"
+        assert store.usage_of("ada").bytes == len(BLOB), "a checksum is nothing a person keeps"
     with closing(sqlite3.connect(database)) as connection:
         ((value,),) = connection.execute("SELECT value FROM Cache").fetchall()
     assert unwrap("old", "ada", value) == BLOB
@@ -96,5 +96,5 @@ def test_flipped_bits_of_kept_records_are_said_and_the_others_open(tmp_path: Pat
                 with pytest.raises(RecordError, match="damaged on the disk"):
                     store.get_session("a")
                 assert store.get_session("b") == store.get_session("part/a") == BLOB
-                assert len(store.kept_sessions("ada")) == 2, "it can be found and deleted"
+                assert len(store.sessions("ada")) == 2, "it can be found and deleted"
     assert len(whole) == database.stat().st_size

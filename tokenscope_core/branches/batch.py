@@ -79,7 +79,7 @@ def _steps(
         for row, text in enumerate(alive):
             choices, reason = chosen[row]
             if reason or last:
-                lm.prefixes.keep(ids[text, :position].tolist(), reader.copy_of_text(row))
+                lm.prefixes.put(ids[text, :position].tolist(), reader.copy_of_text(row))
             else:
                 on.append(row)
             part = drawn_rows(

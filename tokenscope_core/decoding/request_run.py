@@ -123,9 +123,9 @@ def run(
         lm.prefixes.clear()
         raise
     except GeneratorExit:
-        _keep(lm, text, reader)
+        _cache_prefix(lm, text, reader)
         raise
-    _keep(lm, text, reader)
+    _cache_prefix(lm, text, reader)
 
 
 def _first_drawn_first(drawn: Iterator[Rows], figures: Iterator[Rows]) -> Iterator[Rows]:
@@ -144,12 +144,12 @@ def _first_drawn_first(drawn: Iterator[Rows], figures: Iterator[Rows]) -> Iterat
     yield from drawn
 
 
-def _keep(lm: LanguageModel, text: Sequence[int], reader: CacheReader) -> None:
+def _cache_prefix(lm: LanguageModel, text: Sequence[int], reader: CacheReader) -> None:
     # Of a block that was read ahead of the choice, the last token chosen may not be the one read
     # in its place. A branch reads the last one again anyway.
     length = min(reader.length, len(text) - 1)
     if lm.capabilities.cache == "branches" and length > 0:
-        lm.prefixes.keep(text[:length], reader.branch(length))
+        lm.prefixes.put(text[:length], reader.branch(length))
 
 
 def require_context(

@@ -61,7 +61,7 @@ class AnalysisJob(Work):
         analysis: Analysis,
         *,
         clock: Callable[[], float],
-        keep_result: Callable[[Analysis, Any], None],
+        save_result: Callable[[Analysis, Any], None],
     ) -> None:
         """
         Args:
@@ -73,14 +73,14 @@ class AnalysisJob(Work):
         handled = 0 if isinstance(analysis, ReadyModel) else None
         super().__init__(job_id, model, tokens=analysis.tokens, clock=clock, handled=handled)
         self._analysis = analysis
-        self._keep_result = keep_result
+        self._save_result = save_result
         self._from_store = False
         self._progress = (0, 0)
         self._began: float | None = None
         self._result: Any = None
 
     def work(
-        self, lm: LanguageModel, go_on: Callable[[], bool], keep: Callable[[Trace], object]
+        self, lm: LanguageModel, go_on: Callable[[], bool], save: Callable[[Trace], object]
     ) -> None:
         """Compute it; when nobody wants it any more, part of it."""
         with self._lock:
@@ -94,7 +94,7 @@ class AnalysisJob(Work):
 
         result = self._analysis.run(lm, self._report, cancelled)
         if not cut:
-            self._keep_result(self._analysis, result)
+            self._save_result(self._analysis, result)
         with self._lock:
             self._phase, self._result = "stopped" if cut else "done", result
 
@@ -103,7 +103,7 @@ class AnalysisJob(Work):
         with self._lock:
             self._phase, self._result, self._from_store = "done", result, True
 
-    def stop(self, keep: Callable[[Trace], object]) -> None:
+    def stop(self, save: Callable[[Trace], object]) -> None:
         """Close it before it began."""
         with self._lock:
             self._phase = "stopped"

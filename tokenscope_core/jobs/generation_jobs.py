@@ -93,7 +93,7 @@ class Job(Work):
     # The worker's side.
 
     def work(
-        self, lm: LanguageModel, go_on: Callable[[], bool], keep: Callable[[Trace], object]
+        self, lm: LanguageModel, go_on: Callable[[], bool], save: Callable[[Trace], object]
     ) -> None:
         """Run the task, recording what it yields; each text is kept when it is complete."""
         task = self.task.settled(lm)
@@ -104,19 +104,19 @@ class Job(Work):
             for text, part in parts:
                 self.append(part, text)
                 if part.finish_reason is not None:
-                    keep(self.finish(text, part.finish_reason))
+                    save(self.finish(text, part.finish_reason))
                 elif not go_on():
-                    self.stop(keep)
+                    self.stop(save)
                     return
         self.end("done")
 
-    def stop(self, keep: Callable[[Trace], object]) -> None:
+    def stop(self, save: Callable[[Trace], object]) -> None:
         """Close it before its end, keeping what there is."""
-        self.end("stopped", self._kept_so_far(keep))
+        self.end("stopped", self._save_so_far(save))
 
-    def fail(self, error: BaseException, keep: Callable[[Trace], object]) -> None:
+    def fail(self, error: BaseException, save: Callable[[Trace], object]) -> None:
         """Close it with an error to show, keeping what had been decoded before it."""
-        traces = self._kept_so_far(keep)
+        traces = self._save_so_far(save)
         with self._lock:
             # Texts written side by side fail together, and others one after another: the longest.
             lengths = [self._lengths(text) for text in range(self.task.texts)]
@@ -183,10 +183,10 @@ class Job(Work):
             self._traces = dict(enumerate(traces))
         self._rows = [{} for _ in self._rows]
 
-    def _kept_so_far(self, keep: Callable[[Trace], object]) -> tuple[Trace, ...]:
+    def _save_so_far(self, save: Callable[[Trace], object]) -> tuple[Trace, ...]:
         traces = self.traces_so_far(measured=True)
         for trace in traces:
-            keep(trace)
+            save(trace)
         return traces
 
     # The subscribers' side.
@@ -264,7 +264,7 @@ class Ticket(Hold[Job, JobView]):
     def _stopped_view(self, view: JobView) -> JobView:
         traces = self._job.traces_so_far(measured=True)
         for trace in traces:
-            self._keep(trace)
+            self._save(trace)
         return replace(
             view,
             phase="stopped",

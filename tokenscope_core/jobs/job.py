@@ -65,15 +65,15 @@ class Work(ABC):
 
     @abstractmethod
     def work(
-        self, lm: LanguageModel, go_on: Callable[[], bool], keep: Callable[[Trace], object]
+        self, lm: LanguageModel, go_on: Callable[[], bool], save: Callable[[Trace], object]
     ) -> None:
         """Do it, asking now and then whether to go on; what is worth it is put into the store."""
 
     @abstractmethod
-    def stop(self, keep: Callable[[Trace], object]) -> None:
+    def stop(self, save: Callable[[Trace], object]) -> None:
         """Close it before its end, with what there is."""
 
-    def fail(self, error: BaseException, keep: Callable[[Trace], object]) -> None:
+    def fail(self, error: BaseException, save: Callable[[Trace], object]) -> None:
         """Close it with an error to show, and what there was before it."""
         self.fail_with_nothing(error)
 
@@ -177,7 +177,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
         *,
         purpose: str = "",
         place: Callable[[Work], Place | None],
-        keep: Callable[[Trace], object],
+        save: Callable[[Trace], object],
     ) -> None:
         """
         Args:
@@ -188,7 +188,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
         self._job = job
         self._holder = Holder(subscriber, purpose)
         self._place = place
-        self._keep = keep
+        self._save = save
         self._stopped: AnyView | None = None
         job.join(self._holder)
 

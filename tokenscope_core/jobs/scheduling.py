@@ -36,7 +36,7 @@ class Scheduler:
     """
 
     def __init__(
-        self, limits: Limits, *, load: Load, keep: Callable[[Trace], None], activity: Activity
+        self, limits: Limits, *, load: Load, save: Callable[[Trace], None], activity: Activity
     ) -> None:
         """
         Args:
@@ -49,7 +49,7 @@ class Scheduler:
         self.changed = self.pool.changed
         self._limits = limits
         self._load = load
-        self._keep = keep
+        self._save = save
         self._activity = activity
 
     def enqueue(self, job: Work) -> None:
@@ -132,9 +132,9 @@ class Scheduler:
         """Whether the worker should go on with a job."""
         return not worker.closing and job.wanted(self._limits.grace_s)
 
-    def keep(self, trace: Trace) -> None:
+    def save(self, trace: Trace) -> None:
         """Put a trace into the store."""
-        self._keep(trace)
+        self._save(trace)
 
     def make_ready(self, worker: Worker, job: Work) -> LanguageModel | None:
         """Load the worker's model for a job; None where nobody wants it any more.
@@ -171,7 +171,7 @@ class Scheduler:
     def _drop(self, worker: Worker, which: Callable[[Work], bool]) -> None:
         for job in worker.waiting.drop(which):
             try:
-                job.stop(self._keep)
+                job.stop(self._save)
             except Exception as error:
                 log_place(_LOG, "A run that waited could not be stopped", error)
                 job.fail_with_nothing(error)

@@ -25,7 +25,7 @@ from tokenscope_core.jobs.model_pool import LoadedModel, Queue
 from tokenscope_core.jobs.queueing import require_room
 from tokenscope_core.jobs.request_task import task_of
 from tokenscope_core.jobs.scheduling import Load, Scheduler
-from tokenscope_core.jobs.stored_results import Answers
+from tokenscope_core.jobs.stored_results import StoredResults
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.models.files.facts import ModelFacts, facts_of
 from tokenscope_core.models.files.machine import devices, require_device
@@ -59,9 +59,9 @@ class GenerationService:
         self.activity = Activity()
         self._clock = clock
         self._jobs: OrderedDict[str, Work] = OrderedDict()
-        self._answers = Answers(store)
+        self._results = StoredResults(store)
         self._scheduler = Scheduler(
-            self.limits, load=load, keep=self._answers.keep, activity=self.activity
+            self.limits, load=load, save=self._results.save, activity=self.activity
         )
         self._changed = self._scheduler.changed
 
@@ -130,18 +130,18 @@ class GenerationService:
         require_allowed(choice.name)
         files = find(choice.name)
         choice = _plain(choice, files)
-        kept = self.kept(analysis)
-        if kept is None and files is not None:
+        found = self.stored_result(analysis)
+        if found is None and files is not None:
             self._require_room(choice, facts_of(files), analysis)
         job_id = job_id_of(choice, analysis.recipe())
         job = AnalysisJob(
-            job_id, choice, analysis, clock=self._clock, keep_result=self._answers.keep_result
+            job_id, choice, analysis, clock=self._clock, save_result=self._results.save_result
         )
-        if kept is not None:
-            job.answer(kept)
+        if found is not None:
+            job.answer(found)
             self.activity.note("from store", job)
             return AnalysisTicket(
-                job, subscriber, place=self._scheduler.place, keep=self._answers.keep
+                job, subscriber, place=self._scheduler.place, save=self._results.save
             )
         with self._changed:
             known = self._jobs.get(job_id)
@@ -150,12 +150,12 @@ class GenerationService:
             else:
                 known = self._enqueue(job, subscriber)
             return AnalysisTicket(
-                known, subscriber, place=self._scheduler.place, keep=self._answers.keep
+                known, subscriber, place=self._scheduler.place, save=self._results.save
             )
 
-    def kept(self, analysis: Analysis) -> Any:
+    def stored_result(self, analysis: Analysis) -> Any:
         """The whole result of an analysis where the store has it, else None; computes nothing."""
-        return self._answers.result(analysis)
+        return self._results.result(analysis)
 
     def attach(self, job_id: str, subscriber: str, *, purpose: str = "") -> Ticket | None:
         """Take hold of a run by its id, after a reload, `purpose` as of `submit`; None when it is
@@ -202,7 +202,7 @@ class GenerationService:
 
     def _ticket(self, job: Job, subscriber: str, purpose: str) -> Ticket:
         return Ticket(
-            job, subscriber, purpose=purpose, place=self._scheduler.place, keep=self._answers.keep
+            job, subscriber, purpose=purpose, place=self._scheduler.place, save=self._results.save
         )
 
     def _stored(
@@ -213,7 +213,7 @@ class GenerationService:
         fingerprint = self._scheduler.pool.fingerprint(choice)
         if fingerprint is None and files is not None:
             fingerprint = files.fingerprint_in(choice.dtype)
-        return () if fingerprint is None else self._answers.traces(task.keys(fingerprint))
+        return () if fingerprint is None else self._results.traces(task.keys(fingerprint))
 
     def _require_room(self, choice: ModelChoice, facts: ModelFacts, analysis: Analysis) -> None:
         if self.limits.memory_check:

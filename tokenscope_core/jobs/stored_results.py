@@ -1,7 +1,7 @@
-"""What the store has of what is asked for, and what is worth keeping of what was computed.
+"""Results of jobs, read from the store and written to it.
 
-A record that cannot be read is computed again, and one that cannot be written is not lost to those
-who wait for it: the log tells the operator.
+A record that cannot be read is deleted and computed again. One that cannot be written is logged for
+the operator; those who wait for it get it from memory all the same.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _LOG = logging.getLogger(__name__)
 _SHOWN_OF_A_KEY = 8
 
 
-class Answers:
-    """Answers from a store, and answers for it."""
+class StoredResults:
+    """Traces and results of analyses in a store. No method raises for a store that fails."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def traces(self, keys: Iterable[str]) -> tuple[Trace, ...]:
-        """The traces of these keys where the store holds them all, else none."""
+        """The traces with these keys where the store has all of them, else an empty tuple."""
         traces = []
         for key in keys:
             try:
@@ -41,15 +41,15 @@ class Answers:
             traces.append(trace)
         return tuple(traces)
 
-    def keep(self, trace: Trace) -> None:
-        """Put a trace into the store."""
+    def save(self, trace: Trace) -> None:
+        """Write a trace into the store."""
         try:
             self._store.put(trace)
         except RecordError as error:
-            _LOG.warning("Not kept: %s", error)
+            _LOG.warning("Not stored: %s", error)
 
     def result(self, analysis: Analysis) -> Any:
-        """What an analysis found before; None where the store has nothing of it."""
+        """The stored result of an analysis; None where there is none."""
         if not isinstance(analysis, StoredAnalysis):
             return None
         key = key_of(analysis)
@@ -62,14 +62,14 @@ class Answers:
             _forget(key, error, self._store.delete_capture)
             return None
 
-    def keep_result(self, analysis: Analysis, result: Any) -> None:
-        """Put the whole result of an analysis into the store."""
+    def save_result(self, analysis: Analysis, result: Any) -> None:
+        """Write the whole result of an analysis into the store."""
         if not isinstance(analysis, StoredAnalysis):
             return
         try:
             self._store.put_capture(key_of(analysis), analysis.to_bytes(result))
         except RecordError as error:
-            _LOG.warning("Not kept: %s", error)
+            _LOG.warning("Not stored: %s", error)
 
 
 def _forget(key: str, damage: RecordError, delete: Callable[[str], object]) -> None:

@@ -33,7 +33,7 @@ class Host(Protocol):
     def wanted(self, worker: Worker, job: Work) -> bool:
         """Whether the worker should go on with a job."""
 
-    def keep(self, trace: Trace) -> None:
+    def save(self, trace: Trace) -> None:
         """Put a trace into the store."""
 
     def note_end(self, job: Work, seconds: float) -> None:
@@ -135,10 +135,10 @@ class Worker:
         if self.lm is None:
             self.lm = self._host.make_ready(self, job)
         if self.lm is None or not self._host.wanted(self, job):
-            job.stop(self._host.keep)
+            job.stop(self._host.save)
             return
         self._began = began = time.monotonic()
-        job.work(self.lm, lambda: self._host.wanted(self, job), self._host.keep)
+        job.work(self.lm, lambda: self._host.wanted(self, job), self._host.save)
         if job.done:
             self.pace.note(job.handled, time.monotonic() - began)
 
@@ -147,7 +147,7 @@ class Worker:
         if not isinstance(error, TokenScopeError):
             log_place(_LOG, f"A run on {self.choice} failed", error)
         try:
-            job.fail(error, self._host.keep)
+            job.fail(error, self._host.save)
         except Exception as another:
             log_place(_LOG, "Nothing was kept of it", another)
             job.fail_with_nothing(error)

@@ -1,4 +1,4 @@
-"""Readers kept in memory after their run, so that a fork need not read its prefix again."""
+"""An LRU cache of key-value caches, so that a fork need not run the model over its prefix again."""
 
 from __future__ import annotations
 
@@ -12,54 +12,58 @@ DEFAULT_LIMIT_BYTES = 256 * 1024 * 1024
 
 
 class PrefixCache:
-    """The texts a model has read lately, with their keys and values, within a limit of memory.
+    """The key-value caches of texts a model has read lately, at most `limit_bytes` of them.
 
-    An accelerator only: without a text in here the same numbers take longer. Least recently used
-    texts go first. Safe to use from several threads.
+    It changes no figure, only how long they take. The least recently used text is evicted first.
+    Safe to use from several threads.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self.limit_bytes = limit_bytes
-        self._kept: OrderedDict[tuple[int, ...], CacheReader] = OrderedDict()
+        self._readers: OrderedDict[tuple[int, ...], CacheReader] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
     def nbytes(self) -> int:
-        """The memory in use."""
+        """The memory in use, in bytes."""
         with self._lock:
-            return sum(reader.nbytes for reader in self._kept.values())
+            return sum(reader.nbytes for reader in self._readers.values())
 
-    def keep(self, token_ids: Sequence[int], reader: CacheReader) -> None:
-        """Keep a reader that can branch and has read exactly these tokens; it must not read on."""
+    def put(self, token_ids: Sequence[int], reader: CacheReader) -> None:
+        """Cache a reader that can branch and has read exactly these tokens; it must not read on."""
         key = tuple(token_ids)
         with self._lock:
-            # One that is too large by itself drives out no other.
+            # A reader larger than the whole cache is left out, since it would evict all others
+            # and then itself.
             if reader.nbytes <= self.limit_bytes:
-                self._kept[key] = reader
-                self._kept.move_to_end(key)
-                # What a longer text has read is there twice otherwise.
-                for shorter in [k for k in self._kept if len(k) < len(key) and key[: len(k)] == k]:
-                    del self._kept[shorter]
-            total = sum(kept.nbytes for kept in self._kept.values())
+                self._readers[key] = reader
+                self._readers.move_to_end(key)
+                # A text that this one begins with would take its memory twice.
+                for shorter in [
+                    k for k in self._readers if len(k) < len(key) and key[: len(k)] == k
+                ]:
+                    del self._readers[shorter]
+            total = sum(cached.nbytes for cached in self._readers.values())
             while total > self.limit_bytes:
-                _, dropped = self._kept.popitem(last=False)
+                _, dropped = self._readers.popitem(last=False)
                 total -= dropped.nbytes
 
     def branch(self, token_ids: Sequence[int], *, texts: int = 1) -> CacheReader | None:
-        """A reader of as many of these tokens as any kept text begins with; None without any."""
+        """A reader of the longest prefix of these tokens that a cached text begins with, as
+        `texts` equal rows of a batch; None where none shares the first token."""
         wanted = tuple(token_ids)
         with self._lock:
-            lengths = {key: _common_length(key, wanted) for key in self._kept}
+            lengths = {key: _common_length(key, wanted) for key in self._readers}
             best = max(lengths, key=lambda key: lengths[key], default=None)
             if best is None or not lengths[best]:
                 return None
-            self._kept.move_to_end(best)
-            return self._kept[best].branch(lengths[best], texts=texts)
+            self._readers.move_to_end(best)
+            return self._readers[best].branch(lengths[best], texts=texts)
 
     def clear(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         with self._lock:
-            self._kept.clear()
+            self._readers.clear()
 
 
 def _common_length(a: tuple[int, ...], b: tuple[int, ...]) -> int:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Kept = NDArray[np.int8]
+KeptFlags = NDArray[np.int8]
 
 # Of a candidate: whether the token could have been drawn from it. Missing where none was drawn.
 KEPT, REMOVED, NOT_DRAWN = 1, 0, -1

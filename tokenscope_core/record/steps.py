@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tokenscope_core.record.arrays import Floats, Ints, Kept
+from tokenscope_core.record.arrays import Floats, Ints, KeptFlags
 from tokenscope_core.record.vocabulary import Vocabulary
 
 Source = Literal["prompt", "sampled", "forced"]
@@ -32,7 +32,7 @@ class Rows:
     metrics: Mapping[str, Floats]
     candidate_ids: Ints
     candidate_logprobs: Floats
-    candidate_kept: Kept
+    candidate_kept: KeptFlags
     finish_reason: FinishReason | None = None
     measured: bool = True
 
@@ -52,7 +52,7 @@ class TokenStep:
     metrics: Mapping[str, float]
     candidate_ids: Ints
     candidate_logprobs: Floats
-    candidate_kept: Kept
+    candidate_kept: KeptFlags
     finish_reason: FinishReason | None = None
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenscope_core.record.arrays import Floats, Ints, Kept
+from tokenscope_core.record.arrays import Floats, Ints, KeptFlags
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.rounding import Rounding
@@ -49,7 +49,7 @@ class TraceColumns:
     metrics: Mapping[str, Floats]
     candidate_ids: Ints
     candidate_logprobs: Floats
-    candidate_kept: Kept
+    candidate_kept: KeptFlags
     branch: tuple[str, Edit] | None = None
     special: NDArray[np.bool_] = field(init=False)
     byte_start: Ints = field(init=False)

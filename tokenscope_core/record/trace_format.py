@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.failures import MalformedError, quoted, reason_of
 from tokenscope_core.record import arrow_files, trace_format_v1
-from tokenscope_core.record.arrays import KEPT, NOT_DRAWN, Floats, Ints, Kept
+from tokenscope_core.record.arrays import KEPT, NOT_DRAWN, Floats, Ints, KeptFlags
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.metric_registry import STORED
 from tokenscope_core.record.request import Request
@@ -326,9 +326,9 @@ def _ints(column: pa.Array) -> Ints:
     return cast(Ints, column.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
-def _kept(column: pa.Array) -> Kept:
+def _kept(column: pa.Array) -> KeptFlags:
     known = column.cast(pa.int8()).fill_null(NOT_DRAWN)
-    return cast(Kept, known.to_numpy(zero_copy_only=False))
+    return cast(KeptFlags, known.to_numpy(zero_copy_only=False))
 
 
 def _sources(column: pa.DictionaryArray) -> NDArray[np.str_]:

@@ -48,7 +48,7 @@ def _kept(options: argparse.Namespace) -> None:
     if days is not None and days < 0:
         options.parser.error("--unchanged-for counts days from 0 on")
     with closing(Store()) as store:
-        sessions = store.kept_sessions()
+        sessions = store.sessions()
         before = time.time() - (days or 0) * _DAY_S
         if days is not None:
             sessions = [session for session in sessions if session.changed <= before]

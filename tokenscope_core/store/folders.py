@@ -1,5 +1,5 @@
-"""Where the store lies: what people made with the platform's data, what is computed again with its
-caches, which cleaners may empty."""
+"""Where the store's folders are: what people made is in the platform's data folder; what can be
+computed again is in its cache folder, which cleaning tools may empty."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StoreFolders:
-    """`kept` holds what people made, `caches` what is computed again; they may be the same."""
+    """`protected` holds what people made, `caches` what can be computed again; they may be one."""
 
-    kept: Path
+    protected: Path
     caches: Path
 
     @classmethod
     def one(cls, folder: str | Path) -> StoreFolders:
-        """One folder for both."""
+        """The same folder for both."""
         return cls(Path(folder), Path(folder))
 
     @property
     def sessions(self) -> Path:
-        """What people made."""
-        return self.kept / SESSIONS
+        """The folder of the sessions and what belongs to them."""
+        return self.protected / SESSIONS
 
     def __str__(self) -> str:
-        return " and ".join(dict.fromkeys((str(self.kept), str(self.caches))))
+        return " and ".join(dict.fromkeys((str(self.protected), str(self.caches))))
 
 
 def default_folders() -> StoreFolders:
-    """The one that TOKENSCOPE_STORE names, else the user's data folder and cache folder."""
+    """The folder that TOKENSCOPE_STORE names, else the user's data and cache folders."""
     configured = os.environ.get(STORE_VARIABLE)
     if configured:
         return StoreFolders.one(Path(configured).expanduser())
@@ -53,28 +53,29 @@ def default_folders() -> StoreFolders:
 
 
 def earlier_folder() -> Path:
-    """Where versions before this one kept everything by default."""
+    """Where versions before this one stored everything by default."""
     cache_home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(cache_home).expanduser() / _APP
 
 
-def bring_earlier(folders: StoreFolders) -> Path | None:
-    """Move what an earlier version kept by default to where it is kept now.
+def move_earlier(folders: StoreFolders) -> Path | None:
+    """Move what an earlier version stored by default to today's folders.
 
-    Returns where sessions are that could not simply be moved, since there are some already or the
-    folder is on another disk; `moved` is to be called once they are brought over.
+    Returns the folder of sessions that could not be moved, because today's folder has some already
+    or is on another disk; the caller copies them, then calls `moved`. None where nothing is left.
     """
     if os.environ.get(STORE_VARIABLE):
         return None
     earlier = earlier_folder()
     for name in (TRACES, CAPTURES):
-        # On another disk they stay: they are computed again.
+        # A folder cannot be renamed to another disk. Traces and captures are left there: they can
+        # be computed again.
         with suppress(OSError):
             _move(earlier / name, folders.caches / name)
     old = earlier / SESSIONS
     if not (old / DATABASE).exists() or old == folders.sessions:
         return None
-    folders.kept.mkdir(parents=True, exist_ok=True)
+    folders.protected.mkdir(parents=True, exist_ok=True)
     with alone(folders.sessions):
         try:
             moved = _move(old, folders.sessions)
@@ -87,23 +88,23 @@ def bring_earlier(folders: StoreFolders) -> Path | None:
 
 
 def moved(old: Path, records: int) -> None:
-    """Put a folder out of the way whose sessions have been brought over; it is not deleted.
+    """Rename a folder whose sessions have been copied; it is not deleted.
 
-    Where it cannot be put away, it is brought over again at the next start.
+    Where it cannot be renamed, it is copied again at the next start.
     """
     aside = free_name(old, "moved")
     try:
         old.rename(aside)
     except FileNotFoundError:
-        return  # another process that started at the same time has done it
+        return  # another process that started at the same time has renamed it
     except OSError as error:
-        _LOG.warning("%d records in %s were brought over; it stays: %s", records, old, error)
+        _LOG.warning("%d records in %s were copied; the folder stays: %s", records, old, error)
         return
-    _LOG.warning("%d records in %s were brought over; the folder is now %s", records, old, aside)
+    _LOG.warning("%d records in %s were copied; the folder is now %s", records, old, aside)
 
 
 def _move(old: Path, new: Path) -> bool:
-    """Whether a folder was there to be moved, and nothing in its place."""
+    """Move a folder where it is there and nothing is in its new place; returns whether it was."""
     if old == new or not (old / DATABASE).exists() or new.exists():
         return False
     new.parent.mkdir(parents=True, exist_ok=True)

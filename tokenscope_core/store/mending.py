@@ -52,7 +52,7 @@ class Mended:
     found damaged. Others may not have been found at all."""
 
     aside: Path
-    carried: int = 0
+    copied: int = 0
     damaged: int = 0
 
 
@@ -67,8 +67,8 @@ class Row:
     value: bytes
 
 
-# Puts what is sound of the rows into a cache; returns how many were, and how many not.
-Carry = Callable[[Iterator[Row], diskcache.Cache], tuple[int, int]]
+# Copies the sound rows into a cache; returns how many are sound, and how many damaged.
+CopyRecords = Callable[[Iterator[Row], diskcache.Cache], tuple[int, int]]
 
 
 def is_damage(error: BaseException) -> bool:
@@ -79,7 +79,7 @@ def is_damage(error: BaseException) -> bool:
             # Python's own: a text of the schema that is no UTF-8.
             return isinstance(error, sqlite3.OperationalError)
         return code & 0xFF not in _OUTSIDE
-    # What a damaged schema or a damaged setting makes of diskcache's own code.
+    # diskcache's own code raises any of these when it meets a damaged schema or setting.
     return isinstance(
         error,
         DamagedError | UnicodeError | ValueError | TypeError | LookupError | AttributeError
@@ -88,13 +88,14 @@ def is_damage(error: BaseException) -> bool:
 
 
 def open_cache(
-    folder: Path, carry: Carry | None = None, **settings: Any
+    folder: Path, copy: CopyRecords | None = None, **settings: Any
 ) -> tuple[diskcache.Cache, Mended | None]:
     """Open a cache; where its database is damaged, begin another with what can be read of it.
 
     Args:
         folder: of the cache.
-        carry: how records are brought over; None where they are computed again.
+        copy: copies the sound records of the damaged database into the new one; None where they
+            can be computed again.
         settings: of diskcache.
 
     Returns the cache, and what became of the damaged one.
@@ -105,29 +106,31 @@ def open_cache(
         if not is_damage(error):
             raise
     with alone(folder):
-        return _mended(folder, carry, settings)
+        return _mended(folder, copy, settings)
 
 
 def _mended(
-    folder: Path, carry: Carry | None, settings: dict[str, Any]
+    folder: Path, copy: CopyRecords | None, settings: dict[str, Any]
 ) -> tuple[diskcache.Cache, Mended | None]:
     try:
-        # Another process may have been quicker: what it began is not to be moved away.
+        # Another process may have mended it while this one waited for the lock; its new database
+        # must not be moved away.
         return _open_sound(folder, settings), None
     except Exception as error:
         if not is_damage(error):
             raise
         _LOG.error("The database in %s is damaged: %s: %s", folder, type(error).__name__, error)
-    carried = damaged = 0
-    if carry is not None:
-        # Made beside, so that there is a whole one at any moment, whatever happens.
+    copied = damaged = 0
+    if copy is not None:
+        # The new database is written to another folder first, so that a crash at any moment leaves
+        # one that is whole.
         beside = folder.with_name(f"{folder.name}{_BESIDE}")
         shutil.rmtree(beside, ignore_errors=True)
         with closing(open_unchecked(beside, **settings)) as fresh:
-            carried, damaged = carry(rows(folder), fresh)
+            copied, damaged = copy(rows(folder), fresh)
     aside = free_name(folder, "damaged")
     folder.rename(aside)
-    return _open_sound(folder, settings), Mended(aside, carried, damaged)
+    return _open_sound(folder, settings), Mended(aside, copied, damaged)
 
 
 _BESIDE = ".mended"

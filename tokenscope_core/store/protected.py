@@ -1,8 +1,8 @@
 """What people made, on disk: sessions, and what belongs to them. Bounded, and never evicted.
 
-To a session belongs what its owner passed on of it (short links) and what it is nothing without
-(imported figures). It is found by a name of its own, by whoever knows that, and is deleted with the
-session: where several have the same, each has a copy.
+A session's parts are the short links that its owner made and the imported figures that cannot be
+computed again. A part is found by a name of its own, by whoever knows that name, and is deleted
+with its session; where several sessions have the same part, each has a copy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import diskcache
 
 from tokenscope_core.errors import RecordError, SessionChangedError, StoreFullError
 from tokenscope_core.models.files.memory_need import size_text
-from tokenscope_core.settings import KeepingBounds
+from tokenscope_core.settings import StorageBounds
 from tokenscope_core.store.files import read
 from tokenscope_core.store.mending import Row, open_cache, rows
 from tokenscope_core.store.records import (
@@ -39,7 +39,7 @@ _OF, _AFTER_OF = "/of/", "/of0"
 
 
 class AnyState:
-    """In the place of a record: whatever is there, nothing too."""
+    """Stands for any earlier content of a record, or none."""
 
 
 ANY_STATE: Final = AnyState()
@@ -47,7 +47,7 @@ ANY_STATE: Final = AnyState()
 
 @dataclass(frozen=True, slots=True)
 class ProtectedTotals:
-    """How much of it there is: records, and their bytes."""
+    """How many records there are, and their bytes."""
 
     records: int
     bytes: int
@@ -82,18 +82,18 @@ class ProtectedRecords:
             be read or written.
     """
 
-    def __init__(self, folder: Path, bounds: KeepingBounds) -> None:
+    def __init__(self, folder: Path, bounds: StorageBounds) -> None:
         self.bounds = bounds
-        # Every record is on the disk before `put` returns, also if the power fails, and all are in
-        # one file, which SQLite can copy while it is written.
+        # With full synchronisation every record is on the disk before `put` returns, even if the
+        # power fails then. All are in one file, which SQLite can copy while it is written.
         self._cache, self.mended = open_cache(
             folder,
-            _carry,
+            _copy_records,
             eviction_policy="none",
             sqlite_synchronous=2,
             disk_min_file_size=_IN_THE_DATABASE,
             tag_index=True,
-            # Nothing expires: what would be found expired was damaged.
+            # No record has an expiry date, so that one which looks expired is damaged.
             cull_limit=0,
         )
 
@@ -104,20 +104,20 @@ class ProtectedRecords:
         owner: str,
         replacing: bytes | AnyState | None = ANY_STATE,
     ) -> None:
-        """Keep a session or what belongs to it: all of the records, or none.
+        """Write a session, its parts, or both: all of the records, or none.
 
         Args:
             session: the name of the session.
-            records: by name; that of the session itself, or of what belongs to it. One that is
-                there is replaced.
-            owner: whom it counts for, nobody where it is empty; of a session that is there, and
-                of all that belongs to it, whoever kept it first.
-            replacing: what the session has to be until then, None for not there.
+            records: bytes by the name of the session itself or of a part. An existing record is
+                replaced.
+            owner: whose quota it counts against, nobody's where it is empty. A session that exists
+                goes on to count, with its parts, for whoever stored it first.
+            replacing: the bytes that the session must have until then, None for no session.
 
         Raises:
-            SessionChangedError: the session is something else.
-            StoreFullError: that would be more than the bounds allow. What takes no more room than
-                before is always kept.
+            SessionChangedError: the session has other bytes.
+            StoreFullError: that would be more than the bounds allow. Records that take no more room
+                than those they replace are always accepted.
         """
         places = {
             name if name == session else part_place(name, session): blob
@@ -126,22 +126,22 @@ class ProtectedRecords:
         with self._cache.transact():
             if not isinstance(replacing, AnyState):
                 self._require(session, replacing)
-            kept = self._described(session)
-            account = kept.owner if kept and kept.owner else owner
+            existing = self._described(session)
+            account = existing.owner if existing and existing.owner else owner
             self._require_room(places, account)
             now = time.time()
             for place, blob in places.items():
                 self._cache.set(place, wrap(place, account, blob, now), tag=account)
 
-    def bring(self, folder: Path) -> int:
-        """Take over the records of another folder whose names are not here; returns how many."""
-        return _carry(rows(folder), self._cache)[0]
+    def copy_from(self, folder: Path) -> int:
+        """Copy the sound records of another folder whose names are not here; returns how many."""
+        return _copy_records(rows(folder), self._cache)[0]
 
     def get(self, name: str) -> bytes | None:
-        """The session of that name, or what belongs to any session under it; None without one.
+        """The session of that name, or a part of that name of any session; None without one.
 
         Raises:
-            RecordError: all that is there of it is damaged.
+            RecordError: every copy of it is damaged.
         """
         blob = self._at(name)
         if blob is not None:
@@ -161,10 +161,10 @@ class ProtectedRecords:
         return None
 
     def revision(self, name: str) -> bytes | None:
-        """The digest that `revision_of` has of the bytes at that very place; None without any.
+        """The digest that `revision_of` gives for the bytes at that very place; None without any.
 
         Raises:
-            RecordError: what says so is damaged.
+            RecordError: its header is damaged.
         """
         found = self._sql(f"SELECT tag, {BEGINNING} FROM Cache WHERE key = ?", name)
         if not found:
@@ -177,7 +177,7 @@ class ProtectedRecords:
         return None if blob is None else revision_of(blob)
 
     def names(self, beginning: str) -> list[str]:
-        """The names of the sessions that begin so, in the order they were first kept.
+        """The names of the sessions that begin so, in the order they were first stored.
 
         Raises:
             RecordError: one was not written by this program.
@@ -192,7 +192,7 @@ class ProtectedRecords:
         return [str(name) for (name,) in found if _OF not in str(name)]
 
     def delete(self, session: str, unless_after: float | None = None) -> bool:
-        """Forget a session and all that belongs to it.
+        """Delete a session and its parts.
 
         Args:
             session: its name.
@@ -215,19 +215,19 @@ class ProtectedRecords:
             return bool(self._cache.delete(session)) or bool(found)
 
     def usage(self) -> ProtectedTotals:
-        """All of it: the bytes are those of the file."""
+        """The totals of all records; the bytes are those of the file."""
         ((records,),) = self._sql("SELECT COUNT(*) FROM Cache")
         return ProtectedTotals(records, self._cache.volume())
 
     def usage_of(self, owner: str) -> ProtectedTotals:
-        """What counts for somebody."""
+        """The totals of what counts against somebody's quota."""
         ((records, size),) = self._sql(
             f"SELECT COUNT(*), COALESCE(SUM({SIZE}), 0) FROM Cache WHERE tag = ?", owner
         )
         return ProtectedTotals(records, size)
 
     def sessions(self, owner: str | None) -> list[ProtectedSession]:
-        """All sessions, or those that count for somebody, in the order they were first kept."""
+        """All sessions, or those of one owner, in the order they were first stored."""
         found = self._sessions("1") if owner is None else self._sessions("tag = ?", owner)
         sessions: dict[str, ProtectedSession] = {}
         for record in found:
@@ -242,7 +242,7 @@ class ProtectedRecords:
         return list(sessions.values())
 
     def usage_by_owner(self) -> dict[str, ProtectedTotals]:
-        """What counts for each who keeps something."""
+        """The totals of each owner who has stored something."""
         found = self._sql(
             f"SELECT tag, COUNT(*), SUM({SIZE}) FROM Cache"
             " WHERE tag IS NOT NULL AND tag != '' GROUP BY tag"
@@ -250,7 +250,7 @@ class ProtectedRecords:
         return {str(owner): ProtectedTotals(records, size) for owner, records, size in found}
 
     def close(self) -> None:
-        """Release the files."""
+        """Close the files."""
         self._cache.close()
 
     def _at(self, place: str) -> bytes | None:
@@ -290,7 +290,7 @@ class ProtectedRecords:
             return
         all_here = self._cache.volume()
         if self.bounds.bytes_in_all is not None and all_here + growth > self.bounds.bytes_in_all:
-            _LOG.warning("There is no room to keep more: %s are kept", size_text(all_here))
+            _LOG.warning("There is no room to store more: %s are stored", size_text(all_here))
             raise _server_full(asked, all_here, self.bounds.bytes_in_all)
         if account:
             own = [had for had in before.values() if had is not None and had.owner == account]
@@ -305,9 +305,9 @@ class ProtectedRecords:
         return cast("list[tuple[Any, ...]]", self._cache._sql(statement, values).fetchall())
 
 
-def _carry(found: Iterator[Row], into: diskcache.Cache) -> tuple[int, int]:
-    """Put records into a cache that has none of their names; returns how many are there, and how
-    many are damaged."""
+def _copy_records(found: Iterator[Row], into: diskcache.Cache) -> tuple[int, int]:
+    """Copy the sound records into a cache, but for names that it has; returns how many names are
+    sound, and how many rows are damaged."""
     sound: set[str] = set()
     of_sound: set[int] = set()
     others: set[int] = set()
@@ -325,7 +325,7 @@ def _carry(found: Iterator[Row], into: diskcache.Cache) -> tuple[int, int]:
 
 
 def _sound(row: Row) -> bytes | None:
-    """The record as it is to be kept, with a checksum; None of one that is damaged."""
+    """The record as it is stored today, with a checksum; None where it is damaged."""
     try:
         unwrap(row.place, row.tag, row.value)
         says = described(row.place, row.tag, row.value[:HEADER_BYTES])
@@ -339,14 +339,14 @@ def _sound(row: Row) -> bytes | None:
 
 
 def part_place(name: str, session: str) -> str:
-    """Where what belongs to a session is kept."""
+    """Where a part of a session is stored."""
     return f"{name}{_OF}{session}"
 
 
 def _require_share(
-    here: ProtectedTotals, more: ProtectedTotals, bounds: KeepingBounds, asked: int
+    here: ProtectedTotals, more: ProtectedTotals, bounds: StorageBounds, asked: int
 ) -> None:
-    """Refuse what would be more than one visitor may keep."""
+    """Refuse what would exceed the quota of one visitor."""
     size, records = bounds.bytes_per_visitor, bounds.records_per_visitor
     if size is not None and here.bytes + more.bytes > size:
         raise _full(

@@ -17,15 +17,15 @@ from typing import Self, TypeVar
 import diskcache
 
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.settings import KeepingBounds
+from tokenscope_core.settings import StorageBounds
 from tokenscope_core.store.errors import named_errors
 from tokenscope_core.store.files import GoneError, OneThread, read
 from tokenscope_core.store.folders import (
     CAPTURES,
     TRACES,
     StoreFolders,
-    bring_earlier,
     default_folders,
+    move_earlier,
     moved,
 )
 from tokenscope_core.store.mending import Mended, is_damage, open_cache
@@ -42,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 DEFAULT_SIZE_LIMIT = 1024**3
 # Some 20 captures of all heads of a layer at 2,000 tokens.
 DEFAULT_CAPTURE_LIMIT = 512 * 1024**2
-_UNBOUNDED = KeepingBounds()
+_UNBOUNDED = StorageBounds()
 _Part = TypeVar("_Part", diskcache.Cache, ProtectedRecords)
 _Result = TypeVar("_Result")
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
@@ -51,7 +51,7 @@ _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 def _set_aside(mended: Mended) -> str:
     return (
         f"The file that held the sessions is damaged. It was moved to {mended.aside} as it was. "
-        f"{mended.carried:,} of its records go on, {mended.damaged:,} were found damaged; SQLite's "
+        f"{mended.copied:,} of its records go on, {mended.damaged:,} were found damaged; SQLite's "
         "`.recover` may find more in it. New ones are kept again."
     )
 
@@ -77,13 +77,13 @@ class Store:
 
     A capture is whatever an analysis computed about traces, such as attention.
 
-    `folders` are where they lie. `keeping` is how much is kept of what people made.
+    `bounds` limit how much is stored of what people made.
 
-    Damage is noticed when a file is opened, and where it shows in use: the file is set aside, and
-    what can be read of it goes on. Damaged traces are computed again without a word.
+    A damaged file is noticed when it is opened or used: it is set aside, and the records that can
+    be read are copied into a new one. Damaged traces are computed again without a notice.
 
-    Where the folder of the sessions goes while it is in use, nothing is written until it is back,
-    or `create_anew` is called.
+    Where the folder of the sessions disappears while it is in use, nothing is written until it is
+    there again or `create_anew` is called.
 
     Raises:
         RecordError: here and in every method, where the folder cannot be read or written. It names
@@ -96,48 +96,48 @@ class Store:
         *,
         size_limit: int = DEFAULT_SIZE_LIMIT,
         capture_limit: int = DEFAULT_CAPTURE_LIMIT,
-        keeping: KeepingBounds = _UNBOUNDED,
+        bounds: StorageBounds = _UNBOUNDED,
     ) -> None:
         """
         Args:
-            folder: one for everything; None for those that are configured.
-            size_limit: bytes of traces to keep at most.
-            capture_limit: bytes of captures to keep at most.
-            keeping: how much is kept of what people made.
+            folder: one for everything; None for the configured ones.
+            size_limit: at most so many bytes of traces; the least recently used are evicted.
+            capture_limit: at most so many bytes of captures; the least recently used are evicted.
+            bounds: how much is stored of what people made, which is never evicted.
         """
         self.folders = default_folders() if folder is None else StoreFolders.one(folder)
-        self.keeping = keeping
+        self.bounds = bounds
         self._notices: list[str] = []
         with named_errors(self.folders):
-            earlier = bring_earlier(self.folders) if folder is None else None
-            for place in (self.folders.kept, self.folders.caches):
+            earlier = move_earlier(self.folders) if folder is None else None
+            for place in (self.folders.protected, self.folders.caches):
                 place.mkdir(parents=True, exist_ok=True)
             self._traces = self._evicting(TRACES, size_limit)
             self._captures = self._evicting(CAPTURES, capture_limit)
-            self._kept = OneThread(self.folders.sessions, self._open_kept)
+            self._protected = OneThread(self.folders.sessions, self._open_protected)
             if earlier is not None:
-                moved(earlier, self._kept.do(lambda kept: kept.bring(earlier)))
+                moved(earlier, self._protected.do(lambda protected: protected.copy_from(earlier)))
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Sentences for the operator: what was found damaged of what people made."""
+        """Sentences for the operator: which of the things people made were found damaged."""
         return tuple(self._notices)
 
     @property
     def gone(self) -> bool:
-        """Whether the folder of what people made is not there."""
-        return not self._kept.present
+        """Whether the folder of what people made has disappeared."""
+        return not self._protected.present
 
     def create_anew(self) -> None:
-        """Create what is gone of it, empty: where a person says so, who knows that it does not come
-        back."""
+        """Create the folders that have disappeared, empty. For an operator who knows that they will
+        not come back, such as a disk that is not mounted yet."""
         with named_errors(self.folders):
-            for part in (self._kept, self._traces, self._captures):
+            for part in (self._protected, self._traces, self._captures):
                 if not part.present:
                     part.reopen()
 
-    def _open_kept(self) -> ProtectedRecords:
-        opened = ProtectedRecords(self.folders.sessions, self.keeping)
+    def _open_protected(self) -> ProtectedRecords:
+        opened = ProtectedRecords(self.folders.sessions, self.bounds)
         if opened.mended is not None:
             self._notices.append(_set_aside(opened.mended))
             _LOG.error("%s", self._notices[-1])
@@ -154,8 +154,9 @@ class Store:
             try:
                 return part.do(work)
             except GoneError:
-                # A cache that was emptied is begun anew, but not where all of the store is gone.
-                if part is self._kept or self.gone:
+                # Cleaning tools may delete a cache, which is then created again; the folder of
+                # what people made is missing only where something is wrong.
+                if part is self._protected or self.gone:
                     raise
             except Exception as error:
                 if not is_damage(error):
@@ -164,7 +165,7 @@ class Store:
             return part.do(work)
 
     def put(self, trace: Trace) -> str:
-        """Keep a trace; returns its key."""
+        """Store a trace; returns its key."""
         blob = trace.to_bytes()
         self._do(self._traces, lambda traces: traces.set(trace.key, blob))
         return trace.key
@@ -183,20 +184,20 @@ class Store:
         return self._do(self._traces, lambda traces: key in traces)
 
     def delete(self, key: str) -> bool:
-        """Forget a trace; False when it was not there."""
+        """Delete a trace; False when it was not there."""
         return self._do(self._traces, lambda traces: bool(traces.delete(key)))
 
     def put_capture(self, key: str, blob: bytes) -> None:
-        """Keep what was computed about traces, until others need the room."""
+        """Store a result computed about traces, until others need the room."""
         self._do(self._captures, lambda captures: captures.set(key, blob))
 
     def get_capture(self, key: str) -> bytes | None:
-        """What `put_capture` kept under that key, or None."""
+        """The bytes that `put_capture` stored under that key, or None."""
         found = self._do(self._captures, lambda captures: read(captures, key))
         return None if found is None else found.value
 
     def delete_capture(self, key: str) -> bool:
-        """Forget a capture; False when it was not there."""
+        """Delete a capture; False when it was not there."""
         return self._do(self._captures, lambda captures: bool(captures.delete(key)))
 
     def put_session(
@@ -208,89 +209,91 @@ class Store:
         parts: Mapping[str, bytes] = _NOTHING,
         replacing: bytes | AnyState | None = ANY_STATE,
     ) -> None:
-        """Keep what a person made; never evicted.
+        """Store a session; it is never evicted.
 
         Args:
             name: of the session.
             blob: the session.
-            owner: whom it counts for, nobody where it is empty; a session that is there goes on to
-                count for whoever kept it first.
-            parts: what it is nothing without, by names of their own, as for `put_part`.
-            replacing: the bytes that are kept under that name until then, None for none; looked at
-                and replaced in one transaction, whatever other processes do.
+            owner: whose quota it counts against, nobody's where it is empty; a session that exists
+                goes on to count for whoever stored it first.
+            parts: records that the session needs, by names of their own, as for `put_part`.
+            replacing: the bytes that must be stored under that name until then, None for none;
+                compared and replaced in one transaction, whatever other processes do.
 
         Raises:
-            SessionChangedError: something else is kept there, and nothing was changed.
+            SessionChangedError: other bytes are stored there, and nothing was changed.
             StoreFullError: there is no room for it, and nothing was changed.
         """
         records = {**parts, name: blob}
-        self._do(self._kept, lambda kept: kept.put(name, records, owner, replacing))
+        self._do(self._protected, lambda protected: protected.put(name, records, owner, replacing))
 
     def put_part(self, session: str, name: str, blob: bytes, *, owner: str = "") -> None:
-        """Keep what belongs to a session, until the session is deleted. `get_session` finds it by
-        its own name, under which other sessions may have a copy of the same.
+        """Store a part of a session, until the session is deleted. `get_session` finds it by its
+        own name, under which other sessions may have a copy of the same.
 
         Raises:
             StoreFullError: there is no room for it.
         """
-        self._do(self._kept, lambda kept: kept.put(session, {name: blob}, owner))
+        self._do(self._protected, lambda protected: protected.put(session, {name: blob}, owner))
 
     def get_session(self, name: str) -> bytes | None:
-        """What `put_session` or `put_part` kept under that name, or None.
+        """The bytes that `put_session` or `put_part` stored under that name, or None.
 
         Raises:
             RecordError: it is damaged.
         """
-        return self._do(self._kept, lambda kept: kept.get(name))
+        return self._do(self._protected, lambda protected: protected.get(name))
 
     def session_revision(self, name: str) -> bytes | None:
-        """`revision_of` the bytes of a session, without reading them all; None without one."""
-        return self._do(self._kept, lambda kept: kept.revision(name))
+        """`revision_of` the bytes of a session, read from its header; None without one."""
+        return self._do(self._protected, lambda protected: protected.revision(name))
 
     def part_revision(self, session: str, name: str) -> bytes | None:
-        """The same of what belongs to a session, as that session has it."""
-        return self._do(self._kept, lambda kept: kept.revision(part_place(name, session)))
+        """The same of a session's own copy of a part."""
+        return self._do(
+            self._protected, lambda protected: protected.revision(part_place(name, session))
+        )
 
     def session_names(self, beginning: str = "") -> list[str]:
-        """The names of the sessions that begin so, in the order they were first kept.
+        """The names of the sessions that begin so, in the order they were first stored.
 
         Raises:
             RecordError: one was not written by this program.
         """
-        return self._do(self._kept, lambda kept: kept.names(beginning))
+        return self._do(self._protected, lambda protected: protected.names(beginning))
 
     def delete_session(self, name: str, *, unless_after: float | None = None) -> bool:
-        """Forget a session and what belongs to it; False when nothing was deleted.
+        """Delete a session and its parts; False when nothing was deleted.
 
         Args:
             name: of the session.
             unless_after: seconds since the epoch; one that was changed later stays.
         """
-        return self._do(self._kept, lambda kept: kept.delete(name, unless_after))
+        return self._do(self._protected, lambda protected: protected.delete(name, unless_after))
 
     def usage(self) -> tuple[Usage, ...]:
-        """How much each part holds."""
-        kept = self._do(self._kept, ProtectedRecords.usage)
+        """How much each database holds."""
+        protected = self._do(self._protected, ProtectedRecords.usage)
         return (
             self._do(self._traces, partial(Usage.of, "traces")),
             self._do(self._captures, partial(Usage.of, "captures")),
-            Usage("sessions", kept.records, kept.bytes, self.keeping.bytes_in_all),
+            Usage("sessions", protected.records, protected.bytes, self.bounds.bytes_in_all),
         )
 
-    def kept_for(self, owner: str) -> ProtectedTotals:
-        """How much is kept that counts for somebody."""
-        return self._do(self._kept, lambda kept: kept.usage_of(owner))
+    def usage_of(self, owner: str) -> ProtectedTotals:
+        """How much counts against somebody's quota."""
+        return self._do(self._protected, lambda protected: protected.usage_of(owner))
 
-    def kept_sessions(self, owner: str | None = None) -> list[ProtectedSession]:
-        """All sessions, or those that count for somebody, in the order they were first kept."""
-        return self._do(self._kept, lambda kept: kept.sessions(owner))
+    def sessions(self, owner: str | None = None) -> list[ProtectedSession]:
+        """All sessions, or those of one owner, in the order they were first stored."""
+        return self._do(self._protected, lambda protected: protected.sessions(owner))
 
-    def kept_by_owner(self) -> dict[str, ProtectedTotals]:
-        """The same for everybody who keeps something."""
-        return self._do(self._kept, ProtectedRecords.usage_by_owner)
+    def usage_by_owner(self) -> dict[str, ProtectedTotals]:
+        """The same for each owner who has stored something."""
+        return self._do(self._protected, ProtectedRecords.usage_by_owner)
 
     def close(self) -> None:
-        """Release the files, once what was begun is done; the store cannot be used again."""
+        """Close the files once pending work is done; the store cannot be used again."""
         self._traces.close()
         self._captures.close()
-        self._kept.close()
+        self._protected.close()

@@ -133,7 +133,7 @@ def _usage_text() -> str:
         used = own_store.usage()
     except RecordError as problem:
         return str(problem)
-    bounds = service().store.keeping
+    bounds = service().store.bounds
     size = size_text(used.bytes)
     if bounds.bytes_per_visitor is not None:
         size += f" of {size_text(bounds.bytes_per_visitor)}"

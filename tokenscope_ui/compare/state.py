@@ -112,7 +112,7 @@ def measured(a: Trace, b: Trace) -> Comparison | None:
     state = current()
     found = next((c for c in state.measured if (c.a.key, c.b.key) == (a.key, b.key)), None)
     if found is None and not _run.busy:
-        found = service().kept(BranchComparison(a, b))
+        found = service().stored_result(BranchComparison(a, b))
         if found is not None:
             _set(replace(state, measured=(found, *state.measured)[:_REMEMBERED]))
     return found

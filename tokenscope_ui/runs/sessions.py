@@ -324,10 +324,10 @@ def _keep(held: SessionState) -> SessionState:
     try:
         parts = _brought(held.session) if held.kept is None else {}
         try:
-            done = own_store.keep(held.name, held.session, held.kept, parts)
+            done = own_store.save(held.name, held.session, held.kept, parts)
         except SessionChangedError:
             held = _as_copy(held)
-            done = own_store.keep(held.name, held.session, None, _brought(held.session))
+            done = own_store.save(held.name, held.session, None, _brought(held.session))
     except TokenScopeError as problem:
         return replace(held, problem=problem)
     if done.theirs is not None:

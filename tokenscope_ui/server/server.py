@@ -63,12 +63,12 @@ def _store() -> tuple[Store, tuple[str, ...]]:
 
     The log names folders and causes; visitors are told what it means for them.
     """
-    keeping = Limits.from_environment().keeping
+    bounds = Limits.from_environment().storage_bounds
     try:
-        store = Store(keeping=keeping)
+        store = Store(bounds=bounds)
     except RecordError as error:
         _LOG.error("%s", error)
-        return Store(tempfile.mkdtemp(prefix="tokenscope-"), keeping=keeping), (_TEMPORARY,)
+        return Store(tempfile.mkdtemp(prefix="tokenscope-"), bounds=bounds), (_TEMPORARY,)
     return store, ()
 
 

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Mapping
 
 from tokenscope_core import RecordError, Session
-from tokenscope_core.sessions import keeping as session_keeping
-from tokenscope_core.sessions.keeping import KeptTree
+from tokenscope_core.sessions import saving
+from tokenscope_core.sessions.saving import SavedSession
 from tokenscope_core.store.protected import ProtectedTotals
 from tokenscope_ui.server import visitors
 from tokenscope_ui.server.server import service
@@ -37,13 +37,15 @@ def revision(name: str) -> bytes | None:
     return service().store.session_revision(_place(name))
 
 
-def keep(name: str, session: Session, before: bytes | None, parts: Mapping[str, bytes]) -> KeptTree:
+def save(
+    name: str, session: Session, before: bytes | None, parts: Mapping[str, bytes]
+) -> SavedSession:
     """Keep a tree in the place of what it was made of, together with what others have changed.
 
     Raises:
-        TokenScopeError: as `session_keeping.keep`.
+        TokenScopeError: as `saving.save`.
     """
-    return session_keeping.keep(
+    return saving.save(
         service().store, _place(name), session, before, owner=visitors.account(), parts=parts
     )
 
@@ -112,7 +114,7 @@ def usage() -> ProtectedTotals:
     Raises:
         RecordError: the store cannot be read.
     """
-    return service().store.kept_for(visitors.account())
+    return service().store.usage_of(visitors.account())
 
 
 def sizes() -> dict[str, int]:
@@ -121,7 +123,7 @@ def sizes() -> dict[str, int]:
     Raises:
         RecordError: the store cannot be read.
     """
-    found = service().store.kept_sessions(visitors.account())
+    found = service().store.sessions(visitors.account())
     return {session.name.rpartition("/")[2]: session.bytes for session in found}
 
 

@@ -67,10 +67,10 @@ def _draw_store(store: Store) -> None:
 
 def _kept_text(store: Store) -> str:
     """How what people made is spread over them."""
-    owners = sorted(store.kept_by_owner().values(), key=lambda kept: -kept.bytes)
+    owners = sorted(store.usage_by_owner().values(), key=lambda kept: -kept.bytes)
     if not owners:
         return "Nobody keeps a session."
-    most, bound = owners[0], store.keeping.bytes_per_visitor
+    most, bound = owners[0], store.bounds.bytes_per_visitor
     of = "" if bound is None else f" of the {size_text(bound)} that each may keep"
     return (
         f"Sessions are kept for {count_text(len(owners), 'visitor')}; the one with the most has "

@@ -47,7 +47,7 @@ def known(trace: Trace) -> Influence | None:
     """The influence of a trace's tokens, where it was measured, if before a reload."""
     state = _state()
     if trace.key not in state.found and not _run.busy:
-        kept = service().kept(InfluenceOf(trace))
+        kept = service().stored_result(InfluenceOf(trace))
         if kept is not None:
             state.found[trace.key] = kept
     return state.found.get(trace.key)

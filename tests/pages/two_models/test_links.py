@@ -136,7 +136,7 @@ def test_a_short_link_counts_for_its_visitor_once_and_goes_when_they_delete_it(
     name = short_link_of(page)
     again = type(page)("").open(share=name)
     assert short_link_of(again) == name
-    assert len(service().store.kept_sessions()) == 1
+    assert len(service().store.sessions()) == 1
 
     person["sub"] = "eve"
     eve = type(page)("").open(share=name)
@@ -153,7 +153,7 @@ def test_a_short_link_counts_for_its_visitor_once_and_goes_when_they_delete_it(
     assert "Other trees" not in [one.label for one in page.test.selectbox]
     box.set_value(box.options)
     page.run().press("Delete 1 comparison for good")
-    (left,) = service().store.kept_sessions()
+    (left,) = service().store.sessions()
     person["sub"] = "eve"
     assert left.owner == visitors.owner()
     to_page(page, "pages/share.py")
@@ -173,7 +173,7 @@ def test_a_short_link_beyond_the_bound_is_refused_by_name(
     app.press("Make a short link")
     assert "There is no short link" in app.texts
     assert "a visitor may keep 1" in app.texts
-    assert service().store.kept_sessions() == []
+    assert service().store.sessions() == []
 
 
 def test_two_precisions_of_one_model_can_be_downloaded_apart(

@@ -228,7 +228,7 @@ def test_stop_stops_both(page: App, monkeypatch: pytest.MonkeyPatch) -> None:
             Job(str(len(jobs)), ModelChoice.of(model), Prompted(request), clock=time.monotonic)
         )
         return Ticket(
-            jobs[-1], subscriber, purpose=purpose, place=lambda _: None, keep=lambda _: None
+            jobs[-1], subscriber, purpose=purpose, place=lambda _: None, save=lambda _: None
         )
 
     monkeypatch.setattr(service(), "submit", never_run)

@@ -39,7 +39,7 @@ class KeepWeights:
         """
         self._expected = layers
         self._count = 0
-        self._kept: Weights | None = None
+        self._weights: Weights | None = None
         self._first_keys: dict[int, Ints] = {}
 
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
@@ -48,17 +48,17 @@ class KeepWeights:
             self._first_keys[layer] = first_keys
         given: Weights = weights.cpu().numpy()
         if self._expected == 1:  # no other layer is written over it
-            self._kept = given[None]
+            self._weights = given[None]
         else:
-            if self._kept is None:
-                self._kept = np.empty((self._expected, *given.shape), dtype=np.float32)
-            self._kept[self._count] = given
+            if self._weights is None:
+                self._weights = np.empty((self._expected, *given.shape), dtype=np.float32)
+            self._weights[self._count] = given
         self._count += 1
 
     def weights(self) -> Weights:
         """float32 [layer, head, query, key], of the layers that came."""
-        assert self._kept is not None, "no layer has come"
-        return self._kept[: self._count]
+        assert self._weights is not None, "no layer has come"
+        return self._weights[: self._count]
 
     def first_keys(self) -> dict[int, Ints]:
         """The first key that each position can see, int64 [T], of layers that do not see all."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel
 
 Text = Trace | Sequence[int]
-Kept = TypeVar("Kept", bound=npt.NDArray[Any])
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
 class _EnoughError(Exception):
@@ -208,7 +208,7 @@ def _taken_in(
     }
 
 
-def _frozen(array: Kept) -> Kept:
+def _frozen(array: Array) -> Array:
     array.flags.writeable = False
     return array
 

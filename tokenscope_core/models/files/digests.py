@@ -160,10 +160,10 @@ class Digests:
             self._remember(states, found)
         return found
 
-    def put(self, states: States, digest: str, *, keep: bool) -> None:
-        """Remember a digest; where it took long to find (`keep`) also for the next process."""
+    def put(self, states: States, digest: str, *, persist: bool) -> None:
+        """Remember a digest; where it took long to find (`persist`) also for the next process."""
         self._remember(states, digest)
-        if keep:
+        if persist:
             _write_record(states, digest)
 
     def _remember(self, states: States, digest: str) -> None:

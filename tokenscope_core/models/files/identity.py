@@ -100,7 +100,7 @@ def read_hash(
         else:
             digest.update(f"sha256:{_large_digest(state, told)}\n".encode())
     if settled:
-        _digests.put(states, digest.hexdigest(), keep=much)
+        _digests.put(states, digest.hexdigest(), persist=much)
     return digest.hexdigest()
 
 
@@ -149,7 +149,7 @@ def _large_digest(state: FileState, told: Callable[[int], None]) -> str:
     settled, digest = are_settled((state,)), hashlib.sha256()
     hash_into(digest, state, told)
     if settled:
-        _digests.put((state,), digest.hexdigest(), keep=True)
+        _digests.put((state,), digest.hexdigest(), persist=True)
     return digest.hexdigest()
 
 

@@ -45,7 +45,7 @@ class CodeRegion:
         ends_lines = self.language is not None and ROWS[self.language].cr_ends_lines
         return with_line_feeds(code) if ends_lines else code
 
-    def keeping(self, spans: Iterable[Span], *, language: str | None) -> CodeRegion:
+    def restricted_to(self, spans: Iterable[Span], *, language: str | None) -> CodeRegion:
         """The stretch with less of its code: spans of the code, each within one line."""
         kept = np.array(list(spans), dtype=np.int64).reshape(-1, 2)
         starts, ends = self.starts_in_text(kept[:, 0]), self.ends_in_text(kept[:, 1])

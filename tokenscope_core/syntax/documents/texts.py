@@ -51,7 +51,7 @@ def regions_in(text: bytes, language: str, lead: int = 0) -> tuple[CodeRegion, .
     whole = CodeRegion(0, len(text), language, closed=False, spans=((lead, len(text)),))
     code = whole.code(text)
     if is_session(code, language):
-        return (whole.keeping(typed(code, language), language=language),)
+        return (whole.restricted_to(typed(code, language), language=language),)
     return (_without_magics(whole, code),)
 
 
@@ -76,7 +76,7 @@ def _region(region: CodeRegion, info: str, text: bytes) -> CodeRegion:
     if language is None:
         return region
     if is_session(code, language) or (word in SESSIONS and language == "bash"):
-        found = region.keeping(typed(code, language), language=language)
+        found = region.restricted_to(typed(code, language), language=language)
         # Without a prompt it is not known what was typed.
         return found if found.spans else region
     return _without_magics(replace(region, language=language), code)
@@ -85,7 +85,7 @@ def _region(region: CodeRegion, info: str, text: bytes) -> CodeRegion:
 def _without_magics(region: CodeRegion, code: bytes) -> CodeRegion:
     if region.language != "python" or not has_magics(code):
         return region
-    return region.keeping(without_magics(code), language=region.language)
+    return region.restricted_to(without_magics(code), language=region.language)
 
 
 @functools.lru_cache(maxsize=256)

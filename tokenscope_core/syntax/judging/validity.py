@@ -35,7 +35,7 @@ Standing = Literal["complete", "unfinished", "broken"]
 _STATEMENT = b"\npass\n"
 # Tokens read at once: more where much is kept, be it ten thousand open brackets, since all of that
 # is read with each run. A run that fails, which takes twenty times as long, is read in such parts.
-_RUN, _KEPT_PER_TOKEN = 64, 32
+_RUN, _BYTES_PER_TOKEN = 64, 32
 _PARTS = 8
 
 
@@ -137,7 +137,7 @@ def _viable_tokens(part: Part, ends: Sequence[int], budget: Budget) -> tuple[int
     at, failed, run = 0, 0, 1
     while at < len(ends):
         if at >= failed:
-            run = max(_RUN, text.kept // _KEPT_PER_TOKEN)
+            run = max(_RUN, text.remembered_bytes // _BYTES_PER_TOKEN)
         end = min(at + run, len(ends))
         before = text.copy()
         try:
@@ -146,7 +146,7 @@ def _viable_tokens(part: Part, ends: Sequence[int], budget: Budget) -> tuple[int
             return at, False
         if viable:
             at = end
-            part.prefixes.keep(ends[end - 1], text)
+            part.prefixes.remember(ends[end - 1], text)
         elif end - at == 1:
             return at, True
         else:

@@ -29,7 +29,7 @@ _POSITION = re.compile(r"process version:\d+, version_count:\d+, state:\d+, row:
 _NOTHING = re.compile(rb"(?:\s|\\\r?\n|\\\Z)*")
 _LINE_ENDS = ("_newline", "\n", "\\n")
 # Beyond this many bytes the statements that are over are forgotten; small texts are read whole.
-_KEPT_BYTES = 2_048
+_REMEMBERED_BYTES = 2_048
 _STRETCH = 1_024
 # Texts kept of one code; where there are more, every other one is forgotten.
 _MOST_PREFIXES = 64
@@ -98,10 +98,10 @@ class GrowingText:
         self._endings = Endings(grammar)
         self._state = _State()
         self._layout = PythonLayout() if grammar.name == "python" else None
-        self._forget_at = _KEPT_BYTES
+        self._forget_at = _REMEMBERED_BYTES
 
     @property
-    def kept(self) -> int:
+    def remembered_bytes(self) -> int:
         """How many bytes of the text are not forgotten: they are read with every piece."""
         return len(self._state.text)
 
@@ -117,7 +117,7 @@ class GrowingText:
         # each: stretches as long as that make the time linear.
         at = 0
         while at < len(piece) and self.viable:
-            stretch = piece[at : at + max(_STRETCH, self.kept)]
+            stretch = piece[at : at + max(_STRETCH, self.remembered_bytes)]
             at += len(stretch)
             self._state, self.viable = self._read(stretch)
             if self._layout is not None:
@@ -165,7 +165,7 @@ class GrowingText:
                 last, viable = self._read(text[begun[-2] :], _State())
                 if viable:
                     self._state = last
-        self._forget_at = max(_KEPT_BYTES, 2 * len(self._state.text))
+        self._forget_at = max(_REMEMBERED_BYTES, 2 * len(self._state.text))
 
     def _read(self, piece: bytes, before: _State | None = None) -> tuple[_State, bool]:
         before = before or self._state
@@ -242,9 +242,9 @@ class GrowingText:
             return parse_within(self._parser, readable, self.budget)
         old = before.text + before.ending
         tree = before.tree.copy()
-        kept = len(before.text)
-        start = _point(before.line_starts, kept, old)
-        tree.edit(kept, len(old), len(whole), start, _point_in(old), _point_in(whole))
+        read = len(before.text)
+        start = _point(before.line_starts, read, old)
+        tree.edit(read, len(old), len(whole), start, _point_in(old), _point_in(whole))
         return parse_within(self._parser, readable, self.budget, tree)
 
 
@@ -267,10 +267,10 @@ class Prefixes:
         text = self._texts[at].copy()
         text.budget = budget
         text.feed(self._code[self._ends[at] : end])
-        self.keep(end, text)
+        self.remember(end, text)
         return text
 
-    def keep(self, end: int, text: GrowingText) -> None:
+    def remember(self, end: int, text: GrowingText) -> None:
         """Go on from here when more is read: a text that has read the code up to a byte."""
         at = bisect_right(self._ends, end)
         if self._ends[at - 1] == end:

@@ -1,4 +1,4 @@
-"""Keeping a tree of branches that others may be changing at the same time."""
+"""Saving a session that others may be changing at the same time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class KeptTree:
-    """A tree as it is kept now, and its bytes.
+class SavedSession:
+    """A session as the store has it now, and its bytes.
 
-    `theirs` is what somebody else had made of it meanwhile, which is in it too; None where nobody
-    had.
+    `theirs` is the version that somebody else saved meanwhile, whose changes are in it too; None
+    where nobody did.
     """
 
     session: Session
@@ -29,7 +29,7 @@ class KeptTree:
     theirs: Session | None = None
 
 
-def keep(
+def save(
     store: Store,
     name: str,
     session: Session,
@@ -37,22 +37,22 @@ def keep(
     *,
     owner: str = "",
     parts: Mapping[str, bytes] = _NOTHING,
-) -> KeptTree:
-    """Keep a tree in the place of the one it was made of, in one transaction. Where somebody else
-    has changed that meanwhile, both changes are kept.
+) -> SavedSession:
+    """Replace the stored session by its new version, in one transaction. Where somebody else has
+    saved another version meanwhile, the two are merged.
 
     Args:
-        store: where to.
+        store: where it is saved.
         name: of the session.
-        session: the tree.
-        before: the bytes it was read from or kept as last; None where it is new.
+        session: the new version.
+        before: the bytes it was read from or last saved as; None where it is new.
         owner, parts: as of `Store.put_session`.
 
     Raises:
-        SessionChangedError: the two changes cannot be put together, or the session was deleted
-            or damaged; nothing was written.
+        SessionChangedError: the two versions cannot be merged, or the session was deleted or
+            damaged; nothing was written.
         StoreFullError: there is no room for it.
-        RequestError: it is larger than can be kept.
+        RequestError: it is larger than a stored session may be.
         RecordError: the store cannot be used.
     """
     mine, theirs, replacing = session, None, before
@@ -61,10 +61,11 @@ def keep(
         try:
             store.put_session(name, blob, owner=owner, parts=parts, replacing=replacing)
         except SessionChangedError:
-            # Whoever came between has made a change, so that this ends as soon as the others do.
+            # Another attempt is needed only where somebody else has saved a change in between, so
+            # the loop ends once nobody else saves.
             replacing, newest = _read(store, name)
             if replacing == blob:
-                return KeptTree(mine, blob, theirs)
+                return SavedSession(mine, blob, theirs)
             together = (
                 None if before is None else merge(Session.from_bytes(before), session, newest)
             )
@@ -72,7 +73,7 @@ def keep(
                 raise
             mine, theirs = together, newest
         else:
-            return KeptTree(mine, blob, theirs)
+            return SavedSession(mine, blob, theirs)
 
 
 def _read(store: Store, name: str) -> tuple[bytes, Session]:
