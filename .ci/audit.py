@@ -28,7 +28,7 @@ def judged(report: dict[str, Any], required: bool) -> tuple[int, str]:
     if not asked:
         return int(required), (
             "NOT AUDITED: PyPI's list of vulnerabilities did not answer for any of "
-            f"{len(packages)} packages. Run `make audit` where pypi.org can be reached."
+            f"{len(packages)} packages. Run `make audit` where PyPI itself can be reached."
         )
     found = [
         f"{package['name']} {package['version']}: {each['id']}, "
