@@ -51,7 +51,7 @@ def test_hover_click_and_arrow_keys_show_a_token(
 ) -> None:
     session, (root, fork) = grown
     open_report(page, tmp_path, export.report(session, [root, fork]))
-    tokens = page.locator("#strip span")
+    tokens = page.locator("#strip [role=option]")
     expect(tokens).to_have_count(len(fork))
     position = fork.prompt_length + int(fork.surprisal[fork.prompt_length : -1].argmax())
     bits = float(fork.surprisal[position]) / NATS_PER_BIT
@@ -79,7 +79,7 @@ def test_a_small_probability_is_not_shown_as_none(
     open_report(page, tmp_path, export.report(session, [root, fork]))
     position = int(fork.candidate_logprobs[1:, -1].argmin()) + 1
     assert fork.candidate_logprobs[position, -1] < -10
-    page.locator("#strip span").nth(position).click()
+    page.locator("#strip [role=option]").nth(position).click()
     cells = page.locator("#candidates tbody td:nth-child(2)")
     assert cells.count() >= 20
     assert not {"0.00 %", "0 %", "100.00 %"} & set(cells.all_inner_texts())
@@ -94,9 +94,9 @@ def test_candidates_say_what_their_figures_are_and_what_the_filters_did(
     )
     open_report(page, tmp_path, export.report(trace))
     explained = page.get_by_text("Struck through: the sampling filters had removed it")
-    page.locator("#strip span").nth(1).click()
+    page.locator("#strip [role=option]").nth(1).click()
     expect(explained).to_be_hidden()
-    page.locator("#strip span").nth(trace.prompt_length).click()
+    page.locator("#strip [role=option]").nth(trace.prompt_length).click()
     expect(page.locator("#candidates thead")).to_contain_text("log-probability, bits")
     expect(page.locator("#candidates tr.removed")).to_have_count(17)
     expect(explained).to_be_visible()
@@ -121,11 +121,11 @@ def test_the_tint_and_the_unit_can_be_chosen(
 ) -> None:
     session, traces = grown
     open_report(page, tmp_path, export.report(session, traces))
-    token = page.locator("#strip span").nth(3)
-    before = token.evaluate("span => span.style.backgroundColor")
+    token = page.locator("#strip [role=option]").nth(3)
+    before = token.evaluate("token => getComputedStyle(token).backgroundColor")
     assert before
     page.select_option("#metric", label="margin")
-    assert token.evaluate("span => span.style.backgroundColor") != before
+    assert token.evaluate("token => getComputedStyle(token).backgroundColor") != before
     expect(page.locator("#meaning")).to_contain_text("p(1) − p(2)")
     page.select_option("#metric", label="entropy")
     expect(page.locator("#high")).to_have_text("10 bits")
@@ -147,7 +147,7 @@ def test_switching_the_branch_shows_its_code_and_recipe(
     expect(page.locator("#recipe")).to_contain_text('"position"')
     branches.nth(0).click()
     expect(page.locator("#absent")).to_be_hidden()
-    expect(page.locator("#strip span")).to_have_count(len(root))
+    expect(page.locator("#strip [role=option]")).to_have_count(len(root))
     expect(page.locator("#key")).to_contain_text(root.key)
 
 
@@ -155,9 +155,9 @@ def test_markup_in_prompts_names_and_notes_is_text(page: Page, tmp_path: Path) -
     root = made([EVIL, "\u202eabc\x00", EVIL], request=ts.Request(EVIL, 1))
     session = ts.Session.start(root).rename(root.key, EVIL[:200]).note(root.key, EVIL)
     open_report(page, tmp_path, export.report(session, [root], title=EVIL))
-    tokens = page.locator("#strip span")
+    tokens = page.locator("#strip [role=option]")
     expect(tokens.nth(0)).to_have_text(EVIL)
-    expect(tokens.nth(1)).to_have_text("⟨U+202E⟩abc⟨U+0000⟩")
+    expect(tokens.nth(1)).to_have_text("U+202EabcNUL")
     tokens.nth(2).click()
     tokens.nth(0).hover()
     assert page.locator("img").count() == 0
@@ -172,15 +172,15 @@ def test_nothing_but_its_own_program_may_run(page: Page, tmp_path: Path) -> None
     file.write_bytes(added)
     other = page.context.new_page()
     other.goto(file.as_uri())
-    expect(other.locator("#strip span")).to_have_count(2)
+    expect(other.locator("#strip [role=option]")).to_have_count(2)
     assert other.title() != "run"
 
 
 def test_five_thousand_tokens_are_painted_and_answer(page: Page, tmp_path: Path) -> None:
     trace = made([f" w{i % 900}" for i in range(5000)])
     open_report(page, tmp_path, export.report(trace))
-    expect(page.locator("#strip span")).to_have_count(5000)
-    page.locator("#strip span").nth(4321).click()
+    expect(page.locator("#strip [role=option]")).to_have_count(5000)
+    page.locator("#strip [role=option]").nth(4321).click()
     expect(page.locator("#chosen")).to_contain_text("at 4321, sampled")
 
 

@@ -122,7 +122,7 @@ def test_the_report_is_downloaded_and_opens_without_a_network(
     download.value.save_as(file)
     alone = browser.new_context(offline=True).new_page()
     alone.goto(file.as_uri())
-    expect(alone.locator("#strip span").first).to_be_visible()
+    expect(alone.locator("#strip [role=option]").first).to_be_visible()
     alone.context.close()
 
 

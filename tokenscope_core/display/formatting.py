@@ -47,7 +47,7 @@ def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:
     if metric.unit == "probability":
         return probability_text(value)
     if metric.unit == "rank":
-        return f"{int(value):,}"
+        return "∞" if math.isinf(value) else f"{int(value):,}"
     if metric.unit == "ms":
         return f"{value:.1f} ms"
     if metric.unit == "ratio" and 0 < value < 0.0005:

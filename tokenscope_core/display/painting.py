@@ -5,6 +5,7 @@ It is the markup that the app's script makes, so that one style sheet, strip.css
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -39,27 +40,38 @@ class PaintedToken:
 
 
 def painted_tokens(
-    trace: Trace, metric: str = "surprisal", *, relative: bool = False
+    trace: Trace, metric: str = "surprisal", *, tips: bool = True
 ) -> tuple[list[PaintedToken], Scale]:
-    """The tokens of a trace tinted by a metric, and the scale of the tint, in bits."""
+    """The tokens of a trace tinted by a metric, and the scale of the tint, in bits.
+
+    Args:
+        trace: whose tokens.
+        metric: a column of a trace.
+        tips: whether figures are said beside the pointer.
+    """
     texts, flags = tokens(trace, show_bytes=False)
-    levels, scale = tint_levels(metric, trace.column(metric), relative=relative)
+    levels, scale = tint_levels(metric, trace.column(metric))
+    said = _tips(trace, metric) if tips else [""] * len(trace)
+    return [
+        PaintedToken(position, *token)
+        for position, token in enumerate(zip(texts, flags, levels, said, strict=True))
+    ], scale
+
+
+def _tips(trace: Trace, metric: str) -> list[str]:
     named = dict.fromkeys((metric, *HOVER_METRICS))
     figures = {name: to_screen(name, trace.column(name)).tolist() for name in named}
-    return [
-        PaintedToken(position, texts[position], flags[position], levels[position],
-                     _tip(trace, position, figures, missing=levels[position] is None))
-        for position in range(len(trace))
-    ], scale  # fmt: skip
+    return [_tip(trace, position, figures) for position in range(len(trace))]
 
 
-def _tip(trace: Trace, position: int, figures: dict[str, list[float]], *, missing: bool) -> str:
+def _tip(trace: Trace, position: int, figures: dict[str, list[float]]) -> str:
     spelled = on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
     lines = [f"{spelled}  position {position}, {trace.source[position]}"]
-    lines += [f"{name}: {metric_text(name, of[position])}" for name, of in figures.items()]
-    if missing:
-        reason = trace.missing_reason(next(iter(figures)), position)
-        lines = [lines[0], f"{NOT_AVAILABLE}: {reason}"]
+    metric, values = next(iter(figures.items()))
+    if math.isnan(values[position]):
+        lines.append(f"{NOT_AVAILABLE}: {trace.missing_reason(metric, position)}")
+    else:
+        lines += [f"{name}: {metric_text(name, of[position])}" for name, of in figures.items()]
     return "\n".join(lines)
 
 

@@ -14,12 +14,10 @@ def _mix(colour: str, share: float, base: str) -> str:
     return f"color-mix(in oklab, var(--{colour}) {100 * share:.2f}%, var(--{base}))"
 
 
-def tint_levels(
-    name: str, values: Floats, *, relative: bool = False
-) -> tuple[list[int | None], Scale]:
+def tint_levels(name: str, values: Floats) -> tuple[list[int | None], Scale]:
     """How strongly the values [n] of a metric (stored, in nats) are tinted, 0 to `TOP_LEVEL`; None
     where there is none; and the scale they are tinted by, in bits."""
-    scale = scale_of(name, values, relative=relative)
+    scale = scale_of(name, values)
     return [_level(v, scale) for v in tint_values(name, values).tolist()], scale
 
 

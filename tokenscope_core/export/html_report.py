@@ -11,11 +11,16 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tokenscope_core.display.painting import painted_tokens, strip_lines
+from tokenscope_core.display.ramp import ramp_css
+from tokenscope_core.display.style import STRIP_CSS
 from tokenscope_core.display.visible import visible_text
 from tokenscope_core.record.arrays import KEPT, NOT_DRAWN, Floats
 from tokenscope_core.record.metric_registry import METRICS
@@ -42,16 +47,25 @@ def report(source: Session | Trace, traces: Iterable[Trace] = (), *, title: str 
     data = json.dumps(_data(session, known, title), ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         data = data.replace(character, f"\\u{ord(character):04x}")
-    style, program = _part("page.css"), _part("page.js")
-    page = _part("page.html")
-    for name, text in (
-        ("STYLE_HASH", _hash(style)), ("SCRIPT_HASH", _hash(program)),
-        ("STYLE", style), ("SCRIPT", program), ("DATA", data),
-    ):  # fmt: skip
-        before, found, after = page.partition("{{" + name + "}}")
-        assert found, f"the page has no place for {name}"
-        page = before + text + after
+    style, program = STRIP_CSS + ramp_css() + _part("page.css"), _part("page.js")
+    strips = "".join(
+        f'<template id="strip{place}">{_strip(known[key])}</template>'
+        for place, key in enumerate(session.walk())
+        if key in known
+    )
+    parts = {
+        "STYLE_HASH": _hash(style), "SCRIPT_HASH": _hash(program),
+        "STYLE": style, "SCRIPT": program, "DATA": data, "STRIPS": strips,
+    }  # fmt: skip
+    # In one pass: what is put in may look like a place, too.
+    page = re.sub(r"\{\{([A-Z_]+)\}\}", lambda place: parts[place[1]], _part("page.html"))
     return page.encode("utf-8")
+
+
+def _strip(trace: Trace) -> str:
+    """The strip without tints and figures, which depend on what is chosen on the page."""
+    tokens, _ = painted_tokens(trace, tips=False)
+    return strip_lines(replace(token, level=0) for token in tokens)
 
 
 def _alone(trace: Trace) -> Session:

@@ -44,7 +44,7 @@ def write_trace(trace: Trace, options: argparse.Namespace) -> None:
 
 
 def _write_strip(trace: Trace, options: argparse.Namespace) -> None:
-    tokens, scale = painted_tokens(trace, options.tint)
+    tokens, scale = painted_tokens(trace, options.tint, tips=False)
     sys.stdout.write(terminal_strip(tokens, scale, _palette(options)))
 
 

@@ -13,10 +13,10 @@
     unknown: "the engine does not say why it ended",
   };
   const SHOWN_ON_HOVER = ["prob", "surprisal", "entropy", "rank"];
-  const FULL_TINT = 0.75;
+  const TOP_LEVEL = 32;
   const byName = new Map(data.metrics.map((metric) => [metric.name, metric]));
   const state = { branch: data.current, token: null, metric: "surprisal", unit: "bits" };
-  let spans = [];
+  let pieces = []; // of each token, one in every line it reaches into
 
   // Every text of the report reaches the page here, as text.
   const element = (tag, text = "", className = "") => {
@@ -71,11 +71,15 @@
   const paint = () => {
     const metric = byName.get(state.metric);
     const values = trace() ? trace().metrics[state.metric] : [];
-    spans.forEach((span, position) => {
+    at("strip").dataset.kind = metric.signed ? "diverging" : "sequential";
+    pieces.forEach((of, position) => {
       const share = strength(metric, values[position]);
-      span.classList.toggle("missing", share === null);
-      const hue = share < 0 ? "--cool" : "--tint";
-      span.style.backgroundColor = share ? `rgb(var(${hue}) / ${Math.abs(share) * FULL_TINT})` : "";
+      const level = Math.round((metric.signed ? (share + 1) / 2 : share) * TOP_LEVEL);
+      for (const piece of of) {
+        piece.classList.remove(piece.dataset.tint ?? "t0");
+        piece.dataset.tint = share === null ? "missing" : `t${level}`;
+        piece.classList.add(piece.dataset.tint);
+      }
     });
     legend(metric);
   };
@@ -117,18 +121,19 @@
     const strip = at("strip");
     strip.hidden = !held;
     at("absent").hidden = Boolean(held);
-    spans = held
-      ? held.words.map((word, position) => {
-          const [text, special] = data.words[word];
-          const span = element("span", text, SOURCES[held.sources[position]]);
-          if (special) span.classList.add("special");
-          span.dataset.position = position;
-          span.id = `t${position}`;
-          span.setAttribute("role", "option");
-          return span;
-        })
-      : [];
-    strip.replaceChildren(...spans);
+    strip.replaceChildren();
+    pieces = [];
+    if (held) strip.append(at(`strip${state.branch}`).content.cloneNode(true));
+    for (const piece of strip.querySelectorAll(".token")) {
+      const position = Number(piece.dataset.i);
+      if (position in pieces) {
+        pieces[position].push(piece);
+        continue;
+      }
+      pieces[position] = [piece];
+      piece.id = `t${position}`;
+      piece.setAttribute("role", "option");
+    }
     const parts = held
       ? [
           `${number(held.promptLength)} prompt and ` +
@@ -155,7 +160,8 @@
   };
 
   const select = (position, reveal = true) => {
-    if (state.token !== null && spans[state.token]) spans[state.token].removeAttribute("aria-selected");
+    for (const piece of pieces[state.token] ?? []) piece.classList.remove("selected");
+    pieces[state.token]?.[0].removeAttribute("aria-selected");
     state.token = position;
     const known = position !== null;
     at("hint").hidden = known;
@@ -167,9 +173,11 @@
       return;
     }
     const held = trace();
-    spans[position].setAttribute("aria-selected", "true");
-    at("strip").setAttribute("aria-activedescendant", spans[position].id);
-    if (reveal) spans[position].scrollIntoView({ block: "nearest" });
+    const [first] = pieces[position];
+    for (const piece of pieces[position]) piece.classList.add("selected");
+    first.setAttribute("aria-selected", "true");
+    at("strip").setAttribute("aria-activedescendant", first.id);
+    if (reveal) first.scrollIntoView({ block: "nearest" });
     const source = SOURCES[held.sources[position]];
     at("chosen").textContent = `${alone(held.words[position])} at ${position}, ${source}`;
     at("figures").tBodies[0].replaceChildren(
@@ -221,8 +229,8 @@
   };
 
   const positionOf = (target) => {
-    const span = target instanceof Element ? target.closest("#strip span") : null;
-    return span ? Number(span.dataset.position) : null;
+    const piece = target instanceof Element ? target.closest("#strip .token") : null;
+    return piece ? Number(piece.dataset.i) : null;
   };
 
   const hover = (event) => {
@@ -250,10 +258,10 @@
 
   const step = (event) => {
     const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
-    if (!(event.key in steps) || !spans.length) return;
+    if (!(event.key in steps) || !pieces.length) return;
     event.preventDefault();
     const from = state.token === null ? -1 : state.token;
-    select(Math.min(spans.length - 1, Math.max(0, from + steps[event.key])));
+    select(Math.min(pieces.length - 1, Math.max(0, from + steps[event.key])));
   };
 
   document.title = `${data.title} · TokenScope report`;
