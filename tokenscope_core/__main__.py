@@ -18,7 +18,8 @@ from tokenscope_core.shell.runs import add_model_comparison_verb, add_run_verbs
 from tokenscope_core.shell.terminal import close_output, printable, use_any_encoding
 
 _EPILOG = """\
-`%(prog)s VERB --help` says what a verb takes, with examples. Figures are in nats.
+`%(prog)s VERB --help` says what a verb takes, with examples.
+Figures are in nats.
 
 exit status:
   0    done; also where the reader of the output left early

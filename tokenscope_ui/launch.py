@@ -30,9 +30,9 @@ def add_app_verb(verbs: Any) -> None:
     """Add `app` to a parser's verbs."""
     parser = add_verb(
         verbs, "app", _run_app, "open the dashboard in a browser",
-        "                          # on the first free port from 8501 on",
-        "--port 8600 --no-browser  # on a server that nobody sits at",
-        "--host 127.0.0.1          # not to be reached from other machines",
+        "                          # first free port from 8501 on",
+        "--port 8600 --no-browser  # a server that nobody sits at",
+        "--host 127.0.0.1          # for this machine alone",
         "-- --server.maxUploadSize 50",
     )  # fmt: skip
     parser.add_argument("--port", type=int, help="default: the first that is free from 8501 on")
@@ -50,7 +50,7 @@ def _run_app(options: argparse.Namespace) -> None:
     if missing:
         raise RequestError(
             asked="The dashboard was to be opened.",
-            found=f"It needs {' and '.join(missing)}, which is not installed.",
+            found=f"Not installed, but needed: {', '.join(missing)}.",
             action=f"Run: {INSTALL}",
         )
     flags = list(options.streamlit)

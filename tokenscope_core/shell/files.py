@@ -81,7 +81,10 @@ def add_verbs(verbs: Any) -> argparse.ArgumentParser:
         "tree.tokenscope --to csv --branch 3f2a",
     )  # fmt: skip
     exporting.add_argument("file", help="a trace (Arrow) or a session file")
-    exporting.add_argument("--to", choices=tuple(FORMATS), required=True)
+    exporting.add_argument(
+        "--to", choices=tuple(FORMATS), required=True, metavar="FORMAT",
+        help=f"one of {', '.join(FORMATS)}",
+    )  # fmt: skip
     exporting.add_argument("--branch", default="", help="of a session: how its key begins")
     exporting.add_argument("--out", help="the file to write; default: standard output")
 

@@ -59,8 +59,26 @@ def test_a_missing_streamlit_is_said_with_what_to_install(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert run(monkeypatch, "app") == 1
-    assert 'pip install "tokenscope-code[app]"' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "needed: streamlit, altair." in said
+    assert 'pip install "tokenscope-code[app]"' in said
     assert not started
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["", "generate", "score", "show", "compare-models", "export", "import", "share", "open",
+     "kept", "app"],
+)  # fmt: skip
+def test_help_fits_a_terminal_of_eighty_columns(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        run(monkeypatch, *([verb] if verb else []), "--help")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("usage: tokenscope")
+    assert not [line for line in lines if len(line) > 80]
 
 
 def test_a_port_that_is_taken_is_refused_in_a_sentence(
