@@ -39,8 +39,8 @@ class Effect:
 class Influence:
     """The influence of the tokens of a trace on what was written after them.
 
-    Arrays of length T, missing (NaN, -1) where it was not computed: prompt tokens, tokens with
-    nothing after them, and tokens of which no other candidate was recorded.
+    Arrays [T], one value a position, missing (NaN, -1) where it was not computed: prompt tokens,
+    tokens with nothing after them, and tokens of which no other candidate was recorded.
 
     - `total`, nats: by how much less likely all that follows would be after the runner-up.
     - `mean`, nats: the same for each token that follows, on average.

@@ -166,7 +166,8 @@ def of_columns(
     measured: Measured,
     threshold: float,
 ) -> Comparison:
-    """A comparison from its `kl_ab`, `kl_ba` and `jsd`, float64 [R, 3], in the alignment's rows."""
+    """A comparison from its `kl_ab`, `kl_ba` and `jsd` in the alignment's rows, nats, float64
+    [R, 3]."""
     columns.flags.writeable = False
     kl_ab, kl_ba, jsd = columns.T
     diverges = _relation(a, b, alignment) == "diverge"

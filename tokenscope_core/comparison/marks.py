@@ -17,7 +17,8 @@ _MARKS: dict[Kind, TokenFlag] = {
 
 
 def change_marks(alignment: Alignment) -> Ints:
-    """The `TokenFlag` of each row, int64 [R]; of what both texts begin with that it is shared."""
+    """The flags (`TokenFlag`) of each row, int64 [R]; of what both texts begin with that it is
+    shared."""
     found = np.array([int(_MARKS[kind]) for kind in alignment.kind.tolist()], np.int64)
     found[: alignment.shared_prefix] = int(TokenFlag.SHARED)
     return found

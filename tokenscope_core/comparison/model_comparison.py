@@ -37,7 +37,7 @@ class ModelReading:
     surprisal: Floats
 
     def positions(self, span: int) -> Ints:
-        """The positions of a span's tokens in the trace."""
+        """The positions of a span's tokens in the trace, int64 [n], ascending."""
         return np.flatnonzero(self.span_of_token == span)
 
 
@@ -77,7 +77,8 @@ class ModelComparison:
 
     @property
     def difference(self) -> Floats:
-        """Surprisal of a minus surprisal of b, nats [S]: above 0 where b expected the span more.
+        """Surprisal of a minus surprisal of b, nats, float64 [S]: above 0 where b expected the span
+        more.
 
         NaN where either is missing.
         """
@@ -87,7 +88,7 @@ class ModelComparison:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Which spans both models have a surprisal for; totals are over these."""
+        """Which spans both models have a surprisal for, bool [S]; totals are over these."""
         return ~(np.isnan(self.a.surprisal) | np.isnan(self.b.surprisal))
 
 

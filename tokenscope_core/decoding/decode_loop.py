@@ -70,7 +70,7 @@ def continue_text(
         lm: the model.
         reader: has read the text.
         token_ids: the text.
-        logits: [1, V], after its last token.
+        logits: [1, V], after its last token; any float dtype.
         request: how to choose, and when to stop.
         prompt_length: how much of the text is its prompt.
         guess: what it may go on with. Of use in single precision only: half precision and
@@ -136,7 +136,11 @@ class Ending:
 
 
 class Chooser:
-    """Chooses tokens for one text, writing them into `ids`, and notices its end."""
+    """Chooses tokens for one text, writing them into `ids`, and notices its end.
+
+    `ids` are token ids, int64 [1, n], on the model's device: those of the text so far, the first
+    `prompt_length` its prompt, and room for the `max_new_tokens` of the request.
+    """
 
     def __init__(
         self, lm: LanguageModel, request: Request, ids: torch.Tensor, prompt_length: int

@@ -19,10 +19,10 @@ Scores = NDArray[np.float32]
 
 
 def kept_tokens(scores: Scores, sampling: Sampling) -> Ints | None:
-    """The ids of the tokens that pass the filters, ascending, at least one; None means all.
+    """The ids of the tokens that pass the filters, int64 [n], ascending, n > 0; None means all.
 
     Args:
-        scores: [V], after penalties and temperature.
+        scores: [V], logits after penalties and temperature.
         sampling: which filters to apply.
     """
     token_ids: Ints | None = None

@@ -75,8 +75,9 @@ def read_given(
         finish_reason: why the text ends here; None where it goes on.
 
     Returns:
-        Of a text that goes on the logits [1, V] after its last token, and the rows, not measured
-        before they are asked for, that take the place of those that were yielded without figures.
+        Of a text that goes on the logits [1, V] after its last token, in the model's dtype, and the
+        rows, not measured before they are asked for, that take the place of those that were yielded
+        without figures.
         Of a text that ends, nothing of either.
     """
     ids = torch.tensor([token_ids], device=lm.device)

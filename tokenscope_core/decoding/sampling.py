@@ -34,7 +34,8 @@ _UNIFORM_STEP = 2.0**-53
 
 
 def gumbel_noise(seed: int, position: int, token_ids: Ints) -> Floats:
-    """Standard Gumbel noise for each of these tokens at a position, float64 [n].
+    """Standard Gumbel noise for each of these token ids, int64 [n], at a position: float64 [n], to
+    be added to log-probabilities in nats.
 
     Philox, a counter-based generator, keyed by seed and position and counted by token: the value
     for a token depends on nothing else (Salmon et al. 2011). The upper 53 bits of each word give
@@ -61,8 +62,8 @@ class Choice:
     """A token chosen, its log-probability (nats) under the processed distribution, and what else
     could have been.
 
-    `scores` float32 [V] are the processed scores, None where nothing was processed; `kept_ids` are
-    the tokens that passed the filters, ascending, None where there were none.
+    `scores` float32 [V] are the processed logits, None where nothing was processed; `kept_ids`,
+    int64 [n], are the tokens that passed the filters, ascending, None where there were none.
     """
 
     token_id: int
@@ -71,7 +72,8 @@ class Choice:
     kept_ids: Ints | None = None
 
     def kept(self, token_ids: Ints) -> NDArray[np.bool_]:
-        """Which of these tokens neither a penalty nor a filter had ruled out."""
+        """Which of these token ids, [...], neither a penalty nor a filter had ruled out; bool, of
+        the same shape."""
         if self.scores is None:
             return np.ones(token_ids.shape, dtype=np.bool_)
         possible: NDArray[np.bool_] = self.scores[token_ids] > -np.inf
@@ -103,7 +105,7 @@ class Sampler:
         """The token for a position. When greedy its log-probability is 0: it is a certainty.
 
         Args:
-            logits: [1, V], raw model output.
+            logits: [1, V], raw model output; any float dtype.
             previous_ids: int64 [1, position], all tokens before it.
             position: where the token will stand.
 
@@ -125,7 +127,8 @@ class Sampler:
     def support(self, logits: torch.Tensor, previous_ids: torch.Tensor) -> Support:
         """The distribution that a token is drawn from, after penalties, temperature and filters.
 
-        Args and raises: as `choose`: logits [1, V] and the ids [1, n] before them.
+        Args and raises: as `choose`: logits [1, V], of any float dtype, and the ids before them,
+        int64 [1, n].
         """
         scores = self._scores(logits, previous_ids)
         return _support(scores, kept_tokens(scores, self._sampling))
@@ -169,7 +172,8 @@ class FrequencyPresencePenalty(LogitsProcessor):  # type: ignore[misc]
         self._prompt_length = prompt_length
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores [1, V] with what was generated made less likely, in a new tensor."""
+        """Logits float32 [1, V] with what was generated made less likely, in a new tensor;
+        `input_ids` are all tokens so far, int64 [1, n]."""
         generated = input_ids[0, self._prompt_length :]
         ids, counts = torch.unique(generated, return_counts=True)
         lowered = scores.clone()

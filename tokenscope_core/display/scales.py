@@ -65,7 +65,8 @@ def tint_values(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
 
 
 def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits") -> Scale:
-    """The scale of a metric: fixed, or stretched over the given stored values [n]."""
+    """The scale of a metric: fixed, or stretched over the given stored values [n], in nats where
+    the metric is a log quantity."""
     metric = metric_named(name)
     low, high = _fixed_range(name, unit)
     if relative:

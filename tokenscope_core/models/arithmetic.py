@@ -93,7 +93,7 @@ def difference(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def agree(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
-    """Whether logits [n, V] differ by rounding only.
+    """Whether logits [n, V], of any float dtype, differ by rounding only.
 
     Rounding in half precision can send a token to another expert, which changes a row; what was
     forgotten changes most of them. Hence the mean over rows, in units of the logits' spread.
@@ -104,7 +104,8 @@ def agree(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
 
 
 def rounding_between(a: torch.Tensor, b: torch.Tensor) -> Rounding:
-    """How far log-probabilities of logits [n, V] lie apart, of the likeliest tokens of `b`."""
+    """How far log-probabilities lie apart, in nats, over the likeliest tokens of `b`: of logits
+    [n, V], any float dtype."""
     a, b = a.float().log_softmax(dim=-1), b.float().log_softmax(dim=-1)
     best = b.topk(min(_LIKELIEST, b.shape[-1]), dim=-1).indices
     apart = difference(a.gather(-1, best), b.gather(-1, best)).abs()

@@ -248,8 +248,8 @@ def run_as(model: PreTrainedModel, way: Way) -> Iterator[None]:
 def weights_returned(
     modules: Iterable[torch.nn.Module], take: Callable[[torch.nn.Module, torch.Tensor], None]
 ) -> Iterator[None]:
-    """Take the weights [1, head, T, T] out of what modules return, so that they do not go on: the
-    model would gather those of all layers."""
+    """Take the weights [1, head, T, T], in the model's dtype, out of what modules return, so that
+    they do not go on: the model would gather those of all layers."""
 
     def ask(module: torch.nn.Module, args: Any, settings: dict[str, Any]) -> Any:
         return args, settings | {"output_attentions": True}
@@ -273,7 +273,8 @@ def weights_returned(
 
 
 def is_attention(weights: torch.Tensor) -> bool:
-    """Whether a matrix [1, head, T, T] is what heads attend to: shares of what came before."""
+    """Whether [1, head, T, T], of any float dtype, is what heads attend to: shares of what came
+    before."""
     sums = weights.float().sum(dim=-1)
     return bool(
         (weights >= 0).all() and (sums <= _MOST_IN_A_ROW).all() and not weights.triu(1).any()

@@ -93,12 +93,13 @@ class CacheReader:
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
 
     def read(self, token_ids: torch.Tensor) -> torch.Tensor:
-        """Read on by tokens, int64 [1, n]; the logits [n, V] after each of them."""
+        """Read on by tokens, int64 [1, n]; the logits [n, V] after each, in the model's dtype."""
         return self.read_rows(token_ids)[0]
 
     @torch.inference_mode()
     def read_rows(self, token_ids: torch.Tensor) -> torch.Tensor:
-        """Read on by tokens, int64 [texts, n]; the logits [texts, n, V] after each of them."""
+        """Read on by tokens, int64 [texts, n]; the logits [texts, n, V] after each, in the
+        model's dtype."""
         due, count = self._due(token_ids), token_ids.shape[1]
         # Where more is due, logits of the new tokens alone stand in memory.
         more = due.shape[1] > count and self._takes_rows

@@ -18,14 +18,15 @@ from transformers import PreTrainedModel
 
 
 class LazyLogits:
-    """The logits [n, V] after n tokens that were read, for as many rows at a time as are wanted."""
+    """The logits [n, V] after n tokens that were read, in the model's dtype, for as many rows at a
+    time as are wanted."""
 
     def __init__(
         self, states: torch.Tensor, head: Callable[[torch.Tensor], torch.Tensor] | None = None
     ) -> None:
         """
         Args:
-            states: [n, H], what the body of a model made of the tokens.
+            states: [n, H], without a unit, what the body of a model made of the tokens.
             head: gives the logits of states; without it the states are the logits themselves.
         """
         self._states = states

@@ -36,7 +36,7 @@ def encode(
 
     Args:
         kind, version: of the record; `decode` asks for the same.
-        arrays: by name.
+        arrays: by name, of any shape [...] and dtype, in units of the caller's own.
         description: plain JSON values.
 
     Raises:
@@ -57,7 +57,8 @@ def encode(
 
 
 def decode(kind: str, version: int, blob: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The arrays and the description that `encode` was given. The arrays are read-only.
+    """The arrays, read-only, with the shapes [...], dtypes and units of those that `encode` was
+    given, and the description.
 
     Raises:
         RecordError: the bytes are damaged, of another kind or of another version.

@@ -147,7 +147,7 @@ class Distributions:
 
 
 def measure(logits: torch.Tensor, token_ids: torch.Tensor, candidates: int) -> Measures:
-    """Measure distributions [n, V] and the tokens taken from them, int64 [n].
+    """Measure distributions, given as logits [n, V], and the tokens taken from them, int64 [n].
 
     Args and raises: as `Distributions`.
     """
@@ -174,7 +174,8 @@ def _block_sums(shifted: torch.Tensor, lowest: float | None) -> torch.Tensor:
 
 
 def highest(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The `count` highest of each row of logits [n, V] and their ids, highest first.
+    """The `count` highest of each row of logits [n, V], in their dtype, and their ids, int64: both
+    [n, count], highest first.
 
     Of a large vocabulary each row is read once, for the maximum of every block: none but the
     blocks with the highest maxima can hold the highest logits.

@@ -42,7 +42,11 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenStep:
-    """One position, as `stream` yields it; the fields mean what they mean in a trace."""
+    """One position, as `stream` yields it; the fields mean what they mean in a trace.
+
+    Its K candidates: `candidate_ids` int64 [K], `candidate_logprobs` float64 [K], nats,
+    `candidate_kept` int8 [K].
+    """
 
     position: int
     token_id: int

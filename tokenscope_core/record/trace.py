@@ -131,63 +131,65 @@ class Trace(TraceColumns, ShownAsHtml):
 
     @property
     def logprob(self) -> Floats:
-        """ln p(y), nats."""
+        """ln p(y), nats, float64 [T]: log-softmax of the logits."""
         return self.metrics["logprob"]
 
     @property
     def entropy(self) -> Floats:
-        """-sum p ln p over the whole vocabulary, nats."""
+        """-sum p ln p over the whole vocabulary, nats, float64 [T] (Shannon 1948)."""
         return self.metrics["entropy"]
 
     @property
     def varentropy(self) -> Floats:
-        """Variance of surprisal, nats squared."""
+        """sum p (ln p + entropy)^2, the variance of surprisal, nats squared, float64 [T]."""
         return self.metrics["varentropy"]
 
     @property
     def margin(self) -> Floats:
-        """Difference of the two largest probabilities."""
+        """Difference of the two largest probabilities, float64 [T] (Scheffer et al. 2001)."""
         return self.metrics["margin"]
 
     @property
     def rank(self) -> Floats:
-        """1 + number of tokens more probable than the one taken."""
+        """1 + number of tokens more probable than the one taken, float64 [T]; GLTR's counts from 0
+        (arXiv:1906.04043)."""
         return self.metrics["rank"]
 
     @property
     def sampled_logprob(self) -> Floats:
-        """Log-probability under the processed distribution, nats; sampled tokens only."""
+        """Log-probability under the processed distribution, nats, float64 [T]; sampled tokens
+        only."""
         return self.metrics["sampled_logprob"]
 
     @property
     def elapsed_ms(self) -> Floats:
-        """Wall time of the decode step, milliseconds; generated tokens only."""
+        """Wall time of the decode step, milliseconds, float64 [T]; generated tokens only."""
         return self.metrics["elapsed_ms"]
 
     @property
     def prob(self) -> Floats:
-        """p(y)."""
+        """p(y), 0 to 1, float64 [T]."""
         return np.exp(self.logprob)
 
     @property
     def surprisal(self) -> Floats:
-        """-ln p(y), nats."""
+        """-ln p(y), nats, float64 [T] (Hale 2001; Levy 2008)."""
         return 0.0 - self.logprob  # a certain token has surprisal 0.0, not -0.0
 
     @property
     def entropy_norm(self) -> Floats:
-        """Entropy divided by ln of the vocabulary size; NaN for a vocabulary of one token, or of
-        unknown size."""
+        """Entropy divided by ln of the vocabulary size, 0 to 1, float64 [T]; NaN for a vocabulary
+        of one token, or of unknown size."""
         return np.asarray(self.entropy / (np.log(self.model.vocabulary_size or np.nan) or np.nan))
 
     @property
     def top_mass(self) -> Floats:
-        """Sum of the candidates' probabilities, at most 1 in spite of rounding."""
+        """Sum of the candidates' probabilities, float64 [T], at most 1 in spite of rounding."""
         return np.asarray(np.exp(self.candidate_logprobs).sum(axis=1).clip(max=1.0))
 
     @property
     def top_entropy(self) -> Floats:
-        """Entropy of the renormalised candidates, nats."""
+        """Entropy of the renormalised candidates, nats, float64 [T]."""
         shares = np.exp(self.candidate_logprobs)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = shares / shares.sum(axis=1, keepdims=True)
@@ -196,12 +198,12 @@ class Trace(TraceColumns, ShownAsHtml):
 
     @property
     def min_p_ratio(self) -> Floats:
-        """p(y) divided by the largest probability."""
+        """p(y) divided by the largest probability, 0 to 1, float64 [T] (arXiv:2407.01082)."""
         return np.exp(self.logprob - self.candidate_logprobs[:, 0])
 
     @property
     def typicality(self) -> Floats:
-        """Surprisal minus entropy, nats, signed."""
+        """Surprisal minus entropy, nats, signed, float64 [T] (arXiv:2202.00666)."""
         return self.surprisal - self.entropy
 
     def perplexity(self, start: int = 0, end: int | None = None) -> float:

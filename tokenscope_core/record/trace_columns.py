@@ -37,7 +37,13 @@ class ModelIdentity:
 
 @dataclass(frozen=True, eq=False)
 class TraceColumns:
-    """The columns of a `Trace`, where they are described, without what follows from them."""
+    """The columns of a `Trace`, where they are described, without what follows from them.
+
+    Of T positions with K candidates: `token_ids` int64 [T], `source` text [T], `special` bool [T],
+    each of `metrics` float64 [T] in its unit of `metric_registry`, `byte_start` and `byte_end`
+    int64 [T]; `candidate_ids` int64 [T, K], `candidate_logprobs` float64 [T, K], nats,
+    `candidate_kept` int8 [T, K].
+    """
 
     request: Request
     model: ModelIdentity

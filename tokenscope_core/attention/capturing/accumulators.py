@@ -43,7 +43,7 @@ class KeepWeights:
         self._first_keys: dict[int, Ints] = {}
 
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
-        """As `LayerFold.add`: weights [head, query, key], shares that sum to 1 over the keys."""
+        """As `LayerFold.add`: weights float32 [head, query, key], shares of a row's attention."""
         if first_keys is not None:
             self._first_keys[layer] = first_keys
         given: Weights = weights.cpu().numpy()
@@ -56,12 +56,13 @@ class KeepWeights:
         self._count += 1
 
     def weights(self) -> Weights:
-        """float32 [layer, head, query, key], of the layers that came."""
+        """The weights of the layers that came, float32 [layer, head, query, key]."""
         assert self._weights is not None, "no layer has come"
         return self._weights[: self._count]
 
     def first_keys(self) -> dict[int, Ints]:
-        """The first key that each position can see, int64 [T], of layers that do not see all."""
+        """By layer the position of the first key that each position can see, int64 [T]; layers that
+        see all that came before are not in it."""
         return self._first_keys
 
 
@@ -77,16 +78,17 @@ class KeepTop:
         self._layers: list[tuple[Keys, Weights]] = []
 
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
-        """As `LayerFold.add`: weights [head, query, key], shares that sum to 1 over the keys."""
+        """As `LayerFold.add`: weights float32 [head, query, key], shares of a row's attention."""
         found = weights.topk(min(self._count, weights.shape[-1]), dim=-1)
         values: Weights = found.values.cpu().numpy()
         keys: Keys = found.indices.int().cpu().numpy()
         self._layers.append((np.where(values > 0, keys, -1), values))
 
     def keys(self) -> Keys:
-        """int32 [layer, head, query, n], the largest first; -1 where a row attends to fewer."""
+        """Positions of the keys, int32 [layer, head, query, n], the largest weight first; -1 where
+        a row attends to fewer."""
         return np.stack([keys for keys, _ in self._layers])
 
     def weights(self) -> Weights:
-        """float32 [layer, head, query, n] of those keys."""
+        """The weights of those keys, float32 [layer, head, query, n]."""
         return np.stack([weights for _, weights in self._layers])

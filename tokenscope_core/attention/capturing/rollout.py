@@ -34,7 +34,7 @@ class RolloutFold:
 
     @torch.inference_mode()
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
-        """As `LayerFold.add`: weights [1, T, T]."""
+        """As `LayerFold.add`: weights float32 [1, T, T], the mean over the heads."""
         step = weights[0] / 2
         step.diagonal().add_(0.5)
         step /= step.sum(dim=-1, keepdim=True)
@@ -50,7 +50,7 @@ class RolloutFold:
             self._rolled[start:end, :end] = step[start:end, :end] @ self._rolled[:end, :end]
 
     def weights(self) -> Weights:
-        """float32 [query, key], through the layers that came."""
+        """The rollout through the layers that came, float32 [query, key]; rows sum to 1."""
         assert self._rolled is not None, "no layer has come"
         rolled: Weights = self._rolled.cpu().numpy()
         return rolled

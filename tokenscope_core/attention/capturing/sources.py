@@ -64,8 +64,8 @@ class InterfaceSource:
             self._projections.await_(call.output)
 
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
-        """As `WeightSource.take`, [head, query, key]; with projections, shares of what each key
-        adds."""
+        """As `WeightSource.take`, float32 [head, query, key]; with projections, shares of what each
+        key adds."""
         if what_hides_the_weights(self._calls) is not None:
             return None
         weights = self._weights = weights_of(self._calls[0], heads, rows, self._weights)
@@ -75,7 +75,7 @@ class InterfaceSource:
         return weights
 
     def hidden_by(self) -> str:
-        """As `Source.hidden_by`."""
+        """As `WeightSource.hidden_by`."""
         return what_hides_the_weights(self._calls) or ""
 
     def first_keys(self) -> Ints | None:
@@ -95,18 +95,18 @@ class ModuleSource:
         self._weights: torch.Tensor | None = None
 
     def returned(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
-        """A module has returned its weights [1, head, T, T]."""
+        """A module has returned its weights [1, head, T, T], in the dtype it computes in."""
         self._weights = weights
 
     def take(self, heads: list[int], rows: Rows) -> torch.Tensor | None:
-        """As `WeightSource.take`: weights [head, query, key]."""
+        """As `WeightSource.take`: weights float32 [head, query, key]."""
         if self._weights is None:
             return None
         weights = self._weights[0, :, rows[0] : rows[1]]
         return (weights if len(heads) == len(weights) else weights[heads]).float()
 
     def hidden_by(self) -> str:
-        """As `Source.hidden_by`."""
+        """As `WeightSource.hidden_by`."""
         return "it returns no matrix"
 
     def first_keys(self) -> Ints | None:

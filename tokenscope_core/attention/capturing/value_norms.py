@@ -38,7 +38,8 @@ class Projections:
             yield
 
     def await_(self, output: torch.Tensor) -> None:
-        """A layer's heads have put out the states [1, T, head, width]."""
+        """A layer's heads have put out the states [1, T, head, width], without a unit, in the
+        model's dtype."""
         self._output, self._found = output, None
 
     def _given(self, module: torch.nn.Module, args: tuple[Any, ...]) -> None:
@@ -52,7 +53,8 @@ class Projections:
 
     @torch.inference_mode()
     def lengths(self, call: Call, heads: list[int]) -> torch.Tensor:
-        """||f(x_j)|| of the layer just run, float32 [head, key].
+        """||f(x_j)|| of the layer just run, float32 [head, key], without a unit: lengths of vectors
+        of the residual stream (Kobayashi et al. 2020, arXiv:2004.10102).
 
         Raises:
             CapabilityError: the projection was not found, or is not kept as numbers.

@@ -64,7 +64,8 @@ class FlowSums:
         self._heads = 0
 
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
-        """Add the heads of a layer, float32 [head, query, key] with every row of the text."""
+        """Add the heads of a layer: weights float32 [head, query, key] with every row of the text,
+        and of every position the first one the layer can see, int64 [T]; None for all before."""
         heads, length, _ = weights.shape
         even = self._even(first_keys)
         parts = weights.new_tensor(self._open)
@@ -101,10 +102,11 @@ class FlowSums:
         """Add rows of some heads.
 
         Args:
-            queries: [row], their positions.
-            flows: [row, part], the share of each part in a row's attention, summed over the heads.
-            heads: [row], how many heads that were.
-            even: [row, part], what those shares would be in one head that attends evenly.
+            queries: int64 [row], their positions.
+            flows: [row, part], of any float dtype: the share of each part in a row's attention,
+                summed over the heads.
+            heads: int64 [row], how many heads that were.
+            even: float64 [row, part], what those shares would be in one head that attends evenly.
         """
         weight = self._share[queries] * self._counted[queries, None]
         self._sums[0] += weight.T @ flows
@@ -112,7 +114,14 @@ class FlowSums:
         self._of += weight.T @ heads
 
     def add_head(self, queries: Ints, weights: Weights, first_keys: Ints | None = None) -> None:
-        """Add rows [query, key] of one captured head, masked as it was said; NaN rows are none."""
+        """Add rows of one captured head, masked as it was said.
+
+        Args:
+            queries: int64 [query], their positions.
+            weights: float32 [query, key], shares of a row's attention; NaN rows are none.
+            first_keys: of every position the first one the layer can see, int64 [T]; None for all
+                that came before.
+        """
         flows = weights @ self._open.astype(np.float32)
         flows[np.isnan(weights[:, 0])] = 0.0
         mass = flows.sum(axis=1)  # a token's shares sum to 1

@@ -82,7 +82,7 @@ class HeadMeasuring:
         self._view_of: dict[int, _View] = {}
 
     def add(self, layer: int, weights: torch.Tensor, first_keys: Ints | None = None) -> None:
-        """Measure the heads of a layer, float32 [head, query, key]."""
+        """Measure the heads of a layer: as `LayerFold.add`, weights float32 [head, query, key]."""
         if not self._blocks:
             self._blocks += pair_blocks(self._places, self._rows, self._masked, weights.device)
         view = self._view_of[layer] = self._view(first_keys)

@@ -52,9 +52,9 @@ class Sinks:
         """Find them.
 
         Args:
-            received: float64 [layer, head, key], the attention that each key got from all rows
-                after it; NaN for heads that a layer does not have.
-            rows_after: [layer, key], how many rows those were that can see it.
+            received: float64 [layer, head, key], the sum of the weights that each key got in all
+                rows after it; NaN for heads that a layer does not have.
+            rows_after: float64 [layer, key], how many rows those were that can see it.
         """
         known = ~np.isnan(received[..., 0])
         rows = np.broadcast_to(rows_after[:, None], received.shape)[known]
@@ -137,7 +137,7 @@ def positions_in(positions: Sequence[int], length: int) -> tuple[int, ...]:
 
 
 def take_out(weights: torch.Tensor, positions: Sequence[int]) -> torch.Tensor:
-    """What `without` does to weights as they are streamed, [..., query, key]; rows too.
+    """What `without` does to weights as they are streamed, float32 [..., query, key]; rows too.
 
     Columns beyond the last key are passed over, so that it also works on the first keys of a block.
     The argument is left as it is; it is handed back where there is nothing to take out.

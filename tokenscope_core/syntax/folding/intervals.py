@@ -58,7 +58,8 @@ class Moments:
 
     @property
     def effective(self) -> Floats:
-        """How many units of equal weight would say as much, (Σw)² / Σw²; 0 where there are none."""
+        """How many units of equal weight would say as much, (Σw)² / Σw² (Kish 1965), float64 [G]; 0
+        where there are none."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.units > 0, self.weight**2 / self.weight_squares, 0.0)
 

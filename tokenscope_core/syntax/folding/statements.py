@@ -13,7 +13,7 @@ from tokenscope_core.syntax.program import line_ends
 
 
 def statement_of_pieces(syntax: Syntax) -> Ints:
-    """A number for each piece of a text, int64 [P], equal in what a person calls one statement.
+    """An id for each piece of a text, int64 [P], equal in what a person calls one statement.
 
     A compound statement is its own text without the statements inside it. What lies between two
     statements goes with one of them: an indentation or a margin with the one after, all else with
@@ -43,7 +43,7 @@ def statement_of_pieces(syntax: Syntax) -> Ints:
 
 
 def statement_runs(syntax: Syntax) -> Ints:
-    """A number for each piece, int64 [P], ascending: equal in an uninterrupted stretch of one
+    """An id for each piece, int64 [P], ascending: equal in an uninterrupted stretch of one
     statement. What stands before and after the statements inside a compound one are two."""
     statement = statement_of_pieces(syntax)
     return np.cumsum(np.diff(statement, prepend=statement[:1]) != 0, dtype=np.int64)

@@ -38,17 +38,20 @@ class Totals:
         return cls(written, trace.byte_end[written], width[written], counted[written])
 
     def bytes(self, start: Ints, end: Ints) -> Ints:
-        """How many bytes that count each range holds, int64."""
+        """How many bytes that count each of N ranges holds, from `start` to `end` (bytes, int64
+        [N], as in what follows); int64 [N]."""
         return np.rint(self._between(self.counted * self.width, start, end)).astype(np.int64)
 
     def tokens(self, start: Ints, end: Ints) -> Floats:
-        """How many tokens that count, in parts of tokens; whole numbers where they are whole."""
+        """How many tokens that count, in parts of tokens, float64 [N]; whole numbers where they are
+        whole."""
         found = self._between(self.counted.astype(np.float64), start, end)
         return np.asarray(np.round(found, _DIGITS))
 
     def sums(self, value: Floats, start: Ints, end: Ints) -> Floats:
-        """The sum over the tokens that count of share times value; `value` is [T], any number but
-        NaN. A range is infinite by what lies in it, and never by what lies before it."""
+        """The sum over the tokens that count of share times value, float64 [N], in the unit of the
+        values; `value` is [T], any number but NaN. A range is infinite by what lies in it, and
+        never by what lies before it."""
         value = np.where(self.counted, value[self.position], 0.0)
         found = self._between(np.where(np.isinf(value), 0.0, value), start, end)
         for infinity in INFINITIES:
@@ -58,7 +61,8 @@ class Totals:
         return found
 
     def place(self, byte: Ints) -> tuple[Ints, Floats]:
-        """Which token each byte lies in (W at the end), and which part of it lies before."""
+        """The index of the token that each byte lies in, int64 [n] (W at the end), and which share
+        of it lies before, float64 [n]; `byte` are offsets in the text, int64 [n]."""
         token = np.searchsorted(self.end, byte, side="right")
         inside = np.minimum(token, max(len(self.end) - 1, 0))
         if not len(self.end):

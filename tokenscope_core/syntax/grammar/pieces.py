@@ -64,7 +64,9 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """The pieces of a stretch of a text, in bytes of the whole text: `Pieces` without a table.
+    """The P pieces of a stretch of a text, in bytes of the whole text: `Pieces` without a table.
+
+    `start`, `end`, `unit`, `body` are int64 [P], `columns` by name what `levels` holds, [P] each.
 
     A table takes a millisecond to make, however short, and an answer may have thousands of fences.
     """
