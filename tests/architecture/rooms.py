@@ -16,7 +16,7 @@ TABLE = ROOT / "docs" / "rooms.md"
 
 # A room may import the rooms before it. Ground modules stand first, in their own order.
 CORE = (
-    "root", "errors", "failures", "settings", "progress",
+    "root", "caching", "errors", "failures", "settings", "progress",
     "record", "display", "models", "store", "syntax", "prompts", "decoding", "branches",
     "comparison", "attention", "sessions", "sharing", "notebook", "export", "interchange", "jobs",
     "shell",

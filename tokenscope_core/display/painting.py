@@ -58,6 +58,11 @@ def painted_tokens(
     ], scale
 
 
+def hover_label(metric: str) -> str:
+    """What a metric is called beside the pointer."""
+    return "probability" if metric == "prob" else metric
+
+
 def _tips(trace: Trace, metric: str) -> list[str]:
     named = dict.fromkeys((metric, *HOVER_METRICS))
     figures = {name: to_screen(name, trace.column(name)).tolist() for name in named}
@@ -71,7 +76,10 @@ def _tip(trace: Trace, position: int, figures: dict[str, list[float]]) -> str:
     if math.isnan(values[position]):
         lines.append(f"{NOT_AVAILABLE}: {trace.missing_reason(metric, position)}")
     else:
-        lines += [f"{name}: {metric_text(name, of[position])}" for name, of in figures.items()]
+        lines += [
+            f"{hover_label(name)}: {metric_text(name, of[position])}"
+            for name, of in figures.items()
+        ]
     return "\n".join(lines)
 
 

@@ -14,10 +14,10 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tokenscope_core.caching import cache
 from tokenscope_core.display.painting import painted_tokens, strip_lines
 from tokenscope_core.display.ramp import ramp_css
 from tokenscope_core.display.style import STRIP_CSS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tokenscope_core.caching import cache
 from tokenscope_core.models.files import hub
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.models.files.facts import ModelFacts, facts_of, hub_facts
@@ -106,7 +106,7 @@ def _reporting(total: int, report: Report) -> Iterator[None]:
         _loading.say = None
 
 
-@functools.cache
+@cache
 def _install_hook() -> None:
     from transformers.utils import logging
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from tokenscope_core.caching import cache
 from tokenscope_core.display.painting import PaintedToken, strip_lines
 from tokenscope_core.display.ramp import fill_css, ramp_css
 from tokenscope_core.display.scales import Scale
@@ -40,7 +41,7 @@ def output(label: str, *parts: str, drawn: bool = False) -> str:
     )
 
 
-@functools.cache
+@cache
 def _style(drawn: bool) -> str:
     own = Path(__file__).with_name("notebook.css").read_text(encoding="utf-8")
     # Nested, so that nothing of it reaches the notebook around.

@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import diskcache
 
+from tokenscope_core.caching import cache
 from tokenscope_core.store.files import DATABASE, open_unchecked
 
 _LOG = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ import streamlit as st
 from tokenscope_core import Session, Trace
 from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_core.attention.difference import AttentionDifference, attention_difference
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.comparison.alignment import Alignment, align
 from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention import controls, state
@@ -70,7 +71,7 @@ def difference(a: Shown, b: Shown, trace_a: Trace, trace_b: Trace) -> AttentionD
     return attention_difference(_as_map(a), _as_map(b), place, place, alignment)
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def aligned(a: Trace, b: Trace) -> Alignment:
     """The tokens of two texts side by side."""
     return align(a.token_ids.tolist(), b.token_ids.tolist())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.folding.frames import Syntax, analyse
 from tokenscope_ui.attention.tokens import lines_of
@@ -61,7 +60,7 @@ def _lines(trace: Trace, first: int, last: int) -> tuple[int, int] | None:
     return _some(int(inside[0]), int(inside[-1]) + 1) if len(inside) else None
 
 
-@functools.lru_cache(maxsize=32)
+@lru_cache(maxsize=32)
 def _around(trace: Trace, kind: Kind, position: int) -> tuple[int, int] | None:
     """The tokens from the first to the last that has a byte in the piece around a token."""
     piece = pieces_of_tokens(trace, kind)
@@ -71,7 +70,7 @@ def _around(trace: Trace, kind: Kind, position: int) -> tuple[int, int] | None:
     return _some(int(inside[0]), int(inside[-1]) + 1)
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def pieces_of_tokens(trace: Trace, kind: Kind) -> Ints:
     """The piece that each token's first byte is in, int64 [T], -1 for none."""
     if kind == "function":
@@ -91,7 +90,7 @@ def _some(start: int, end: int) -> tuple[int, int] | None:
     return (start, end) if end > start else None
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def guides(trace: Trace) -> tuple[tuple[int, str], ...]:
     """The first token of each line, and the line's number, for a matrix to draw lines at."""
     lines = lines_of(trace)

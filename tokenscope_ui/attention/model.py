@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 from tokenscope_core import ModelChoice, TokenScopeError, Trace
 from tokenscope_core.attention.capturing.estimate import Heads
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.models.files.facts import ModelFacts, facts_of
 from tokenscope_core.models.files.memory_need import size_text
 from tokenscope_core.models.files.model_files import ModelFiles, find
@@ -67,7 +67,7 @@ def reader_of(trace: Trace) -> AvailableModel:
     return AvailableModel(choice, _facts(files), service().loaded_model(choice) is not None)
 
 
-@functools.lru_cache(maxsize=32)
+@lru_cache(maxsize=32)
 def _facts(files: ModelFiles) -> ModelFacts:
     return facts_of(files)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.scales import Scale
 from tokenscope_core.display.tokens import tokens
 from tokenscope_core.record.arrays import Floats
@@ -79,7 +79,7 @@ def plain_payload(trace: Trace, *, invisibles: bool) -> bytes:
     return _encoded(trace, tuple(numbers(nothing)), (), scale, (), invisibles)
 
 
-@functools.lru_cache(maxsize=32)
+@lru_cache(maxsize=32)
 def _encoded(
     trace: Trace,
     values: tuple[float | None, ...],
@@ -106,7 +106,7 @@ def _encoded(
     )
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def _tokens(trace: Trace, invisibles: bool) -> tuple[list[str], list[int]]:
     return tokens(trace, show_bytes=invisibles)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.trace import Trace
@@ -18,7 +17,7 @@ def lines_of(trace: Trace) -> Ints:
     return lines
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def labels(trace: Trace) -> list[str]:
     """What the tokens of a text are called beside a matrix."""
     pieces = trace.vocabulary.token_bytes

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TypedDict
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.formatting import metric_text
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.display.visible import on_one_line

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 
 import pandas as pd
 
 from tokenscope_core import RecordError, Session, Trace, tree_frame
+from tokenscope_core.caching import cache
 from tokenscope_ui.runs import uploads as imported
 from tokenscope_ui.server.lru_cache import Remembered
 from tokenscope_ui.server.server import service
 from tokenscope_ui.trace import code_standing
 
 
-@functools.cache
+@cache
 def _read() -> Remembered[Trace]:
     """Traces that were read lately, by key, for all visitors together. What a key names never
     changes, so that none of them is ever out of date."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tokenscope_core import Comparison, Trace, compare
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.comparison.marks import change_marks
 from tokenscope_core.display.formatting import difference_text
+from tokenscope_core.display.painting import HOVER_METRICS
 from tokenscope_core.display.scales import (
     LogUnit,
     Scale,
@@ -26,7 +27,6 @@ from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_ui.compare.state import Side
 from tokenscope_ui.components import strip
 from tokenscope_ui.trace.strip_payload import (
-    HOVER_METRICS,
     hover_field,
     numbers,
     strip_scale,
@@ -49,7 +49,7 @@ class ComparisonLook:
     whole: bool
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def compared(a: Trace, b: Trace) -> Comparison:
     """The comparison of two branches, made once; nothing is measured.
 
@@ -58,7 +58,7 @@ def compared(a: Trace, b: Trace) -> Comparison:
     return compare(a, b)
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def rows(comparison: Comparison) -> pd.DataFrame:
     """The comparison's `frame`, made once."""
     return comparison.frame()
@@ -81,7 +81,7 @@ def side_trace(comparison: Comparison, side: Side) -> Trace:
     return comparison.a if side == "a" else comparison.b
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def first_shown(comparison: Comparison) -> tuple[int, int]:
     """Without what both begin with: the first position that is shown, and the number of its line.
 
@@ -107,7 +107,7 @@ def _pieces(trace: Trace) -> list[bytes]:
     ]
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def side_payload(comparison: Comparison, side: Side, look: ComparisonLook) -> bytes:
     """The payload of one side. Cached, since equal bytes are not sent again."""
     trace = side_trace(comparison, side)

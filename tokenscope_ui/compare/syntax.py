@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Comparison
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.formatting import NOT_AVAILABLE
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.syntax.documents.texts import language_label
@@ -31,7 +31,7 @@ class Categories:
     table: pd.DataFrame
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def categories(comparison: Comparison) -> Categories | None:
     """The categories of the tokens from where the two part on; None where they
     are in no known language.

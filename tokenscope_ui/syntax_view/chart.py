@@ -3,13 +3,12 @@ Altair out."""
 
 from __future__ import annotations
 
-import functools
-
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.scales import screen_unit, to_screen
 from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import BY_NAME
@@ -34,7 +33,7 @@ _THERE = "#B279A2"
 FEW = 40
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def bar_table(trace: Trace, look: SyntaxLook, other: Other | None = None) -> pd.DataFrame:
     """One row a part and side, in the order of the table: `row`, `label` (unique by part), `lane`
     (0, or 1 for the other), `side`, `mean`, `ci_low`, `ci_high` (screen units), and `shown`,
@@ -97,7 +96,7 @@ def _count(tokens: float) -> str:
     return "–" if tokens != tokens else number_text(tokens)
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def point_table(
     trace: Trace, look: SyntaxLook, most: int, other: Other | None = None
 ) -> pd.DataFrame:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace, icicle_frame
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.scales import tint_values
 from tokenscope_core.syntax.grammar.tree import ERROR
 from tokenscope_ui.components import icicle
@@ -28,7 +28,7 @@ _LABEL_BYTES = 60
 _DIGITS = 4
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def nodes(trace: Trace, language: str, metric: str, prompt: bool) -> pd.DataFrame:
     """The nodes with their figures, in stored units; see `icicle_frame`."""
     return icicle_frame(analysed(trace, language), metric, generated_only=not prompt)
@@ -39,7 +39,7 @@ def shown_nodes(trace: Trace, look: SyntaxLook) -> pd.DataFrame:
     return nodes(trace, look.language, look.metric, look.prompt)
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def node_payload(trace: Trace, look: SyntaxLook, width: Width) -> bytes:
     """The payload of `shown_nodes`. Cached, since equal bytes are not sent again."""
     frame = shown_nodes(trace, look)

@@ -5,7 +5,6 @@ The address holds `with`: "prompt", or the key of the branch.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace, aggregate, aggregate_difference
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.syntax.counted import Counted
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.runs import sessions
@@ -109,7 +109,7 @@ def comparable(look: SyntaxLook) -> bool:
     return look.level != "line"
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def compared_parts(trace: Trace, look: SyntaxLook, other: Other | None) -> pd.DataFrame:
     """The parts that table and chart show, in stored units: those of `shown_parts`, then those
     that only the other has.

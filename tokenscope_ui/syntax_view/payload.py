@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.scales import scale_of, tint_values
 from tokenscope_core.display.tokens import spelled
 from tokenscope_core.record.arrays import Ints
@@ -26,7 +25,7 @@ from tokenscope_ui.trace.programs import program_of
 from tokenscope_ui.trace.strip_payload import numbers, strip_scale
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def spans(trace: Trace, look: SyntaxLook, node: tuple[int, int] | None = None) -> Cut:
     """The pieces on the strip: cut further where a name is marked, where bytes are no text, and
     around the selected node of the tree."""
@@ -36,7 +35,7 @@ def spans(trace: Trace, look: SyntaxLook, node: tuple[int, int] | None = None) -
     return shown_cut(trace, look).split(at)
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def span_payload(trace: Trace, look: SyntaxLook, node: tuple[int, int] | None = None) -> bytes:
     """The payload of `spans`. Cached, since equal bytes are not sent again."""
     cut, figures = spans(trace, look, node), shown_pieces(trace, look)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.alignment import align
 from tokenscope_core.syntax.folding.aggregation import Level
@@ -75,7 +75,7 @@ class Cut:
         return Syntax(trace, "", pieces, align(trace.byte_end, self.end))
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def cut(syntax: Syntax, kind: Kind, level: Level) -> Cut:
     """Cut a program into whole statements, lines or functions, or into the parts of a level.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace, aggregate
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.scales import LogUnit, scale_of, to_screen
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_core.syntax.counted import Counted, which_count
@@ -51,14 +51,14 @@ def analysed(trace: Trace, language: str) -> Syntax:
     return analyse(program_of(trace, language))
 
 
-@functools.lru_cache(maxsize=32)
+@lru_cache(maxsize=32)
 def parts(trace: Trace, language: str, level: Level, metric: str, prompt: bool) -> pd.DataFrame:
     """The aggregate of a trace in stored units, the least sure part first; see `aggregate`."""
     table = aggregate(analysed(trace, language), level, metric, generated_only=not prompt)
     return _least_sure_first(table, metric)
 
 
-@functools.lru_cache(maxsize=32)
+@lru_cache(maxsize=32)
 def pieces(
     trace: Trace, language: str, kind: Kind, level: Level, metric: str, prompt: bool
 ) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def in_screen_units(table: pd.DataFrame, metric: str, unit: LogUnit) -> pd.DataF
     return table.assign(**values)
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def points(trace: Trace, language: str, level: Level, metric: str, which: Counted) -> pd.DataFrame:
     """The tokens behind the aggregate that have a value, one row a pair of token and part; see
     `shares`."""

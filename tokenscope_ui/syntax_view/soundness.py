@@ -3,13 +3,13 @@ names that nothing in sight defines."""
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_core.syntax.grammar.languages import grammar
 from tokenscope_core.syntax.judging.structure import mark_frame, python_code
@@ -77,7 +77,7 @@ def verdict_words(verdict: Verdict) -> str:
     return "broke here" if verdict.broke else STANDING_WORDS[verdict.state]
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def error_table(trace: Trace, language: str) -> pd.DataFrame:
     """What could not be parsed and what the parser had to make up, in order of the text: `byte`,
     `line`, `what`, `code`."""
@@ -101,7 +101,7 @@ def error_table(trace: Trace, language: str) -> pd.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def name_table(trace: Trace, language: str, *, prompt: bool) -> pd.DataFrame:
     """The names in Python code that nothing in sight defines, the surest first: `byte`, `line`,
     `name`, `finding`, `how sure`, `why`."""

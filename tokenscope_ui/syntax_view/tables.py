@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from tokenscope_core import Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.scales import screen_unit, to_screen
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_ui.syntax_view import controls, state
@@ -160,7 +161,7 @@ def show_statements(trace: Trace, look: SyntaxLook) -> None:
     )  # fmt: skip
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def statement_table(trace: Trace, look: SyntaxLook) -> pd.DataFrame:
     """Every statement with tokens that count: mean (screen units), `tokens`, `line`, `code`,
     `byte`; the least sure first."""

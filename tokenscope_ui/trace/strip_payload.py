@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 
 from tokenscope_core.branches.influence import Influence
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.formatting import metric_text
+from tokenscope_core.display.painting import HOVER_METRICS, hover_label
 from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values, to_screen
 from tokenscope_core.display.tokens import TokenFlag, tokens
 from tokenscope_core.record.arrays import Floats
@@ -16,11 +17,10 @@ from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components import strip
 from tokenscope_ui.trace import code_standing
 
-HOVER_METRICS = ("prob", "surprisal", "entropy", "rank", "margin")
 _VALUE_DIGITS = 3
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def strip_payload(
     program: Program,
     metric: str,
@@ -103,7 +103,7 @@ def hover_field(trace: Trace, name: str, unit: LogUnit) -> strip.HoverField:
     """A metric as a line of the tooltip."""
     values = to_screen(name, trace.column(name), unit).tolist()
     return {
-        "label": "probability" if name == "prob" else name,
+        "label": hover_label(name),
         "values": [None if math.isnan(v) else metric_text(name, v, unit) for v in values],
     }
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from tokenscope_core import ModelComparison, line_frame
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.display.visible import on_one_line
 from tokenscope_ui.two_models import state
@@ -36,7 +35,7 @@ def show_lines(comparison: ModelComparison, unit: LogUnit) -> None:
     )  # fmt: skip
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def line_table(comparison: ModelComparison, unit: LogUnit) -> pd.DataFrame:
     """`line`, both surprisals of it and their difference in screen units, and its `code`; the
     largest difference first, lines without one last."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tokenscope_core import ModelComparison, Trace, compare_models
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.formatting import metric_text
 from tokenscope_core.display.scales import LogUnit, Scale, scale_of, to_screen
 from tokenscope_core.display.tokens import spelled
@@ -19,7 +20,7 @@ DIFFERENCE = "A − B"
 TINTS = (DIFFERENCE, "A", "B")
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def compared(a: Trace, b: Trace) -> ModelComparison:
     """The comparison of two finished traces, made once.
 
@@ -28,7 +29,7 @@ def compared(a: Trace, b: Trace) -> ModelComparison:
     return compare_models(a, b)
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def span_payload(
     comparison: ModelComparison, tint: str, *, relative: bool, unit: LogUnit, invisibles: bool
 ) -> bytes:

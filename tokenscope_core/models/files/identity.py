@@ -7,11 +7,11 @@ one that is known, from before or from the hub, need not be read.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.models.files import weight_files
 from tokenscope_core.models.files.digests import (
     Digests,
@@ -104,7 +104,7 @@ def read_hash(
     return digest.hexdigest()
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def sampled_hash(folder: Path, states: States) -> str | None:
     """The hash by which such files were known before every byte counted; None where it is the same.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 import logging
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from tokenscope_core.caching import cache, lru_cache
 from tokenscope_core.errors import ModelError
 
 CPU, SPREAD = "cpu", "auto"
@@ -147,7 +147,7 @@ def _accelerators() -> dict[str, Memory | None]:
     return _ask_torch(int(time.monotonic() / _PROBE_FRESH_S))
 
 
-@functools.cache
+@cache
 def _may_have_accelerators() -> bool:
     """Whether torch was built for accelerators and one seems to be here, judged by files alone."""
     if sys.platform == "darwin":
@@ -162,7 +162,7 @@ def _may_have_accelerators() -> bool:
     )
 
 
-@functools.lru_cache(maxsize=1)
+@lru_cache(maxsize=1)
 def _ask_torch(_moment: int) -> dict[str, Memory | None]:
     """Ask torch in a process of its own: it takes seconds and memory that a page does without."""
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.models.files.json_files import read_object
 from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.fill_in_the_middle import convention_of
@@ -14,7 +14,7 @@ from tokenscope_core.models.fill_in_the_middle import convention_of
 _CLOCK = "strftime_now"
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def has_chat_template(files: ModelFiles) -> bool:
     """Whether the model comes with a chat template, in either place its tokenizer may keep it."""
     if (files.folder / "chat_template.jinja").is_file():
@@ -22,7 +22,7 @@ def has_chat_template(files: ModelFiles) -> bool:
     return bool(_object(files.folder / "tokenizer_config.json").get("chat_template"))
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def may_write_the_date(files: ModelFiles) -> bool:
     """Whether a chat template names the function that tells it the time; only filling it in says
     whether it is asked for in a conversation. Jinja has no other way to find a function."""
@@ -34,7 +34,7 @@ def may_write_the_date(files: ModelFiles) -> bool:
     return any(_CLOCK in text for text in templates)
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def can_fill_in_the_middle(files: ModelFiles) -> bool | None:
     """Whether its tokenizer has the marks for a gap; None where only transformers could tell,
     because there is no tokenizer.json."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.errors import ModelFormatError
 from tokenscope_core.models.files.json_files import damage_of
 from tokenscope_core.models.files.model_files import ModelFiles
@@ -36,7 +36,7 @@ def tokenizer_of(files: ModelFiles) -> Iterator[tuple[PreTrainedTokenizerBase, V
         yield _load(files)
 
 
-@functools.lru_cache(maxsize=2)
+@lru_cache(maxsize=2)
 def _load(files: ModelFiles) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
     from transformers import AutoTokenizer
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tokenscope_core.caching import cache, lru_cache
 from tokenscope_core.syntax.documents.regions import Span, line_spans, merged
 
 # What looks like a fence whatever it stands in; most texts have none.
@@ -33,13 +33,13 @@ class Fence:
     closed: bool
 
 
-@functools.cache
+@cache
 def _markdown() -> MarkdownIt:
     # What a reader takes for code in a stretch of HTML, such as a model's <think>, is code.
     return MarkdownIt("commonmark").disable(["html_block", "reference"])
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def fences(text: bytes) -> tuple[Fence, ...]:
     """The fenced code of a Markdown text, in order. A fence not closed yet reaches to the end."""
     if not (_MARKS.search(text) or _MARKS_AFTER_CR.search(text)):

@@ -10,7 +10,6 @@ that is said.
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import warnings
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tree_sitter import Node, Parser
 
+from tokenscope_core.caching import cache, lru_cache
 from tokenscope_core.syntax.documents.regions import with_line_feeds
 from tokenscope_core.syntax.grammar import macros
 from tokenscope_core.syntax.grammar.languages import LABELS, ROWS, grammar, relatives
@@ -76,7 +76,7 @@ def recognised(code: bytes) -> str | None:
     return recognise(code).language
 
 
-@functools.lru_cache(maxsize=256)
+@lru_cache(maxsize=256)
 def recognise(text: bytes) -> Recognition:
     """What a text is written in, by its first `RECOGNITION_BYTES`. Some 15 ms.
 
@@ -126,7 +126,7 @@ def has_classifier() -> bool:
     return _classifier() is not None
 
 
-@functools.cache
+@cache
 def _classifier() -> Magika | None:
     try:
         from magika import Magika

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.record.arrays import Ints
 from tokenscope_core.syntax.documents.fences import fences
 from tokenscope_core.syntax.documents.recognition import recognised
@@ -55,7 +55,7 @@ def regions_in(text: bytes, language: str, lead: int = 0) -> tuple[CodeRegion, .
     return (_without_magics(whole, code),)
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def code_regions(text: bytes) -> tuple[CodeRegion, ...]:
     """The fenced code of a Markdown text, in order. A fence not closed yet reaches to the end.
 
@@ -88,7 +88,7 @@ def _without_magics(region: CodeRegion, code: bytes) -> CodeRegion:
     return region.restricted_to(without_magics(code), language=region.language)
 
 
-@functools.lru_cache(maxsize=256)
+@lru_cache(maxsize=256)
 def _named(info: str) -> str | None:
     return named(fence=info)
 

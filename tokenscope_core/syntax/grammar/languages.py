@@ -4,7 +4,6 @@ told. `docs/adding.md` has the steps to a new one.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import re
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import PurePath
 
 from tree_sitter import Language
 
+from tokenscope_core.caching import cache
 from tokenscope_core.errors import RequestError
 from tokenscope_core.syntax.grammar.categories import CategoryMap, words
 from tokenscope_core.syntax.grammar.type_defaults import as_bounds
@@ -212,7 +212,7 @@ LANGUAGES: tuple[str, ...] = tuple(ROWS)
 LABELS: dict[str, str] = {name: row.label for name, row in ROWS.items()}
 
 
-@functools.cache
+@cache
 def grammar(name: str) -> Grammar:
     """The grammar of one of `LANGUAGES`, loaded once.
 

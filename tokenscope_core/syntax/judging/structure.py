@@ -6,7 +6,6 @@ that a later line will define, looks the same as one the model made up.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.syntax.counted import counted_tokens
 from tokenscope_core.syntax.documents.regions import CodeRegion
@@ -64,7 +64,7 @@ class Known:
     star_import: bool = False
 
 
-@functools.lru_cache(maxsize=32)
+@lru_cache(maxsize=32)
 def name_marks(text: bytes, known: Known = Known()) -> tuple[NameMark, ...]:
     """The marks of a Python text, finished or not, in order.
 

@@ -7,9 +7,9 @@ happens, and what reaches into the ending is what was still open.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.syntax.grammar.languages import Grammar
 from tokenscope_core.syntax.grammar.layout import PythonLayout
 from tokenscope_core.syntax.grammar.tree import NodeTable, no_tree, parse
@@ -33,7 +33,7 @@ class Completed:
     given_up: bool = False
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def completed(text: bytes, grammar: Grammar) -> Completed:
     """Parse a text as if it were finished, as far as that is possible.
 

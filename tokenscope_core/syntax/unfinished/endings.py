@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.syntax.grammar.languages import Grammar
 
 # What can follow where a number, an escape or a character has only begun.
@@ -97,7 +97,7 @@ def closers_of(brackets: bytes, piece: bytes) -> bytes:
     return brackets
 
 
-@functools.lru_cache(maxsize=32)
+@lru_cache(maxsize=32)
 def _token_endings(grammar: Grammar) -> Mapping[bytes, Sequence[bytes]]:
     """What is left of each fixed token after each way to begin it."""
     endings: dict[bytes, list[bytes]] = {}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from tokenscope_core.attention.heads.overview import HeadOverview
 from tokenscope_core.attention.heads.statistics import BY_NAME, HEAD_STATISTICS, HeadStatistic
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.formatting import NOT_AVAILABLE
 from tokenscope_ui.attention.heads.pictures import levels, png_address
 from tokenscope_ui.attention.weights import share_text
@@ -68,7 +67,7 @@ def head_table(overview: HeadOverview, name: str, *, ascending: bool) -> pd.Data
     return ordered.reset_index(drop=True)
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def picture_addresses(overview: HeadOverview, *, dark: bool) -> dict[tuple[int, int], str]:
     """The small picture of each head, by layer and head, for a light or a dark page."""
     drawn = levels(overview.thumbnails)
