@@ -54,7 +54,7 @@ def test_an_output_loads_and_runs_nothing_and_escapes_all_texts(value: object) -
 def test_a_trace_shows_its_strip_figures_and_totals() -> None:
     html = shown(made(["a", "b", "c"], surprisal=np.log(2)))
     assert "position 1, sampled\nprobability" not in html
-    assert 'title="b  position 1, sampled\nsurprisal: 1.000 bits\nprob: 50.00 %' in html
+    assert 'title="b  position 1, sampled\nsurprisal: 1.000 bits\nprobability: 50.00 %' in html
     assert "mean surprisal <b>1.000 bits</b>" in html
     assert "perplexity <b>2.000</b>" in html
     assert "not available: nothing precedes the first token" in html
