@@ -31,10 +31,11 @@ def session() -> tuple[ts.Session, dict[str, ts.Trace]]:
     fork = ts.fork(lm, root, root.prompt_length + 1, text="a, b", seed=9, max_new_tokens=6)
     kept = ts.fork(lm, fork, 3, text="z", kept=5, max_new_tokens=4)
     stopped = ts.cut_short(kept, len(kept) - 2)
-    grown = ts.Session.start(root).add(fork, kept, stopped, parent=root)
+    redrawn = ts.fork(lm, root, root.prompt_length + 1, seed=12, max_new_tokens=3)
+    grown = ts.Session.start(root).add(fork, kept, stopped, redrawn, parent=root)
     for trace in (root, fork, kept):
         grown = grown.rename(trace.key, f"{NASTY} {trace.key[:3]}")
-    return grown, {trace.key: trace for trace in (root, fork, kept, stopped)}
+    return grown, {trace.key: trace for trace in (root, fork, kept, stopped, redrawn)}
 
 
 def run(

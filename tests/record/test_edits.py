@@ -43,4 +43,12 @@ def test_a_fork_alone_is_the_recipe_that_earlier_releases_wrote() -> None:
     fork = Edit.continue_from(7)
     assert fork.to_json() == {"position": 7, "token_ids": [], "removed": 0, "kept": 0}
     assert fork.next_position == 7
-    assert [field.name for field in dataclasses.fields(fork)] == list(fork.to_json())
+    assert fork == Edit.from_json(fork.to_json())
+
+
+def test_a_fork_alone_can_be_rebuilt_from_its_fields() -> None:
+    fork = Edit.continue_from(5)
+    assert dataclasses.replace(fork, position=6) == Edit.continue_from(6)
+    assert eval(repr(fork), {"Edit": Edit}) == fork
+    # Saying that the model writes on makes no other edit of one that changes something.
+    assert Edit(5, (1,), writes_on=True) == Edit(5, (1,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tokenscope_core.errors import RequestError
@@ -18,7 +18,7 @@ class Edit:
     From `position` on, `removed` of the parent's tokens give way to `token_ids`; the `kept` tokens
     that followed those are read as they are; then the model writes. Removing none inserts, forcing
     none deletes, and keeping all that follow only rescores them. An edit that does none of these is
-    a fork alone, and is made by `continue_from`.
+    a fork alone, and says so by `writes_on`: see `continue_from`.
 
     Raises:
         RequestError: a number is negative or not whole; or no token is forced, removed or kept.
@@ -28,20 +28,23 @@ class Edit:
     token_ids: tuple[int, ...] = ()
     removed: int = 1
     kept: int = 0
-    writes_on: InitVar[bool] = False
+    writes_on: bool = False
 
-    def __post_init__(self, writes_on: bool) -> None:
+    def __post_init__(self) -> None:
         for name in ("position", "removed", "kept"):
             object.__setattr__(self, name, _count(name, getattr(self, name)))
         ids = tuple(_count("a token id", token_id) for token_id in self.token_ids)
         object.__setattr__(self, "token_ids", ids)
-        if not (writes_on or self.token_ids or self.removed or self.kept):
+        edits_nothing = not (self.token_ids or self.removed or self.kept)
+        if edits_nothing and not self.writes_on:
             raise RequestError(
                 asked=f"An edit at position {self.position:,} was described.",
                 found="It forces, removes and keeps no token, so nothing would be edited.",
                 action="Say what is to stand there; or take Edit.continue_from(position), for the "
                 "model to write on from there.",
             )
+        # Equal edits are equal however they were made, and are recorded alike.
+        object.__setattr__(self, "writes_on", edits_nothing)
 
     @classmethod
     def continue_from(cls, position: int) -> Edit:
