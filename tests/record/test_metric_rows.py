@@ -21,6 +21,7 @@ from tokenscope_core.record.metric_registry import (
     STORED,
     Metric,
     metric_named,
+    missing_reason,
 )
 from tokenscope_core.record.metrics import measure
 
@@ -105,6 +106,15 @@ def test_what_is_missing_where_other_figures_are_known_was_not_recorded() -> Non
     assert trace.missing_reason("entropy", int(position)) == "it was not recorded"
     assert "nothing precedes" in tiny_trace().missing_reason("entropy", 0)
     assert "not one step each" in tiny_trace().missing_reason("elapsed_ms", 1)
+
+
+def test_a_token_without_a_figure_is_told_nothing_untrue() -> None:
+    answer = (FOLDER / "engine_answers" / "gemini.json").read_bytes()
+    first = ts.import_answer(answer).trace
+    assert first.source[0] == "sampled"
+    assert first.missing_reason("entropy", 0) == "it was not recorded"
+    forced = missing_reason("elapsed_ms", position=4, source="forced", measured=True)
+    assert forced == "forced tokens are read together, not one step each"
 
 
 def tiny_trace() -> ts.Trace:

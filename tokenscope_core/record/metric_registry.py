@@ -206,11 +206,11 @@ def missing_reason(name: str, *, position: int, source: str, measured: bool = Fa
         if source == "prompt":
             return "it is measured for generated tokens"
         return "nothing follows the token, no other candidate was recorded, or it was not measured"
-    if known_for == "decode steps" and source == "prompt":
-        return "prompt tokens are read together, not one step each"
+    if known_for == "decode steps" and source != "sampled":
+        return f"{source} tokens are read together, not one step each"
     if known_for == "drawn tokens" and source != "sampled":
         return f"a {source} token was not drawn from a distribution"
-    if position == 0:
+    if position == 0 and source != "sampled" and not measured:
         return "nothing precedes the first token, so the model gave it no probability"
     if source != "sampled" and not measured:
         return "it is measured once the next token is drawn"

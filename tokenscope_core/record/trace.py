@@ -86,8 +86,10 @@ class Trace(TraceColumns, ShownAsHtml):
         return sum(array.nbytes for array in self._arrays()) + mentioned
 
     def __repr__(self) -> str:
+        # Escaped: a name may hold what a terminal obeys.
+        model = repr(self.model.name)[1:-1]
         return (
-            f"<Trace {self.key[:12]} of {self.model.name}: {self.prompt_length} prompt + "
+            f"<Trace {self.key[:12]} of {model}: {self.prompt_length} prompt + "
             f"{len(self) - self.prompt_length} generated tokens, {self.finish_reason}>"
         )
 
