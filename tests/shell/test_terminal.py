@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_traces import made
 
@@ -182,3 +183,35 @@ def test_tokens_are_tinted_where_there_are_colours(
 def test_a_tint_that_is_no_metric_is_a_usage_error(saved: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["show", saved, "--tint", "loveliness"])
+
+
+def test_the_table_and_the_json_of_a_trace_say_one_perplexity(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = made(["a", "b", "c", "d"], prompt_length=3)
+    trace.metrics["logprob"].flags.writeable = True
+    trace.metrics["logprob"][3] = -3.0
+    file = tmp_path / "run.arrow"
+    file.write_bytes(trace.to_bytes())
+    assert main(["show", str(file), "--json"]) == 0
+    totals = json.loads(capsys.readouterr().out)["totals"]
+    assert main(["show", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert f"perplexity {totals['perplexity']:.3f} over the generated tokens" in printed
+    assert totals["perplexity"] == pytest.approx(np.exp(3.0))
+    assert "<NA>" not in printed
+
+
+@pytest.mark.parametrize("form", ["--csv", "--json"])
+def test_a_form_that_the_tinted_text_has_not_is_refused(
+    saved: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", saved, "--table", "text", form]) == 1
+    assert "only the tables" in capsys.readouterr().err
+
+
+def test_a_branch_that_a_single_trace_is_not_is_refused(
+    saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", saved, "--to", "report", "--branch", "zzz"]) == 1
+    assert "holds one trace" in capsys.readouterr().err

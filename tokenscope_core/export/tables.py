@@ -118,7 +118,7 @@ def _candidates(trace: Trace, position: int) -> list[dict[str, Any]]:
             else list(vocabulary.token_bytes[token_id]),
             "special": token_id in vocabulary.special_ids - vocabulary.unknown_ids,
             "logprob": _number("logprob", logprob),
-            "prob": math.exp(logprob),
+            "prob": _number("prob", math.exp(logprob)),
             "taken": token_id == taken,
             "kept": None if kept == NOT_DRAWN else kept == KEPT,
         }

@@ -209,6 +209,12 @@ def _held(file: str, beginning: str = "") -> _Held:
     blob = Path(file).read_bytes()
     if not blob.startswith(b"PK"):
         trace = Trace.from_bytes(blob)
+        if not trace.key.startswith(beginning):
+            raise RequestError(
+                asked=f"The branch whose key begins with {beginning} was asked for.",
+                found=f"The file holds one trace, {trace.key[:12]}.",
+                action="Leave out --branch, or name the file of the session.",
+            )
         return _Held(trace, {trace.key: trace}, trace.key)
     opened = session_file.read(blob)
     say(opened.problems)

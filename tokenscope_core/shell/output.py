@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from tokenscope_core.comparison.tables import totals
+from tokenscope_core.comparison.tables import overview, totals
 from tokenscope_core.display.painting import painted_tokens
 from tokenscope_core.display.terminal_strip import Palette, terminal_strip
+from tokenscope_core.errors import RequestError
 from tokenscope_core.export.tables import token_records
 from tokenscope_core.record.tables import candidate_frame, token_frame
 from tokenscope_core.record.trace import Trace
@@ -25,6 +27,12 @@ _SHOWN = ["position", "token", "source", "prob", "surprisal", "entropy", "margin
 
 def write_trace(trace: Trace, options: argparse.Namespace) -> None:
     """A trace's tokens or candidates, as `--table`, `--csv` and `--json` ask for it."""
+    if options.table == "text" and (options.csv or options.json):
+        raise RequestError(
+            asked=f"The tinted text was asked for as {'CSV' if options.csv else 'JSON'}.",
+            found="It is for people: only the tables have that form.",
+            action="Leave out --table text, or the format.",
+        )
     if options.json:
         write_json(_trace_json(trace))
         return
@@ -39,8 +47,10 @@ def write_trace(trace: Trace, options: argparse.Namespace) -> None:
     print_frame(shown.drop(columns="token_bytes", errors="ignore"))
     if options.table == "tokens" and _palette(options).depth != "none":
         _write_strip(trace, options)
-    described = printable(repr(trace))
-    print(f"{described}, perplexity {trace.perplexity():.3f}; log quantities in nats")
+    figures = totals(trace)
+    known = not math.isnan(figures["perplexity"])
+    over = f", perplexity {figures['perplexity']:.3f} over the {figures['span']} tokens"
+    print(f"{printable(repr(trace))}{over if known else ''}; log quantities in nats")
 
 
 def _write_strip(trace: Trace, options: argparse.Namespace) -> None:
@@ -58,8 +68,10 @@ def print_frame(frame: pd.DataFrame, *, index: bool = False) -> None:
     """A table for people: four digits, a dash for what is missing, texts spelled out."""
     shown = frame.copy()
     for name in shown.columns:
-        if not pd.api.types.is_numeric_dtype(shown[name]):
-            shown[name] = shown[name].map(_cell).astype(object).where(shown[name].notna(), "–")
+        column = shown[name]
+        # pandas takes `na_rep` for plain numbers only.
+        if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "biuf":
+            shown[name] = column.astype(object).map(_cell).where(column.notna(), "–")
     with pd.option_context("display.max_rows", None, "display.width", 200):
         print(shown.to_string(index=index, na_rep="–", float_format="{:.4f}".format))
 
@@ -77,7 +89,8 @@ def write_json(value: Mapping[str, Any]) -> None:
 
 
 def frame_json(frame: pd.DataFrame) -> dict[str, Any]:
-    """A table's rows as objects, with the units of its columns; what is missing is null."""
+    """A table's rows as objects, with the units of its columns; what is missing or infinite is
+    null, since JSON has neither."""
     names = list(map(str, frame.columns))
     rows = [
         {name: _json_value(value) for name, value in zip(names, row, strict=True)}
@@ -103,7 +116,7 @@ def _trace_json(trace: Trace) -> dict[str, Any]:
         },
         "prompt_length": trace.prompt_length,
         "totals": {name: _json_value(value) for name, value in totals(trace).items()},
-        "units": token_frame(trace).attrs["units"],
+        "units": token_frame(trace).attrs["units"] | overview([trace]).attrs["units"],
         "tokens": list(token_records(trace)),
     }
 
