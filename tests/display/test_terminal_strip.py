@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.made_traces import forked, made
 
-from tokenscope_core.display.painting import painted_tokens
+from tokenscope_core.display.painting import PaintedToken, painted_tokens
 from tokenscope_core.display.ramp import TOP_LEVEL
 from tokenscope_core.display.terminal_strip import Depth, Palette, Rgb, terminal_strip
+from tokenscope_core.display.tokens import TokenFlag
 from tokenscope_core.display.visible import name_of_hidden
 
 STYLES = re.compile(r"\x1b\[(?:[0-9;]*m|K)")
@@ -66,3 +67,26 @@ def test_text_is_legible_on_every_tint(light: bool, kind: str) -> None:
     for level in (None, *range(TOP_LEVEL + 1)):
         dark, bright = sorted(map(luminance, (palette.text, palette.tint(level, kind))))
         assert (bright + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_a_line_end_in_two_tokens_is_an_ordinary_one() -> None:
+    assert strip_of(Palette("none"), "a\r", "\nb") == "a\nb\n"
+    assert strip_of(Palette("none"), "a\r", "b") == "a⟨CR⟩b\n"
+
+
+def test_every_token_has_its_tint_also_the_rest_of_a_character() -> None:
+    fox = "🦊".encode()
+    tokens = [
+        PaintedToken(0, "🦊", 0, 0, ""),
+        PaintedToken(1, fox[2:].hex(" "), int(TokenFlag.CONTINUES), TOP_LEVEL, ""),
+    ]
+    palette = Palette("truecolor")
+    _, scale = painted_tokens(made(["a"]))
+    tint = palette.code(48, palette.tint(TOP_LEVEL, scale.kind))
+    assert tint in terminal_strip(tokens, scale, palette).split("\n")[0]
+
+
+def test_a_special_token_breaks_no_line() -> None:
+    _, scale = painted_tokens(made(["a"]))
+    special = PaintedToken(0, "<\n>", int(TokenFlag.SPECIAL), None, "")
+    assert terminal_strip([special], scale, Palette("none")) == "<⟨LF⟩>\n"

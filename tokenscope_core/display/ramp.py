@@ -35,15 +35,19 @@ def _level(value: float, scale: Scale) -> int | None:
 def ramp_css() -> str:
     """The tint classes t0 to t32: page to warm to hot, or cold to page to hot, mixed from the
     colours that strip.css names."""
-    rules = []
+    diverging = []
     for level in range(TOP_LEVEL + 1):
         reach = 2 * level / TOP_LEVEL - 1
-        diverging = _mix("hot" if reach > 0 else "cold", abs(reach), "panel")
-        rules += [
-            f".t{level} {{ background-color: {_sequential(level)}; }}",
-            f"[data-kind=diverging] .t{level} {{ background-color: {diverging}; }}",
-        ]
-    return "\n".join(rules)
+        colour = _mix("hot" if reach > 0 else "cold", abs(reach), "panel")
+        diverging.append(f"[data-kind=diverging] .t{level} {{ background-color: {colour}; }}")
+    return "\n".join([sequential_css(), *diverging])
+
+
+def sequential_css() -> str:
+    """The tint classes t0 to t32 of a sequential scale alone: page to warm to hot."""
+    return "\n".join(
+        f".t{level} {{ background-color: {_sequential(level)}; }}" for level in range(TOP_LEVEL + 1)
+    )
 
 
 def fill_css() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -82,28 +83,43 @@ def terminal_strip(tokens: Sequence[PaintedToken], scale: Scale, palette: Palett
 
 def _painted(tokens: Sequence[PaintedToken], scale: Scale, palette: Palette) -> Iterator[str]:
     if palette.depth == "none":
-        yield from (_spelled(token) for token in tokens if not token.flags & TokenFlag.CONTINUES)
+        yield from (
+            _spelled(token, following)
+            for token, following in _with_following(tokens)
+            if not token.flags & TokenFlag.CONTINUES
+        )
         return
     panel = _RESET + palette.code(48, palette.tint(0, "sequential"))
-    for token in tokens:
-        if token.flags & TokenFlag.CONTINUES:
-            continue
+    for token, following in _with_following(tokens):
         style = _RESET + palette.code(48, palette.tint(token.level, scale.kind))
         style += palette.code(38, palette.text)
         if token.flags & TokenFlag.FORCED:
             style += _BOLD_UNDERLINED
         elif token.flags & TokenFlag.PROMPT:
             style += _ITALIC
-        parts = _spelled(token).split("\n")
+        # The rest of a character was shown with its beginning; its tint is a figure of its own.
+        continues = token.flags & TokenFlag.CONTINUES
+        parts = [" "] if continues else _spelled(token, following).split("\n")
         # The rest of a line has the page's colour, or a tint would run on to the margin.
         yield f"{panel}{_FILL_LINE}{_RESET}\n".join(style + part if part else "" for part in parts)
     yield panel
 
 
-def _spelled(token: PaintedToken) -> str:
+def _with_following(tokens: Sequence[PaintedToken]) -> Iterator[tuple[PaintedToken, str]]:
+    """Each token with the text of the next one."""
+    for token, following in pairwise([*tokens, None]):
+        assert token is not None
+        yield token, following.text if following else ""
+
+
+def _spelled(token: PaintedToken, following: str) -> str:
     if token.flags & TokenFlag.INCOMPLETE:
         return f"⟨{token.text}⟩"
-    return "".join(map(_shown, token.text.replace("\r\n", "\n"))) or "∅"
+    if token.flags & TokenFlag.SPECIAL:
+        return "".join("⟨LF⟩" if one == "\n" else _shown(one) for one in token.text) or "∅"
+    ending = "\r" if following.startswith("\n") else ""
+    text = token.text.replace("\r\n", "\n").removesuffix(ending)
+    return "".join(map(_shown, text)) or ("" if token.text else "∅")
 
 
 def _shown(character: str) -> str:

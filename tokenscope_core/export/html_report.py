@@ -13,14 +13,14 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tokenscope_core.caching import cache
-from tokenscope_core.display.painting import painted_tokens, strip_lines
+from tokenscope_core.display.painting import PaintedToken, strip_lines
 from tokenscope_core.display.ramp import ramp_css
 from tokenscope_core.display.style import STRIP_CSS
+from tokenscope_core.display.tokens import tokens
 from tokenscope_core.display.visible import visible_text
 from tokenscope_core.record.arrays import KEPT, NOT_DRAWN, Floats
 from tokenscope_core.record.metric_registry import METRICS
@@ -64,8 +64,11 @@ def report(source: Session | Trace, traces: Iterable[Trace] = (), *, title: str 
 
 def _strip(trace: Trace) -> str:
     """The strip without tints and figures, which depend on what is chosen on the page."""
-    tokens, _ = painted_tokens(trace, tips=False)
-    return strip_lines(replace(token, level=0) for token in tokens)
+    texts, flags = tokens(trace, show_bytes=False)
+    return strip_lines(
+        PaintedToken(position, text, flag, level=0, tip="")
+        for position, (text, flag) in enumerate(zip(texts, flags, strict=True))
+    )
 
 
 def _alone(trace: Trace) -> Session:

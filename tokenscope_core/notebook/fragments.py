@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tokenscope_core.caching import cache
 from tokenscope_core.display.painting import PaintedToken, strip_lines
-from tokenscope_core.display.ramp import fill_css, ramp_css
+from tokenscope_core.display.ramp import fill_css, sequential_css
 from tokenscope_core.display.scales import Scale
 from tokenscope_core.display.style import STRIP_CSS
 from tokenscope_core.display.tokens import TokenFlag
@@ -45,7 +45,7 @@ def output(label: str, *parts: str, drawn: bool = False) -> str:
 def _style(drawn: bool) -> str:
     own = Path(__file__).with_name("notebook.css").read_text(encoding="utf-8")
     # Nested, so that nothing of it reaches the notebook around.
-    return f".tokenscope {{\n{STRIP_CSS}{fill_css() if drawn else ramp_css()}\n{own}}}"
+    return f".tokenscope {{\n{STRIP_CSS}{fill_css() if drawn else sequential_css()}\n{own}}}"
 
 
 def text(value: object) -> str:
@@ -66,12 +66,10 @@ def fact(label: str, value: object) -> str:
 
 def legend(scale: Scale) -> str:
     """The ramp of a scale with what its ends stand for."""
-    kind = "diverging" if scale.kind == "diverging" else "sequential"
     low, high = scale.ticks[0][1], scale.ticks[-1][1]
-    reverse = " reverse" if scale.reverse else ""
     return (
         f'<span class="legend">{escape(scale.label)} {escape(low)}'
-        f'<span class="bar {kind}{reverse}"></span>{escape(high)} {escape(scale.unit)}</span>'
+        f'<span class="bar"></span>{escape(high)} {escape(scale.unit)}</span>'
     )
 
 
@@ -105,7 +103,8 @@ def code(
     for start, end in _shown(len(tokens), around, most):
         if start > done:
             parts.append(_left_out(done, start, all_of))
-        line = 1 + sum(token.text.count("\n") for token in tokens[:start])
+        before = (token for token in tokens[:start] if not token.flags & TokenFlag.SPECIAL)
+        line = 1 + sum(token.text.count("\n") for token in before)
         parts.append(strip_lines(tokens[start:end], first_line=line))
         done = end
     if done < len(tokens):

@@ -9,7 +9,12 @@ import numpy as np
 from tokenscope_core.comparison.comparison import Comparison
 from tokenscope_core.comparison.marks import change_marks
 from tokenscope_core.comparison.tables import totals
-from tokenscope_core.display.formatting import FINISH_WORDS, NOT_AVAILABLE, count_text
+from tokenscope_core.display.formatting import (
+    FINISH_WORDS,
+    NOT_AVAILABLE,
+    count_text,
+    metric_text,
+)
 from tokenscope_core.display.painting import PaintedToken, painted_tokens
 from tokenscope_core.notebook.fragments import (
     MOST_TOKENS,
@@ -116,8 +121,8 @@ def _count(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return NOT_AVAILABLE if np.isnan(value) else f"{value:,.3f}"
+    return NOT_AVAILABLE if np.isnan(value) else f"{value:,.3f}".replace("inf", "∞")
 
 
 def _bits(nats: float) -> str:
-    return NOT_AVAILABLE if np.isnan(nats) else f"{nats / NATS_PER_BIT:,.3f} bits".replace("-", "−")
+    return metric_text("logprob", nats / NATS_PER_BIT)
