@@ -46,11 +46,11 @@ def main() -> int:
     """Audit the environment that runs this."""
     command = [sys.executable, "-m", "pip_audit", "--local", "--progress-spinner=off", "-f", "json"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if not done.stdout:
-        sys.stderr.write(done.stderr)
-        report: dict[str, Any] = {"dependencies": []}
-    else:
-        report = json.loads(done.stdout)
+    sys.stderr.write(done.stderr if not done.stdout else "")
+    if not done.stdout and "ConnectionError" not in done.stderr:
+        print("pip-audit itself failed; nothing was audited.")
+        return 1
+    report = json.loads(done.stdout or '{"dependencies": []}')
     status, words = judged(report, os.environ.get("TOKENSCOPE_REQUIRE_AUDIT") == "1")
     print(words)
     return status

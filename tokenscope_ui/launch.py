@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,15 @@ def _run_app(options: argparse.Namespace) -> None:
     # OpenMP reads it when torch is loaded. Threads that wait must sleep, or the pages starve while
     # a model runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import click
     from streamlit.web import cli
 
-    cli.main(["run", str(app_file()), *flags], standalone_mode=False)
+    try:
+        cli.main(["run", str(app_file()), *flags], standalone_mode=False)
+    except click.ClickException as refused:
+        # An option after -- that Streamlit does not know.
+        refused.show()
+        sys.exit(refused.exit_code)
 
 
 def _require_free(host: str | None, port: int) -> None:
@@ -77,7 +84,19 @@ def _require_free(host: str | None, port: int) -> None:
             if os.name == "posix":  # elsewhere it would let two servers listen on one port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host or "0.0.0.0", port))
-    except (OSError, OverflowError):
+    except socket.gaierror:
+        raise RequestError(
+            asked=f"The dashboard was to listen on {host}.",
+            found="No address of that name is known here.",
+            action="Give --host an address of this machine, such as 127.0.0.1.",
+        ) from None
+    except OverflowError:
+        raise RequestError(
+            asked=f"The dashboard was to listen on port {port}.",
+            found="Ports are numbered from 0 to 65,535.",
+            action="Choose another --port, or leave it out to have a free one found.",
+        ) from None
+    except OSError:
         raise RequestError(
             asked=f"The dashboard was to listen on port {port} of {host or 'this machine'}.",
             found="The port is taken, or may not be used.",

@@ -73,9 +73,11 @@ class Session(ShownAsHtml):
         return cls(trace.model, (Branch.of(trace, name=name_of(trace)),), trace.key)
 
     def __repr__(self) -> str:
+        # Escaped: a name may hold what a terminal obeys.
+        model, current = (repr(n)[1:-1] for n in (self.model.name, self.branch(self.current).name))
         return (
-            f"<Session of {self.model.name}: {len(self)} "
-            f"{'branch' if len(self) == 1 else 'branches'}, “{self.branch(self.current).name}” "
+            f"<Session of {model}: {len(self)} "
+            f"{'branch' if len(self) == 1 else 'branches'}, “{current}” "
             "selected>"
         )
 

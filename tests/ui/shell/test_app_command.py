@@ -131,3 +131,27 @@ def _answer(url: str) -> bytes:
         except OSError:
             assert time.monotonic() < until, "the app did not start"
             time.sleep(0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--host", "no such host.invalid", "--port", "0"], "No address of that name"),
+        (["--port", "70000"], "from 0 to 65,535"),
+    ],
+)
+def test_what_cannot_be_listened_on_is_told_apart(
+    options: list[str], said: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert run(monkeypatch, "app", *options) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_an_option_that_streamlit_does_not_know_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "app", "--", "--nonsense")
+    assert ended.value.code == 2
+    assert "--nonsense" in capsys.readouterr().err
