@@ -49,7 +49,7 @@ def test_the_token_that_broke_the_code_is_flagged_on_the_strip_with_the_reason()
     assert [words(BROKEN)[position] for position in broke] == [b"return"]
     payload = json.loads(
         strip_payload(
-            Program(trace), "surprisal", run="r", relative=False, unit="bits", invisibles=False
+            trace, "surprisal", run="r", relative=False, unit="bits", invisibles=False, broken=broke
         )
     )
     flagged = [i for i, flag in enumerate(payload["flags"]) if flag & TokenFlag.BROKE]

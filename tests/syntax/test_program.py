@@ -95,6 +95,15 @@ def test_texts_that_were_read_are_kept_within_a_number() -> None:
     assert fresh.read(len(code), Budget(10.0)).ending() == b""
 
 
+def test_one_long_literal_is_not_kept_as_often_as_it_is_asked_about() -> None:
+    code = b"d = {\n" + b"    'key': [1, 2, 3],\n" * 1_500
+    prefixes = Prefixes(code, grammar("python"))
+    for end in range(1_000, len(code), 1_000):
+        assert prefixes.read(end, Budget(10.0)).viable
+    assert prefixes.remembered_bytes <= 4 * len(code)
+    assert prefixes._ends[0] == 0
+
+
 def test_several_threads_make_a_value_once() -> None:
     program, made, together = Program(trace_of(words(CODE))), [], threading.Barrier(4)
 

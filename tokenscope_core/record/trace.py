@@ -102,6 +102,23 @@ class Trace(TraceColumns, ShownAsHtml):
             self.model.fingerprint, self.request, branch=self.branch, stopped_after=stopped_after
         )
 
+    @cached_property
+    def content(self) -> bytes:
+        """SHA-256 of all that the trace holds, 32 bytes. `key` names a recipe, which a file from
+        elsewhere, or a run still being measured, may give other figures for; this differs then."""
+        digest = hashlib.sha256(self.key.encode("ascii"))
+        about = (self.model, self.prompt_length, self.finish_reason, self.vocabulary.dummy_prefix)
+        digest.update(repr(about).encode("utf-8", "surrogateescape"))
+        for name, column in self.metrics.items():
+            digest.update(name.encode("utf-8"))
+            digest.update(column.tobytes())
+        for array in self._arrays():
+            digest.update(array.tobytes())
+        for token_id, data in sorted(self.vocabulary.token_bytes.items()):
+            digest.update(f"{token_id} {len(data)} ".encode("ascii"))
+            digest.update(data)
+        return digest.digest()
+
     @property
     def parent(self) -> tuple[str, int] | None:
         """(Key of the trace this one forked from, position of the fork), or None."""

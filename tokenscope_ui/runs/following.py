@@ -113,7 +113,9 @@ class Following:
         waiting = self._waiting()
         if waiting.ticket is not None:
             view = waiting.ticket.stop()
-            waiting.ticket, waiting.stopped = None, True
+            # It may have failed since it was looked at.
+            waiting.ticket, waiting.problem = None, view.error
+            waiting.stopped = view.error is None
             self._take(waiting.subject, view)
 
     def clear(self) -> None:

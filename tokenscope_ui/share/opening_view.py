@@ -9,6 +9,7 @@ import streamlit as st
 
 from tokenscope_core import Session, Shared, TokenScopeError
 from tokenscope_core.display.formatting import branches_text, count_text
+from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_core.sessions.uploads import is_from_file, is_imported
 from tokenscope_core.sharing.cost import TO_BE_FETCHED, Cost
 from tokenscope_ui.branches import lanes
@@ -18,6 +19,7 @@ from tokenscope_ui.components import tree
 from tokenscope_ui.pages import OF_SESSION
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs, sessions
+from tokenscope_ui.runs.following import polled
 from tokenscope_ui.share import model_download as fetching
 from tokenscope_ui.share import (
     opening,
@@ -35,7 +37,7 @@ _TREE_KEY, _TREE_HEIGHT = "shared tree", 420
 def show_shared(held: Opening) -> None:
     """Draw it, with the ways on."""
     if held.started:
-        st.fragment(_computing, run_every=_POLL_S)()
+        polled(_computing, _follow, _goes_on, _POLL_S)()
         return
     if held.problem is None and held.readings is not None:
         readings_view.show_shared_readings(held.readings)
@@ -150,9 +152,18 @@ def _branches(held: Opening, session: Session, found: Cost) -> None:
             st.text(chosen.note)
 
 
-def _computing() -> None:
+def _follow() -> JobView | None:
     view = branch_recompute.follow()
     opening.follow()
+    return view
+
+
+def _goes_on() -> bool:
+    held, running = opening.current(), branch_recompute.current()
+    return held is not None and held.started and (running is None or running.problem is None)
+
+
+def _computing(view: JobView | None) -> None:
     held, running = opening.current(), branch_recompute.current()
     if held is None or not held.started:
         st.rerun()

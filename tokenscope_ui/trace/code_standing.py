@@ -33,7 +33,7 @@ STANDING_WORDS: dict[Standing, str] = {
 }
 _VERDICTS = {1: ABLE, 0: UNABLE}
 _ENDS_REMEMBERED = 1_000
-_at_end: OrderedDict[str, tuple[Standing | None]] = OrderedDict()
+_at_end: OrderedDict[bytes, tuple[Standing | None]] = OrderedDict()
 
 
 def known_language(program: Program) -> Detected | None:
@@ -54,8 +54,8 @@ def breaks(program: Program) -> tuple[int, ...]:
 def at_end(trace: Trace) -> Standing | None:
     """How all of a trace's code stands; of several fences the worst. None where there is no code
     in a known language, or where reading it took too long."""
-    # Remembered by key, since a tree may have more branches than memory has room for programs.
-    known = _at_end.get(trace.key)
+    # Remembered apart, since a tree may have more branches than memory has room for programs.
+    known = _at_end.get(trace.content)
     if known is not None:
         return known[0]
     verdicts = standings(program_of(trace))
@@ -63,7 +63,7 @@ def at_end(trace: Trace) -> Standing | None:
     read = [verdict for verdict in verdicts if verdict is not None]
     settled = len(read) == len(verdicts) or "broken" in read
     worst = _worst(read) if read and settled else None
-    _at_end[trace.key] = (worst,)
+    _at_end[trace.content] = (worst,)
     # Several threads may be here: one step each.
     if len(_at_end) > _ENDS_REMEMBERED:
         _at_end.popitem(last=False)

@@ -11,13 +11,14 @@ _programs: Remembered[Program] = Remembered(_MOST_BYTES)
 
 
 def program_of(trace: Trace, language: str | None = None) -> Program:
-    """A finished trace as a program in that language; at None in its own.
+    """A trace as a program in that language; at None in its own.
 
-    What a key names never changes, so that none of them is ever out of date.
+    Found by all that the trace holds: a file that somebody brings may have other figures under the
+    key of a run, and so has a run that is still being measured.
     """
     if language is not None:
         own = program_of(trace)
         if own.language == language:
             return own
     made = Program(trace, language)
-    return _programs.setdefault((trace.key, language), made, made.nbytes)
+    return _programs.setdefault((trace.content, language), made, made.nbytes)

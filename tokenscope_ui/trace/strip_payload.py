@@ -13,7 +13,6 @@ from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values
 from tokenscope_core.display.tokens import TokenFlag, tokens
 from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.trace import Trace
-from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components import strip
 from tokenscope_ui.trace import code_standing
 
@@ -22,24 +21,25 @@ _VALUE_DIGITS = 3
 
 @lru_cache(maxsize=16)
 def strip_payload(
-    program: Program,
+    trace: Trace,
     metric: str,
     *,
     run: str,
     relative: bool,
     unit: LogUnit,
     invisibles: bool,
+    broken: tuple[int, ...],
     influence: Influence | None = None,
 ) -> bytes:
     """The payload of a finished trace. Cached, since equal bytes are not sent again."""
     return build_payload(
-        program.trace,
+        trace,
         metric,
         run=run,
         relative=relative,
         unit=unit,
         invisibles=invisibles,
-        broken=code_standing.breaks(program),
+        broken=broken,
         influence=influence,
     )
 

@@ -65,8 +65,8 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
     with right:
         show_code = token_detail.show_token_detail(program, selected, unit)
     payload = strip_payload(
-        program, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
-        influence=measured,
+        trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
+        broken=code_standing.breaks(program), influence=measured,
     )  # fmt: skip
     with left:
         mount(

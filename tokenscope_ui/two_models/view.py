@@ -21,7 +21,7 @@ from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.pages import HOME, SHARE
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs
-from tokenscope_ui.trace import view_controls
+from tokenscope_ui.trace import code_standing, view_controls
 from tokenscope_ui.trace.programs import program_of
 from tokenscope_ui.trace.strip_payload import strip_payload
 from tokenscope_ui.two_models import controls, detail, lines, state
@@ -109,8 +109,8 @@ def _one(name: str, trace: Trace) -> None:
         st.metric("tokens", f"{len(trace):,}")
     mount(
         strip_payload(
-            program_of(trace), "surprisal", run=trace.key, relative=False, unit="bits",
-            invisibles=False,
+            trace, "surprisal", run=trace.key, relative=False, unit="bits", invisibles=False,
+            broken=code_standing.breaks(program_of(trace)),
         ),
         key=f"{STRIP_KEY} {name}", height=_STRIP_HEIGHT,
     )  # fmt: skip

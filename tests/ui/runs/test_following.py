@@ -134,3 +134,10 @@ def test_what_was_refused_or_failed_says_why_until_something_else_is_asked_for(
     assert (run.problem("a"), run.problem("b")) == (None, REFUSED)
     run.clear()
     assert run.problem("b") is None
+
+
+def test_one_that_failed_just_before_the_stop_says_why(service: Service, run: Following) -> None:
+    run.start("a", MODEL, "analysis")
+    service.tickets[0].now = replace(service.tickets[0].now, phase="failed", error=REFUSED)
+    run.stop()
+    assert (run.problem("a"), run.stopped("a")) == (REFUSED, False)

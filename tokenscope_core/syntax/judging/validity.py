@@ -187,7 +187,9 @@ def standings(trace: Trace | Program, language: str | None = None) -> tuple[Stan
 
 
 def _standings(program: Program) -> tuple[Standing | None, ...]:
-    budget, read = Budget.of(program.trace.text_bytes), validity(program)
+    read = validity(program)
+    # From here on: the time that validity took is its own.
+    budget = Budget.of(program.trace.text_bytes)
     broken = {found.byte_start for found in read.breaks}
     unknown = {*read.given_up, *read.preprocessed}
     found: list[Standing | None] = []

@@ -31,8 +31,10 @@ _LINE_ENDS = ("_newline", "\n", "\\n")
 # Beyond this many bytes the statements that are over are forgotten; small texts are read whole.
 _REMEMBERED_BYTES = 2_048
 _STRETCH = 1_024
-# Texts kept of one code; where there are more, every other one is forgotten.
+# Texts remembered of one code, and their bytes together for each byte of it: one long literal is in
+# all of them. Where there is more, every other one is forgotten.
 _MOST_PREFIXES = 64
+_MOST_BYTES_A_BYTE = 4
 
 
 @dataclass(slots=True)
@@ -277,8 +279,16 @@ class Prefixes:
             return
         self._ends.insert(at, end)
         self._texts.insert(at, text.copy())
-        if len(self._ends) > _MOST_PREFIXES:
+        while len(self._ends) > 1 and (
+            len(self._ends) > _MOST_PREFIXES
+            or self.remembered_bytes > _MOST_BYTES_A_BYTE * len(self._code)
+        ):
             del self._ends[1::2], self._texts[1::2]
+
+    @property
+    def remembered_bytes(self) -> int:
+        """The bytes of the code that its texts hold, as often as they hold them."""
+        return sum(text.remembered_bytes for text in self._texts)
 
 
 def reach(text: bytes, grammar: Grammar, budget: Budget) -> int:
