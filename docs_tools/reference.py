@@ -42,7 +42,9 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "attention", "AttentionMap", "Selection", "AttentionFacts", "top_attention",
             "TopAttention", "rollout", "Rollout", "head_overview", "HeadOverview",
             "HEAD_STATISTICS", "attention_flow", "flow_in", "Flow", "sinks_in", "Sinks",
-            "without", "attention_difference", "AttentionDifference",
+            "without", "attention_difference", "AttentionDifference", "received", "Received",
+            "leaning", "Leaning", "attenders", "attenders_in", "Attenders", "pair_grid",
+            "PairGrid", "selected_attention", "SelectedAttention",
         ),
     ),
     "syntax": (

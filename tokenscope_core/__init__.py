@@ -32,6 +32,12 @@ from tokenscope_core.attention.on_demand import (
     rollout,
     top_attention,
 )
+from tokenscope_core.attention.tokens.attenders import Attenders, attenders_in
+from tokenscope_core.attention.tokens.leaning import Leaning, leaning
+from tokenscope_core.attention.tokens.pairs import PairGrid, pair_grid
+from tokenscope_core.attention.tokens.received import Received
+from tokenscope_core.attention.tokens.selected import SelectedAttention, selected_attention
+from tokenscope_core.attention.tokens.tasks import attenders, received
 from tokenscope_core.branches.influence import Influence, influence
 from tokenscope_core.comparison.comparison import Comparison, compare
 from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
@@ -114,6 +120,7 @@ _NEEDS_TORCH = {
 __all__ = [
     "HEAD_STATISTICS",
     "METRICS",
+    "Attenders",
     "AttentionDifference",
     "AttentionFacts",
     "AttentionMap",
@@ -127,6 +134,7 @@ __all__ = [
     "Imported",
     "Influence",
     "LanguageModel",
+    "Leaning",
     "Message",
     "Metric",
     "ModelChoice",
@@ -138,12 +146,15 @@ __all__ = [
     "ModelNotFoundError",
     "ModelTooLargeError",
     "OutOfMemoryError",
+    "PairGrid",
     "QueueFullError",
+    "Received",
     "RecordError",
     "Request",
     "RequestError",
     "Rollout",
     "Sampling",
+    "SelectedAttention",
     "Selection",
     "SelectionTooLargeError",
     "Session",
@@ -163,6 +174,8 @@ __all__ = [
     "aggregate",
     "aggregate_difference",
     "apply_edit",
+    "attenders",
+    "attenders_in",
     "attention",
     "attention_difference",
     "attention_flow",
@@ -180,11 +193,15 @@ __all__ = [
     "import_answer",
     "import_openai_logprobs",
     "influence",
+    "leaning",
     "line_frame",
     "load_model",
     "overview",
+    "pair_grid",
+    "received",
     "rollout",
     "score",
+    "selected_attention",
     "session_file",
     "share",
     "sinks_in",

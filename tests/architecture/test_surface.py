@@ -28,6 +28,8 @@ VALUES = (
     "attention.on_demand",
     "attention.records",
     "attention.summaries",
+    "attention.tokens.leaning",
+    "attention.tokens.tasks",
     "comparison.alignment",
     "comparison.comparison",
     "comparison.model_comparison",

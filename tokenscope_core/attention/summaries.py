@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel
 
 
-class _OfAllHeads(OfTrace):
+class OfAllHeads(OfTrace):
     """What folds one layer after the other."""
 
     __slots__ = ()
@@ -58,7 +58,7 @@ class _OfAllHeads(OfTrace):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OverviewOf(_OfAllHeads):
+class OverviewOf(OfAllHeads):
     """All heads on a trace: a `HeadOverview`.
 
     - `masked`: positions to take out of every row, such as `HeadOverview.sinks.positions`.
@@ -106,7 +106,7 @@ class OverviewOf(_OfAllHeads):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FlowOf(_OfAllHeads):
+class FlowOf(OfAllHeads):
     """Attention between the parts of a trace, mean over layers and heads: a `Flow`.
 
     - `by`: what a part is; `whole_tokens`: as in `parts.parts_of`.

@@ -50,6 +50,25 @@ ATTENTION: tuple[tuple[str, str], ...] = (
         "over all a row can see would give. Their ratio says something of the head.",
     ),
     (
+        "Received",
+        "by a token is Σ a(i, j) over the later rows i > j, in units of a row’s whole attention; "
+        "what a token gives itself is not in it. Early tokens receive more because more rows "
+        "follow: beside it stands what attention spread evenly would give. The mean of heads and "
+        "layers counts each the same. Sinks are set apart: their values are no part of the scale.",
+    ),
+    (
+        "Leaned on",
+        "is how sure the model had been of the tokens that a row attends to: Σ a(i, j) m(j) / "
+        "Σ a(i, j) over the tokens j that are no sink and have the metric m (probability, margin, "
+        "entropy or surprisal, each raw), beside the same for even attention. The shares on the "
+        "prompt and on the output are of what is not on the sinks; the sinks’ own is of the row.",
+    ),
+    (
+        "Several tokens",
+        "attend together as the mean of their rows does; of what attends to them, a row’s weights "
+        "on any of them are added up.",
+    ),
+    (
         "Distance",
         "of two rows is the root of their Jensen-Shannon divergence in bits, 0 the same, 1 nothing "
         "in common (Endres and Schindelin 2003).",
