@@ -91,6 +91,7 @@ from tokenscope_core.syntax.folding.frames import syntax_frame
 from tokenscope_core.syntax.folding.icicle import icicle_frame
 
 if TYPE_CHECKING:
+    from tokenscope_core.branches.extending import extend
     from tokenscope_core.branches.growing import explore, fork
     from tokenscope_core.branches.replay import apply_edit
     from tokenscope_core.decoding.request_run import generate, score, stream
@@ -105,6 +106,7 @@ _show_as_html()
 _NEEDS_TORCH = {
     "AttentionFacts": "models.attention_layers",
     "explore": "branches.growing",
+    "extend": "branches.extending",
     "fork": "branches.growing",
     "generate": "decoding.request_run",
     "score": "decoding.request_run",
@@ -185,6 +187,7 @@ __all__ = [
     "cut_short",
     "explore",
     "export",
+    "extend",
     "flow_in",
     "fork",
     "generate",

@@ -16,10 +16,11 @@ import tiny_models
 from waiting import WAIT_S, until
 
 import tokenscope_core as ts
+from tokenscope_core.branches.extension import extension
 from tokenscope_core.branches.plans import BranchPlan, alternatives, plan
 from tokenscope_core.jobs.analysis_tasks import BranchComparison, InfluenceOf
 from tokenscope_core.jobs.generation_jobs import Job
-from tokenscope_core.jobs.generation_tasks import Branched
+from tokenscope_core.jobs.generation_tasks import Branched, Extended
 from tokenscope_core.jobs.service import GenerationService
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.models.loading import load
@@ -262,3 +263,18 @@ def test_memory_that_runs_out_takes_the_kept_prefixes_with_it(
     assert "memory is used up" in str(view.error)
     service.close()
     assert loaded[0].prefixes.nbytes == 0
+
+
+def test_a_longer_run_is_found_under_the_key_it_was_to_have(
+    service: GenerationService, store: ts.Store, tiny_folder: str, parent: ts.Trace
+) -> None:
+    wanted = extension(parent, 6)
+    view = service.submit(tiny_folder, Extended(wanted), "tab").wait(WAIT_S)
+    assert view.phase == "done", view.error
+    assert view.extends
+    assert view.parent is parent
+    assert view.trace is not None
+    assert view.trace.key == wanted.key
+    assert view.new_tokens == view.most_new_tokens == 6
+    whole = service.submit(tiny_folder, wanted.request, "tab").view()
+    assert whole.from_store, "the run that asks for all at once is the same"

@@ -180,3 +180,14 @@ def test_a_session_is_kept_by_the_store(session: Session, store: ts.Store) -> No
     blob = store.get_session("mine")
     assert blob is not None
     assert Session.from_bytes(blob) == session
+
+
+def test_a_history_holds_a_run_made_longer_but_no_other_run() -> None:
+    def with_past(**request: Any) -> bytes:
+        root = dataclasses.replace(ROOT, request=dataclasses.replace(ROOT.request, **request))
+        past = (Session.start(ROOT),)
+        return dataclasses.replace(Session.start(root), past=past).to_bytes()
+
+    assert Session.from_bytes(with_past(max_new_tokens=40)).undo().root.key == ROOT.key
+    with pytest.raises(ts.RecordError, match="several sessions"):
+        Session.from_bytes(with_past(prompt="else"))

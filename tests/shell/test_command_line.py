@@ -34,6 +34,31 @@ def test_generate_prints_a_row_a_token_and_saves_the_trace(
     assert trace.request.max_new_tokens == 5
 
 
+def test_a_saved_run_is_made_longer_and_goes_past_its_end(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short, longer, past = (str(tmp_path / f"{name}.arrow") for name in ("short", "longer", "past"))
+    drawn = ["--model", folder, "--temperature", "0.9", "--stop-token", "7", "--out"]
+    assert main(["generate", "def f(", "--max-new-tokens", "4", *drawn, short]) == 0
+    assert main(["extend", short, "--more", "6", "--model", folder, "--out", longer]) == 0
+    whole = str(tmp_path / "whole.arrow")
+    assert main(["generate", "def f(", "--max-new-tokens", "10", *drawn, whole]) == 0
+    found, expected = (Trace.from_bytes(Path(file).read_bytes()) for file in (longer, whole))
+    assert found.key == expected.key
+    assert found.token_ids.tolist() == expected.token_ids.tolist()
+    end = str(found.token_ids[-1])
+    arguments = ["--max-new-tokens", "20", "--model", folder, "--temperature", "0.9"]
+    assert main(["generate", "def f(", *arguments, "--stop-token", end, "--out", short]) == 0
+    capsys.readouterr()
+    assert main(["extend", short, "--model", folder]) == 1
+    assert "Fork it at its end" in capsys.readouterr().err
+    assert (
+        main(["extend", short, "--past-end", "--more", "2", "--model", folder, "--out", past]) == 0
+    )
+    ended = Trace.from_bytes(Path(short).read_bytes())
+    assert Trace.from_bytes(Path(past).read_bytes()).parent == (ended.key, len(ended))
+
+
 def test_score_reads_a_file_and_show_tabulates_it(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

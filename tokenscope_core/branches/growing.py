@@ -124,7 +124,7 @@ def branch_rows(lm: LanguageModel, chosen: BranchPlan) -> Generator[Rows, None, 
     if only_shared is None:
         yield from run(
             lm,
-            _reader_before(lm, ids, chosen.shared),
+            reader_before(lm, ids, chosen.shared),
             ids,
             chosen.given_sources,
             request,
@@ -150,7 +150,7 @@ def explore_rows(lm: LanguageModel, plans: Sequence[BranchPlan]) -> Iterator[tup
     for index, chosen in enumerate(plans):
         yield from ((index, part) for part in recorded_rows(chosen.parent, chosen.shared))
     texts = [_text_of(lm, chosen) for chosen in plans]
-    reader = _reader_before(lm, texts[0], plans[0].shared)
+    reader = reader_before(lm, texts[0], plans[0].shared)
     yield from continue_batch(lm, reader, texts, plans)
 
 
@@ -186,7 +186,7 @@ def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
     return text
 
 
-def _reader_before(lm: LanguageModel, ids: Sequence[int], shared: int) -> CacheReader:
+def reader_before(lm: LanguageModel, ids: Sequence[int], shared: int) -> CacheReader:
     """A reader of the shared tokens but the last, or of as many of them as were kept: the last
     one is read again, for what the model says after it."""
     kept = lm.prefixes.branch(ids[: max(shared - 1, 0)])

@@ -30,6 +30,8 @@ def name_of(trace: Trace, parent: Trace | None = None) -> str:
         return f"{put} inserted {at}"
     if edit.removed:
         return f"{gone or _count(edit.removed)} deleted {at}"
+    if parent is not None and parent.key == key and edit.position == len(parent):
+        return f"past the end at {edit.position:,}"
     return f"again from {edit.position + edit.kept:,}"
 
 

@@ -274,13 +274,17 @@ def turning_points(
     return tuple(usable[:count])
 
 
+def first_new_position(trace: Trace) -> int:
+    """Where the tokens begin that a trace's request asks for: after the prompt, or in a branch
+    after what was put there and kept."""
+    if trace.branch is None:
+        return trace.prompt_length
+    edit = trace.branch[1]
+    return edit.next_position + edit.kept
+
+
 def _intended_end(parent: Trace, edit: Edit) -> int:
     """Up to where the branch should reach: the parent's end, moved by the edit in a prompt."""
-    if parent.branch is None:
-        began = parent.prompt_length
-    else:
-        made = parent.branch[1]
-        began = made.next_position + made.kept
-    end = max(len(parent), began + parent.request.max_new_tokens)
+    end = max(len(parent), first_new_position(parent) + parent.request.max_new_tokens)
     moved = len(edit.token_ids) - edit.removed
     return end + moved if edit.position < parent.prompt_length else end

@@ -37,9 +37,9 @@ class JobView:
     until the model has split the prompt. A run may write several `texts` side by side; `new_tokens`
     counts all of theirs, at most `most_new_tokens`. `tokens_per_second` and `seconds_left` are None
     until at least two tokens have been generated; `seconds_left` is an upper bound, since a run may
-    end early. `parent` is the trace that branches grow on. `traces` holds those that are done, and
-    once the run was stopped or failed also those that had at least one token of their own. `error`
-    is set once it has failed.
+    end early. `parent` is the trace that branches grow on, or with `extends` the one that is made
+    longer. `traces` holds those that are done, and once the run was stopped or failed also those
+    that had at least one token of their own. `error` is set once it has failed.
     """
 
     job_id: str
@@ -57,6 +57,7 @@ class JobView:
     from_store: bool = False
     texts: int = 1
     parent: Trace | None = None
+    extends: bool = False
     traces: tuple[Trace, ...] = ()
     error: TokenScopeError | None = None
 
@@ -212,6 +213,7 @@ class Job(Work):
                 from_store=self._from_store,
                 texts=self.task.texts,
                 parent=self.task.parent,
+                extends=self.task.extends,
                 traces=tuple(self._traces[text] for text in sorted(self._traces)),
                 error=self._error,
             )

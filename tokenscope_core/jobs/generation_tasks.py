@@ -1,4 +1,5 @@
-"""What a worker is asked to have a model write: a prompt gone on from, or branches of a trace.
+"""What a worker is asked to have a model write: a prompt gone on from, branches of a trace, or a
+trace made longer.
 
 Values only; the model is named by who submits them and torch is imported by who runs them.
 """
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tokenscope_core.branches.extension import Extension
 from tokenscope_core.branches.plans import BranchPlan
 from tokenscope_core.models.files.memory_need import tokens_of
 from tokenscope_core.record.request import Request
@@ -36,6 +38,10 @@ class Task(Protocol):
     @property
     def parent(self) -> Trace | None:
         """The trace that the texts grow on; None where they begin with a prompt."""
+
+    @property
+    def extends(self) -> bool:
+        """Whether the text is that trace made longer, and takes its place."""
 
     @property
     def most_new_tokens(self) -> int:
@@ -85,6 +91,7 @@ class Prompted:
     made: datetime | None = None
     texts: int = 1
     parent: None = None
+    extends: bool = False
 
     @property
     def most_new_tokens(self) -> int:
@@ -146,6 +153,7 @@ class Branched:
     """One branch of a trace, or several; those that fork at the same position grow together."""
 
     plans: tuple[BranchPlan, ...]
+    extends: bool = False
 
     @property
     def request(self) -> Request:
@@ -211,6 +219,72 @@ class Branched:
     ) -> Trace:
         """The trace of one branch."""
         return self.plans[text].trace(model, vocabulary, rows, finish_reason)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extended:
+    """A trace made longer."""
+
+    wanted: Extension
+    texts: int = 1
+    extends: bool = True
+
+    @property
+    def request(self) -> Request:
+        """The one that asks for all of its tokens."""
+        return self.wanted.request
+
+    @property
+    def parent(self) -> Trace:
+        """What there is of it."""
+        return self.wanted.trace
+
+    @property
+    def most_new_tokens(self) -> int:
+        """How many more."""
+        return self.wanted.more
+
+    def new_tokens(self, text: int) -> int:
+        """How many more."""
+        return self.wanted.more
+
+    def shared(self, text: int) -> int:
+        """What there is."""
+        return self.wanted.shared
+
+    def recipe(self) -> dict[str, Any]:
+        """What it becomes, and from where."""
+        return {"extension": self.wanted.key, "of": self.parent.key}
+
+    def settled(self, lm: LanguageModel) -> Extended:
+        """As it is: the prompt was read long ago."""
+        return self
+
+    def keys(self, fingerprint: str) -> tuple[str, ...]:
+        """The key of the longer trace."""
+        return (self.wanted.key,)
+
+    def given_tokens(self, lm: LanguageModel) -> int:
+        """What there is, or where that is not all of its prompt, the prompt."""
+        return len(self.parent) if self.wanted.shared else Prompted(self.request).given_tokens(lm)
+
+    def rows(self, lm: LanguageModel) -> Generator[tuple[int, Rows], None, None]:
+        """As `extending.extension_rows`."""
+        from tokenscope_core.branches.extending import extension_rows
+
+        for part in extension_rows(lm, self.wanted):
+            yield 0, part
+
+    def trace(
+        self,
+        text: int,
+        model: ModelIdentity,
+        vocabulary: Vocabulary,
+        rows: Sequence[Rows],
+        finish_reason: FinishReason,
+    ) -> Trace:
+        """The longer trace."""
+        return self.wanted.longer(model, vocabulary, rows, finish_reason)
 
 
 def tokens_of_task(task: Task) -> int:

@@ -6,10 +6,12 @@ Branches are written once however many states of the history hold them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from tokenscope_core.errors import RecordError, RequestError
 from tokenscope_core.failures import MalformedError, reason_of
+from tokenscope_core.record.request import Request
 from tokenscope_core.record.trace import KEY_VERSION
 from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.sessions.branch import Branch
@@ -135,10 +137,14 @@ def _history_of(values: dict[str, Any]) -> History:
         for held in [tuple(branches[whole(i)] for i in state["branches"])]
     )
     now = whole(values["now"])
-    root = states[now].branches[0].key
-    if any(state.branches[0].key != root for state in states):
+    if len({_beginning(state.branches[0]) for state in states}) > 1:
         raise MalformedError("its history is that of several sessions")
     return History(model, states, now)
+
+
+def _beginning(root: Branch) -> Request:
+    """What a run has in common with the same one made longer."""
+    return replace(root.request, max_new_tokens=0)
 
 
 def _branches_of(values: dict[str, Any], fingerprint: str) -> list[Branch]:

@@ -1,5 +1,5 @@
-"""The shell's verbs that run a model or show what one said: generate, score, compare-models,
-show."""
+"""The shell's verbs that run a model or show what one said: generate, score, extend,
+compare-models, show."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import argparse
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
 from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
 from tokenscope_core.errors import RequestError
+from tokenscope_core.models.files.sources import identified
 from tokenscope_core.record.request import Message, Request, Role, Sampling
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.shell.arguments import add_field, add_format, add_verb
 from tokenscope_core.shell.model import open_model
 from tokenscope_core.shell.output import frame_json, print_frame, write_json, write_text
+
+if TYPE_CHECKING:
+    from tokenscope_core.models.language_model import LanguageModel
 
 _SAMPLING_HELP = {
     "temperature": "0 takes the favourite; 1 draws from the model's own distribution",
@@ -72,6 +76,18 @@ def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
             help="folder, name of one in TOKENSCOPE_MODELS, or hub id; default: the shipped model",
         )
         add_field(verb, Request, "candidates", "how many of the likeliest tokens to record")
+    extend = add_verb(
+        verbs, "extend", _extend, "go on with a saved trace, as one longer run would have",
+        "run.arrow --more 100 --out longer.arrow",
+        "run.arrow --past-end",
+    )  # fmt: skip
+    extend.add_argument("trace", help="a file written with --out; stopped, or of full length")
+    extend.add_argument("--more", type=int, default=64, help="how many tokens to write at most")
+    extend.add_argument(
+        "--past-end", action="store_true",
+        help="go on from behind the end token or stop string that ended it, as a fork",
+    )  # fmt: skip
+    extend.add_argument("--model", help="as of generate; default: the one it came from")
     show = add_verb(
         verbs, "show", _show, "tabulate a saved trace",
         "run.arrow",
@@ -79,7 +95,7 @@ def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
         "run.arrow --table text --tint entropy --color always | less -R",
     )  # fmt: skip
     show.add_argument("trace", help="a file written with --out")
-    return generate, score, show
+    return generate, score, extend, show
 
 
 def add_model_comparison_verb(verbs: Any) -> None:
@@ -125,6 +141,28 @@ def _score(options: argparse.Namespace) -> Trace:
     from tokenscope_core.decoding.request_run import score
 
     return score(open_model(options.model), _text(options.text), candidates=options.candidates)
+
+
+def _extend(options: argparse.Namespace) -> Trace:
+    trace = Trace.from_bytes(Path(options.trace).read_bytes())
+    lm = _model_of(trace, options.model)
+    if options.past_end:
+        from tokenscope_core.branches.growing import fork
+
+        return fork(lm, trace, len(trace), max_new_tokens=options.more)
+    from tokenscope_core.branches.extending import extend
+
+    return extend(lm, trace, options.more)
+
+
+def _model_of(trace: Trace, name: str | None) -> LanguageModel:
+    """The model that a trace came from, in the precision that it ran in."""
+    choice = None if name is not None else identified(trace.model)
+    if choice is None or choice.dtype is None:
+        return open_model(name or (trace.model.name if choice is None else choice.name))
+    import torch
+
+    return open_model(choice.name, dtype=getattr(torch, choice.dtype))
 
 
 def _show(options: argparse.Namespace) -> Trace:

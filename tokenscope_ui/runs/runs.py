@@ -15,7 +15,7 @@ import streamlit as st
 
 from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
 from tokenscope_core.jobs.generation_jobs import JobView, Ticket
-from tokenscope_core.jobs.generation_tasks import Branched, Task
+from tokenscope_core.jobs.generation_tasks import Prompted, Task
 from tokenscope_core.models.files.sources import identified
 from tokenscope_ui.components.address import AddressError, number
 from tokenscope_ui.runs import sessions
@@ -85,8 +85,9 @@ def start(model: str | ModelChoice, request: Request | Task) -> None:
     # The same once more, as by a double click, goes on.
     if state.ticket is not None and state.ticket.job_id != ticket.job_id:
         state.ticket.stop()
-    # In a branch the place where it was edited stays in view.
-    selected = state.selected if isinstance(request, Branched) else None
+    # In a branch the place where it was edited stays in view, as in a longer trace all of it.
+    anew = isinstance(request, Request | Prompted)
+    selected = None if anew else state.selected
     _set(replace(state, address=ticket.job_id, ticket=ticket, problem=None, selected=selected))
     follow()
 
@@ -175,7 +176,10 @@ def follow() -> JobView | None:
     trace = view.trace or state.trace
     problem = view.error
     try:
-        sessions.take(view.traces, view.parent)
+        if view.extends and view.parent is not None and view.trace is not None:
+            sessions.lengthen(view.parent, view.trace)
+        else:
+            sessions.take(view.traces, view.parent)
     except TokenScopeError as error:
         problem = problem or error
     _trees()[state.ticket.job_id] = sessions.name_in_hand()

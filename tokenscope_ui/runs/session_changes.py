@@ -23,9 +23,11 @@ def changes_words(before: Session, after: Session) -> str:
     """All that is not the same in two states of a tree, such as `2 branches added, 1 branch
     renamed`; empty where nothing is."""
     both = [(branch, after.branch(branch.key)) for branch in before.branches if branch.key in after]
+    added, removed, longer = _gone_on_with(before, after)
     counts = {
-        "added": sum(branch.key not in before for branch in after.branches),
-        "removed": sum(branch.key not in after for branch in before.branches),
+        "gone on with": len(longer),
+        "added": len(added),
+        "removed": len(removed),
         "renamed": sum(old.name != new.name for old, new in both),
         "with another note": sum(old.note != new.note for old, new in both),
         "with another colour": sum(old.colour != new.colour for old, new in both),
@@ -34,8 +36,9 @@ def changes_words(before: Session, after: Session) -> str:
 
 
 def _step(before: Session, after: Session) -> str:
-    added = [branch for branch in after.branches if branch.key not in before]
-    removed = [branch for branch in before.branches if branch.key not in after]
+    added, removed, longer = _gone_on_with(before, after)
+    if longer:
+        return f"going on with {_named(longer)}"
     if added or removed:
         return f"{'adding' if added else 'removing'} {_named(added or removed)}"
     for old, new in zip(before.branches, after.branches, strict=True):
@@ -46,6 +49,25 @@ def _step(before: Session, after: Session) -> str:
         if old.colour != new.colour:
             return f"the colour of “{new.name}”"
     return "the last change"
+
+
+def _gone_on_with(
+    before: Session, after: Session
+) -> tuple[list[Branch], list[Branch], list[Branch]]:
+    """The branches that were added, those that were removed, and those that were made longer.
+
+    What grew on the last has other keys for that alone.
+    """
+    added = [branch for branch in after.branches if branch.key not in before]
+    removed = [branch for branch in before.branches if branch.key not in after]
+    known = {(branch.name, branch.edit) for branch in removed}
+    same = {branch.key for branch in added if (branch.name, branch.edit) in known}
+    places = {(branch.name, branch.edit) for branch in added if branch.key in same}
+    return (
+        [branch for branch in added if branch.key not in same],
+        [branch for branch in removed if (branch.name, branch.edit) not in places],
+        [branch for branch in added if branch.key in same and branch.parent not in same],
+    )
 
 
 def _named(branches: Sequence[Branch]) -> str:

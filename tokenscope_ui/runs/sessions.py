@@ -27,6 +27,7 @@ from tokenscope_core import (
     TokenScopeError,
     Trace,
 )
+from tokenscope_core.sessions.lengthening import lengthened
 from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_core.store.records import revision_of
 from tokenscope_ui.components import address as page_address
@@ -119,6 +120,18 @@ def take(traces: Sequence[Trace], parent: Trace | None) -> None:
         if grown_on is not None:
             _set_new_if_other(grown_on)
             change(grown_on.add(*traces, parent=parent))
+
+
+def lengthen(trace: Trace, longer: Trace) -> None:
+    """Put a trace that was made longer in the place of what there was of it."""
+    session = current()
+    if session is None or trace.key not in session:
+        take_shown(longer)
+        return
+    grown, moved = lengthened(session, trace.key, longer, stored)
+    for one in moved:
+        service().store.put(one)
+    change(grown)
 
 
 def take_shown(trace: Trace) -> None:

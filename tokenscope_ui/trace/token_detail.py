@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,14 @@ def show_token_detail(program: Program, selected: int | None, unit: LogUnit) -> 
         return functools.partial(_code_of_all, program, _summary(program.trace, unit))
     place = _token(program.trace, selected, unit)
     return functools.partial(_code_at, program, selected, place)
+
+
+def show_growing_token(trace: Trace, selected: int, unit: LogUnit) -> None:
+    """Draw the panel of a token while others are still being written: all but its code."""
+    place = _token(trace, selected, unit)
+    if not np.isnan(trace.logprob[selected]):
+        with place:
+            _bars(trace, selected)
 
 
 def _code_of_all(program: Program, place: DeltaGenerator) -> None:
@@ -109,18 +117,28 @@ def _figures(trace: Trace, position: int, unit: LogUnit) -> None:
 
 
 def _candidates(program: Program, position: int) -> None:
-    trace = program.trace
+    marked = _bars(
+        program.trace, position, breaking_candidates(program, position),
+        taken_breaks=position in code_standing.breaks(program),
+    )  # fmt: skip
+    code_panel.candidates_note(program, position, marked=marked)
+
+
+def _bars(
+    trace: Trace,
+    position: int,
+    breaking: Sequence[bool | None] = (),
+    *,
+    taken_breaks: bool = False,
+) -> bool:
+    """The candidates' probabilities; returns whether any is marked as breaking the code."""
     recorded = trace.candidate_ids.shape[1]
     most = recorded
     if recorded > _FEW_CANDIDATES and not st.toggle(
         f"All {recorded} recorded candidates", key="all candidates", persist_state="session"
     ):
         most = _FEW_CANDIDATES
-    breaking = breaking_candidates(program, position)
-    table = candidate_table(
-        trace, position, most, breaking,
-        taken_breaks=position in code_standing.breaks(program),
-    )  # fmt: skip
+    table = candidate_table(trace, position, most, breaking, taken_breaks=taken_breaks)
     chart_files.draw_chart(
         candidate_chart(table), key="candidates", file_width=chart_files.NARROW,
         name=f"{files.of_trace(trace)}.candidates-{position}",
@@ -128,7 +146,7 @@ def _candidates(program: Program, position: int) -> None:
     st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
     if REMOVED in set(table["kind"]):
         st.caption("Hollow, with ✕: removed by the filters before the draw.")
-    code_panel.candidates_note(program, position, marked=BREAKS in set(table["code"]))
+    return BREAKS in set(table["code"])
 
 
 def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:

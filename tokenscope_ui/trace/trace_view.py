@@ -19,6 +19,7 @@ from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import (
     code_panel,
     code_standing,
+    go_on,
     influence,
     token_detail,
     view_controls,
@@ -29,6 +30,10 @@ from tokenscope_ui.trace.strip_payload import build_payload, strip_payload
 
 STRIP_KEY = "strip"
 _STRIP_HEIGHT = 560
+_CLICK_MEANWHILE = (
+    "The newest token stays in view until you scroll back or click one: its figures come at once, "
+    "and what its code means when the run has ended."
+)
 # Streamlit takes a legend's place from the chart's height; that of the verdicts is added to it.
 _CHART_HEIGHT, _VERDICTS_HEIGHT, _VERDICT_ROW = 230, 41, 16
 
@@ -57,7 +62,11 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
                 payload, key=STRIP_KEY, selected=selected, on_select=_take_pick,
                 height=_STRIP_HEIGHT,
             )  # fmt: skip
-        right.caption("Figures for every token as soon as the run has ended or is stopped.")
+        with right:
+            if selected is not None:
+                token_detail.show_growing_token(trace, selected, unit)
+            else:
+                st.caption(_CLICK_MEANWHILE)
         return
     program = program_of(trace)
     # What a person clicked for is drawn first, before the code is parsed: the strip shows its
@@ -73,6 +82,7 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
             payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT,
             edges=() if selected is None else code_panel.edges(program, selected),
         )  # fmt: skip
+        go_on.show_go_on(trace)
     note = prompt_checks.reading_note(trace)
     if note is not None:
         left.caption(f":material/info: {note}")

@@ -192,9 +192,7 @@ def grow(trace: Trace, plans: Callable[[int | None], tuple[BranchPlan, ...]]) ->
     """Run branches on the model the trace came from; why that cannot be is shown on the page."""
     choice = runs.model_of(trace)
     try:
-        files = find(choice.name)
-        context = None if files is None else facts_of(files).context
-        planned = plans(context)
+        planned = plans(context_of(trace))
         if not planned:
             raise RequestError(
                 asked="Branches were to be grown.",
@@ -204,6 +202,17 @@ def grow(trace: Trace, plans: Callable[[int | None], tuple[BranchPlan, ...]]) ->
         runs.start(choice, Branched(planned))
     except TokenScopeError as problem:
         runs.refuse(problem)
+
+
+def context_of(trace: Trace) -> int | None:
+    """How many tokens the model of a trace reads at most; None where its files do not say, or are
+    not here.
+
+    Raises:
+        TokenScopeError: they cannot be read.
+    """
+    files = find(runs.model_of(trace).name)
+    return None if files is None else facts_of(files).context
 
 
 def _tokens(trace: Trace, position: int, text: str, removed: int, then: str) -> Insertion | None:

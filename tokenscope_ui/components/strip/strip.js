@@ -21,7 +21,8 @@ class Strip {
     this.extent = 1;
     this.hovered = null;
     this.picks = new Picks((selection) => this.receive(selection));
-    // Whether growing text scrolls along: until the person scrolls back or picks a token.
+    // Whether growing text scrolls along: until the person scrolls back or picks a token, and again
+    // once they scroll to its end or select none.
     this.following = true;
     this.lastTop = 0;
     this.listen();
@@ -55,6 +56,8 @@ class Strip {
   show(payload) {
     const { code } = this;
     const growing = payload.running || this.payload?.running;
+    // A text that goes on is followed from wherever it was left, unless a token is selected.
+    if (payload.running && !this.payload?.running) this.following = this.selected === null;
     this.payload = payload;
     const kept = this.painting.show(payload);
     drawLegend(this.legend, payload);
@@ -81,6 +84,7 @@ class Strip {
     this.paintEdges(edges);
     if (index === this.selected && extent === this.extent) return;
     this.picks.drop();
+    if (index === null) this.following = Boolean(this.payload?.running);
     this.paintSelection(index, extent);
     // As much of it as fits, its beginning in any case.
     this.reveal(this.painted.at(-1));
