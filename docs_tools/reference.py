@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "branches": (
         "What if",
         "Replace tokens and go on, grow alternatives, measure what a choice did to the rest.",
-        ("Edit", "fork", "explore", "apply_edit", "influence", "Influence"),
+        ("extend", "Edit", "fork", "explore", "apply_edit", "influence", "Influence"),
     ),
     "comparison": (
         "Comparing",
