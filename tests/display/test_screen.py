@@ -11,6 +11,7 @@ import pytest
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
+from made_traces import made
 
 from tokenscope_core import METRICS, Request, Trace, generate
 from tokenscope_core.display.formatting import (
@@ -27,6 +28,7 @@ from tokenscope_core.display.scales import (
     screen_unit,
     tint_values,
     to_screen,
+    trace_scale,
 )
 from tokenscope_core.display.visible import on_one_line
 from tokenscope_ui.components.strip import TokenFlag
@@ -71,7 +73,26 @@ def test_a_relative_scale_holds_every_value_of_the_trace(trace: Trace) -> None:
         known = values[np.isfinite(values)]
         assert (known >= scale.low).all()
         assert (known <= scale.high).all()
-        assert scale.note == "relative to this trace"
+        assert scale.note.startswith("relative to this trace")
+
+
+def test_places_go_from_no_tint_to_all_of_it_by_the_root_of_the_distance() -> None:
+    bits = np.array([0.0, 12 / 8, 12 / 64, 12.0, 96.0])
+    assert scale_of("surprisal", bits).places(bits) == pytest.approx([0, 0.5, 0.25, 1, 2])
+    shares = np.array([1.0, 0.75, 0.0])
+    assert scale_of("prob", shares).places(shares) == pytest.approx([0, -0.5, -1])
+    signed = np.array([-8.0, -2.0, 0.0, 2.0])
+    assert scale_of("typicality", signed).places(signed) == pytest.approx([-1, -0.5, 0, 0.5])
+
+
+def test_a_relative_scale_is_not_stretched_by_prompt_or_template() -> None:
+    chat = made(["<s>", "p", "a", "b", "<end>"], prompt_length=2)
+    stored = np.array([9.0, 8.0, 0.5, 1.0, 7.0])
+    scale = trace_scale(chat, "surprisal", stored, relative=True, unit="nats")
+    assert (scale.low, scale.high) == (0.5, 1.0)
+    scored = made(["a", "b", "<end>"], prompt_length=3)
+    scale = trace_scale(scored, "surprisal", stored[2:], relative=True, unit="nats")
+    assert (scale.low, scale.high) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +179,16 @@ def test_ticks_name_the_values_they_stand_at(metric: str, unit: LogUnit) -> None
             assert named == pytest.approx(value, abs=(scale.high - scale.low) / 500)
 
 
-def test_ticks_of_a_fixed_scale_are_exact() -> None:
-    labels = [label for _, label in scale_of("entropy", np.empty(0)).ticks]
-    assert labels == ["0", "2.5", "5", "7.5", "10"]
+@pytest.mark.parametrize(
+    ("metric", "labels"),
+    [("elapsed_ms", "0 25 50 75 100"), ("surprisal", "0 0.2 2 5 12"),
+     ("prob", "0 0.4 0.8 0.94 1"), ("typicality", "−8 −2 0 2 8")],
+)  # fmt: skip
+def test_ticks_of_a_fixed_scale_are_round(metric: str, labels: str) -> None:
+    assert " ".join(label for _, label in scale_of(metric, np.empty(0)).ticks) == labels
+
+
+def test_ratio_ticks_are_those_of_the_largest_change() -> None:
     ratios = difference_scale("rank", np.array([1.05, -0.3]), relative=True).ticks
     assert [label for _, label in ratios] == ["1/11.2", "1", "11.2"]
 

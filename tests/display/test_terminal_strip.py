@@ -38,7 +38,7 @@ def test_without_colours_the_text_stands_alone() -> None:
 def test_colours_change_nothing_but_colours(palette: Palette) -> None:
     shown = STYLES.sub("", strip_of(palette, "a", "\n\n", "b"))
     assert shown.startswith("a\n\nb\nsurprisal 0 ")
-    assert shown.endswith(" 12 bits  prompt\n")
+    assert shown.endswith(" 12 bits (absolute, by cube root)  prompt\n")
 
 
 def test_forced_tokens_are_underlined_and_every_line_ends_in_the_page_s_colour() -> None:

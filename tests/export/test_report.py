@@ -68,3 +68,4 @@ def test_tints_go_the_same_way_and_as_far_as_on_the_screen() -> None:
         none, full = (scale.high, scale.low) if scale.reverse else (scale.low, scale.high)
         assert shown["signed"] == (scale.kind == "diverging")
         assert shown["tint"] == [0 if shown["signed"] else none, full]
+        assert shown["root"] == scale.root

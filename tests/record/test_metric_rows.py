@@ -51,7 +51,7 @@ def test_a_row_that_lacks_something_cannot_be_made() -> None:
     with pytest.raises(TypeError, match="difference_tint"):
         Metric(
             "x", "x", "nats", "f", "m", "s", distribution="raw", known_for="all tokens",
-            storage="derived", range=(0, 1), tint=(0, 1), strong="high", menu=1,
+            storage="derived", range=(0, 1), tint=(0, 1), root=2, strong="high", menu=1,
         )  # type: ignore[call-arg]  # fmt: skip
 
 
@@ -152,7 +152,7 @@ assert name in ts.token_frame(trace).columns
 assert {f"{name}_a", f"{name}_b", f"{name}_diff"} <= set(ts.compare(trace, trace).frame().columns)
 assert json.loads(export.json_lines(trace).splitlines()[0])[name] == metrics[name][0]
 page = export.report(trace).decode()
-assert '"name":"sharpness"' in page and '"tint":[0,-6],"signed":false' in page
+assert '"name":"sharpness"' in page and '"tint":[0,-6],"root":3,"signed":false' in page
 import io, pandas as pd
 assert name in pd.read_parquet(io.BytesIO(export.parquet(trace))).columns
 

@@ -19,7 +19,7 @@ METRICS += (
     Metric(
         "{NAME}", "sharpness", "nats", "a formula", "What it says.", "a source",
         distribution="raw", known_for="all tokens", storage="column", range=(-math.inf, 0.0),
-        tint=(-6, 0), strong="low", difference_tint=4, menu=99,
+        tint=(-6, 0), root=3, strong="low", difference_tint=4, menu=99,
     ),
 )
 '''

@@ -18,18 +18,17 @@ def tint_levels(name: str, values: Floats) -> tuple[list[int | None], Scale]:
     """How strongly the values [n] of a metric (stored, in nats) are tinted, 0 to `TOP_LEVEL`; None
     where there is none; and the scale they are tinted by, in bits."""
     scale = scale_of(name, values)
-    return [_level(v, scale) for v in tint_values(name, values).tolist()], scale
+    return [
+        _level(place, scale) for place in scale.places(tint_values(name, values)).tolist()
+    ], scale
 
 
-def _level(value: float, scale: Scale) -> int | None:
-    if math.isnan(value):
+def _level(place: float, scale: Scale) -> int | None:
+    if math.isnan(place):
         return None
-    if scale.kind == "diverging":
-        reach = max(abs(scale.low), abs(scale.high)) or 1.0
-        signed = min(1.0, max(-1.0, value / reach)) * (-1 if scale.reverse else 1)
-        return round((signed + 1) / 2 * TOP_LEVEL)
-    share = min(1.0, max(0.0, (value - scale.low) / ((scale.high - scale.low) or 1.0)))
-    return round((1 - share if scale.reverse else share) * TOP_LEVEL)
+    least = -1.0 if scale.kind == "diverging" else 0.0
+    share = min(1.0, max(least, -place if scale.reverse else place))
+    return round((share - least) / (1 - least) * TOP_LEVEL)
 
 
 def ramp_css() -> str:

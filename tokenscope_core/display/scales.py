@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.metric_registry import METRICS, NATS_PER_BIT, Metric, metric_named
+from tokenscope_core.record.trace import Trace
 
 LogUnit = Literal["bits", "nats"]
 Kind = Literal["sequential", "diverging"]
@@ -26,7 +28,8 @@ STRIP_METRICS: tuple[str, ...] = tuple(
 @dataclass(frozen=True, slots=True)
 class Scale:
     """The range values are tinted over, in screen units, with labelled ticks; of a `logarithmic`
-    one in decimal logarithms of them."""
+    one in decimal logarithms of them. The tint grows with the `root` of the distance from the end,
+    or the middle, that has none: a power law, as of Stevens 1957, between fixed ends."""
 
     label: str
     unit: str
@@ -37,6 +40,17 @@ class Scale:
     reverse: bool
     note: str
     logarithmic: bool = False
+    root: int = 1
+
+    def places(self, values: Floats) -> Floats:
+        """Where values [n], in the scale's unit, lie along it as it is drawn: 0 where there is no
+        tint, 1 or -1 where it is full, beyond that where they lie outside."""
+        if self.kind == "diverging":
+            shares = values / (max(abs(self.low), abs(self.high)) or 1.0)
+        else:
+            pale = self.high if self.reverse else self.low
+            shares = (values - pale) / ((self.high - self.low) or 1.0)
+        return np.sign(shares) * np.abs(shares) ** (1 / self.root)
 
 
 def screen_unit(metric: Metric, unit: LogUnit = "bits") -> str:
@@ -76,12 +90,28 @@ def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit
         unit=screen_unit(metric, unit),
         low=low,
         high=high,
-        ticks=_rank_ticks(low, high) if metric.whole else _ticks(low, high),
+        ticks=_rank_ticks(low, high) if metric.whole else _ticks(low, high, metric),
         kind="diverging" if metric.strong == "both" else "sequential",
         reverse=metric.strong == "low",
-        note="relative to this trace" if relative else "absolute",
+        note=_note("relative to this trace" if relative else "absolute", metric),
         logarithmic=metric.whole,
+        root=metric.root,
     )
+
+
+def trace_scale(
+    trace: Trace, name: str, stored: Floats, *, relative: bool = False, unit: LogUnit = "bits"
+) -> Scale:
+    """The scale of a metric over a trace, whose stored values [T] are given."""
+    return scale_of(name, stored[stretched_over(trace)], relative=relative, unit=unit)
+
+
+def stretched_over(trace: Trace) -> NDArray[np.bool_]:
+    """Which tokens a relative scale is stretched over, bool [T]: what was generated, or all of a
+    text that was only scored; without special tokens, since one of a chat template can be ten
+    times as surprising as all else."""
+    generated = np.arange(len(trace)) >= trace.prompt_length
+    return (generated if generated.any() else ~generated) & ~trace.special
 
 
 def difference_values(name: str, a: Floats, b: Floats, unit: LogUnit = "bits") -> Floats:
@@ -105,11 +135,12 @@ def difference_scale(
         unit=screen_unit(metric, unit),
         low=-reach,
         high=reach,
-        ticks=_ratio_ticks(reach) if metric.whole else _ticks(-reach, reach),
+        ticks=_ratio_ticks(reach) if metric.whole else _ticks(-reach, reach, metric, both=True),
         kind="diverging",
         reverse=metric.strong == "low",
-        note="relative to this comparison" if relative else "absolute",
+        note=_note("relative to this comparison" if relative else "absolute", metric),
         logarithmic=metric.whole,
+        root=metric.root,
     )
 
 
@@ -137,15 +168,32 @@ def _stretched(name: str, values: Floats, fixed: tuple[float, float]) -> tuple[f
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _ticks(low: float, high: float, count: int = 5) -> tuple[tuple[float, str], ...]:
-    """Evenly spaced ticks with as many digits as their places need: a label is off by less than a
-    thousandth of the range, which nobody sees."""
-    values = np.linspace(low, high, count)
-    digits = next(
-        digits for digits in range(10)
-        if np.abs(values - np.round(values, digits)).max() <= (high - low) / 1000
-    )  # fmt: skip
-    return tuple((float(v), _trim(f"{v:.{digits}f}")) for v in values)
+def _note(over: str, metric: Metric) -> str:
+    return over + {1: "", 2: ", by square root", 3: ", by cube root"}[metric.root]
+
+
+def _ticks(
+    low: float, high: float, metric: Metric, *, both: bool = False
+) -> tuple[tuple[float, str], ...]:
+    """Five ticks that stand about evenly where the scale is drawn. Between the ends of a bent one
+    each is a number of one digit away from what has no tint."""
+    shares, pale = np.linspace(0, 1, 5), low
+    if both or metric.strong == "both":
+        shares, pale = np.linspace(-1, 1, 5), 0.0
+    elif metric.strong == "low":
+        shares, pale = np.linspace(-1, 0, 5), high
+    extent = high - pale or pale - low
+    ticks = []
+    for away in (np.sign(shares) * np.abs(shares) ** metric.root * extent).tolist():
+        value = pale + away
+        if metric.root > 1 and 0 < abs(away) < extent:
+            digits = max(0, -math.floor(math.log10(abs(away))))
+            value = round(value, digits)
+        else:
+            # Off by less than a thousandth of the range, which nobody sees.
+            digits = next(d for d in range(10) if abs(value - round(value, d)) <= extent / 1000)
+        ticks.append((value, _trim(f"{value:.{digits}f}")))
+    return tuple(ticks)
 
 
 def _rank_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:

@@ -144,7 +144,8 @@ def _legend(tokens: Sequence[PaintedToken], scale: Scale, palette: Palette) -> s
         )
         if flag in there
     ]
-    return f"{scale.label} {low} {ramp}{_RESET} {high} {scale.unit}".rstrip() + "".join(keys)
+    span = f"{scale.label} {low} {ramp}{_RESET} {high} {scale.unit}".rstrip()
+    return f"{span} ({scale.note})" + "".join(keys)
 
 
 def _mix(colour: Oklab, share: float, base: Oklab) -> Oklab:

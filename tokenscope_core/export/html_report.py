@@ -125,6 +125,7 @@ def _data(session: Session, traces: dict[str, Trace], title: str) -> dict[str, A
                 "meaning": metric.meaning,
                 # Not at all and fully; where it is signed, the tint grows to both sides of 0.
                 "tint": metric.tint_ends,
+                "root": metric.root,
                 "signed": metric.strong == "both",
             }
             for metric in METRICS

@@ -67,9 +67,10 @@ def fact(label: str, value: object) -> str:
 def legend(scale: Scale) -> str:
     """The ramp of a scale with what its ends stand for."""
     low, high = scale.ticks[0][1], scale.ticks[-1][1]
+    unit = f"{scale.unit} ({scale.note})"
     return (
         f'<span class="legend">{escape(scale.label)} {escape(low)}'
-        f'<span class="bar"></span>{escape(high)} {escape(scale.unit)}</span>'
+        f'<span class="bar"></span>{escape(high)} {escape(unit)}</span>'
     )
 
 

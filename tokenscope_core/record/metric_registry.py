@@ -28,6 +28,8 @@ class Metric:
     - `range`: between which values it always lies, and so does its mean; in its `unit`.
     - `tint`: the values at the two ends of a fixed scale, log quantities in bits and variances in
       their square; of a rank the decimal logarithms.
+    - `root`: the tint grows with this root of the distance from the end that is not tinted: small
+      values are told apart on a model that is sure, and large ones on one that is not.
     - `strong`: which end of that is tinted strongly, where the model is less sure: the "high" one,
       the "low" one, or "both", away from 0.
     - `difference_tint`: how far a scale of differences reaches to both sides, in units of `tint`.
@@ -47,6 +49,7 @@ class Metric:
     storage: Literal["column", "derived", "on request"]
     range: tuple[float, float]
     tint: tuple[float, float]
+    root: Literal[1, 2, 3]
     strong: Literal["high", "low", "both"]
     difference_tint: float
     menu: int | None
@@ -73,98 +76,98 @@ METRICS: tuple[Metric, ...] = (
         "How unexpected the token taken was. 0 when the model was certain of it.",
         "Hale 2001; Levy 2008",
         distribution="raw", known_for="all tokens", storage="derived", range=_FROM_ZERO,
-        tint=(0, 12), strong="high", difference_tint=8, menu=1,
+        tint=(0, 12), root=3, strong="high", difference_tint=8, menu=1,
     ),
     Metric(
         "prob", "probability", "probability", "p(y)",
         "The model's probability of the token taken.",
         "softmax of the logits, temperature 1, no filter",
         distribution="raw", known_for="all tokens", storage="derived", range=_SHARE,
-        tint=(0, 1), strong="low", difference_tint=1, menu=3,
+        tint=(0, 1), root=2, strong="low", difference_tint=1, menu=3,
     ),
     Metric(
         "logprob", "log-probability", "nats", "ln p(y)",
         "The logarithm of the probability of the token taken.",
         "log-softmax of the logits",
         distribution="raw", known_for="all tokens", storage="column", range=_UP_TO_ZERO,
-        tint=(-12, 0), strong="low", difference_tint=8, menu=None,
+        tint=(-12, 0), root=3, strong="low", difference_tint=8, menu=None,
     ),
     Metric(
         "entropy", "entropy", "nats", "H = −Σ p ln p over V",
         "How spread out the whole distribution was, whichever token was taken.",
         "Shannon 1948",
         distribution="raw", known_for="all tokens", storage="column", range=_FROM_ZERO,
-        tint=(0, 10), strong="high", difference_tint=6, menu=2,
+        tint=(0, 10), root=3, strong="high", difference_tint=6, menu=2,
     ),
     Metric(
         "entropy_norm", "normalised entropy", "ratio", "H / ln |V|",
         "Entropy as a share of the largest possible for the vocabulary.",
         "Shannon 1948",
         distribution="raw", known_for="all tokens", storage="derived", range=_SHARE,
-        tint=(0, 1), strong="high", difference_tint=1, menu=8,
+        tint=(0, 1), root=3, strong="high", difference_tint=1, menu=8,
     ),
     Metric(
         "varentropy", "varentropy", "nats²", "Σ p (ln p + H)²",
         "The variance of surprisal: high when a few likely tokens stand before a long tail.",
         "variance of the information content",
         distribution="raw", known_for="all tokens", storage="column", range=_FROM_ZERO,
-        tint=(0, 20), strong="high", difference_tint=12, menu=7,
+        tint=(0, 20), root=3, strong="high", difference_tint=12, menu=7,
     ),
     Metric(
         "margin", "margin", "probability", "p(1) − p(2)",
         "The gap between the two most probable tokens, whichever was taken.",
         "Scheffer et al. 2001",
         distribution="raw", known_for="all tokens", storage="column", range=_SHARE,
-        tint=(0, 1), strong="low", difference_tint=1, menu=4,
+        tint=(0, 1), root=2, strong="low", difference_tint=1, menu=4,
     ),
     Metric(
         "rank", "rank", "rank", "1 + #{v : p(v) > p(y)}",
         "The place of the token taken among all tokens; 1 is the favourite.",
         "GLTR, arXiv:1906.04043 (counts from 0)",
         distribution="raw", known_for="all tokens", storage="column", range=(1.0, math.inf),
-        tint=(0, 3), strong="high", difference_tint=3, menu=5,
+        tint=(0, 3), root=2, strong="high", difference_tint=3, menu=5,
     ),
     Metric(
         "top_mass", "candidates' mass", "probability", "Σ p over the K candidates",
         "How much probability the recorded candidates hold together; the rest is the tail.",
         "sum of the K largest probabilities",
         distribution="raw", known_for="all tokens", storage="derived", range=_SHARE,
-        tint=(0, 1), strong="low", difference_tint=1, menu=10,
+        tint=(0, 1), root=2, strong="low", difference_tint=1, menu=10,
     ),
     Metric(
         "top_entropy", "candidates' entropy", "nats", "−Σ q ln q, q = p / Σ p, over the K",
         "Entropy of the recorded candidates alone, renormalised. Not the entropy.",
         "Shannon 1948, on the renormalised top K",
         distribution="raw", known_for="all tokens", storage="derived", range=_FROM_ZERO,
-        tint=(0, 4), strong="high", difference_tint=4, menu=11,
+        tint=(0, 4), root=3, strong="high", difference_tint=4, menu=11,
     ),
     Metric(
         "min_p_ratio", "ratio to favourite", "ratio", "p(y) / max p",
         "How likely the token taken was compared with the favourite.",
         "min-p sampling, arXiv:2407.01082",
         distribution="raw", known_for="all tokens", storage="derived", range=_SHARE,
-        tint=(0, 1), strong="low", difference_tint=1, menu=9,
+        tint=(0, 1), root=2, strong="low", difference_tint=1, menu=9,
     ),
     Metric(
         "typicality", "typicality", "nats", "−ln p(y) − H",
         "Surprisal against what was to be expected: positive when more surprising than average.",
         "locally typical sampling, arXiv:2202.00666",
         distribution="raw", known_for="all tokens", storage="derived", range=_ANY,
-        tint=(-8, 8), strong="both", difference_tint=8, menu=6,
+        tint=(-8, 8), root=2, strong="both", difference_tint=8, menu=6,
     ),
     Metric(
         "sampled_logprob", "sampled log-probability", "nats", "ln q(y), q as processed",
         "The log-probability under the distribution the token was really drawn from.",
         "after penalties, temperature and filters",
         distribution="sampled", known_for="drawn tokens", storage="column", range=_UP_TO_ZERO,
-        tint=(-12, 0), strong="low", difference_tint=8, menu=12,
+        tint=(-12, 0), root=3, strong="low", difference_tint=8, menu=12,
     ),
     Metric(
         "elapsed_ms", "step time", "ms", "wall time of the decode step",
         "How long this token took: forward pass, metrics and choice.",
         "monotonic clock",
         distribution="none", known_for="decode steps", storage="column", range=_FROM_ZERO,
-        tint=(0, 100), strong="high", difference_tint=60, menu=13,
+        tint=(0, 100), root=1, strong="high", difference_tint=60, menu=13,
     ),
 )  # fmt: skip
 
@@ -175,7 +178,7 @@ INFLUENCE = Metric(
     "rest depends on this choice.",
     "substitution of the runner-up, after erasure, arXiv:1612.08220",
     distribution="raw", known_for="generated tokens", storage="on request", range=_ANY,
-    tint=(-16, 16), strong="both", difference_tint=16, menu=14,
+    tint=(-16, 16), root=2, strong="both", difference_tint=16, menu=14,
 )  # fmt: skip
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}

@@ -13,7 +13,7 @@ from tokenscope_core.display.scales import LogUnit, Scale
 from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.compare.payload import difference_texts, differences, rows
-from tokenscope_ui.drawing.charts import OTHER, TAIL, TAKEN
+from tokenscope_ui.drawing.charts import OTHER, TAIL, TAKEN, place_axis
 
 _GREEN = "#009E73"
 # Told apart by shape as well as by colour.
@@ -95,14 +95,9 @@ def difference_chart(
     table: pd.DataFrame, scale: Scale, *, last: int, selected: int | None, height: int = 250
 ) -> alt.LayerChart:
     """Differences over the rows; clicking near a point selects its row (parameter `pick`)."""
-    lowest, highest = float(table["value"].min()), float(table["value"].max())
     title = f"{scale.label} ({scale.unit})" if scale.unit else scale.label
-    axis = alt.Axis(grid=True)
-    if scale.logarithmic:
-        lookup = " : ".join(f"datum.value == {v} ? '{t}'" for v, t in scale.ticks) + " : ''"
-        axis = alt.Axis(values=[v for v, _ in scale.ticks], labelExpr=lookup, grid=True)
-    domain = [min(scale.low, lowest), max(scale.high, highest)]
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=domain), axis=axis)
+    table = table.assign(place=scale.places(table["value"].to_numpy(dtype=float)))
+    y = place_axis(scale, table["place"], title)
     base = _base(table, last)
     points = base.mark_circle(size=30, opacity=0.9).encode(
         y=y,
@@ -116,7 +111,7 @@ def difference_chart(
         ),
         tooltip=[*_tooltip(), alt.Tooltip("shown:N", title=scale.label)],
     )
-    zero = alt.Chart(pd.DataFrame({"value": [0.0]})).mark_rule(color=TAIL).encode(y=y)
+    zero = alt.Chart(pd.DataFrame({"place": [0.0]})).mark_rule(color=TAIL).encode(y=y)
     stems = base.mark_rule(strokeWidth=1, opacity=0.5, color=TAIL).encode(y=y, y2=alt.Y2Datum(0.0))
     return _layered([_mark(table, last, selected), zero, stems, points.add_params(_pick())], height)
 

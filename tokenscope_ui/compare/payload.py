@@ -18,6 +18,7 @@ from tokenscope_core.display.scales import (
     difference_scale,
     difference_values,
     scale_of,
+    stretched_over,
     tint_values,
     to_screen,
 )
@@ -144,7 +145,10 @@ def side_payload(comparison: Comparison, side: Side, look: ComparisonLook) -> by
 def _tint(comparison: Comparison, side: Side, look: ComparisonLook) -> tuple[Floats, Scale]:
     """The values of one side, and the scale of both, so that equal tints are equal numbers."""
     if not look.difference:
-        both = [comparison.a.column(look.metric), comparison.b.column(look.metric)]
+        both = [
+            trace.column(look.metric)[stretched_over(trace)]
+            for trace in (comparison.a, comparison.b)
+        ]
         stored = side_trace(comparison, side).column(look.metric)
         scale = scale_of(look.metric, np.concatenate(both), relative=look.relative, unit=look.unit)
         return tint_values(look.metric, stored, look.unit), scale

@@ -18,7 +18,7 @@ from tokenscope_core.display.formatting import (
     metric_text,
     probability_text,
 )
-from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values, to_screen
+from tokenscope_core.display.scales import LogUnit, Scale, tint_values, to_screen, trace_scale
 from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.arrays import REMOVED as FILTERED
 from tokenscope_core.record.trace import Trace
@@ -185,22 +185,17 @@ def position_chart(
     pick = alt.selection_point(name="pick", fields=["position"], on="click", nearest=True)
     title = f"{scale.label} ({scale.unit})" if scale.unit else scale.label
     last = int(table["position"].max())
-    low = min(scale.low, float(table["value"].min()))
-    high = max(scale.high, float(table["value"].max()))
+    table = table.assign(place=scale.places(table["value"].to_numpy(dtype=float)))
     base = alt.Chart(table).encode(
         x=alt.X(
             "position:Q", title="position", scale=alt.Scale(domain=[0, max(last, 1)], nice=False)
         ).axis(tickMinStep=1, format=",d", grid=False)
     )
-    labels = dict(scale.ticks)
-    axis = alt.Axis(values=[value for value, _ in scale.ticks], grid=True)
-    if scale.logarithmic:
-        lookup = " : ".join(f"datum.value == {v} ? '{t}'" for v, t in labels.items()) + " : ''"
-        axis = alt.Axis(values=list(labels), labelExpr=lookup, grid=True)
+    y = place_axis(scale, table["place"], title)
     points = (
         base.mark_circle(size=28, opacity=0.9)
         .encode(
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(domain=[low, high]), axis=axis),
+            y=y,
             color=alt.Color(
                 "source:N",
                 scale=alt.Scale(domain=["prompt", "generated"], range=[TAIL, OTHER]),
@@ -215,7 +210,7 @@ def position_chart(
         )
         .add_params(pick)
     )
-    line = base.mark_line(strokeWidth=1, opacity=0.45, color=TAIL).encode(y="value:Q")
+    line = base.mark_line(strokeWidth=1, opacity=0.45, color=TAIL).encode(y="place:Q")
     mark = (
         alt.Chart(pd.DataFrame({"position": [] if selected is None else [selected]}))
         .mark_rule(color=TAKEN, strokeWidth=2)
@@ -223,6 +218,19 @@ def position_chart(
     )
     chart: alt.LayerChart = mark + line + points
     return chart.properties(height=height)
+
+
+def place_axis(scale: Scale, places: pd.Series, title: str) -> alt.Y:
+    """The axis of a column `place`, `Scale.places` of values: bent as the tint is, and labelled
+    with the values."""
+    ticks = scale.places(np.array([value for value, _ in scale.ticks])).tolist()
+    labels = dict(zip(ticks, (label for _, label in scale.ticks), strict=True))
+    lookup = " : ".join(f"datum.value == {v} ? '{t}'" for v, t in labels.items()) + " : ''"
+    domain = [min(*ticks, float(places.min())), max(*ticks, float(places.max()))]
+    return alt.Y(
+        "place:Q", title=title, scale=alt.Scale(domain=domain),
+        axis=alt.Axis(values=ticks, labelExpr=lookup, grid=True),
+    )  # fmt: skip
 
 
 def verdict_ribbon(runs: pd.DataFrame) -> alt.Chart:
@@ -264,7 +272,7 @@ def scale_for(
 ) -> Scale:
     """The scale the strip and the chart share."""
     stored = influence.column_of(trace, metric) if influence else trace.column(metric)
-    return scale_of(metric, stored, relative=relative, unit=unit)
+    return trace_scale(trace, metric, stored, relative=relative, unit=unit)
 
 
 def _label(trace: Trace, token_id: int) -> str:

@@ -9,7 +9,7 @@ from tokenscope_core.branches.influence import Influence
 from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.formatting import metric_text
 from tokenscope_core.display.painting import HOVER_METRICS, hover_label
-from tokenscope_core.display.scales import LogUnit, Scale, scale_of, tint_values, to_screen
+from tokenscope_core.display.scales import LogUnit, Scale, tint_values, to_screen, trace_scale
 from tokenscope_core.display.tokens import TokenFlag, tokens
 from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.trace import Trace
@@ -76,7 +76,7 @@ def build_payload(
             "flags": flags,
             "values": numbers(tint_values(metric, stored, unit)),
             "reasons": reasons,
-            "scale": strip_scale(scale_of(metric, stored, relative=relative, unit=unit)),
+            "scale": strip_scale(trace_scale(trace, metric, stored, relative=relative, unit=unit)),
             "hover": [hover_field(trace, name, unit) for name in HOVER_METRICS],
             "invisibles": invisibles,
             "first_position": 0,
@@ -95,6 +95,7 @@ def strip_scale(scale: Scale) -> strip.Scale:
         "ticks": scale.ticks,
         "kind": scale.kind,
         "reverse": scale.reverse,
+        "root": scale.root,
         "note": scale.note,
     }
 

@@ -98,7 +98,7 @@ def _scale(tint: str, values: Floats, *, relative: bool, unit: LogUnit) -> Scale
     # Typicality is the other signed difference of surprisals: the same range suits both.
     like = "typicality" if tint == DIFFERENCE else "surprisal"
     scale = scale_of(like, values, relative=relative, unit=unit)
-    note = "relative to this comparison" if relative else scale.note
+    note = scale.note.replace("this trace", "this comparison")
     return replace(scale, label=f"surprisal {tint}", note=note)
 
 

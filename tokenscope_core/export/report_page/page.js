@@ -64,8 +64,8 @@
     const scaled = metric.unit === "rank" ? Math.log10(value) : inBits(metric, value);
     const [none, full] = metric.tint;
     const share = (scaled - none) / (full - none);
-    const least = metric.signed ? -1 : 0;
-    return Math.min(1, Math.max(least, share));
+    const bent = Math.sign(share) * Math.abs(share) ** (1 / metric.root);
+    return Math.min(1, Math.max(metric.signed ? -1 : 0, bent));
   };
 
   const paint = () => {
@@ -86,7 +86,7 @@
 
   const legend = (metric) => {
     const end = (value) => {
-      if (metric.unit === "rank") return `${10 ** value}`;
+      if (metric.unit === "rank") return number(10 ** value);
       if (metric.unit === "probability") return `${100 * value} %`;
       const scale = state.unit === "bits" ? 1 : NATS_PER_BIT ** logUnits(metric);
       return `${number(value * scale)} ${unitOf(metric)}`.trim();
@@ -95,7 +95,9 @@
     at("low").textContent = end(metric.signed ? -full : none);
     at("high").textContent = end(full);
     at("ramp").className = metric.signed ? "signed" : "";
-    at("meaning").textContent = `${metric.label} = ${metric.formula}. ${metric.meaning}`;
+    const half = none + (full - none) * 0.5 ** metric.root;
+    const said = `Half of the tint is ${end(half)}.`;
+    at("meaning").textContent = `${metric.label} = ${metric.formula}. ${metric.meaning} ${said}`;
   };
 
   const drawTree = () => {

@@ -3,9 +3,10 @@
 function legendBar(scale) {
   const bar = element("div", "bar");
   bar.dataset.kind = scale.kind;
+  const [first, last] = [placeOn(scale.low, scale), placeOn(scale.high, scale)];
   for (let step = 0; step <= TOP_LEVEL; step += 1) {
-    const value = scale.low + ((scale.high - scale.low) * step) / TOP_LEVEL;
-    bar.append(element("i", tintOf(value, scale)));
+    const place = first + ((last - first) * step) / TOP_LEVEL;
+    bar.append(element("i", `t${levelAt(place, scale)}`));
   }
   return bar;
 }
@@ -14,8 +15,9 @@ function legendTicks(scale, values) {
   const ticks = element("div", "ticks");
   const above = values.some((value) => Number.isFinite(value) && value > scale.high);
   const below = values.some((value) => Number.isFinite(value) && value < scale.low);
+  const [first, last] = [placeOn(scale.low, scale), placeOn(scale.high, scale)];
   for (const [value, label] of scale.ticks ?? []) {
-    const place = (value - scale.low) / (scale.high - scale.low || 1);
+    const place = (placeOn(value, scale) - first) / (last - first || 1);
     const beyond = value >= scale.high && above ? "≥\u2009" : value <= scale.low && below ? "≤\u2009" : "";
     const tick = element("span", "", beyond + label);
     tick.style.left = `${place * 100}%`;

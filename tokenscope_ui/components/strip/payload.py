@@ -19,8 +19,10 @@ class Scale(TypedDict):
     """Diverging is neutral at 0 and equally strong at equal distances from it."""
     reverse: bool
     """Whether low values take the strong tint (for a probability)."""
+    root: int
+    """The tint grows with this root of the distance from where there is none."""
     note: str
-    """What the bounds are relative to: "absolute", "relative to this trace"."""
+    """What the bounds are relative to: "absolute", "relative to this trace, by cube root"."""
 
 
 class HoverField(TypedDict):
