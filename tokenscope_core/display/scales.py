@@ -43,8 +43,8 @@ class Scale:
     root: int = 1
 
     def places(self, values: Floats) -> Floats:
-        """Where values [n], in the scale's unit, lie along it as it is drawn: 0 where there is no
-        tint, 1 or -1 where it is full, beyond that where they lie outside."""
+        """Where values [n], in the `unit` of the scale, lie along it as it is drawn, float64 [n]
+        without unit: 0 where there is no tint, 1 or -1 where it is full, beyond that outside."""
         if self.kind == "diverging":
             shares = values / (max(abs(self.low), abs(self.high)) or 1.0)
         else:
@@ -102,7 +102,8 @@ def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit
 def trace_scale(
     trace: Trace, name: str, stored: Floats, *, relative: bool = False, unit: LogUnit = "bits"
 ) -> Scale:
-    """The scale of a metric over a trace, whose stored values [T] are given."""
+    """The scale of a metric over a trace, whose stored values are given: float64 [T], log
+    quantities in nats."""
     return scale_of(name, stored[stretched_over(trace)], relative=relative, unit=unit)
 
 

@@ -15,7 +15,7 @@ from real_model import real_model_folder
 import tokenscope_core as ts
 from tokenscope_core.record.arrays import Floats
 
-APP = Path(__file__).resolve().parents[2] / "app.py"
+APP = Path(__file__).resolve().parents[3] / "app.py"
 LOAD_MS = 90_000
 # A distance of 0.02 in Oklab is just noticeable (CSS Color 4, section 13); twice that is seen
 # between words that do not touch.
