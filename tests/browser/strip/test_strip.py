@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.apps import strip_demo as demo
 from playwright.sync_api import Locator, Page, expect
 from strip_scripts import CONTRASTS, HELD_ARROW
-
-from browser.apps import strip_demo as demo
 
 DEMO = Path(demo.__file__)
 

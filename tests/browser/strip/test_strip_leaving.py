@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
-
 from browser.apps import strip_demo as demo
+from playwright.sync_api import Locator, Page, expect
 
 Open = Callable[..., Page]
 
