@@ -44,7 +44,7 @@ def extension_rows(lm: LanguageModel, wanted: Extension) -> Generator[Rows, None
     if not wanted.shared:
         yield from rows(lm, wanted.request)
         return
-    require_known(wanted.request.stop_token_ids, lm.identity.vocabulary_size)
+    require_known(wanted.request, lm.identity.vocabulary_size)
     ids: list[int] = trace.token_ids.tolist()
     require_known_tokens(lm, ids, "The text")
     rest = replace(wanted.request, max_new_tokens=wanted.more)

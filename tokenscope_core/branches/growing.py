@@ -178,7 +178,7 @@ def require_same_model(lm: LanguageModel, trace: Trace) -> None:
 def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
     """The tokens a branch begins with, after checking that the model can go on from them."""
     require_same_model(lm, chosen.parent)
-    require_known(chosen.request.stop_token_ids, lm.identity.vocabulary_size)
+    require_known(chosen.request, lm.identity.vocabulary_size)
     ids = np.concatenate([chosen.parent.token_ids[: chosen.shared], chosen.given])
     text: list[int] = ids.astype(np.int64).tolist()
     require_known_tokens(lm, text, "The branch")

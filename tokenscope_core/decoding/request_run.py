@@ -79,7 +79,7 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     Raises: as `generate`, and
         RequestError: the chat template writes the date, and the request has no moment.
     """
-    require_known(request.stop_token_ids, lm.identity.vocabulary_size)
+    require_known(request, lm.identity.vocabulary_size)
     ids = prompt_ids(lm, request)
     require_known_tokens(lm, ids, "The prompt")
     require_context(lm, request, ids)

@@ -21,6 +21,8 @@ from transformers.generation.logits_process import (
     LogitsProcessor,
     NoRepeatNGramLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
+    SequenceBiasLogitsProcessor,
+    SuppressTokensLogitsProcessor,
     TemperatureLogitsWarper,
 )
 
@@ -142,12 +144,18 @@ class Sampler:
         scores: Scores = processed[0].cpu().numpy()
         if np.isfinite(scores.max()):
             return scores
-        if self._sampling.no_repeat_ngram_size and bool(torch.isfinite(raw.max())):
+        if bool(torch.isfinite(raw.max())):
+            ngram, suppressed = (
+                self._sampling.no_repeat_ngram_size, len(self._sampling.suppress_tokens)
+            )  # fmt: skip
+            ruled_out = f"repeating any {ngram} tokens in a row" if ngram else ""
+            if suppressed:
+                ruled_out += f"{' or ' if ngram else ''}any of {suppressed:,} suppressed tokens"
             raise RequestError(
-                asked=f"Token {previous_ids.shape[1]:,} was to be chosen without repeating any "
-                f"{self._sampling.no_repeat_ngram_size} tokens in a row.",
+                asked=f"Token {previous_ids.shape[1]:,} was to be chosen without {ruled_out}.",
                 found="That rules out every token the model knows.",
-                action="Raise no_repeat_ngram_size, or ask for fewer new tokens.",
+                action="Raise no_repeat_ngram_size, suppress fewer tokens, or ask for fewer new "
+                "ones.",
             )
         raise no_numbers()
 
@@ -188,10 +196,15 @@ def _processors(sampling: Sampling, prompt_length: int) -> list[LogitsProcessor]
     Not a LogitsProcessorList, which inspects every processor's signature at every token.
     """
     chain: list[LogitsProcessor] = []
+    if sampling.logit_bias:
+        bias = [[[token_id], number] for token_id, number in sampling.logit_bias]
+        chain.append(SequenceBiasLogitsProcessor(bias))
     if sampling.repetition_penalty != 1.0:
         chain.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
     if sampling.no_repeat_ngram_size:
         chain.append(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram_size))
+    if sampling.suppress_tokens:
+        chain.append(SuppressTokensLogitsProcessor(sampling.suppress_tokens))
     if sampling.frequency_penalty or sampling.presence_penalty:
         chain.append(
             FrequencyPresencePenalty(

@@ -1,26 +1,34 @@
-"""Stop strings, matched on the bytes of the generated text as they arrive, and stop tokens."""
+"""Stop strings, matched on the bytes of the generated text as they arrive, and the tokens that a
+request names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.record.request import Request
 
 
-def require_known(stop_token_ids: Sequence[int], vocabulary_size: int) -> None:
-    """Refuse stop tokens that the model does not have.
+def require_known(request: Request, vocabulary_size: int) -> None:
+    """Refuse a request that names tokens the model does not have.
 
     Raises:
         RequestError: an id is beyond the vocabulary.
     """
-    unknown = [str(token_id) for token_id in stop_token_ids if token_id >= vocabulary_size]
-    if unknown:
-        raise RequestError(
-            asked=f"Generation was to stop at token {', '.join(unknown)}.",
-            found=f"The model's vocabulary has {vocabulary_size:,} tokens: ids 0 to "
-            f"{vocabulary_size - 1:,}.",
-            action="Choose ids in that range.",
-        )
+    sampling = request.sampling
+    for asked, token_ids in (
+        ("Generation was to stop at", request.stop_token_ids),
+        ("There was to be a bias for", [token_id for token_id, _ in sampling.logit_bias]),
+        ("Nothing was to be drawn of", sampling.suppress_tokens),
+    ):
+        unknown = [str(token_id) for token_id in token_ids if token_id >= vocabulary_size]
+        if unknown:
+            raise RequestError(
+                asked=f"{asked} token {', '.join(unknown)}.",
+                found=f"The model's vocabulary has {vocabulary_size:,} tokens: ids 0 to "
+                f"{vocabulary_size - 1:,}.",
+                action="Choose ids in that range.",
+            )
 
 
 class StopMatcher:

@@ -12,6 +12,7 @@ from tokenscope_core.errors import ModelFormatError
 from tokenscope_core.models.attention_layers import AttentionFacts, layout_of
 from tokenscope_core.models.building import build, refusing
 from tokenscope_core.models.cache_reader import CacheReader, CacheUse, embedding_rows, input_device
+from tokenscope_core.models.files.authors_settings import AuthorsSettings, authors_settings
 from tokenscope_core.models.files.facts import context_of
 from tokenscope_core.models.files.model_files import ModelFiles, identify, locate, require_unchanged
 from tokenscope_core.models.load_trial import find_reading, head_is_apart
@@ -71,6 +72,11 @@ class LanguageModel:
     def token_rows(self) -> int:
         """How many token ids it can read and give a probability to."""
         return min(embedding_rows(self.model), self.identity.vocabulary_size)
+
+    @property
+    def authors_settings(self) -> AuthorsSettings:
+        """How its authors set its generation: what `generate()` of transformers does."""
+        return authors_settings(self.model.generation_config.to_dict())
 
     def new_reader(self) -> CacheReader:
         """A reader that has read nothing."""

@@ -47,12 +47,16 @@ class Sampling:
     """How a token is drawn from the model's distribution.
 
     `temperature` 0 is greedy: the favourite after the penalties, no randomness. Everything means
-    what it means in transformers and is applied in its order: repetition penalty, no-repeat n-gram,
-    frequency and presence penalty, temperature, top-k, top-p, min-p, typical-p. The frequency and
-    the presence penalty are those of the OpenAI API: from the logit of a token generated before
-    they subtract, in turn, a multiple of how often it was and a constant. No n-gram of
-    `no_repeat_ngram_size` tokens, prompt included, comes up twice. The defaults of all but the seed
-    switch the thing off. Equal seeds give equal draws.
+    what it means in transformers and is applied in its order: logit bias, repetition penalty,
+    no-repeat n-gram, suppressed tokens, frequency and presence penalty, temperature, top-k, top-p,
+    min-p, typical-p. The frequency and the presence penalty are those of the OpenAI API: from the
+    logit of a token generated before they subtract, in turn, a multiple of how often it was and a
+    constant. No n-gram of `no_repeat_ngram_size` tokens, prompt included, comes up twice. The
+    defaults of all but the seed switch the thing off. Equal seeds give equal draws.
+
+    `logit_bias` adds to the logits of tokens, pairs of an id and a number or a mapping; what is in
+    `suppress_tokens` is never drawn. Neither changes a metric of the model's own distribution:
+    they show in `sampled_logprob` and in which candidates could be drawn.
 
     Raises:
         RequestError: a value is not a number or out of range.
@@ -68,12 +72,18 @@ class Sampling:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     no_repeat_ngram_size: int = 0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    suppress_tokens: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in _WHOLE_NUMBERS:
             _set_number(self, name, operator.index)
-        for name in (f.name for f in fields(self) if f.name not in _WHOLE_NUMBERS):
-            _set_number(self, name, float)
+        for name in NUMBERS:
+            if name not in _WHOLE_NUMBERS:
+                _set_number(self, name, float)
+        object.__setattr__(self, "logit_bias", _bias(self.logit_bias))
+        suppressed = _token_ids(self.suppress_tokens, "Tokens were to be ruled out")
+        object.__setattr__(self, "suppress_tokens", suppressed)
         warm = MIN_TEMPERATURE <= self.temperature < math.inf
         for name, holds, range_ in (
             ("temperature", self.greedy or warm, f"0 (greedy), or {MIN_TEMPERATURE:f} or more"),
@@ -98,6 +108,10 @@ class Sampling:
     def greedy(self) -> bool:
         """Whether the favourite is always taken."""
         return self.temperature == 0.0
+
+
+# The settings that are one number each.
+NUMBERS = tuple(f.name for f in fields(Sampling) if f.name not in ("logit_bias", "suppress_tokens"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +203,8 @@ class Request:
             "A prompt is laid out as one or as the other.",
             "Leave out the messages or the suffix.",
         )
-        object.__setattr__(self, "stop_token_ids", _token_ids(self.stop_token_ids))
+        stopping = _token_ids(self.stop_token_ids, "Generation was to stop at tokens")
+        object.__setattr__(self, "stop_token_ids", stopping)
         if self.moment is not None:
             _require(
                 bool(self.messages),
@@ -211,7 +226,7 @@ class Request:
             values["sampling"] = _set_values(self.sampling)
         if "messages" in values:
             values["messages"] = [_set_values(message) for message in self.messages]
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+        return {name: _plain(value) for name, value in values.items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Request:
@@ -239,11 +254,35 @@ def _canonical_moment(value: Any) -> str:
         ) from None
 
 
-def _token_ids(values: Iterable[Any]) -> tuple[int, ...]:
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+
+
+def _bias(values: Any) -> tuple[tuple[int, float], ...]:
+    """Pairs by ascending id; those that add nothing are left out."""
+    pairs = values.items() if isinstance(values, Mapping) else values
+    try:
+        bias = {operator.index(token_id): float(number) for token_id, number in pairs}
+        if not all(map(_is_token_id, bias)) or not all(map(math.isfinite, bias.values())):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise RequestError(
+            asked=f"logit_bias was set to {quoted(values)}.",
+            found="It must say a number, which is finite, for each of some token ids.",
+            action="Give pairs such as (13, -5.0); what is never to be drawn goes into "
+            "suppress_tokens.",
+        ) from None
+    return tuple((token_id, bias[token_id]) for token_id in sorted(bias) if bias[token_id])
+
+
+def _token_ids(values: Iterable[Any], asked: str) -> tuple[int, ...]:
     """Ascending, each once: neither order nor repetition decides anything."""
     _require(
         isinstance(values, Iterable) and all(map(_is_token_id, values := tuple(values))),
-        f"Generation was to stop at the tokens {quoted(values)}.",
+        f"{asked}: {quoted(values)}.",
         "Token ids are whole numbers, 0 or more.",
         "Give a sequence of them.",
     )
