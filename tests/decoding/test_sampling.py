@@ -16,6 +16,8 @@ from transformers.generation.logits_process import (
     MinPLogitsWarper,
     NoRepeatNGramLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
+    SequenceBiasLogitsProcessor,
+    SuppressTokensLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -34,10 +36,15 @@ def processed(
 ) -> np.ndarray:
     """Scores [V] by transformers' own processors, in the order `generate` applies them."""
     chain = LogitsProcessorList()
+    if sampling.logit_bias:
+        biased = [[[i], number] for i, number in sampling.logit_bias]
+        chain.append(SequenceBiasLogitsProcessor(biased))
     if sampling.repetition_penalty != 1.0:
         chain.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
     if sampling.no_repeat_ngram_size:
         chain.append(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram_size))
+    if sampling.suppress_tokens:
+        chain.append(SuppressTokensLogitsProcessor(list(sampling.suppress_tokens)))
     chain.append(TemperatureLogitsWarper(sampling.temperature))
     if sampling.top_k:
         chain.append(TopKLogitsWarper(sampling.top_k))
@@ -72,6 +79,7 @@ def assert_same_law(
         ts.Sampling(temperature=1.3, top_k=5, top_p=0.9, min_p=0.05, repetition_penalty=1.4),
         ts.Sampling(temperature=1.0, typical_p=0.6),
         ts.Sampling(temperature=1.5, typical_p=0.9, no_repeat_ngram_size=1),
+        ts.Sampling(1.0, suppress_tokens=(0, 4), logit_bias={2: 1.5, 0: 3.0}, top_p=0.9),
     ],
 )
 def test_draws_follow_the_processed_distribution(sampling: ts.Sampling) -> None:
@@ -385,3 +393,17 @@ def test_greedy_ignores_filters_and_seed(lm: ts.LanguageModel) -> None:
     assert runs[0].token_ids.tolist() == runs[1].token_ids.tolist()
     start = runs[0].prompt_length
     assert (runs[1].sampled_logprob[start:] == 0).all(), "the favourite is a certainty"
+
+
+def test_suppressing_every_token_is_said_in_words() -> None:
+    sampler = Sampler(ts.Sampling(suppress_tokens=range(6)))
+    with pytest.raises(ts.RequestError, match="any of 6 suppressed tokens"):
+        sampler.choose(LOGITS, NOTHING, 0)
+
+
+def test_greedy_takes_the_favourite_of_what_is_left() -> None:
+    choice = Sampler(ts.Sampling(suppress_tokens=(0,), logit_bias={5: 10.0})).choose(
+        LOGITS, NOTHING, 0
+    )
+    assert choice.token_id == 5
+    assert choice.kept(np.array([0, 1, 5])).tolist() == [False, True, True]

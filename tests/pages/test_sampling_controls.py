@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,7 +68,7 @@ def test_what_does_not_matter_is_disabled(app: App) -> None:
     filters = {"top_k", "top_p", "min_p", "typical_p", "seed"}
     assert disabled(app.run()) == filters
     app.test.session_state["mode"] = "Score code"
-    stopping = {"stop", "stop_tokens", "max_new_tokens"}
+    stopping = {"stop", "stop_tokens", "max_new_tokens", "logit_bias", "suppress_tokens"}
     assert disabled(app.run()) == filters | PENALTIES.keys() | stopping | {"temperature"}
 
 
@@ -148,3 +151,65 @@ def test_a_greedy_run_took_the_favourite_every_time(app: App) -> None:
     app.open().generate()
     assert "0 of 12 drawn tokens were not the favourite" in app.texts
     assert "Go to the first" not in app.buttons
+
+
+def test_single_tokens_are_biased_and_ruled_out_without_touching_the_metrics(app: App) -> None:
+    app.test.session_state["temperature"] = 0.0
+    app.open().generate()
+    plain = app.state.trace
+    first = int(plain.token_ids[plain.prompt_length])
+    app.test.session_state["suppress_tokens"] = f"{first}, 3"
+    app.test.session_state["logit_bias"] = "20: -1.5\n\n 21 : 0.25"
+    app.run().generate()
+    assert app.state.problem is None
+    sampling = app.state.trace.request.sampling
+    assert sampling == Sampling(suppress_tokens=(3, first), logit_bias=((20, -1.5), (21, 0.25)))
+    at = plain.prompt_length
+    assert app.state.trace.token_ids[at] != first
+    np.testing.assert_allclose(
+        app.state.trace.candidate_logprobs[at], plain.candidate_logprobs[at], atol=1e-5
+    )
+    assert app.state.trace.candidate_kept[at, 0] == 0, "the favourite could not be drawn"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "found"),
+    [
+        ("suppress_tokens", "3 x", "“x” is not the id of a token"),
+        ("logit_bias", "3 -1", "“3 -1” is not the id of a token and a number"),
+        ("logit_bias", "3: nan", "finite"),
+        ("suppress_tokens", "99999999", "The model's vocabulary has"),
+    ],
+)
+def test_tokens_that_cannot_be_read_are_refused_with_words(
+    app: App, key: str, text: str, found: str
+) -> None:
+    app.test.session_state[key] = text
+    app.open().generate()
+    assert found in str(app.state.problem)
+
+
+def test_the_authors_settings_are_shown_taken_and_otherwise_said_to_be_left_out(
+    app: App, tiny_folder: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(tiny_folder, folder)
+    stated = {
+        "do_sample": True, "temperature": 0.65, "top_p": 0.9, "suppress_tokens": [5],
+        "eos_token_id": 0, "num_beams": 3,
+    }  # fmt: skip
+    (folder / "generation_config.json").write_text(json.dumps(stated))
+    app.test.session_state["model"] = str(folder)
+    app.open().generate()
+    assert "Their files say: do_sample `True`, temperature `0.65`" in app.texts
+    assert "Not followed here: num_beams `3`" in app.texts
+    assert "Other than `generate()`" in app.texts
+    assert "temperature 0.8, not 0.65; top k off, not 50" in app.texts
+    app.test.button(key="take authors settings").click()
+    app.run().generate()
+    assert app.state.trace.request.sampling == Sampling(
+        0.65, top_k=50, top_p=0.9, suppress_tokens=(5,)
+    )
+    assert "The controls say the same." in app.texts
+    assert "Other than `generate()`" not in app.texts
+    assert "not followed here: num_beams" in app.texts

@@ -28,6 +28,8 @@ from tokenscope_core.record.trace import recipe_key
         {"typical_p": 0.0}, {"typical_p": 1.1}, {"typical_p": math.nan},
         {"frequency_penalty": 2.1}, {"frequency_penalty": math.nan}, {"presence_penalty": -2.1},
         {"presence_penalty": None}, {"no_repeat_ngram_size": -1}, {"no_repeat_ngram_size": 2.0},
+        {"logit_bias": 3}, {"logit_bias": {-1: 1.0}}, {"logit_bias": {1: math.nan}},
+        {"logit_bias": [(1,)]}, {"logit_bias": {1.5: 2}},
     ],
 )  # fmt: skip
 def test_sampling_out_of_range_is_refused(values: dict[str, Any]) -> None:
@@ -111,3 +113,13 @@ def test_equal_requests_have_equal_keys_however_their_numbers_are_written() -> N
 def test_whatever_decides_the_result_decides_the_key(other: ts.Request) -> None:
     assert recipe_key("m", other) != recipe_key("m", ts.Request("x"))
     assert recipe_key("m", other) != recipe_key("n", other)
+
+
+def test_what_is_said_of_single_tokens_is_one_value_however_it_is_written() -> None:
+    one = ts.Sampling(logit_bias={7: -2, 3: 1, 9: 0}, suppress_tokens=[5, 2, 5])
+    assert one == ts.Sampling(logit_bias=((3, 1.0), (7, -2.0)), suppress_tokens=(2, 5))
+    request = ts.Request("x", sampling=one)
+    again = ts.Request.from_json(json.loads(json.dumps(request.to_json())))
+    assert again == request
+    assert recipe_key("f", again) == recipe_key("f", request) != recipe_key("f", ts.Request("x"))
+    assert hash(again) == hash(request)

@@ -105,6 +105,25 @@ def test_every_way_of_sampling_can_be_asked_for(
     assert request.stop_token_ids == (5, 7)
 
 
+def test_a_run_is_as_the_models_authors_set_it(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, out = tmp_path / "set", tmp_path / "run.arrow"
+    shutil.copytree(folder, own)
+    (own / "generation_config.json").write_text(
+        '{"do_sample": true, "temperature": 0.6, "top_p": 0.9, "num_beams": 2}'
+    )
+    arguments = ["generate", "x", "--model", str(own), "--max-new-tokens", "2", "--out", str(out)]
+    more = ["--as-authors-set", "--top-p", "0.5", "--suppress-token", "4", "--logit-bias", "9=-2"]
+    assert main([*arguments, *more]) == 0
+    assert Trace.from_bytes(out.read_bytes()).request.sampling == Sampling(
+        0.6, top_k=50, top_p=0.5, suppress_tokens=(4,), logit_bias=((9, -2.0),)
+    )
+    said = capsys.readouterr().err
+    assert "Taken from the model's files: temperature 0.6" in said
+    assert "Not followed: num_beams 2" in said
+
+
 def test_a_conversation_is_asked_for_with_its_roles(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,14 @@ from tokenscope_core.comparison.model_comparison import ModelComparison, compare
 from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
 from tokenscope_core.errors import RequestError
 from tokenscope_core.models.files.sources import identified
-from tokenscope_core.record.request import Message, Request, Role, Sampling
+from tokenscope_core.record.request import NUMBERS, Message, Request, Role, Sampling
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.shell.arguments import add_field, add_format, add_verb
 from tokenscope_core.shell.model import open_model
-from tokenscope_core.shell.output import frame_json, print_frame, write_json, write_text
+from tokenscope_core.shell.output import frame_json, print_frame, say, write_json, write_text
 
 if TYPE_CHECKING:
+    from tokenscope_core.models.files.authors_settings import AuthorsSettings
     from tokenscope_core.models.language_model import LanguageModel
 
 _SAMPLING_HELP = {
@@ -51,8 +52,20 @@ def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
         "standard input",
     )
     add_field(generate, Request, "max_new_tokens", "how many tokens to generate at most")
-    for field in fields(Sampling):
-        add_field(generate, Sampling, field.name, _SAMPLING_HELP[field.name])
+    for name in NUMBERS:
+        add_field(generate, Sampling, name, _SAMPLING_HELP[name])
+    generate.add_argument(
+        "--logit-bias", action="append", default=[], type=_bias, metavar="ID=NUMBER",
+        help="added to a token's logit before everything else; repeatable",
+    )  # fmt: skip
+    generate.add_argument(
+        "--suppress-token", action="append", default=[], type=int, metavar="ID",
+        help="id of a token that is never drawn; repeatable",
+    )  # fmt: skip
+    generate.add_argument(
+        "--as-authors-set", action="store_true",
+        help="as generation_config.json of the model says; what is said here goes first",
+    )  # fmt: skip
     generate.add_argument("--stop", action="append", default=[], help="stop string; repeatable")
     generate.add_argument(
         "--stop-token", action="append", default=[], type=int, help="id of a token; repeatable"
@@ -118,7 +131,7 @@ def _generate(options: argparse.Namespace) -> Trace:
     request = Request(
         prompt=_text(options.prompt),
         max_new_tokens=options.max_new_tokens,
-        sampling=Sampling(**{f.name: getattr(options, f.name) for f in fields(Sampling)}),
+        sampling=_sampling(options),
         candidates=options.candidates,
         stop=tuple(options.stop),
         stop_token_ids=tuple(options.stop_token),
@@ -126,7 +139,46 @@ def _generate(options: argparse.Namespace) -> Trace:
         messages=_messages(options),
         moment=options.moment,
     )
-    return generate(open_model(options.model), request)
+    lm = open_model(options.model)
+    if options.as_authors_set:
+        request = _as_authors_set(lm.authors_settings, request)
+    return generate(lm, request)
+
+
+def _sampling(options: argparse.Namespace) -> Sampling:
+    return Sampling(
+        **{name: getattr(options, name) for name in NUMBERS},
+        logit_bias=tuple(options.logit_bias),
+        suppress_tokens=tuple(options.suppress_token),
+    )
+
+
+def _bias(argument: str) -> tuple[int, float]:
+    token_id, _, number = argument.partition("=")
+    return int(token_id), float(number)
+
+
+def _as_authors_set(settings: AuthorsSettings, request: Request) -> Request:
+    """The request as the authors set it where it says nothing itself; says what of that is taken
+    and what is not."""
+    asked = settings.applied_to(request)
+    said = {
+        f.name: v for f in fields(Sampling) if (v := getattr(request.sampling, f.name)) != f.default
+    }
+    length = request.max_new_tokens
+    if length == Request("").max_new_tokens:
+        length = asked.max_new_tokens
+    say(f"{kind}: {name} {value}" for kind, pairs in (
+        ("Taken from the model's files", settings.given),
+        ("Without effect, as they do not say do_sample", settings.idle),
+        ("Not followed", settings.left_out),
+    ) for name, value in pairs)  # fmt: skip
+    return replace(
+        asked,
+        max_new_tokens=length,
+        sampling=replace(asked.sampling, **said),
+        stop=request.stop or asked.stop,
+    )
 
 
 def _messages(options: argparse.Namespace) -> tuple[Message, ...]:

@@ -9,6 +9,7 @@ from tokenscope_core import Request, Sampling, TokenScopeError
 from tokenscope_core.models.files.model_files import ModelFiles, find
 from tokenscope_core.models.files.sources import is_allowed
 from tokenscope_ui.request import (
+    authors_view,
     model_picker,
     prompt_checks,
     prompt_controls,
@@ -37,7 +38,10 @@ def side_bar() -> None:
     """Model, length and sampling."""
     with st.sidebar:
         model_picker.draw_model_picker()
-        sampling_controls.draw_sampling(scoring=prompt_controls.mode() == SCORE)
+        scoring = prompt_controls.mode() == SCORE
+        sampling_controls.draw_sampling(scoring=scoring)
+        if not scoring:
+            authors_view.draw_authors_settings(_files(), _request_or_none())
 
 
 def prompt_box() -> DeltaGenerator:

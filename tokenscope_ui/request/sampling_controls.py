@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 
 import streamlit as st
 
 from tokenscope_core import Request, RequestError, Sampling
 from tokenscope_core.display.formatting import unescaped_or_none
-from tokenscope_core.record.request import MAX_CANDIDATES
+from tokenscope_core.record.request import MAX_CANDIDATES, NUMBERS
 from tokenscope_ui.request.sampling_words import in_words
 
-_PENALTIES = (
-    "repetition_penalty", "frequency_penalty", "presence_penalty", "no_repeat_ngram_size"
+# What a greedy choice depends on.
+_SCORES = (
+    "repetition_penalty", "frequency_penalty", "presence_penalty", "no_repeat_ngram_size",
+    "logit_bias", "suppress_tokens",
 )  # fmt: skip
 
 DEFAULTS: dict[str, object] = {
@@ -30,17 +32,31 @@ DEFAULTS: dict[str, object] = {
     "candidates": 20,
     "stop": "",
     "stop_tokens": "",
+    "logit_bias": "",
+    "suppress_tokens": "",
 }
 
 
 def fill(request: Request) -> None:
     """Set the controls to a request."""
-    st.session_state.update(asdict(request.sampling))
+    fill_as(request)
     st.session_state.update(
         seed=str(request.sampling.seed),
         candidates=request.candidates,
-        stop="\n".join(text.encode("unicode_escape").decode() for text in request.stop),
         stop_tokens=", ".join(map(str, request.stop_token_ids)),
+    )
+
+
+def fill_as(request: Request) -> None:
+    """Set the controls to how a request draws and ends, but for its seed and its stop tokens."""
+    sampling = request.sampling
+    seed = st.session_state.get("seed", DEFAULTS["seed"])
+    st.session_state.update(asdict(sampling))
+    st.session_state.update(
+        seed=seed,
+        logit_bias="\n".join(f"{token_id}: {number}" for token_id, number in sampling.logit_bias),
+        suppress_tokens=", ".join(map(str, sampling.suppress_tokens)),
+        stop="\n".join(text.encode("unicode_escape").decode() for text in request.stop),
     )
     if request.max_new_tokens or request.messages:
         st.session_state["max_new_tokens"] = request.max_new_tokens
@@ -60,7 +76,7 @@ def draw_sampling(*, scoring: bool) -> None:
         help="0 always takes the favourite (greedy). Metrics stay those of the raw model.",
     )  # fmt: skip
     if not scoring:
-        st.caption(in_words(_chosen()))
+        st.caption(in_words(_numbers()))
     undrawn = scoring or st.session_state["temperature"] == 0.0
     st.slider(
         "Top-p", min(0.05, st.session_state["top_p"]), 1.0, step=0.05, key="top_p",
@@ -70,6 +86,7 @@ def draw_sampling(*, scoring: bool) -> None:
     with st.expander("More sampling"):
         _filters(undrawn=undrawn)
         _penalties(scoring=scoring)
+        _tokens(scoring=scoring)
         _stopping(scoring=scoring)
         st.markdown("**Recording**")
         st.number_input(
@@ -127,6 +144,22 @@ def _penalties(*, scoring: bool) -> None:
     )  # fmt: skip
 
 
+def _tokens(*, scoring: bool) -> None:
+    st.markdown("**Single tokens**")
+    st.text_input(
+        "Never draw", key="suppress_tokens", persist_state="session", disabled=scoring,
+        help="Ids of tokens, with commas or spaces between them. Metrics stay those of the model’s "
+        "own distribution, in which these tokens keep their probability; only the draw is without "
+        "them.",
+    )  # fmt: skip
+    st.text_area(
+        "Logit bias", key="logit_bias", persist_state="session", height=68, disabled=scoring,
+        placeholder="13: -2.5",
+        help="One a line: the id of a token and what is added to its logit before everything else. "
+        "Metrics stay those of the model’s own distribution.",
+    )  # fmt: skip
+
+
 def _stopping(*, scoring: bool) -> None:
     st.markdown("**Stopping**")
     st.text_area(
@@ -148,16 +181,20 @@ def sampling() -> Sampling:
     Raises:
         RequestError: a value cannot be used.
     """
-    chosen = replace(_chosen(), seed=_seed(st.session_state["seed"]))
+    chosen = replace(
+        _numbers(),
+        seed=_seed(st.session_state["seed"]),
+        logit_bias=_bias(st.session_state["logit_bias"]),
+        suppress_tokens=_ids(st.session_state["suppress_tokens"], "The tokens never to be drawn"),
+    )
     if not chosen.greedy:
         return chosen
-    return Sampling(**{name: getattr(chosen, name) for name in _PENALTIES})
+    return Sampling(**{name: getattr(chosen, name) for name in _SCORES})
 
 
-def _chosen() -> Sampling:
-    """What the controls say, but for the seed: a person may be about to correct it."""
-    names = [field.name for field in fields(Sampling) if field.name != "seed"]
-    return Sampling(**{name: st.session_state[name] for name in names})
+def _numbers() -> Sampling:
+    """What the controls say, but for what is typed: a person may be about to correct it."""
+    return Sampling(**{name: st.session_state[name] for name in NUMBERS if name != "seed"})
 
 
 def stop_strings() -> tuple[str, ...]:
@@ -183,15 +220,40 @@ def stop_token_ids() -> tuple[int, ...]:
     Raises:
         RequestError: something else is among them.
     """
-    words = st.session_state["stop_tokens"].replace(",", " ").split()
-    wrong = [word for word in words if not (word.isascii() and word.isdecimal() and len(word) < 19)]
+    return _ids(st.session_state["stop_tokens"], "The stop tokens")
+
+
+def _ids(text: str, what: str) -> tuple[int, ...]:
+    words = text.replace(",", " ").split()
+    wrong = [word for word in words if not _is_id(word)]
     if wrong:
         raise RequestError(
-            asked="The stop tokens were to be read.",
-            found=f"“{wrong[0]}” is not the id of a token.",
-            action="Give ids, such as 13, or put the text among the stop strings.",
+            asked=f"{what} were to be read.",
+            found=f"“{wrong[0][:40]}” is not the id of a token.",
+            action="Give ids, such as 13. A token’s id stands under it when it is selected.",
         )
     return tuple(map(int, words))
+
+
+def _bias(text: str) -> tuple[tuple[int, float], ...]:
+    pairs = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        token_id, _, number = map(str.strip, line.partition(":"))
+        try:
+            if not _is_id(token_id):
+                raise ValueError
+            pairs.append((int(token_id), float(number)))
+        except ValueError:
+            raise RequestError(
+                asked="The logit bias was to be read.",
+                found=f"“{line[:40]}” is not the id of a token and a number.",
+                action="Write one a line, such as 13: -2.5.",
+            ) from None
+    return tuple(pairs)
+
+
+def _is_id(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) < 19
 
 
 def _seed(text: str) -> int:

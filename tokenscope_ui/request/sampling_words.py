@@ -7,7 +7,13 @@ from tokenscope_core import Sampling
 
 def in_words(sampling: Sampling) -> str:
     """One sentence: from which distribution, and what is left of it."""
-    penalised = "after the penalties" if _has_penalties(sampling) else ""
+    changed = [
+        *["the bias"] * bool(sampling.logit_bias),
+        *["the penalties"] * _has_penalties(sampling),
+    ]
+    penalised = f"after {' and '.join(changed)}" if changed else ""
+    if sampling.suppress_tokens:
+        penalised = f"{penalised} without the suppressed tokens".strip()
     if sampling.greedy:
         return f"Takes the favourite {penalised or 'every time'}."
     shape = ""

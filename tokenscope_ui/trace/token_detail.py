@@ -11,16 +11,19 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from tokenscope_core import METRICS, Trace
+from tokenscope_core import METRICS, TokenScopeError, Trace
 from tokenscope_core.display.formatting import FINISH_WORDS, metric_text
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.display.tokens import not_favourite
 from tokenscope_core.display.visible import on_one_line
+from tokenscope_core.models.files.authors_settings import authors_settings_of
+from tokenscope_core.models.files.model_files import find
 from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT
 from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
+from tokenscope_ui.request import authors_view
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import code_panel, code_standing, influence
 from tokenscope_ui.trace import sampled_choices as choices
@@ -173,6 +176,7 @@ def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
     )
     if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
         st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.")
+        _not_as_set(trace)
     _changes(trace)
     code = st.container()
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0
@@ -189,6 +193,23 @@ def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
         "and what else the model considered."
     )
     return code
+
+
+def _not_as_set(trace: Trace) -> None:
+    """Why `generate()` may write another text with the same model."""
+    try:
+        files = find(runs.model_of(trace).name)
+    except TokenScopeError:
+        return  # running the model says what is wrong with its files
+    if files is None:
+        return
+    settings = authors_settings_of(files)
+    differs = authors_view.differences_words(settings, trace.request)
+    if differs:
+        st.caption(f"Other than `generate()` with the model’s own settings: {differs}.")
+    if settings.left_out:
+        left_out = ", ".join(name for name, _ in settings.left_out)
+        st.caption(f"Settings of the model that are not followed here: {left_out}.")
 
 
 def _changes(trace: Trace) -> None:
