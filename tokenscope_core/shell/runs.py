@@ -162,9 +162,8 @@ def _as_authors_set(settings: AuthorsSettings, request: Request) -> Request:
     """The request as the authors set it where it says nothing itself; says what of that is taken
     and what is not."""
     asked = settings.applied_to(request)
-    said = {
-        f.name: v for f in fields(Sampling) if (v := getattr(request.sampling, f.name)) != f.default
-    }
+    own = {field.name: getattr(request.sampling, field.name) for field in fields(Sampling)}
+    said = {name: value for name, value in own.items() if value != getattr(Sampling(), name)}
     length = request.max_new_tokens
     if length == Request("").max_new_tokens:
         length = asked.max_new_tokens

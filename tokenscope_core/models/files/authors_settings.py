@@ -17,7 +17,7 @@ from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.record.request import Request, Sampling
 
 _FILES = ("generation_config.json", "config.json")
-# Of these, in files, a draw depends whether it is greedy or not; of the others only one that is not.
+# What a choice depends on, greedy or drawn; and what only one that is drawn does.
 _ALWAYS = ("repetition_penalty", "no_repeat_ngram_size")
 _OF_A_DRAW = ("temperature", "top_k", "top_p", "min_p", "typical_p")
 # What `generate` takes where a configuration that samples says nothing.
