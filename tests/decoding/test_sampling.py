@@ -393,17 +393,3 @@ def test_greedy_ignores_filters_and_seed(lm: ts.LanguageModel) -> None:
     assert runs[0].token_ids.tolist() == runs[1].token_ids.tolist()
     start = runs[0].prompt_length
     assert (runs[1].sampled_logprob[start:] == 0).all(), "the favourite is a certainty"
-
-
-def test_suppressing_every_token_is_said_in_words() -> None:
-    sampler = Sampler(ts.Sampling(suppress_tokens=range(6)))
-    with pytest.raises(ts.RequestError, match="any of 6 suppressed tokens"):
-        sampler.choose(LOGITS, NOTHING, 0)
-
-
-def test_greedy_takes_the_favourite_of_what_is_left() -> None:
-    choice = Sampler(ts.Sampling(suppress_tokens=(0,), logit_bias={5: 10.0})).choose(
-        LOGITS, NOTHING, 0
-    )
-    assert choice.token_id == 5
-    assert choice.kept(np.array([0, 1, 5])).tolist() == [False, True, True]
