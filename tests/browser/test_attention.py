@@ -88,7 +88,7 @@ def test_another_head_is_painted_without_the_model(page: Page, trace: ts.Trace) 
     page.get_by_role("option", name="head 2").click()
     expect(page.get_by_text("Layer 1, head 2")).to_be_visible()
     expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
-    page.get_by_text("Mask the attention sink").click()
+    page.get_by_text("Sink apart").click()
     expect(page.get_by_text("sink masked")).to_be_visible()
     expect(page).to_have_url(re.compile("mask=1"))
 

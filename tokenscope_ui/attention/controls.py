@@ -44,7 +44,8 @@ WEIGHTING_HELP = (
 )
 MASK_HELP = (
     "Heads with nothing to do put their attention on one token that means nothing, mostly the "
-    "first (Xiao et al. 2023). On: that token is taken out and the rest of each row makes up 100 %."
+    "first (Xiao et al. 2023). On: that token is taken out of every head, the rest of each row "
+    "makes up 100 %, and the line below says how much it had."
 )
 
 
@@ -94,7 +95,7 @@ def scale(look: AttentionLook) -> None:
 
 def mask(look: AttentionLook) -> None:
     """Draw the switch that takes the attention sink out."""
-    switch("Mask the attention sink", "mask", look.mask, help=MASK_HELP)
+    switch("Sink apart", "mask", look.masks, help=MASK_HELP)
 
 
 def switch(label: str, name: str, value: bool, **how: Any) -> None:

@@ -51,7 +51,7 @@ def span(trace: Trace, look: AttentionLook, selected: int | None) -> tuple[int, 
         case "lines":
             return _lines(trace, *(look.lines or (1, 1)))
         case "line" | "statement" | "function":
-            return None if selected is None else _around(trace, look.crop, selected)
+            return None if selected is None else tokens_around(trace, look.crop, selected)
 
 
 def _lines(trace: Trace, first: int, last: int) -> tuple[int, int] | None:
@@ -61,7 +61,7 @@ def _lines(trace: Trace, first: int, last: int) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=32)
-def _around(trace: Trace, kind: Kind, position: int) -> tuple[int, int] | None:
+def tokens_around(trace: Trace, kind: Kind, position: int) -> tuple[int, int] | None:
     """The tokens from the first to the last that has a byte in the piece around a token."""
     piece = pieces_of_tokens(trace, kind)
     if piece[position] < 0:

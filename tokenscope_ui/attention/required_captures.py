@@ -5,7 +5,9 @@ from __future__ import annotations
 from tokenscope_core import Trace
 from tokenscope_core.attention.capture_tasks import AttentionOf, RolloutOf
 from tokenscope_core.attention.capturing.selection import Selection
+from tokenscope_core.attention.heads.statistics import Rows
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
+from tokenscope_core.attention.tokens.tasks import AttendersOf, ReceivedOf
 from tokenscope_ui.attention.view_choice import AttentionLook, Parts
 from tokenscope_ui.trace.programs import program_of
 
@@ -20,6 +22,22 @@ def layer_of(trace: Trace, layer: int, look: AttentionLook) -> AttentionOf:
         queries = first, max(first + 1, min(queries[1], len(trace)))
     heads = (look.head,) if look.alone and isinstance(look.head, int) else None
     return AttentionOf(trace, Selection((layer,), heads, queries, weighting=look.weighting))
+
+
+def row_of_all(trace: Trace, query: int, look: AttentionLook) -> AttentionOf:
+    """One row in every head of every layer."""
+    selection = Selection(queries=(query, query + 1), weighting=look.weighting)
+    return AttentionOf(trace, selection)
+
+
+def received_of(trace: Trace, rows: Rows) -> ReceivedOf:
+    """What every token receives, in every head of every layer."""
+    return ReceivedOf(trace, rows=rows)
+
+
+def attenders_of(trace: Trace, key: int) -> AttendersOf:
+    """Who attends to a token, in every head of every layer."""
+    return AttendersOf(trace, key)
 
 
 def rollout_of(trace: Trace) -> RolloutOf:

@@ -28,13 +28,15 @@ class Laid:
     - `times_uniform`: float64 [T], the weight over what attention spread evenly would be: 1 over
       the number of positions the row can see.
     - `reasons`: by position, why there is no weight.
-    - `row`: the query position that was read, None of a column.
+    - `row`: the query position that was read; None of a column, or of several tokens together.
+    - `tokens`: how many tokens it is of.
     """
 
     weight: Floats
     times_uniform: Floats
     reasons: dict[int, str]
     row: int | None
+    tokens: int = 1
 
 
 def row_of(position: int, question: Question) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,12 @@ from tokenscope_core.attention.capturing.maps import AttentionMap
 from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.heads import row as row_heads
 from tokenscope_ui.attention.matrix_in_view import Shown
+from tokenscope_ui.attention.one_token import together
+from tokenscope_ui.attention.one_token.leaning import show_leaning
+from tokenscope_ui.attention.one_token.pair import show_pair
 from tokenscope_ui.attention.payload import laid_payload, plain_payload
 from tokenscope_ui.attention.rows import Laid, lay, row_of, source_table
-from tokenscope_ui.attention.view_choice import AttentionLook
+from tokenscope_ui.attention.view_choice import ROLLOUT, AttentionLook
 from tokenscope_ui.attention.weights import share_text, times_text
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.runs import runs
@@ -25,6 +29,7 @@ from tokenscope_ui.trace.sampled_choices import token_code
 STRIP_KEY = "attention_strip"
 _STRIP_HEIGHT = 520
 _MOST_SOURCES = 12
+_MOST_MARKED = 60
 _ROW, _HEAD = 35, 40
 
 
@@ -35,30 +40,53 @@ def show_token(
     other heads of `source`: what the matrix was taken from, and the layer."""
     position = runs.current().selected
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention token tools"):
+        together.show_choice(look)
         controls.question(look)
         invisibles = view_controls.invisibles()
-    laid = None
-    if shown is not None and position is not None:
-        laid = lay(
-            shown.matrix, shown.queries, position, look.question, look.direction, shown.taken_out,
-            shown.first_keys,
-        )  # fmt: skip
+    several = together.chosen_positions(trace, look, position)
+    laid = _laid(shown, look, position, several)
     left, right = st.columns([0.55, 0.45], gap="medium")
     with left:
-        code(trace, laid, look, position, invisibles)
+        code(trace, laid, look, position, invisibles, marked=several or ())
         if source is not None and laid is not None and laid.row is not None:
             row_heads.show_row_in_heads(trace, *source, laid.row, look)
     with right:
-        if position is None:
+        if look.together == "picked":
+            together.show_picks(trace, look, position)
+        if position is None and not several:
             _invitation(trace)
         else:
-            _panel(trace, shown, laid, look, position)
+            _panel(trace, shown, laid, look, position, several)
+
+
+def _laid(
+    shown: Shown | None, look: AttentionLook, position: int | None, several: tuple[int, ...] | None
+) -> Laid | None:
+    """The attention of the selected token, or of several, laid onto the text; None where there is
+    nothing to lay."""
+    if shown is None:
+        return None
+    if several is not None:
+        return together.lay_together(shown, several, look) if several else None
+    if position is None:
+        return None
+    return lay(
+        shown.matrix, shown.queries, position, look.question, look.direction, shown.taken_out,
+        shown.first_keys,
+    )  # fmt: skip
 
 
 def code(
-    trace: Trace, laid: Laid | None, look: AttentionLook, position: int | None, invisibles: bool
+    trace: Trace,
+    laid: Laid | None,
+    look: AttentionLook,
+    position: int | None,
+    invisibles: bool,
+    *,
+    marked: Sequence[int] = (),
 ) -> None:
-    """Draw the code, tinted where there is something to lay onto it."""
+    """Draw the code, tinted where there is something to lay onto it; `marked` are the tokens that
+    are looked at together."""
     if laid is None:
         payload = plain_payload(trace, invisibles=invisibles)
     else:
@@ -67,7 +95,12 @@ def code(
             label="attention to it" if look.direction == "from" else "attention it pays",
             over="this row" if look.direction == "from" else "this column",
         )  # fmt: skip
-    mount(payload, key=STRIP_KEY, selected=position, on_select=_take_pick, height=_STRIP_HEIGHT)
+    # Of a long piece only its ends: each mark is a frame of its own.
+    edges = marked if len(marked) <= _MOST_MARKED else (marked[0], marked[-1])
+    mount(
+        payload, key=STRIP_KEY, selected=position, on_select=_take_pick, height=_STRIP_HEIGHT,
+        edges=tuple(edges),
+    )  # fmt: skip
 
 
 def _take_pick() -> None:
@@ -87,24 +120,59 @@ def _invitation(trace: Trace) -> None:
 
 
 def _panel(
-    trace: Trace, shown: Shown | None, laid: Laid | None, look: AttentionLook, position: int
+    trace: Trace,
+    shown: Shown | None,
+    laid: Laid | None,
+    look: AttentionLook,
+    position: int | None,
+    several: tuple[int, ...] | None,
 ) -> None:
-    _header(trace, position)
+    if position is not None:
+        _header(trace, position)
     if shown is None:
         st.caption("Its attention is not captured yet.")
+        return
+    if several is not None and not several:
+        st.caption(_no_tokens(look))
         return
     if laid is None:
         st.info(_no_row(shown, look, position), icon=":material/info:")
         return
-    st.markdown(sentence(trace, look, position))
+    if several is not None:
+        st.markdown(_sentence_of(trace, look, several, laid))
+    elif position is not None:
+        st.markdown(sentence(trace, look, position))
     known = np.nan_to_num(laid.weight)
     if not known.any():
         st.caption(_nothing(shown, look))
         return
-    if look.direction == "from" and shown.sink_positions:
+    if laid.row is not None and shown.sink_positions:
         st.caption(_sink_words(trace, shown, laid))
     table = source_table(trace, laid, _MOST_SOURCES)
     _sources(trace, table, look, position)
+    if laid.row is not None and look.layer != ROLLOUT:
+        show_leaning(trace, shown, laid.row)
+        show_pair(trace, laid.row, tuple(table["position"].tolist()), look)
+
+
+def _sentence_of(trace: Trace, look: AttentionLook, several: tuple[int, ...], laid: Laid) -> str:
+    """Whose rows or columns are read together, as Markdown."""
+    names = together.named(trace, several)
+    if look.direction == "to":
+        by = "rows at" if look.question == "at" else "rows that predict"
+        return (
+            f"**What attends to any of {names}**: for each later token, by the **{by}** it, its "
+            "weights on them added up."
+        )
+    kind = "rows at them" if look.question == "at" else "rows that predict them"
+    less = f", of which {laid.tokens:,} have one" if laid.tokens < len(several) else ""
+    return f"**What {names} attend to**: the mean of the **{kind}**{less}."
+
+
+def _no_tokens(look: AttentionLook) -> str:
+    if look.together == "picked":
+        return ""
+    return f"Select a token that has one to look at {together.TOGETHER[look.together]}."
 
 
 def _header(trace: Trace, position: int) -> None:
@@ -143,8 +211,8 @@ def sentence(trace: Trace, look: AttentionLook, position: int) -> str:
     )
 
 
-def _no_row(shown: Shown, look: AttentionLook, position: int) -> str:
-    if row_of(position, look.question) < 0:
+def _no_row(shown: Shown, look: AttentionLook, position: int | None) -> str:
+    if position is not None and row_of(position, look.question) < 0:
         return "Nothing precedes the first token, so no row predicts it. Choose the row at it."
     first, last = int(shown.queries[0]), int(shown.queries[-1])
     return (
@@ -175,9 +243,10 @@ def _sink_words(trace: Trace, shown: Shown, laid: Laid) -> str:
     return f":material/visibility: {mass} of this row sits on the {sinks} {at}."
 
 
-def _sources(trace: Trace, table: pd.DataFrame, look: AttentionLook, position: int) -> None:
+def _sources(trace: Trace, table: pd.DataFrame, look: AttentionLook, position: int | None) -> None:
     # Another token's sources are another table: what was chosen in one means nothing in the next.
-    key = f"attention sources {trace.key[:12]} {position} {look.question} {look.direction}"
+    of = f"{position} {look.together} {look.picked}"
+    key = f"attention sources {trace.key[:12]} {of} {look.question} {look.direction}"
     places = tuple(table["position"].tolist())
     row = look.direction == "from"
     st.dataframe(

@@ -108,7 +108,7 @@ def _one_matrix(trace: Trace, look: AttentionLook, reader: AvailableModel | None
     found = captured(trace, look, layer)
     in_view = None
     if found is not None:
-        in_view = shown(*found, look.head, mask=look.mask)
+        in_view = shown(*found, look.head, mask=look.masks)
         st.markdown(words.status(trace, in_view, look, layer))
         _narrowed(look)
     if look.view == "matrix":
@@ -155,8 +155,8 @@ def _compare(trace: Trace, look: AttentionLook, reader: AvailableModel | None) -
     found_b = None if found_a is None else captured(other, b_look, b_layer)
     if found_a is None or found_b is None:
         return
-    a = shown(*found_a, look.head, mask=look.mask)
-    b = shown(*found_b, b_look.head, mask=look.mask)
+    a = shown(*found_a, look.head, mask=look.masks)
+    b = shown(*found_b, b_look.head, mask=look.masks)
     st.markdown(
         f"**A** · {words.status(trace, a, look, a_layer)}  \n"
         f"**B** · {words.status(other, b, b_look, b_layer)}"
@@ -190,7 +190,7 @@ def _pair_tools(
 
 def _heads(trace: Trace, look: AttentionLook) -> None:
     overview = need(trace, overview_of(trace), "Overview of all heads")
-    if isinstance(overview, HeadOverview) and look.mask:
+    if isinstance(overview, HeadOverview) and look.masks:
         plain = overview
         masked = plain.sinks.positions
         overview = need(trace, overview_of(trace, masked), "Overview without the sink")
@@ -216,14 +216,14 @@ def _flow(trace: Trace, look: AttentionLook, reader: AvailableModel | None) -> N
     if look.head == "max":
         look = replace(look, head="mean")
         st.caption("The flow is a mean over heads; a maximum would not sum to 100 %.")
-    st.markdown(words.status(trace, shown(*found, look.head, mask=look.mask), look, layer))
-    flow = flow_view.flow_of(found[0], trace, look.parts, found[1], look.head, mask=look.mask)
+    st.markdown(words.status(trace, shown(*found, look.head, mask=look.masks), look, layer))
+    flow = flow_view.flow_of(found[0], trace, look.parts, found[1], look.head, mask=look.masks)
     flow_view.show_flow(trace, flow, look)
 
 
 def _flow_of_all(trace: Trace, look: AttentionLook) -> None:
     masked: tuple[int, ...] = ()
-    if look.mask:
+    if look.masks:
         overview = need(trace, overview_of(trace), "Overview of all heads, to find the sinks")
         if not isinstance(overview, HeadOverview):
             return

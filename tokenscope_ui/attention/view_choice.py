@@ -22,6 +22,8 @@ Parts = Literal["category", "statement", "unit", "function"]
 FlowTint = Literal["ratio", "share"]
 CropTo = Literal["all", "prompt", "generated", "line", "statement", "function", "lines"]
 CropKeys = Literal["same", "before"]
+Together = Literal["token", "line", "statement", "function", "picked"]
+"""Which tokens are looked at together: the selected one, what is around it, or those picked."""
 
 ROLLOUT = "rollout"
 Layer = int | Literal["rollout"]
@@ -34,8 +36,9 @@ class AttentionLook:
     - `layer`, `scale`: None until somebody chose.
     - `alone`, `queries`: what little is captured where all of a layer is too much: the head in view
       alone, the rows from a position up to another.
-    - `mask`: whether the attention sink is taken out.
-    - `key`: position of the column that is selected in the matrix.
+    - `mask`: whether the attention sink is set apart; None until somebody chose.
+    - `together`: which tokens are looked at; `picked`: their positions where it is "picked".
+    - `key`: position of the column that is selected in the matrix, or of the pair's second token.
     - `crop`: what the matrix is cut to, of the selected token where that names a piece of code;
       `lines`: the first and the last line where it is "lines"; `keys`: whether its columns are
       those of the same part or of all before it.
@@ -49,10 +52,12 @@ class AttentionLook:
     weighting: Weighting = "weights"
     alone: bool = False
     queries: tuple[int, int] | None = None
-    mask: bool = False
+    mask: bool | None = None
     scale: WeightScale | None = None
     question: Question = "predicts"
     direction: Direction = "from"
+    together: Together = "token"
+    picked: tuple[int, ...] = ()
     key: int | None = None
     crop: CropTo = "all"
     lines: tuple[int, int] | None = None
@@ -71,6 +76,14 @@ class AttentionLook:
         which a sink would outshine."""
         return self.scale or ("relative" if self.view == "token" else "log")
 
+    @property
+    def masks(self) -> bool:
+        """Whether the sink is set apart: until somebody chose wherever attention is painted, which
+        it would outshine; not where that takes another pass over all heads."""
+        if self.mask is not None:
+            return self.mask
+        return self.view != "heads" and not (self.view == "flow" and self.whole)
+
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "view": get_args(View),
@@ -81,28 +94,33 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "crop": get_args(CropTo),
     "parts": get_args(Parts),
     "keys": get_args(CropKeys),
+    "together": get_args(Together),
     "tint": get_args(FlowTint),
 }
 _DEFAULT = AttentionLook()
+_UNDECIDED = "auto"
 NAMES = tuple(field.name for field in fields(AttentionLook))
 
 
 def to_address(look: AttentionLook) -> dict[str, str]:
-    """The parameters of an address that spell a look: the view, and what is not as by default."""
+    """The parameters of an address that spell a look: the view, the mask, and what is not as by
+    default."""
     spelled: dict[str, str] = {"view": look.view}
+    # Always: in a link of earlier releases none means that the sink is shown.
+    spelled["mask"] = _UNDECIDED if look.mask is None else str(int(look.mask))
     for name in NAMES:
         value = getattr(look, name)
-        if value != getattr(_DEFAULT, name):
+        if name != "mask" and value != getattr(_DEFAULT, name):
             spelled[name] = _spelled(value)
     return spelled
 
 
 def from_address(address: Mapping[str, str]) -> AttentionLook:
     """The look that parameters spell; what means nothing is as by default."""
-    read: dict[str, Any] = {}
+    read: dict[str, Any] = {"mask": False} if "view" in address else {}
     for name in NAMES:
         value = _read(name, address[name]) if name in address else None
-        if value is not None:
+        if value is not None or (name == "mask" and name in address):
             read[name] = value
     return AttentionLook(**read)
 
@@ -117,7 +135,9 @@ def _read(name: str, text: str) -> Any:
     if name in _CHOICES:
         return text if text in _CHOICES[name] else None
     match name:
-        case "mask" | "whole" | "alone":
+        case "mask":
+            return None if text == _UNDECIDED else text == "1"
+        case "whole" | "alone":
             return text == "1"
         case "key":
             return number(text)
@@ -125,6 +145,9 @@ def _read(name: str, text: str) -> Any:
             return ROLLOUT if text == ROLLOUT else number(text)
         case "head" | "head_b":
             return text if text in get_args(Fold) else number(text)
+        case "picked":
+            positions = [number(part) for part in text.split("-")]
+            return tuple(position for position in positions if position is not None)
         case "lines" | "queries":
             first, last = map(number, text.partition("-")[::2])
             return None if first is None or last is None or first > last else (first, last)

@@ -27,7 +27,7 @@ def title(look: AttentionLook, layer: Layer) -> str:
     name = matrix_name(layer, look.head)
     if layer != ROLLOUT and look.weighting != "weights":
         name += f", {WEIGHTINGS[look.weighting]}"
-    return f"{name}, sink masked" if look.mask else name
+    return f"{name}, sink masked" if look.masks else name
 
 
 def reach(locality: Locality) -> str:
@@ -49,10 +49,10 @@ def status(trace: Trace, shown: Shown, look: AttentionLook, layer: Layer) -> str
     at = ", ".join(f"{token_code(trace, p)} at {p:,}" for p in shown.sink_positions)
     sinks = "sinks" if len(shown.sink_positions) > 1 else "sink"
     if not np.isfinite(shown.mean_sink_mass):
-        state = "masked" if look.mask else "shown"
+        state = "masked" if look.masks else "shown"
         return f"**{name}** · {what} · {sinks} {state}: no row after the first token was read."
     mass = share_text(shown.mean_sink_mass)
-    if look.mask:
+    if look.masks:
         return (
             f"**{name}** · {what} · :orange[:material/visibility_off: **{sinks} masked**]: {mass} "
             f"of the attention sat on {at}; the rest of each head is scaled to 100 %."

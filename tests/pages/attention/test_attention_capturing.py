@@ -45,7 +45,7 @@ def test_without_a_trace_the_page_says_how_to_begin(page: App) -> None:
 
 def test_a_small_capture_of_a_loaded_model_begins_unasked(page: App, trace: ts.Trace) -> None:
     page.open(run=trace.key)
-    settled(page, "sink shown")
+    settled(page, "sink masked")
     assert "Layer 1, mean of heads" in page.texts
     assert "Pick a token on the code" in page.texts
 

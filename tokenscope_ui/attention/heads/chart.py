@@ -15,11 +15,11 @@ from tokenscope_ui.attention.weights import share_text
 
 _CELL, _PICTURE, _FRAME = 34, 62, 6
 # By whether the page is dark: from near its background to what stands out most from it.
-_RAMPS = {
+RAMPS = {
     False: ["#FFF5EB", "#FDAE6B", "#E6550D", "#7F2704"],
     True: ["#33261D", "#7A3513", "#E8782A", "#FFE4BE"],
 }
-_SELECTED = {False: "#0072B2", True: "#56B4E9"}
+SELECTED = {False: "#0072B2", True: "#56B4E9"}
 _ON_PALE, _ON_STRONG = "#1A1A1A", "#FFFFFF"
 _WRITTEN = 14
 
@@ -125,10 +125,10 @@ def head_chart(
     cells = base.mark_rect(strokeWidth=2.5).encode(
         color=alt.Color(
             "value:Q", title=None,
-            scale=alt.Scale(range=_RAMPS[dark], domain=[low, high], clamp=True),
+            scale=alt.Scale(range=RAMPS[dark], domain=[low, high], clamp=True),
             legend=alt.Legend(gradientLength=160, format=form),
         ),
-        stroke=alt.condition("datum.chosen", alt.value(_SELECTED[dark]), alt.value("#80808030")),
+        stroke=alt.condition("datum.chosen", alt.value(SELECTED[dark]), alt.value("#80808030")),
     )  # fmt: skip
     layers: list[alt.Chart] = [cells]
     if pictures:

@@ -72,7 +72,7 @@ def show_row_in_heads(
     """Draw the table; a click opens a head."""
     if captured.fold is not None or len(captured.heads) < 2:
         return
-    table = row_table(trace, captured, layer, query, mask=look.mask)
+    table = row_table(trace, captured, layer, query, mask=look.masks)
     st.markdown(f"**This row in all heads of layer {layer}**")
     # Another head in view, or another row, is another table: nothing is chosen in it.
     key = f"attention row heads {trace.key[:12]} {layer} {query} {look.head}"

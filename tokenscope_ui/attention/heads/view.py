@@ -112,7 +112,7 @@ def _listed(table: pd.DataFrame, statistic: HeadStatistic, look: AttentionLook) 
     st.markdown(f"**{count_text(len(table), 'head')}, by {statistic.label}**")
     places = tuple(zip(table["layer"].tolist(), table["head"].tolist(), strict=True))
     # Another head in view, or another order, is another table: nothing is chosen in it.
-    key = f"attention head list {statistic.name} {look.layer} {look.head} {look.mask} {len(table)}"
+    key = f"attention head list {statistic.name} {look.layer} {look.head} {look.masks} {len(table)}"
     st.dataframe(
         pd.DataFrame(
             {"layer": table["layer"], "head": table["head"], statistic.label: table["shown"]}

@@ -1,0 +1,1 @@
+"""What attention says of the selected token, beside where its row goes."""
