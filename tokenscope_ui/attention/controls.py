@@ -14,6 +14,7 @@ from tokenscope_ui.attention.weights import SCALE_HELP, SCALES
 
 VIEWS: dict[View, str] = {
     "token": ":material/format_ink_highlighter: Token",
+    "received": ":material/call_received: Received",
     "matrix": ":material/grid_on: Matrix",
     "heads": ":material/apps: Heads",
     "flow": ":material/swap_calls: Flow",

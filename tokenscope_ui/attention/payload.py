@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from tokenscope_core import Trace
 from tokenscope_core.caching import lru_cache
@@ -13,10 +14,11 @@ from tokenscope_core.display.scales import Scale
 from tokenscope_core.display.tokens import tokens
 from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention.rows import Laid
-from tokenscope_ui.attention.view_choice import WeightScale
+from tokenscope_ui.attention.view_choice import ReceivedTint, WeightScale
 from tokenscope_ui.attention.weights import (
     points_scale,
     points_text,
+    received_tint,
     share_text,
     times_text,
     tinted,
@@ -24,6 +26,9 @@ from tokenscope_ui.attention.weights import (
 )
 from tokenscope_ui.components import strip
 from tokenscope_ui.trace.strip_payload import numbers, strip_scale
+
+NOTHING_LATER = "no later token that counts can see it"
+SET_APART = "an attention sink, set apart"
 
 
 def laid_payload(
@@ -69,6 +74,36 @@ def difference_payload(
     plain = np.nan_to_num(100 * values)
     return _encoded(
         trace, tuple(numbers(plain)), reasons, points_scale(values), hover, invisibles
+    )  # fmt: skip
+
+
+def received_payload(
+    trace: Trace,
+    frame: pd.DataFrame,
+    tint: ReceivedTint,
+    apart: tuple[int, ...],
+    *,
+    invisibles: bool,
+) -> bytes:
+    """The payload of what tokens receive.
+
+    Args:
+        trace: the text.
+        frame: `Received.frame` of it.
+        tint: which of its columns.
+        apart: positions that are not tinted, and that the scale is not stretched over.
+        invisibles: whether white space is spelled out.
+    """
+    values, scale = received_tint(frame, tint, apart)
+    reasons = dict.fromkeys(np.flatnonzero(np.isnan(values)).tolist(), NOTHING_LATER)
+    reasons |= dict.fromkeys(apart, SET_APART)
+    hover = (
+        ("received, rows", _shown(frame["received"].to_numpy(), "{:.2f}".format)),
+        ("of each later row", _shown(frame["mean"].to_numpy(), share_text)),
+        ("of an even share", _shown(frame["ratio"].to_numpy(), times_text)),
+    )
+    return _encoded(
+        trace, tuple(numbers(values)), tuple(reasons.items()), scale, hover, invisibles
     )  # fmt: skip
 
 

@@ -172,7 +172,7 @@ def _sentence_of(trace: Trace, look: AttentionLook, several: tuple[int, ...], la
 def _no_tokens(look: AttentionLook) -> str:
     if look.together == "picked":
         return ""
-    return f"Select a token that has one to look at {together.TOGETHER[look.together]}."
+    return f"Nothing is selected that has a {look.together}: there is nothing to take together."
 
 
 def _header(trace: Trace, position: int) -> None:

@@ -22,6 +22,7 @@ from tokenscope_ui.attention.flow import view as flow_view
 from tokenscope_ui.attention.heads import view as heads_view
 from tokenscope_ui.attention.matrix_in_view import ROLLED, as_map, shown
 from tokenscope_ui.attention.model import AvailableModel, reader_of
+from tokenscope_ui.attention.one_token import received
 from tokenscope_ui.attention.required_captures import flow_of_all, layer_of, overview_of, rollout_of
 from tokenscope_ui.attention.view_choice import ROLLOUT, AttentionLook, Head, Layer
 from tokenscope_ui.branches import bar as branch_bar
@@ -39,6 +40,9 @@ def show_attention(trace: Trace) -> None:
     match look.view:
         case "token" | "matrix":
             _one_matrix(trace, look, reader)
+        case "received":
+            layers = _offered(reader, look.layer)
+            received.show_received(trace, layers, _head_count(reader, look.head), look)
         case "heads":
             _heads(trace, look)
         case "flow":

@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from tokenscope_core.attention.capturing.selection import Weighting
+from tokenscope_core.attention.heads.statistics import Rows
 from tokenscope_ui.components.address import number
 
-View = Literal["token", "matrix", "heads", "flow", "compare"]
+View = Literal["token", "received", "matrix", "heads", "flow", "compare"]
 Question = Literal["predicts", "at"]
 """Which row stands for a token: that of the token before it, whose output predicted it, or that of
 the token itself, once it had been read."""
@@ -22,6 +23,8 @@ Parts = Literal["category", "statement", "unit", "function"]
 FlowTint = Literal["ratio", "share"]
 CropTo = Literal["all", "prompt", "generated", "line", "statement", "function", "lines"]
 CropKeys = Literal["same", "before"]
+ReceivedTint = Literal["mass", "ratio"]
+Columns = Literal["layer", "head"]
 Together = Literal["token", "line", "statement", "function", "picked"]
 """Which tokens are looked at together: the selected one, what is around it, or those picked."""
 
@@ -43,6 +46,9 @@ class AttentionLook:
       `lines`: the first and the last line where it is "lines"; `keys`: whether its columns are
       those of the same part or of all before it.
     - `whole`: the flow of all layers and heads of the model.
+    - `received`: what tokens are tinted by in the view of that name; `received_rows`: whose
+      attention that is; `one_head`: in the layer and head in view alone; `columns`: what stands
+      beside each other where it is seen who attends to a token.
     - `layer_b`, `head_b`, `branch_b`: what a difference is taken with; None is the same as in A.
     """
 
@@ -66,6 +72,10 @@ class AttentionLook:
     parts: Parts = "category"
     tint: FlowTint = "ratio"
     whole: bool = False
+    received: ReceivedTint = "mass"
+    received_rows: Rows = "all"
+    one_head: bool = False
+    columns: Columns = "layer"
     layer_b: Layer | None = None
     head_b: Head | None = None
     branch_b: str | None = None
@@ -95,6 +105,9 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "parts": get_args(Parts),
     "keys": get_args(CropKeys),
     "together": get_args(Together),
+    "received": get_args(ReceivedTint),
+    "received_rows": get_args(Rows),
+    "columns": get_args(Columns),
     "tint": get_args(FlowTint),
 }
 _DEFAULT = AttentionLook()
@@ -137,7 +150,7 @@ def _read(name: str, text: str) -> Any:
     match name:
         case "mask":
             return None if text == _UNDECIDED else text == "1"
-        case "whole" | "alone":
+        case "whole" | "alone" | "one_head":
             return text == "1"
         case "key":
             return number(text)

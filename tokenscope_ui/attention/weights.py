@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 
 from tokenscope_core.display.scales import Scale
 from tokenscope_core.record.arrays import Floats
-from tokenscope_ui.attention.view_choice import WeightScale
+from tokenscope_ui.attention.view_choice import ReceivedTint, WeightScale
 
 SCALES: dict[WeightScale, str] = {
     "relative": "to the greatest",
@@ -75,6 +76,41 @@ def _greatest(weight: Floats) -> float:
     most = 100 * float(known.max()) if len(known) else 0.0
     # Outward to what the strip's values are rounded to, so that none of them lies beyond.
     return math.ceil(most * 1000) / 1000 or 100.0
+
+
+def received_tint(
+    frame: pd.DataFrame, tint: ReceivedTint, apart: tuple[int, ...]
+) -> tuple[Floats, Scale]:
+    """What tokens are tinted by and its scale: the root of the rows they receive, so that what
+    receives little can be told apart beside what receives much, or the decimal logarithm of their
+    share of even attention.
+
+    Args:
+        frame: `Received.frame`.
+        tint: which of the two.
+        apart: positions without a tint.
+    """
+    column = frame["received" if tint == "mass" else "ratio"].to_numpy(dtype=np.float64, copy=True)
+    column[list(apart)] = np.nan
+    column[~(frame["even"].to_numpy() > 0)] = np.nan
+    known = column[np.isfinite(column)]
+    most = float(known.max()) if len(known) else 1.0
+    if tint == "mass":
+        values, high = np.sqrt(column), math.ceil(math.sqrt(most) * 1000) / 1000 or 1.0
+        ticks = tuple((s * high, f"{(s * high) ** 2:.3g}") for s in (0, 0.25, 0.5, 0.75, 1))
+        return values, Scale(
+            label="attention received", unit="rows", low=0.0, high=high, ticks=ticks,
+            kind="sequential", reverse=False, note="relative to this text, square root",
+        )  # fmt: skip
+    # Beyond a hundredth and a hundred times as much no tint tells more.
+    values = np.log10(np.clip(column, 0.01, 100.0))
+    reach = max(0.3, math.ceil(float(np.abs(values[np.isfinite(values)]).max(initial=0)) * 10) / 10)
+    texts = (f"{10.0**-reach:.2g}", "1", f"{10.0**reach:.3g}")
+    return values, Scale(
+        label="attention received", unit="× even", kind="diverging", low=-reach, high=reach,
+        ticks=tuple(zip((-reach, 0.0, reach), texts, strict=True)), reverse=False,
+        note="relative to this text, logarithmic",
+    )  # fmt: skip
 
 
 def points_text(difference: float) -> str:

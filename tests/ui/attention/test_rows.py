@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from made_traces import made
@@ -118,10 +120,38 @@ def test_an_address_spells_every_field_of_a_look() -> None:
         view="compare", layer=3, head=0, weighting="value norms", alone=True, queries=(2, 9),
         mask=True, scale="log", question="at", direction="to", key=4, crop="lines", lines=(1, 2),
         keys="before", statistic="induction", parts="unit", tint="share", whole=True,
-        layer_b="rollout", head_b="max", branch_b="feed",
+        layer_b="rollout", head_b="max", branch_b="feed", together="picked", picked=(3, 9, 12),
+        received="ratio", received_rows="predicting", one_head=True, columns="head",
     )  # fmt: skip
+    changed = [f.name for f in fields(look) if getattr(look, f.name) == f.default]
+    assert changed == [], "the look above has another value for each"
     assert from_address(to_address(look)) == look
     assert from_address({}) == AttentionLook()
+    assert from_address(to_address(AttentionLook())) == AttentionLook()
+
+
+def test_a_link_that_does_not_speak_of_the_sink_shows_it_as_it_always_did() -> None:
+    assert from_address({"view": "token", "layer": "3"}).masks is False
+    assert from_address({"view": "token", "mask": "1"}).masks is True
+
+
+@pytest.mark.parametrize(
+    ("look", "masks"),
+    [
+        (AttentionLook(), True),
+        (AttentionLook(view="matrix"), True),
+        (AttentionLook(view="received"), True),
+        (AttentionLook(view="heads"), False),
+        (AttentionLook(view="flow"), True),
+        (AttentionLook(view="flow", whole=True), False),
+        (AttentionLook(mask=False), False),
+        (AttentionLook(view="heads", mask=True), True),
+    ],
+)
+def test_the_sink_is_apart_unless_that_takes_another_pass_or_somebody_chose(
+    look: AttentionLook, masks: bool
+) -> None:
+    assert look.masks is masks
 
 
 def three_heads() -> AttentionMap:

@@ -10,6 +10,7 @@ from tokenscope_ui.attention.heads.chart import RAMPS, SELECTED
 # Wide enough to be clicked, narrow enough for a side column.
 _CELL, _ROW = 22, 14
 _MOST_HEIGHT = 520
+_CODE_FONT = '"Source Code Pro", monospace'
 
 
 def grid_chart(
@@ -20,6 +21,7 @@ def grid_chart(
     high: float,
     selected: tuple[int, int] | None,
     title: str,
+    label: str | None = None,
     dark: bool = False,
 ) -> alt.LayerChart:
     """A grid; a click picks a cell (parameter `pick`, the fields `across` and `down`).
@@ -32,6 +34,7 @@ def grid_chart(
         high: the share that takes the strongest colour.
         selected: its `across` and `down`, outlined.
         title: what the colour is.
+        label: the column, one text a value of `down`, that is written in its place.
         dark: whether the page is.
     """
     places = zip(cells[across].tolist(), cells[down].tolist(), strict=True)
@@ -39,11 +42,17 @@ def grid_chart(
     rows = max(1, cells[down].nunique())
     height = max(3.0, min(_ROW, _MOST_HEIGHT / rows))
     axis = alt.Axis(labelAngle=0, ticks=False, domain=False, labelFontSize=11, labelOverlap=True)
-    texts = [name for name in cells.columns if name not in (across, down, "weight")]
+    texts = [name for name in cells.columns if name not in (across, down, label, "weight")]
+    y = alt.Y(f"{down}:O", title=down, axis=axis)
+    if label is not None:
+        # Sorted by a field: a list of labels would be compiled.
+        order = alt.EncodingSortField(down, op="min")
+        written = alt.Axis(ticks=False, domain=False, labelFont=_CODE_FONT, labelLimit=130)
+        y = alt.Y(f"{label}:N", title=None, sort=order, axis=written)
     base = alt.Chart(drawn).encode(
         x=alt.X(f"{across}:O", title=across, axis=axis),
-        y=alt.Y(f"{down}:O", title=down, axis=axis),
-        tooltip=[alt.Tooltip(f"{down}:O"), alt.Tooltip(f"{across}:O")]
+        y=y,
+        tooltip=[alt.Tooltip(f"{label}:N" if label else f"{down}:O"), alt.Tooltip(f"{across}:O")]
         + [alt.Tooltip(field=name, type="nominal") for name in texts],
     )
     pick = alt.selection_point(name="pick", fields=[across, down], on="click")

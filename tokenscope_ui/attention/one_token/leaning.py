@@ -63,8 +63,8 @@ def _shares(found: Leaning, shown: Shown, query: int) -> str:
         return f"All of this row is on the {sinks}: {NOT_AVAILABLE}."
     mass = share_text(shown.sink_mass_of_row(query))
     words = (
-        f"Without the {mass} on the {sinks}: {share_text(prompt)} of the row on the prompt, "
-        f"{share_text(output)} on the output."
+        f"Without the {mass} of the row on the {sinks}, {share_text(prompt)} of the rest is on the "
+        f"prompt, {share_text(output)} on the output."
     )
     known = float(np.min([found.known[name][0] for name in LEANED_ON]))
     if known < _ALL:

@@ -21,11 +21,11 @@ from tokenscope_ui.syntax_view.pieces import Kind
 from tokenscope_ui.trace.sampled_choices import token_code
 
 TOGETHER: dict[Together, str] = {
-    "token": "the selected token",
-    "line": "all of its line",
-    "statement": "all of its statement",
-    "function": "all of its function",
-    "picked": "tokens picked one by one",
+    "token": "selected one",
+    "line": "its line",
+    "statement": "its statement",
+    "function": "its function",
+    "picked": "picked ones",
 }
 HELP = (
     "Several tokens together: of what they attend to the mean of their rows, of what attends to "
@@ -37,7 +37,7 @@ _NAMED = 6
 def show_choice(look: AttentionLook) -> None:
     """Draw which tokens are looked at together."""
     controls.select(
-        "Tokens", "together", look.together, list(TOGETHER), TOGETHER.__getitem__, width=215,
+        "Tokens", "together", look.together, list(TOGETHER), TOGETHER.__getitem__, width=160,
         help=HELP,
     )  # fmt: skip
 
