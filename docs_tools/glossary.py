@@ -13,6 +13,7 @@ from tokenscope_core.record.metric_registry import INFLUENCE, Metric
 _STORAGE = {
     "column": "a column of every trace",
     "derived": "computed from a trace's columns whenever it is asked for",
+    "accumulated": "computed from the columns of all tokens up to it whenever it is asked for",
     "on request": "measured on request, by running the model once more",
 }
 _DISTRIBUTION = {

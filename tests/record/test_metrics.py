@@ -21,7 +21,7 @@ from tokenscope_core.record.steps import Rows
 from tokenscope_core.record.vocabulary import Vocabulary
 
 TEXT = "def add(a, b):\n    return a + b  # é\n"
-RAW = [m.name for m in ts.METRICS if m.distribution == "raw"]
+RAW = [m.name for m in ts.METRICS if m.distribution == "raw" and m.storage != "accumulated"]
 
 
 def measure_one(logits: list[float], taken: int = 0, candidates: int = 20) -> Measures:

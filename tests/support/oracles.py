@@ -29,6 +29,18 @@ def log_softmax(logits: Floats) -> Floats:
     return result
 
 
+def running_perplexity(logprobs: Floats, prompt_length: int) -> Floats:
+    """The perplexity of the generated tokens up to each, or of all tokens where none was generated,
+    from ln p [T] of each token taken, NaN where it has none."""
+    start = prompt_length if prompt_length < len(logprobs) else 0
+    found = np.full(len(logprobs), np.nan)
+    for end in range(start, len(logprobs)):
+        so_far = [-logprob for logprob in logprobs[start : end + 1] if not np.isnan(logprob)]
+        if not np.isnan(logprobs[end]):
+            found[end] = np.exp(sum(so_far) / len(so_far))
+    return found
+
+
 def metrics_of(logits: Floats, taken: int, candidates: int) -> dict[str, float]:
     """Every raw metric of one distribution [V], from its definition."""
     logprobs = log_softmax(np.asarray(logits, dtype=np.float64))

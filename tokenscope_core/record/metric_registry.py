@@ -23,8 +23,9 @@ class Metric:
     - `label`, `unit`, `formula`, `meaning`, `source`: as people read them.
     - `distribution`: which one it is of.
     - `known_for`: the tokens that have it; of others it is missing.
-    - `storage`: "column" of the trace file, "derived" from those whenever it is asked for, or
-      "on request", measured by running the model once more.
+    - `storage`: "column" of the trace file, "derived" from those of its own token whenever it is
+      asked for, "accumulated" from those of all tokens up to it, or "on request", measured by
+      running the model once more.
     - `range`: between which values it always lies, and so does its mean; in its `unit`.
     - `tint`: the values at the two ends of a fixed scale, log quantities in bits and variances in
       their square; of a rank the decimal logarithms.
@@ -39,14 +40,20 @@ class Metric:
 
     name: str
     label: str
-    unit: Literal["nats", "nats²", "probability", "rank", "ratio", "ms"]
+    unit: Literal["nats", "nats²", "probability", "rank", "ratio", "perplexity", "ms"]
     formula: str
     meaning: str
     source: str
     _: KW_ONLY
     distribution: Literal["raw", "sampled", "none"]
-    known_for: Literal["all tokens", "drawn tokens", "decode steps", "generated tokens"]
-    storage: Literal["column", "derived", "on request"]
+    known_for: Literal[
+        "all tokens",
+        "drawn tokens",
+        "decode steps",
+        "generated tokens",
+        "generated tokens, or all where none is",
+    ]
+    storage: Literal["column", "derived", "accumulated", "on request"]
     range: tuple[float, float]
     tint: tuple[float, float]
     root: Literal[1, 2, 3]
@@ -156,6 +163,16 @@ METRICS: tuple[Metric, ...] = (
         tint=(-8, 8), root=2, strong="both", difference_tint=8, menu=6,
     ),
     Metric(
+        "running_perplexity", "running perplexity", "perplexity",
+        "exp(Σ −ln p(y) / n) over the n tokens up to here",
+        "Of how many equally likely tokens the model was choosing, on average up to here. Over the "
+        "generated tokens, or all of a text where none was generated, that have a surprisal.",
+        "Jelinek et al. 1977, up to each token",
+        distribution="raw", known_for="generated tokens, or all where none is",
+        storage="accumulated", range=(1.0, math.inf),
+        tint=(1, 16), strong="high", difference_tint=8, menu=15,
+    ),
+    Metric(
         "sampled_logprob", "sampled log-probability", "nats", "ln q(y), q as processed",
         "The log-probability under the distribution the token was really drawn from.",
         "after penalties, temperature and filters",
@@ -181,6 +198,10 @@ INFLUENCE = Metric(
     tint=(-16, 16), root=2, strong="both", difference_tint=16, menu=14,
 )  # fmt: skip
 
+# What says something of its own token, so that a mean over some tokens does of these.
+OF_ONE_TOKEN: tuple[str, ...] = tuple(
+    metric.name for metric in (*METRICS, INFLUENCE) if metric.storage != "accumulated"
+)
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 STORED: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.storage == "column")
 # What is measured of each distribution, whichever way its token is chosen.
@@ -205,6 +226,10 @@ def missing_reason(name: str, *, position: int, source: str, measured: bool = Fa
         measured: whether other metrics have a value there.
     """
     known_for = metric_named(name).known_for
+    if known_for == "generated tokens, or all where none is":
+        if source == "prompt" and (measured or position > 0):
+            return "it runs over the generated tokens, or over all where none was generated"
+        known_for = "all tokens"
     if known_for == "generated tokens":
         if source == "prompt":
             return "it is measured for generated tokens"

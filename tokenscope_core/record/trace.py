@@ -225,6 +225,21 @@ class Trace(TraceColumns, ShownAsHtml):
         """Surprisal minus entropy, nats, signed, float64 [T] (arXiv:2202.00666)."""
         return self.surprisal - self.entropy
 
+    @property
+    def running_perplexity(self) -> Floats:
+        """exp(mean surprisal) over the tokens up to each, without unit, float64 [T]: of those that
+        have a surprisal from the first generated one on, or in all of a text of which none was
+        generated. NaN before them and where a token has no surprisal. The last is the `perplexity`
+        of that span."""
+        start = self.prompt_length if self.prompt_length < len(self) else 0
+        surprisal = self.surprisal[start:]
+        known = ~np.isnan(surprisal)
+        total, count = np.cumsum(np.where(known, surprisal, 0.0)), np.cumsum(known)
+        running = np.full(len(self), np.nan)
+        with np.errstate(over="ignore"):  # certain never to come: infinite, as its surprisal is
+            running[start:][known] = np.exp(total[known] / count[known])
+        return running
+
     def perplexity(self, start: int = 0, end: int | None = None) -> float:
         """exp(mean surprisal) over positions start to end (exclusive) that have a surprisal.
 

@@ -11,6 +11,8 @@ from typing import cast
 import streamlit as st
 
 from tokenscope_core import Trace
+from tokenscope_core.display.scales import STRIP_METRICS
+from tokenscope_core.record.metric_registry import OF_ONE_TOKEN
 from tokenscope_core.syntax.documents.texts import (
     MARKDOWN,
     known_languages,
@@ -34,13 +36,15 @@ LEVEL_KEY, LANGUAGE_KEY = "syntax_level", "syntax_language"
 PROMPT_KEY, KIND_KEY = "syntax_prompt", "syntax_kind"
 WIDTH_KEY = "syntax_width"
 _KIND: Kind = "statement"
+# What is folded here are means over the tokens of a part.
+_METRICS = tuple(name for name in STRIP_METRICS if name in OF_ONE_TOKEN)
 
 
 def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
     """Draw the controls above the code; returns what is chosen, and what it is compared with."""
     found = program_of(trace).detected
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
-        metric = view_controls.metric("Metric")
+        metric = view_controls.metric("Metric", _METRICS)
         choices.take("as", LANGUAGE_KEY, known_languages())
         chosen = st.selectbox(
             "Read as", (DETECT, *known_languages()), key=LANGUAGE_KEY, width=250,

@@ -15,7 +15,7 @@ from tokenscope_core.record.arrays import Floats
 from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.capturing import need
 from tokenscope_ui.attention.one_token import attenders
-from tokenscope_ui.attention.payload import received_payload
+from tokenscope_ui.attention.payload import plain_payload, received_payload
 from tokenscope_ui.attention.required_captures import received_of
 from tokenscope_ui.attention.tokens import labels, lines_of
 from tokenscope_ui.attention.view_choice import AttentionLook, ReceivedTint
@@ -54,6 +54,7 @@ def show_received(trace: Trace, layers: tuple[int, ...], heads: int, look: Atten
     rows: Rows = look.received_rows if trace.prompt_length < len(trace) else "all"
     found = need(trace, received_of(trace, rows), "What every token receives")
     if not isinstance(found, Received) or not found.layers:
+        _strip(plain_payload(trace, invisibles=invisibles), position)
         return
     layer, head = place(found, look)
     frame = found.frame(layer, head)
@@ -62,7 +63,7 @@ def show_received(trace: Trace, layers: tuple[int, ...], heads: int, look: Atten
     with left:
         apart = found.sinks.positions if look.masks else ()
         payload = received_payload(trace, frame, look.received, apart, invisibles=invisibles)
-        mount(payload, key=STRIP_KEY, selected=position, on_select=_take_pick, height=_STRIP_HEIGHT)
+        _strip(payload, position)
     with right:
         if position is None or position >= len(trace):
             _receivers(trace, frame, look)
@@ -164,6 +165,10 @@ def _one(trace: Trace, frame: pd.DataFrame, position: int) -> None:
         f"of each later row on average, {times_text(float(row['ratio']))} what even attention "
         "would give." + (" It is a sink." if row["sink"] else "")
     )
+
+
+def _strip(payload: bytes, position: int | None) -> None:
+    mount(payload, key=STRIP_KEY, selected=position, on_select=_take_pick, height=_STRIP_HEIGHT)
 
 
 def _take_pick() -> None:
