@@ -170,7 +170,7 @@ METRICS: tuple[Metric, ...] = (
         "Jelinek et al. 1977, up to each token",
         distribution="raw", known_for="generated tokens, or all where none is",
         storage="accumulated", range=(1.0, math.inf),
-        tint=(1, 16), strong="high", difference_tint=8, menu=15,
+        tint=(1, 16), root=3, strong="high", difference_tint=8, menu=15,
     ),
     Metric(
         "sampled_logprob", "sampled log-probability", "nats", "ln q(y), q as processed",

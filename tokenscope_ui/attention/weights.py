@@ -81,9 +81,9 @@ def _greatest(weight: Floats) -> float:
 def received_tint(
     frame: pd.DataFrame, tint: ReceivedTint, apart: tuple[int, ...]
 ) -> tuple[Floats, Scale]:
-    """What tokens are tinted by and its scale: the root of the rows they receive, so that what
+    """What tokens are tinted by and its scale: the rows they receive, by the root, so that what
     receives little can be told apart beside what receives much, or the decimal logarithm of their
-    share of even attention.
+    ratio to even attention.
 
     Args:
         frame: `Received.frame`.
@@ -96,11 +96,11 @@ def received_tint(
     known = column[np.isfinite(column)]
     most = float(known.max()) if len(known) else 1.0
     if tint == "mass":
-        values, high = np.sqrt(column), math.ceil(math.sqrt(most) * 1000) / 1000 or 1.0
-        ticks = tuple((s * high, f"{(s * high) ** 2:.3g}") for s in (0, 0.25, 0.5, 0.75, 1))
-        return values, Scale(
+        high = math.ceil(most * 1000) / 1000 or 1.0
+        ticks = tuple((s * s * high, f"{s * s * high:.3g}") for s in (0, 0.25, 0.5, 0.75, 1))
+        return column, Scale(
             label="attention received", unit="rows", low=0.0, high=high, ticks=ticks,
-            kind="sequential", reverse=False, note="relative to this text, square root",
+            kind="sequential", reverse=False, note="relative to this text, by square root", root=2,
         )  # fmt: skip
     # Beyond a hundredth and a hundred times as much no tint tells more.
     values = np.log10(np.clip(column, 0.01, 100.0))
