@@ -1,18 +1,24 @@
 # make run    opens the app            make test   passes the tests
+# make run MODEL=smollm2               opens it on that model, fetched first where it is not there
 # Both create the environment they need; both may be repeated at will.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+MODEL ?=
 
 # OpenMP threads that wait must sleep, or the pages starve while a model runs.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test lint types check audit docs docs-serve pictures benchmark clean
+.PHONY: run fetch test lint types check audit docs docs-serve pictures benchmark clean
 
 run: $(VENV)/.run-ready
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
+	$(if $(MODEL),$(BIN)/python -m tokenscope_core fetch $(MODEL))
+	$(if $(MODEL),TOKENSCOPE_MODEL='$(MODEL)') $(BIN)/python -m streamlit run app.py --server.port $(PORT)
+
+fetch: $(VENV)/.run-ready
+	$(BIN)/python -m tokenscope_core fetch $(MODEL)
 
 test: $(VENV)/.test-ready
 	$(BIN)/python -m pytest -m "not browser" -n logical --maxprocesses 4 --dist loadfile

@@ -7,6 +7,7 @@ where the app does.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import tokenscope_core as ts
 from tests.browser.server import BROWSER_ARGUMENTS, ROOT, AppServer, browser_path
-from tests.support.real_model import real_model_folder
+from tests.support.real_model import NAME, real_model_folder
 
 PROMPT = '''\
 def factorial(n):
@@ -80,7 +81,8 @@ class Stage:
 def stage() -> Iterator[Stage]:
     """Decode the runs, start the server and the browser; both end with the block."""
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        model = real_model_folder()
+        # Listed under the model's name, whatever the folder is called that it was converted into.
+        model = Path(shutil.copytree(real_model_folder(), Path(scratch) / "models" / NAME))
         os.environ["TOKENSCOPE_STORE"] = str(Path(scratch) / "store")
         os.environ["TOKENSCOPE_MODELS"] = str(model.parent)
         root, child, fork = _decode(model)

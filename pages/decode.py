@@ -4,7 +4,7 @@ import streamlit as st
 
 from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_ui.branches import bar as branch_bar
-from tokenscope_ui.request import controls, problems, prompt_controls
+from tokenscope_ui.request import controls, first_model, problems, prompt_controls
 from tokenscope_ui.runs import following, progress, runs
 from tokenscope_ui.shell.router import route
 from tokenscope_ui.trace import growing_branches as growing
@@ -57,6 +57,7 @@ def empty() -> None:
             "Every token is then tinted by how surprising it was to the model; click one to see "
             "its probability, rank and entropy, and what else the model considered."
         )
+    first_model.draw_first_model()
 
 
 route(render)

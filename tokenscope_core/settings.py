@@ -29,7 +29,8 @@ class Limits:
     memory there is, is refused before it is loaded. `prefix_cache_mb` is how much memory each model
     may hold of texts it has read, so that branches need not read them again; `trace_memory_mb`
     how much the traces read lately may take, for all visitors together; `capture_mb` how much one
-    capture of attention may.
+    capture of attention may. `converted_mb` is how much disk the models may take that were
+    converted to safetensors.
 
     `kept_mb` bounds what people made and the store never evicts, `kept_per_visitor_mb` and
     `kept_per_visitor` (records) what of it counts for one visitor.
@@ -44,6 +45,7 @@ class Limits:
     prefix_cache_mb: int = 256
     trace_memory_mb: int = 64
     capture_mb: int = 1024
+    converted_mb: int = 32_000
     kept_mb: int = 4096
     kept_per_visitor_mb: int = 256
     kept_per_visitor: int = 10_000
@@ -74,6 +76,7 @@ class Limits:
             prefix_cache_mb=int(_positive("TOKENSCOPE_PREFIX_CACHE_MB", cls.prefix_cache_mb)),
             trace_memory_mb=int(_positive("TOKENSCOPE_TRACE_MEMORY_MB", cls.trace_memory_mb)),
             capture_mb=int(_positive("TOKENSCOPE_CAPTURE_MB", cls.capture_mb)),
+            converted_mb=int(_positive("TOKENSCOPE_CONVERTED_MB", cls.converted_mb)),
             kept_mb=int(_positive("TOKENSCOPE_KEPT_MB", cls.kept_mb)),
             kept_per_visitor_mb=int(
                 _positive("TOKENSCOPE_KEPT_PER_VISITOR_MB", cls.kept_per_visitor_mb)

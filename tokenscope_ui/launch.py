@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tokenscope_core.errors import RequestError
+from tokenscope_core.models.files.sources import DEFAULT_VARIABLE, require_allowed
 from tokenscope_core.root import ROOT
 from tokenscope_core.shell.arguments import add_verb
+from tokenscope_core.shell.model import located
 
 INSTALL = 'pip install "tokenscope-code[app]"'
 _NEEDED = ("streamlit", "altair")
@@ -34,12 +36,16 @@ def add_app_verb(verbs: Any) -> None:
         "                          # first free port from 8501 on",
         "--port 8600 --no-browser  # a server that nobody sits at",
         "--host 127.0.0.1          # for this machine alone",
+        "--model smollm2           # opens on it, fetched first where it is not here",
         "-- --server.maxUploadSize 50",
     )  # fmt: skip
     parser.add_argument("--port", type=int, help="default: the first that is free from 8501 on")
     parser.add_argument("--host", help="the address to listen on; default: all of this machine's")
     parser.add_argument(
         "--no-browser", "--headless", action="store_true", help="only serve; open no browser"
+    )
+    parser.add_argument(
+        "--model", help="the model to open on: an offer's name, a folder, a GGUF file or a hub id"
     )
     parser.add_argument(
         "streamlit", nargs="*", metavar="-- OPTION", help="options of `streamlit run`, after --"
@@ -62,6 +68,10 @@ def _run_app(options: argparse.Namespace) -> None:
         flags += ["--server.address", options.host]
     if options.no_browser:
         flags += ["--server.headless", "true"]
+    if options.model is not None:
+        require_allowed(options.model)
+        print(f"{located(options.model).name} is here.")
+        os.environ[DEFAULT_VARIABLE] = options.model
     # OpenMP reads it when torch is loaded. Threads that wait must sleep, or the pages starve while
     # a model runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -26,6 +26,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from tokenscope_core.errors import ModelError, ModelFormatError, ModelTooLargeError
+from tokenscope_core.models.adapters import put_on
 from tokenscope_core.models.files.facts import facts_of, quantisation_of
 from tokenscope_core.models.files.json_files import damage_of
 from tokenscope_core.models.files.machine import SPREAD, memory_of
@@ -36,7 +37,7 @@ from tokenscope_core.models.weights_in_memory import reading_weights
 
 # While transformers builds a model it switches initialisation and the tying of weights off for the
 # whole process: of two models loaded at once, one is left with untied, random weights.
-_one_at_a_time = threading.Lock()
+one_at_a_time = threading.Lock()
 # Of two bits each, the fewest that are in use.
 _PACKED_IN_A_BYTE = 4
 # So many numbers too many take little; the weights that lack them are then refused by name.
@@ -60,7 +61,7 @@ def build(
             + " takes the library accelerate, which is not installed.",
             action="Install accelerate, or choose one device and weights that are not quantised.",
         )
-    with _one_at_a_time, reading_weights():
+    with one_at_a_time, reading_weights():
         with refusing(files, "what config.json describes"):
             config = AutoConfig.from_pretrained(
                 files.folder, trust_remote_code=False, local_files_only=True
@@ -82,9 +83,11 @@ def build(
             )
     with refusing(files, "its tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
-            files.folder, trust_remote_code=False, local_files_only=True
+            files.tokenizer_folder, trust_remote_code=False, local_files_only=True
         )
-    _refuse_untrained_weights(files, info)
+    refuse_untrained_weights(files.name, info)
+    if files.adapter is not None:
+        loaded = put_on(loaded, files)
     placed = loaded if placed_by_accelerate is not None else loaded.to(device)
     return placed.eval(), tokenizer
 
@@ -178,7 +181,16 @@ def _quantised_on_the_way(config: PreTrainedConfig) -> dict[str, Any]:
     }
 
 
-def _refuse_untrained_weights(files: ModelFiles, info: dict[str, Any]) -> None:
+def refuse_untrained_weights(name: str, info: dict[str, Any]) -> None:
+    """Refuse a model some of whose weights are not those of its files.
+
+    Args:
+        name: of the model.
+        info: what transformers says of its loading.
+
+    Raises:
+        ModelFormatError: which they are.
+    """
     missing = sorted(info.get("missing_keys") or [])
     mismatched = sorted(key for key, *_ in info.get("mismatched_keys") or [])
     for names, problem in (
@@ -187,7 +199,7 @@ def _refuse_untrained_weights(files: ModelFiles, info: dict[str, Any]) -> None:
     ):
         if names:
             raise ModelFormatError(
-                asked=f"The model “{files.name}” was to be loaded.",
+                asked=f"The model “{name}” was to be loaded.",
                 found=f"{len(names)} of its weights are {problem} (first: {names[0]}); "
                 "they would be random.",
                 action="Take a complete copy of the model.",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from tokenscope_core.errors import TokenScopeError, summary_of
 from tokenscope_core.failures import is_out_of_memory, log_place, reason_of
+from tokenscope_core.models.files.load_progress import LoadStopped
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,11 +21,11 @@ def foreign_files(refusal: Callable[[str], TokenScopeError]) -> Iterator[None]:
     Args:
         refusal: makes the error of what was found, a clause without a full stop.
 
-    Raises: that error, and as they are errors of this program and a lack of memory.
+    Raises: that error, and as they are errors of this program, a lack of memory and `LoadStopped`.
     """
     try:
         yield
-    except TokenScopeError:
+    except (TokenScopeError, LoadStopped):
         raise
     except BaseException as error:
         if is_out_of_memory(error) or not (isinstance(error, Exception) or _is_panic(error)):

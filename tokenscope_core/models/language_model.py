@@ -14,8 +14,9 @@ from tokenscope_core.models.building import build, refusing
 from tokenscope_core.models.cache_reader import CacheReader, CacheUse, embedding_rows, input_device
 from tokenscope_core.models.files.authors_settings import AuthorsSettings, authors_settings
 from tokenscope_core.models.files.facts import context_of
-from tokenscope_core.models.files.model_files import ModelFiles, identify, locate, require_unchanged
+from tokenscope_core.models.files.model_files import ModelFiles, identify, require_unchanged
 from tokenscope_core.models.load_trial import find_reading, head_is_apart
+from tokenscope_core.models.obtaining import obtain
 from tokenscope_core.models.prefix_cache import PrefixCache
 from tokenscope_core.models.tokenizers.marks import fill_convention, make_marks_special
 from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
@@ -109,7 +110,9 @@ def load_model(
     """Load a causal language model; without arguments the shipped one.
 
     Args:
-        model: None, a folder, a hub id, or files already located.
+        model: None, a folder, a GGUF file, the folder of a PEFT adapter or `ADAPTER+BASE`, a hub
+            id, the name of an offer such as `smollm2`, or files already located. What has to be
+            downloaded or converted first, is.
         dtype: precision to run in; None keeps the checkpoint's.
         device: where to run; `auto` spreads the model over all devices there are, through
             accelerate. Quantised weights are placed by accelerate too.
@@ -118,9 +121,10 @@ def load_model(
         ModelNotFoundError: no such folder or hub id, or no network.
         ModelFormatError: the files are damaged, incomplete or not a causal language model.
         ModelError: a library that its weights or the device call for is missing.
+        ModelTooLargeError: there is no room to convert it.
         CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
-    files = identify(model if isinstance(model, ModelFiles) else locate(model))
+    files = identify(model) if isinstance(model, ModelFiles) else obtain(model)
     loaded, tokenizer = build(files, dtype=dtype, device=device)
     require_unchanged(files)
     with refusing(files, "it"):

@@ -16,8 +16,9 @@ from tokenscope_core.models.files.facts import ModelFacts, facts_of, hub_facts
 from tokenscope_core.models.files.load_progress import LoadProgress, Report
 from tokenscope_core.models.files.machine import devices, memory_of
 from tokenscope_core.models.files.memory_need import memory_need, shortage
-from tokenscope_core.models.files.model_files import ModelFiles, identify, locate
+from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.heavy_imports import import_engine
+from tokenscope_core.models.obtaining import obtain
 
 if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel
@@ -34,8 +35,8 @@ def fetch(
     report: Report,
     wanted: Callable[[], bool],
 ) -> ModelFiles:
-    """The files of a chosen model, downloaded where they have to be, and read for the hash that
-    names them where they never were.
+    """The files of a chosen model, downloaded or converted where they have to be, and read for the
+    hash that names them where they never were.
 
     Args:
         choice: the model.
@@ -45,7 +46,7 @@ def fetch(
         wanted: asked again and again whether to go on with it.
 
     Raises:
-        ModelNotFoundError, ModelFormatError: as `locate` and `identify`.
+        ModelNotFoundError, ModelFormatError, ModelError: as `obtain`.
         ModelTooLargeError: it fits neither memory nor disk.
         LoadStopped: it is no longer wanted.
     """
@@ -58,7 +59,9 @@ def fetch(
             require_fit(choice, hub_facts(model), tokens=tokens)
         return hub.download(name, total=model.download_bytes, report=report, wanted=wanted)
 
-    return identify(locate(choice.name, download=download), report=report, wanted=wanted)
+    return obtain(
+        choice.name, download=download, check_memory=check_memory, report=report, wanted=wanted
+    )
 
 
 def require_fit(choice: ModelChoice, facts: ModelFacts, *, tokens: int) -> None:

@@ -1,4 +1,4 @@
-"""Loading a model at a shell, where a person waits for it."""
+"""Getting and loading a model at a shell, where a person waits for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tokenscope_core.models.files.load_progress import LoadProgress
 from tokenscope_core.models.files.memory_need import size_text
-from tokenscope_core.models.files.model_files import ModelFiles, identify, locate
+from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.obtaining import obtain
 
 if TYPE_CHECKING:
     import torch
@@ -30,24 +31,47 @@ def open_model(name: str | None, *, dtype: torch.dtype | None = None) -> Languag
 
 
 def located(name: str | None) -> ModelFiles:
-    """A model's files with the hash that names them; standard error says how far the first reading
-    of much has come.
+    """A model's files with the hash that names them; standard error says how far what takes long
+    has come: a download, a conversion, the first reading of much.
 
-    Raises: as `locate` and `identify`.
+    Raises: as `obtain`.
     """
-    files = identify(locate(name), report=_say)
-    if sys.stderr.isatty():
-        print(end="\r\033[K", file=sys.stderr)
+    said = _Said()
+    files = obtain(name, report=said)
+    said.end()
     return files
 
 
-def _say(progress: LoadProgress) -> None:
-    """One line, drawn again and again at a terminal; elsewhere once."""
-    if not progress.total or (progress.done and not sys.stderr.isatty()):
-        return
-    text = f"Reading the model once, to tell it from others: {size_text(progress.total)}"
-    if sys.stderr.isatty():
-        print(f"\r{text}, {progress.done / progress.total:.0%}", end="", file=sys.stderr)
-    else:
-        print(text, file=sys.stderr)
-    sys.stderr.flush()
+class _Said:
+    """One line, drawn again and again at a terminal; elsewhere once for each stage."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._at_terminal = sys.stderr.isatty()
+
+    def __call__(self, progress: LoadProgress) -> None:
+        if not progress.total:
+            return
+        text = _text(progress)
+        if self._at_terminal:
+            print(f"\r\033[K{text}, {progress.done / progress.total:.0%}", end="", file=sys.stderr)
+        elif progress.stage != self._stage:
+            print(text, file=sys.stderr)
+        self._stage = progress.stage
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line to what is printed next."""
+        if self._at_terminal and self._stage:
+            print(end="\r\033[K", file=sys.stderr, flush=True)
+
+
+def _text(progress: LoadProgress) -> str:
+    total = progress.total or 0
+    match progress.stage:
+        case "downloading":
+            return f"Downloading {size_text(total)}"
+        case "converting":
+            return f"Converting {total:,} tensors to safetensors, once"
+        case _:
+            return f"Reading the model once, to tell it from others: {size_text(total)}"

@@ -9,7 +9,7 @@ from tokenscope_core.jobs.model_pool import LoadedModel
 from tokenscope_core.jobs.service import GenerationService
 from tokenscope_core.models.files import hub
 from tokenscope_core.models.files.choice import BYTES_PER_NUMBER
-from tokenscope_core.models.files.facts import ModelFacts, facts_of, hub_facts
+from tokenscope_core.models.files.facts import ModelFacts, facts_ahead, facts_of, hub_facts
 from tokenscope_core.models.files.machine import devices, memory_of
 from tokenscope_core.models.files.memory_need import about_tokens, memory_need, shortage, size_text
 from tokenscope_core.models.files.model_files import changed_files, find
@@ -67,6 +67,9 @@ def _facts(name: str) -> tuple[ModelFacts | None, str]:
         files = find(name)
         if files is not None:
             return facts_of(files), ""
+        ahead = facts_ahead(name)
+        if ahead is not None:
+            return ahead, ""
     except TokenScopeError as error:
         return None, f"{error.found} {error.action}"
     if hub.is_offline() or not hub.is_hub_id(name):
@@ -87,12 +90,15 @@ def _rows(facts: ModelFacts, loaded: LoadedModel | None) -> list[tuple[str, str]
     if facts.key_value_heads not in (None, facts.heads):
         heads += f", sharing {facts.key_value_heads:,} of keys and values"
     stored = f"{size_text(facts.weight_bytes)} in {_word(facts.precision)}"
+    if facts.gguf is not None:
+        stored += f", from {size_text(facts.gguf.bytes)} of {_word(facts.gguf.kind)}"
     if facts.quantised is not None:
         stored = f"{size_text(facts.weight_bytes)}, quantised by {_word(facts.quantised)}"
     return [
         ("architecture", _word(facts.architecture)),
         ("parameters", _parameters(facts)),
         ("weights", stored),
+        *_adapter_rows(facts),
         ("layers", _count(facts.layers)),
         ("attention heads", heads),
         ("width", _count(facts.width)),
@@ -103,6 +109,13 @@ def _rows(facts: ModelFacts, loaded: LoadedModel | None) -> list[tuple[str, str]
         ("cache use", _CACHE_USE[loaded.capabilities.cache] if loaded else "known once loaded"),
         ("figures repeat to", _rounding(loaded)),
     ]
+
+
+def _adapter_rows(facts: ModelFacts) -> list[tuple[str, str]]:
+    if facts.adapter is None:
+        return []
+    numbers = f"{facts.adapter.numbers:,} numbers"
+    return [("adapter", f"{_word(facts.adapter.method)}, {numbers}, added to the weights")]
 
 
 def _rounding(loaded: LoadedModel | None) -> str:

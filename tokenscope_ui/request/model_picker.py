@@ -8,40 +8,53 @@ from collections.abc import Mapping
 import streamlit as st
 
 from tokenscope_core import ModelChoice
+from tokenscope_core.models.files.catalogue import offer_named
 from tokenscope_core.models.files.choice import DTYPES
 from tokenscope_core.models.files.machine import CPU, SPREAD, devices
+from tokenscope_core.models.files.memory_need import size_text
 from tokenscope_core.models.files.names import MODELS_VARIABLE, hub_id_of, plain_name
 from tokenscope_core.models.files.sources import (
     ALLOWED_VARIABLE,
+    DEFAULT_VARIABLE,
     Kind,
     ModelSource,
     accepts_others,
+    offers,
     source_of,
     sources,
 )
-from tokenscope_ui.request import model_card
+from tokenscope_ui.request import model_card, model_download
 
 AS_STORED = "as stored"
 _LISTED_FOR_S = 30
 _KINDS: dict[Kind, str] = {
     "shipped": "shipped",
     "folder": "folder",
+    "gguf": "GGUF",
+    "adapter": "adapter",
     "cache": "cached",
     "hub": "hub",
+    "package": "package",
 }
 
 
 def draw_model_picker() -> None:
-    """Draw the picker, precision and device, and the facts of the chosen model."""
+    """Draw the picker, precision and device, and the facts of the chosen model; of one that is not
+    here yet what getting it takes, and the button that gets it."""
+    fetched = model_download.take_fetched()
+    if fetched is not None:
+        st.session_state["model"] = fetched.name
+        _sources.clear()
     select("Model", "model")
     with st.expander("Precision and device"):
         _how_to_run()
     model_card.draw_model_card(chosen())
+    model_download.draw_model_fetch(chosen(), tokens=0, place="picker")
 
 
 def select(label: str, key: str) -> None:
     """Draw the box of the models that this server offers; the choice is their name, under `key`."""
-    listed = {source.name: source for source in _listed()}
+    listed = {source.name: source for source in (*_listed(), *_offered())}
     _take_typed(key, listed)
     # A typed model stays in the list while it is chosen.
     typed = st.session_state.get(key)
@@ -54,9 +67,9 @@ def select(label: str, key: str) -> None:
         format_func=lambda name: _label(listed.get(name) or source_of(name)),
         accept_new_options=accepts_others(),
         persist_state="session",
-        help="The shipped model, a folder in TOKENSCOPE_MODELS, or what the Hugging Face cache "
-        "holds. Type a folder, or a hub id such as org/name or the address of its page, and press "
-        "Enter for another."
+        help="The shipped model, what lies in the folders of TOKENSCOPE_MODELS, what the Hugging "
+        "Face cache holds, and small models to download. Type a folder, a GGUF file, ADAPTER+BASE, "
+        "or a hub id such as org/name or the address of its page, and press Enter for another."
         if accepts_others()
         else "This server offers these models.",
     )
@@ -100,18 +113,38 @@ def choose(model: ModelChoice) -> None:
 
 
 def _listed() -> tuple[ModelSource, ...]:
-    return _sources(*map(os.environ.get, (MODELS_VARIABLE, ALLOWED_VARIABLE)))
+    return _sources(*_environment())
+
+
+def _offered() -> tuple[ModelSource, ...]:
+    """What is not here and can be downloaded; a person who may only choose among these models is
+    not asked to bring others."""
+    return _offers(*_environment()) if accepts_others() else ()
+
+
+def _environment() -> tuple[str | None, ...]:
+    """What decides which models there are: the lists are made again when it changes."""
+    return tuple(map(os.environ.get, (MODELS_VARIABLE, ALLOWED_VARIABLE, DEFAULT_VARIABLE)))
 
 
 @st.cache_data(ttl=_LISTED_FOR_S, show_spinner=False)
-def _sources(folders: str | None, allowed: str | None) -> tuple[ModelSource, ...]:
-    """The models that can be chosen; the arguments say when to look again."""
+def _sources(*of: str | None) -> tuple[ModelSource, ...]:
+    """The models that can be chosen."""
     return sources()
+
+
+@st.cache_data(ttl=_LISTED_FOR_S, show_spinner=False)
+def _offers(*of: str | None) -> tuple[ModelSource, ...]:
+    """The models that could be downloaded."""
+    return offers()
 
 
 def _label(source: ModelSource) -> str:
     """A model's short name, where it comes from, and whether it can be used at all."""
     label = f"{source.label} · {_KINDS[source.kind]}"
+    offer = offer_named(source.name)
+    if offer is not None and source.kind in ("hub", "package"):
+        label += f" · {size_text(offer.download_bytes)} to download · {offer.licence}"
     return label if source.problem is None else f"{label} · cannot be opened"
 
 

@@ -105,6 +105,8 @@ def _loading(view: JobView | AnalysisView) -> str:
             return f"Downloading {name} … {100 * done / total:.0f} % of {size_text(total)}"
         case LoadProgress("downloading"):
             return f"Asking the hub for {name} …"
+        case LoadProgress("converting", done, total) if total:
+            return f"Converting {name} to safetensors, once … {done:,} of {total:,} tensors"
         case LoadProgress("identifying", done, total) if total:
             return f"Reading {name} once, to tell it from others … {_of_size(done, total)}"
         case LoadProgress("starting"):

@@ -22,10 +22,10 @@ from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.pages import BRANCHES, MODELS
+from tokenscope_ui.request import model_download as fetching
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server.server import service
 from tokenscope_ui.share import links, on_screen
-from tokenscope_ui.share import model_download as fetching
 from tokenscope_ui.share.on_screen import SHARE_PARAMETER, Destination
 from tokenscope_ui.two_models import state as two_models
 

@@ -17,10 +17,10 @@ from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
 from tokenscope_ui.pages import OF_SESSION
+from tokenscope_ui.request import model_download as fetching
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs, sessions
 from tokenscope_ui.runs.following import polled
-from tokenscope_ui.share import model_download as fetching
 from tokenscope_ui.share import (
     opening,
     readings_view,

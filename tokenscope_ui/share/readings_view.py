@@ -9,7 +9,7 @@ from tokenscope_core.display.formatting import count_text
 from tokenscope_core.models.files.memory_need import about_tokens
 from tokenscope_core.sharing.cost import TO_BE_FETCHED
 from tokenscope_core.sharing.links import ReadingCost, SharedReadings
-from tokenscope_ui.share import model_download as fetching
+from tokenscope_ui.request import model_download as fetching
 from tokenscope_ui.share import opening, words
 from tokenscope_ui.share import text_excerpt as beginning
 from tokenscope_ui.share import ways_out as leaving

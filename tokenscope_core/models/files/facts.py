@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from tokenscope_core.models.files.adapter_files import method_of, require_adapter
+from tokenscope_core.models.files.catalogue import Offer, offer_named
 from tokenscope_core.models.files.choice import BYTES_PER_NUMBER
+from tokenscope_core.models.files.folder_checks import named_precision, read_config
+from tokenscope_core.models.files.gguf_files import GgufHeader
 from tokenscope_core.models.files.hub import HubModel
-from tokenscope_core.models.files.model_files import ModelFiles, named_precision, read_config
+from tokenscope_core.models.files.model_files import ModelFiles, gguf_of, read_header_of
 from tokenscope_core.models.files.tokenizer_files import can_fill_in_the_middle, has_chat_template
 from tokenscope_core.models.files.weight_files import read_header, weight_paths
 
 # A hub's configuration may say anything; no model comes near.
 _MOST_LAYERS = 10_000
 _LONGROPE = ("longrope", "su")  # and what the first Phi-3 called it
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A GGUF file: how most of its numbers are quantised, such as `Q4_1`, and its bytes."""
+
+    kind: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What is put onto a model: by which method, how many numbers it has, and the model's name."""
+
+    method: str
+    numbers: int
+    base: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +49,7 @@ class ModelFacts:
     `precision`. `attention_layers` are those that attend, where others are recurrent; None: all.
     `quantised` names the method. `chat_template` and `fill_in_the_middle` are None
     where its tokenizer's files do not say or are not here; `download_bytes` is None once they are.
+    `gguf` is the file that the weights are, or will be, converted from.
     """
 
     architecture: str
@@ -45,6 +68,8 @@ class ModelFacts:
     chat_template: bool | None = None
     fill_in_the_middle: bool | None = None
     download_bytes: int | None = None
+    gguf: Conversion | None = None
+    adapter: Adapter | None = None
 
 
 def facts_of(files: ModelFiles) -> ModelFacts:
@@ -57,6 +82,64 @@ def facts_of(files: ModelFiles) -> ModelFacts:
         precision=files.precision,
         chat_template=has_chat_template(files),
         fill_in_the_middle=can_fill_in_the_middle(files),
+        gguf=None if files.gguf is None else _conversion(files.gguf, read_header_of(files.gguf)),
+        adapter=None if files.adapter is None else _adapter(files),
+    )
+
+
+def facts_ahead(name: str) -> ModelFacts | None:
+    """What is known here of a model that has to be converted or downloaded first, without asking
+    anybody; None where nothing is.
+
+    Raises:
+        ModelFormatError: it is a GGUF file that cannot be read.
+    """
+    gguf = gguf_of(name)
+    if gguf is not None:
+        return _gguf_facts(gguf, read_header_of(gguf))
+    offer = offer_named(name)
+    return None if offer is None else _offer_facts(offer)
+
+
+def _conversion(gguf: Path, header: GgufHeader) -> Conversion:
+    return Conversion(header.quantisation, gguf.stat().st_size)
+
+
+def _adapter(files: ModelFiles) -> Adapter:
+    assert files.adapter is not None and files.base is not None
+    weights = require_adapter(files.adapter.name, files.adapter)
+    return Adapter(method_of(files.adapter), weights.numbers, files.base.name)
+
+
+def _gguf_facts(gguf: Path, header: GgufHeader) -> ModelFacts:
+    """What a file's header says; its weights are counted as what they become, float32."""
+    config = {
+        "architectures": [header.architecture],
+        "num_hidden_layers": header.number("block_count"),
+        "num_attention_heads": header.number("attention.head_count"),
+        "num_key_value_heads": header.number("attention.head_count_kv"),
+        "hidden_size": header.number("embedding_length"),
+        "head_dim": header.number("attention.key_length"),
+        "vocab_size": header.lengths.get("tokenizer.ggml.tokens"),
+        "max_position_embeddings": header.number("context_length"),
+    }
+    return _facts(
+        config,
+        parameters=header.numbers,
+        weight_bytes=header.numbers * BYTES_PER_NUMBER["float32"],
+        precision="float32",
+        chat_template="tokenizer.chat_template" in header.values,
+        gguf=_conversion(gguf, header),
+    )
+
+
+def _offer_facts(offer: Offer) -> ModelFacts:
+    return _facts(
+        {"max_position_embeddings": offer.context},
+        parameters=offer.parameters,
+        weight_bytes=offer.parameters * BYTES_PER_NUMBER[offer.precision],
+        precision=offer.precision,
+        download_bytes=offer.download_bytes,
     )
 
 

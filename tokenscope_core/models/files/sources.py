@@ -10,35 +10,38 @@ from pathlib import Path
 from typing import Literal
 
 from tokenscope_core.errors import ModelNotAllowedError, TokenScopeError
-from tokenscope_core.models.files import hub
+from tokenscope_core.models.files import catalogue, hub
+from tokenscope_core.models.files.adapter_files import JOINT
 from tokenscope_core.models.files.choice import DTYPES, ModelChoice
-from tokenscope_core.models.files.model_files import (
-    find,
-    is_complete,
-    require_complete,
-    seems_to_write,
-)
+from tokenscope_core.models.files.folder_checks import is_complete, seems_to_write
+from tokenscope_core.models.files.gguf_files import is_gguf
+from tokenscope_core.models.files.model_files import find, require_openable
 from tokenscope_core.models.files.names import (
     SHIPPED_FOLDER,
-    folder_named,
+    adapted,
+    base_name,
     hub_id_of,
-    listed_folders,
+    listed_paths,
+    path_named,
+    plain_name,
     short_names,
 )
 from tokenscope_core.record.trace_columns import ModelIdentity
 
 ALLOWED_VARIABLE = "TOKENSCOPE_ALLOWED_MODELS"
+DEFAULT_VARIABLE = "TOKENSCOPE_MODEL"
 _WILDCARDS = "*?["
 
-Kind = Literal["shipped", "folder", "cache", "hub"]
+Kind = Literal["shipped", "folder", "gguf", "adapter", "cache", "hub", "package"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """A model that can be chosen: the name that loads it, and where it lies.
 
-    `cache` is the Hugging Face cache of this machine; `hub` has to be downloaded first. `label` is
-    what it is shown as, which finds it too. `problem` says why it cannot be opened, a sentence.
+    `cache` is the Hugging Face cache of this machine; `hub` and `package` have to be downloaded
+    first. `label` is what it is shown as, which finds it too. `problem` says why it cannot be
+    opened, a sentence.
     """
 
     name: str
@@ -53,57 +56,89 @@ def available() -> tuple[str, ...]:
 
 
 def sources() -> tuple[ModelSource, ...]:
-    """What can be chosen without typing: the shipped model, every model folder directly inside the
-    folders that TOKENSCOPE_MODELS lists, complete models in the Hugging Face cache, and the hub ids
-    that TOKENSCOPE_ALLOWED_MODELS names.
+    """What can be chosen without typing: what TOKENSCOPE_MODEL names, which comes first, the
+    shipped model, every model, adapter and GGUF file directly inside the folders that
+    TOKENSCOPE_MODELS lists, models that came in packages, complete ones in the Hugging Face cache,
+    and the hub ids that TOKENSCOPE_ALLOWED_MODELS names.
 
-    A listed folder whose model cannot be opened is there with its problem: an operator who put it
-    there would look for it."""
-    labels = {folder: label for label, folder in short_names(listed_folders()).items()}
+    A listed one that cannot be opened is there with its problem: an operator who put it there would
+    look for it."""
+    labels = {place: label for label, place in short_names(listed_paths()).items()}
+    fetched = [offer.name for offer in catalogue.OFFERS if _is_fetched(offer.name)]
     cached = [name for name in hub.cached_names() if _is_cached(name, listed=True)]
     named = [
         pattern
         for pattern in allowed_patterns() or ()
         if not set(_WILDCARDS) & set(pattern) and source_of(pattern).kind == "hub"
     ]
+    first = os.environ.get(DEFAULT_VARIABLE, "").strip()
     found = [
+        *([source_of(plain_name(first))] if first else []),
         source_of(SHIPPED_FOLDER.name),
         *(
-            ModelSource(str(folder), "folder", label, _problem(label, folder))
-            for folder, label in labels.items()
+            ModelSource(str(place), _kind_of(place), label, _problem(str(place)))
+            for place, label in labels.items()
         ),
+        *map(source_of, fetched),
         *(ModelSource(name, "cache", name) for name in cached),
         *(ModelSource(name, "hub", name) for name in named if name not in cached),
     ]
-    return tuple(source for source in dict.fromkeys(found) if is_allowed(source.name))
+    by_name = {source.name: source for source in reversed(found)}
+    return tuple(by_name[name] for name in dict.fromkeys(s.name for s in found) if is_allowed(name))
+
+
+def offers() -> tuple[ModelSource, ...]:
+    """The models of the catalogue that are not here and can be had: those of the hub where it may
+    be asked, and those that this server allows."""
+    return tuple(
+        source
+        for source in map(source_of, (offer.name for offer in catalogue.OFFERS))
+        if (source.kind == "package" or (source.kind == "hub" and not hub.is_offline()))
+        and is_allowed(source.name)
+    )
 
 
 def source_of(name: str) -> ModelSource:
     """Where a model of that name would come from."""
     name = hub_id_of(name)
     if name == SHIPPED_FOLDER.name:
-        return ModelSource(name, "shipped", name, _problem(name, SHIPPED_FOLDER))
-    folder = folder_named(name)
-    if folder is not None:
-        label = _label(folder)
-        return ModelSource(name, "folder", label, _problem(label, folder))
+        return ModelSource(name, "shipped", name, _problem(name))
+    adapter = adapted(name)
+    if adapter is not None and adapter[1]:
+        return ModelSource(name, "adapter", name, _problem(name))
+    place = path_named(name)
+    if place is not None:
+        label = name if catalogue.offer_named(name) else _label(place)
+        return ModelSource(name, _kind_of(place), label, _problem(name))
+    if catalogue.packaged(name) is not None:
+        return ModelSource(name, "package", name)
     return ModelSource(name, "cache" if _is_cached(name) else "hub", name)
 
 
-def _label(folder: Path) -> str:
-    """The short name of a listed folder; of another the last parts of its path, as many as make it
+def _kind_of(place: Path) -> Kind:
+    if is_gguf(place):
+        return "gguf"
+    return "adapter" if adapted(str(place)) is not None else "folder"
+
+
+def _is_fetched(name: str) -> bool:
+    return catalogue.packaged(name) is not None and path_named(name) is not None
+
+
+def _label(place: Path) -> str:
+    """The short name of a listed model; of another the last parts of its path, as many as make it
     no listed one's."""
-    listed = short_names(listed_folders())
-    short = next((short for short, path in listed.items() if path.resolve() == folder), None)
+    listed = short_names(listed_paths())
+    short = next((short for short, path in listed.items() if path.resolve() == place), None)
     if short is not None:
         return short
-    tails = ("/".join(folder.parts[-count:]) for count in range(1, len(folder.parts)))
-    return next((tail for tail in tails if tail not in listed), str(folder))
+    tails = ("/".join(place.parts[-count:]) for count in range(1, len(place.parts)))
+    return next((tail for tail in tails if tail not in listed), str(place))
 
 
-def _problem(name: str, folder: Path) -> str | None:
+def _problem(name: str) -> str | None:
     try:
-        require_complete(name, folder)
+        require_openable(name)
     except TokenScopeError as error:
         return f"{error.found} {error.action}"
     return None
@@ -138,9 +173,14 @@ def identified(identity: ModelIdentity) -> ModelChoice | None:
 
 
 def _called(name: str) -> tuple[str, ...]:
-    """What traces call a model of that name: a folder by its last part, a link by its target's."""
-    folder = folder_named(name)
-    return (name, Path(name).name) if folder is None else (name, Path(name).name, folder.name)
+    """What traces call a model of that name: a path by its last part, a link by its target's, an
+    adapter together with its base."""
+    place, adapter = path_named(name), adapted(name)
+    called = (name, Path(name).name) if place is None else (name, Path(name).name, place.name)
+    if adapter is None:
+        return called
+    bases = _called(base_name(*adapter))
+    return (*called, *(f"{adapter[0].name}{JOINT}{base}" for base in bases))
 
 
 def allowed_patterns() -> tuple[str, ...] | None:
@@ -164,12 +204,20 @@ def is_allowed(name: str) -> bool:
     if patterns is None:
         return True
     name = hub_id_of(name)
-    folder = None if name == SHIPPED_FOLDER.name else folder_named(name)
-    if folder is None:
+    adapter = adapted(name)
+    if adapter is not None:
+        base = base_name(*adapter)
+        return _is_among(str(adapter[0]), patterns) and (not base or is_allowed(base))
+    return _is_among(name, patterns)
+
+
+def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
+    place = None if name == SHIPPED_FOLDER.name else path_named(name)
+    if place is None:
         return any(fnmatchcase(name, pattern) for pattern in patterns)
-    # A folder is what it resolves to, however it is written: “org/name” may be one.
+    # A path is what it resolves to, however it is written: “org/name” may be one.
     written = [spelling for p in patterns for spelling in (p, _resolved(p))]
-    return any(fnmatchcase(str(folder), pattern) for pattern in written)
+    return any(fnmatchcase(str(place), pattern) for pattern in written)
 
 
 def require_allowed(name: str) -> None:
@@ -191,10 +239,10 @@ def require_allowed(name: str) -> None:
 
 
 def _resolved(pattern: str) -> str:
-    """The folder that a pattern names, in full; the pattern itself where it names none."""
-    folder = folder_named(pattern)
-    if folder is not None:
-        return str(folder)
+    """The path that a pattern names, in full; the pattern itself where it names none."""
+    place = path_named(pattern)
+    if place is not None:
+        return str(place)
     try:
         return str(Path(pattern).expanduser().resolve())
     except (OSError, RuntimeError, ValueError):

@@ -17,16 +17,16 @@ _CLOCK = "strftime_now"
 @lru_cache(maxsize=64)
 def has_chat_template(files: ModelFiles) -> bool:
     """Whether the model comes with a chat template, in either place its tokenizer may keep it."""
-    if (files.folder / "chat_template.jinja").is_file():
+    if (files.tokenizer_folder / "chat_template.jinja").is_file():
         return True
-    return bool(_object(files.folder / "tokenizer_config.json").get("chat_template"))
+    return bool(_object(files.tokenizer_folder / "tokenizer_config.json").get("chat_template"))
 
 
 @lru_cache(maxsize=64)
 def may_write_the_date(files: ModelFiles) -> bool:
     """Whether a chat template names the function that tells it the time; only filling it in says
     whether it is asked for in a conversation. Jinja has no other way to find a function."""
-    folder = files.folder
+    folder = files.tokenizer_folder
     paths = [folder / "chat_template.jinja", *folder.glob("additional_chat_templates/*.jinja")]
     config = _object(folder / "tokenizer_config.json").get("chat_template")
     named = [one.get("template") for one in _values(config) if isinstance(one, dict)]
@@ -38,8 +38,8 @@ def may_write_the_date(files: ModelFiles) -> bool:
 def can_fill_in_the_middle(files: ModelFiles) -> bool | None:
     """Whether its tokenizer has the marks for a gap; None where only transformers could tell,
     because there is no tokenizer.json."""
-    tokenizer = _object(files.folder / "tokenizer.json")
-    config = _object(files.folder / "tokenizer_config.json")
+    tokenizer = _object(files.tokenizer_folder / "tokenizer.json")
+    config = _object(files.tokenizer_folder / "tokenizer_config.json")
     if not tokenizer:
         return None
     added = [*_values(tokenizer.get("added_tokens")), *_values(config.get("added_tokens_decoder"))]

@@ -45,13 +45,13 @@ def _load(files: ModelFiles) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
     def refused(found: str) -> ModelFormatError:
         return ModelFormatError(
             asked=f"The tokenizer of “{files.name}” was to be loaded.",
-            found=f"transformers could not load it: {damage_of(files.folder) or found}.",
+            found=f"transformers could not load it: {damage_of(files.tokenizer_folder) or found}.",
             action="Take a complete copy of the model, or choose another.",
         )
 
     with foreign_files(refused):
         tokenizer = AutoTokenizer.from_pretrained(
-            files.folder, trust_remote_code=False, local_files_only=True
+            files.tokenizer_folder, trust_remote_code=False, local_files_only=True
         )
         make_marks_special(tokenizer)
         return tokenizer, vocabulary_of(tokenizer, len(tokenizer))
