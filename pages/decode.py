@@ -4,7 +4,7 @@ import streamlit as st
 
 from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_ui.branches import bar as branch_bar
-from tokenscope_ui.request import controls, first_model, problems, prompt_controls
+from tokenscope_ui.request import controls, first_model, prompt_controls, run_problem
 from tokenscope_ui.runs import following, progress, runs
 from tokenscope_ui.shell.router import route
 from tokenscope_ui.trace import growing_branches as growing
@@ -38,7 +38,7 @@ def result(view: JobView | None) -> None:
                 growing.show_growing_branches(state.ticket)
     if state.problem is not None:
         with notice.container():
-            problems.show_problem(state.problem)
+            run_problem.show_problem(state.problem)
     trace = runs.shown_trace(state)
     with body:
         if trace is not None:

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OF_THE_APP = ("app", "recognition", "pictures")
+OF_THE_APP = ("app", "recognition", "gguf", "pictures")
 
 
 def by_name(lines: Iterable[str]) -> dict[str, Requirement]:

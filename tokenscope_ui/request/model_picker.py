@@ -45,6 +45,7 @@ def draw_model_picker() -> None:
     if fetched is not None:
         st.session_state["model"] = fetched.name
         _sources.clear()
+        _offers.clear()
     select("Model", "model")
     with st.expander("Precision and device"):
         _how_to_run()
