@@ -18,9 +18,9 @@ from waiting import WAIT_S
 import tokenscope_core as ts
 from tokenscope_core.__main__ import main
 from tokenscope_core.jobs.service import GenerationService
-from tokenscope_core.models.files import converted
 from tokenscope_core.models.files.facts import facts_ahead, facts_of
-from tokenscope_core.models.files.gguf_files import TENSOR_KINDS, read_gguf
+from tokenscope_core.models.files.formats import converted
+from tokenscope_core.models.files.formats.gguf import TENSOR_KINDS, read_gguf
 from tokenscope_core.models.files.load_progress import LoadProgress, LoadStopped
 from tokenscope_core.models.files.model_files import find, locate
 from tokenscope_core.models.files.sources import sources

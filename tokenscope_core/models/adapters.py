@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 
 from tokenscope_core.errors import ModelError, ModelFormatError
 from tokenscope_core.failures import MalformedError
-from tokenscope_core.models.files.adapter_files import ADAPTER_WEIGHTS, JOINT
 from tokenscope_core.models.files.facts import quantisation_of
+from tokenscope_core.models.files.formats.adapters import ADAPTER_WEIGHTS, JOINT
 from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.foreign import foreign_files
 

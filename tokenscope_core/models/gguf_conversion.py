@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tokenscope_core.errors import ModelError, ModelTooLargeError
-from tokenscope_core.models.files import converted
 from tokenscope_core.models.files import identity as model_identity
 from tokenscope_core.models.files.folder_checks import named_errors
+from tokenscope_core.models.files.formats import converted
 from tokenscope_core.models.files.identity import FileState
 from tokenscope_core.models.files.load_progress import LoadProgress, LoadStopped, Report
 from tokenscope_core.models.files.machine import main_memory

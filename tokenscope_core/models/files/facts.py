@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenscope_core.models.files.adapter_files import method_of, require_adapter
 from tokenscope_core.models.files.catalogue import Offer, offer_named
 from tokenscope_core.models.files.choice import BYTES_PER_NUMBER
 from tokenscope_core.models.files.folder_checks import named_precision, read_config
-from tokenscope_core.models.files.gguf_files import GgufHeader
+from tokenscope_core.models.files.formats.adapters import method_of, require_adapter
+from tokenscope_core.models.files.formats.gguf import GgufHeader
 from tokenscope_core.models.files.hub import HubModel
 from tokenscope_core.models.files.model_files import ModelFiles, gguf_of, read_header_of
 from tokenscope_core.models.files.tokenizer_files import can_fill_in_the_middle, has_chat_template

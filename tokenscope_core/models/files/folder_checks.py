@@ -12,7 +12,7 @@ from typing import Any
 from tokenscope_core.errors import ModelFormatError
 from tokenscope_core.failures import reason_of
 from tokenscope_core.models.files import hub
-from tokenscope_core.models.files.adapter_files import ADAPTER_CONFIG
+from tokenscope_core.models.files.formats.adapters import ADAPTER_CONFIG
 from tokenscope_core.models.files.identity import FileChanged
 from tokenscope_core.models.files.json_files import read_object
 from tokenscope_core.models.files.promised_size import implausible

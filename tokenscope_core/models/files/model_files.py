@@ -16,9 +16,8 @@ from pathlib import Path
 
 from tokenscope_core.errors import ModelFormatError, ModelNotFoundError
 from tokenscope_core.failures import reason_of
-from tokenscope_core.models.files import converted, hub
+from tokenscope_core.models.files import hub
 from tokenscope_core.models.files import identity as model_identity
-from tokenscope_core.models.files.adapter_files import JOINT, is_adapter, require_adapter
 from tokenscope_core.models.files.catalogue import packaged
 from tokenscope_core.models.files.folder_checks import (
     changed_meanwhile,
@@ -26,7 +25,9 @@ from tokenscope_core.models.files.folder_checks import (
     named_errors,
     precision_of,
 )
-from tokenscope_core.models.files.gguf_files import (
+from tokenscope_core.models.files.formats import converted
+from tokenscope_core.models.files.formats.adapters import JOINT, is_adapter, require_adapter
+from tokenscope_core.models.files.formats.gguf import (
     GgufHeader,
     gguf_in,
     is_gguf,

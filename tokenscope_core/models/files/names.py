@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tokenscope_core.models.files import catalogue, hub
-from tokenscope_core.models.files.adapter_files import (
+from tokenscope_core.models.files.formats.adapters import (
     ADAPTER_CONFIG,
     JOINT,
     base_written,
     is_adapter,
 )
-from tokenscope_core.models.files.gguf_files import ENDING, is_gguf
+from tokenscope_core.models.files.formats.gguf import ENDING, is_gguf
 from tokenscope_core.root import ROOT
 
 SHIPPED_FOLDER = ROOT / "models" / "tokenscope-py"

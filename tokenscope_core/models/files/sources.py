@@ -11,10 +11,10 @@ from typing import Literal
 
 from tokenscope_core.errors import ModelNotAllowedError, TokenScopeError
 from tokenscope_core.models.files import catalogue, hub
-from tokenscope_core.models.files.adapter_files import JOINT
 from tokenscope_core.models.files.choice import DTYPES, ModelChoice
 from tokenscope_core.models.files.folder_checks import is_complete, seems_to_write
-from tokenscope_core.models.files.gguf_files import is_gguf
+from tokenscope_core.models.files.formats.adapters import JOINT
+from tokenscope_core.models.files.formats.gguf import is_gguf
 from tokenscope_core.models.files.model_files import find, require_openable
 from tokenscope_core.models.files.names import (
     SHIPPED_FOLDER,

@@ -1,0 +1,1 @@
+"""What lies on disks besides folders of safetensors: GGUF files and adapters."""
