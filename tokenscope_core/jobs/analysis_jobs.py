@@ -67,7 +67,7 @@ class AnalysisJob(Work):
         Args:
             job_id, model, clock: as of `Work`.
             analysis: what to compute.
-            keep_result: is given the result once it is whole.
+            save_result: is given the result once it is whole.
         """
         # A model that is got ready handles nothing, and says nothing of its pace.
         handled = 0 if isinstance(analysis, ReadyModel) else None

@@ -183,7 +183,7 @@ class Hold(ABC, Generic[AnyWork, AnyView]):
         Args:
             job, subscriber, purpose: what is wanted, by whom, for what.
             place: tells where a job stands, and ends one in the queue that nobody wants.
-            keep: puts a trace into the store.
+            save: puts a trace into the store.
         """
         self._job = job
         self._holder = Holder(subscriber, purpose)

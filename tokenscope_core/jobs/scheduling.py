@@ -42,7 +42,7 @@ class Scheduler:
         Args:
             limits: what the server takes on.
             load: loads a model whose files are there.
-            keep: puts a trace into the store.
+            save: puts a trace into the store.
             activity: where outcomes are counted.
         """
         self.pool = ModelPool(limits)

@@ -20,7 +20,7 @@ def tree_frame(session: Session, traces: Mapping[str, Trace]) -> pd.DataFrame:
     parent begin with; more than `fork_position` where it takes the same tokens for a while),
     `forced` (the text that was put there; U+FFFD where the bytes are no whole character), then
     `tokens`, `generated_tokens`, `span`, `mean_surprisal`, `perplexity`, `total_logprob`,
-    `mean_entropy` and `finish_reason` as in `comparison_tables.overview`.
+    `mean_entropy` and `finish_reason` as in `comparison.tables.overview`.
 
     Args:
         session: the tree.

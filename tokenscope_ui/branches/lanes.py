@@ -53,7 +53,7 @@ def encode(
 
     Args:
         session: the tree.
-        frame: of `branch_traces.figures`.
+        frame: of `traces.figures`.
         traces: those at hand.
         unit: of the mean surprisal.
         absent: what is to be said of a branch whose trace is not at hand.

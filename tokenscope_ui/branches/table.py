@@ -26,7 +26,7 @@ _HEIGHT = 420
 
 
 def ordered(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
-    """The rows of `branch_traces.figures`, best first; what is missing comes last, ties in the
+    """The rows of `traces.figures`, best first; what is missing comes last, ties in the
     order they were made."""
     column, ascending = SORTS[sort]
     values = frame[column]

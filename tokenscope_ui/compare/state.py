@@ -154,7 +154,7 @@ def failed(comparison: Comparison) -> TokenScopeError | None:
     return _run.problem(_pair(comparison))
 
 
-def _take(_pair: tuple[str, str], view: AnalysisView) -> None:
+def _take(_: tuple[str, str], view: AnalysisView) -> None:
     state = current()
     _set(replace(state, measured=_with(state.measured, view.result)))
 

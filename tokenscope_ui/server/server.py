@@ -41,7 +41,7 @@ def service() -> GenerationService:
     """The one service of this server, over the one store."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     share_heaps()
-    # Nor are the parts of charts checked one by one; see `chart_files.draw`.
+    # Nor are the parts of charts checked one by one; see `chart_files.draw_chart`.
     schemapi.disable_debug_mode()
     log_to_stderr(as_json=choice_of("TOKENSCOPE_LOG", ("text", "json")) == "json")
     return GenerationService(_store()[0], limits=Limits.from_environment())
