@@ -45,6 +45,7 @@ class ContextLengthError(RequestError):
     can offer the ways out: fewer new tokens, or `tail`, the last part of the prompt that leaves
     room for the new tokens (empty when they alone fill the context). Of a `branch`,
     `prompt_tokens` are all that it begins with, shared or put there, and there is no `tail`.
+    `windows` says whether the text can be scored in windows that overlap instead.
     """
 
     def __init__(
@@ -58,13 +59,25 @@ class ContextLengthError(RequestError):
     ) -> None:
         excess = prompt_tokens + max_new_tokens - context_length
         begins = "The branch begins with" if branch else "The prompt has"
+        self.windows = bool(tail) and not max_new_tokens
+        if self.windows:
+            asked = f"A text of {prompt_tokens:,} tokens was to be scored."
+            action = (
+                "Score it in windows that overlap (overlap=256), shorten it or keep only its tail."
+            )
+        else:
+            asked = (
+                f"{begins} {prompt_tokens:,} tokens and {max_new_tokens:,} new ones were asked for."
+            )
+            action = (
+                "Put in less, fork earlier, or ask for fewer new tokens."
+                if branch
+                else "Ask for fewer new tokens, shorten the prompt or keep only its tail."
+            )
         super().__init__(
-            asked=f"{begins} {prompt_tokens:,} tokens and {max_new_tokens:,} new ones "
-            "were asked for.",
+            asked=asked,
             found=f"The model's context holds {context_length:,}: {excess:,} too many.",
-            action="Put in less, fork earlier, or ask for fewer new tokens."
-            if branch
-            else "Ask for fewer new tokens, shorten the prompt or keep only its tail.",
+            action=action,
         )
         self.prompt_tokens = prompt_tokens
         self.max_new_tokens = max_new_tokens

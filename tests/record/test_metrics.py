@@ -42,7 +42,7 @@ def trace_of(logits: torch.Tensor, taken: list[int], candidates: int = 20) -> ts
                 start=0,
                 token_ids=np.array(taken),
                 source="prompt",
-                metrics={**measures.columns, "sampled_logprob": absent, "elapsed_ms": absent},
+                metrics={name: measures.columns.get(name, absent) for name in STORED},
                 candidate_ids=measures.candidate_ids,
                 candidate_logprobs=measures.candidate_logprobs,
                 candidate_kept=np.full(measures.candidate_ids.shape, NOT_DRAWN, np.int8),
@@ -225,8 +225,9 @@ def test_perplexity_leaves_out_what_is_missing(lm: ts.LanguageModel) -> None:
 
 def test_what_precedes_nothing_has_no_metric(any_lm: ts.LanguageModel) -> None:
     trace = ts.generate(any_lm, ts.Request(TEXT, max_new_tokens=2))
+    assert trace.context_length[0] == 0
     for metric in ts.METRICS:
-        assert np.isnan(trace.column(metric.name)[0]), metric.name
+        assert np.isnan(trace.column(metric.name)[0]) or metric.name == "context_length"
         assert missing_reason(metric.name, position=0, source="prompt")
     for name in RAW:
         assert not np.isnan(trace.column(name)[1:]).any(), name

@@ -65,3 +65,17 @@ def metrics_of(logits: Floats, taken: int, candidates: int) -> dict[str, float]:
         "min_p_ratio": np.exp(logprob) / ordered[0],
         "typicality": -logprob - entropy,
     }
+
+
+def context_lengths(length: int, context: int, overlap: int, lead: int) -> list[int]:
+    """How many tokens precede each of a text in the window that scores it.
+
+    Of the windows that begin 0, s, 2s ... tokens behind the `lead` tokens of the text, each with
+    those before it, the first that reaches a token scores it.
+    """
+    stride = context - lead - overlap
+    seen = []
+    for position in range(length):
+        skipped = next(s for s in range(0, length, stride) if position < s + context)
+        seen.append(position - skipped)
+    return seen

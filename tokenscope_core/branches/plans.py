@@ -176,6 +176,7 @@ def plan(
     request = replace(
         parent.request,
         max_new_tokens=max_new_tokens,
+        overlap=None,
         sampling=sampling if seed is None else replace(sampling, seed=seed),
     )
     return BranchPlan(parent, edit, request)

@@ -60,6 +60,7 @@ def read_given(
     *,
     candidates: int,
     finish_reason: FinishReason | None,
+    from_whole_pieces: bool = False,
 ) -> Generator[Rows, None, tuple[torch.Tensor, Iterator[Rows]]]:
     """Read to the end of a text, yielding the rows of its last tokens.
 
@@ -73,6 +74,8 @@ def read_given(
         sources: of the given tokens, the last of the text.
         candidates: how many of the most probable tokens to record.
         finish_reason: why the text ends here; None where it goes on.
+        from_whole_pieces: read the same pieces as where all tokens are given: in half precision
+            figures depend on them.
 
     Returns:
         Of a text that goes on the logits [1, V] after its last token, in the model's dtype, and the
@@ -90,21 +93,24 @@ def read_given(
         yield from given_rows(taken, sources[:1], missing(1, width), start=0, finish_reason=ends)
     lead = max(first - 1, 0)
     assert reader.length <= lead, "the token before the given ones is read again, for its logits"
-    read_up_to(lm, reader, ids, lead)
     step = piece_length(lm)
+    begin = lead // step * step if from_whole_pieces else lead
+    read_up_to(lm, reader, ids, begin)
     # The last token of a text that ends predicts nothing that is recorded. It is read with its
     # piece all the same: in half precision figures depend on the length of a piece, and a prompt
     # is to have the same ones whether something is generated after it or not.
     end = length if finish_reason is None else length - 1
-    for start in range(lead, end, step):
+    for start in range(begin, end, step):
         logits = reader.read_later(ids[:, start : start + step])
         last = start + step >= end
+        skipped = max(lead - start, 0)
         rows = partial(
             _rows,
             logits,
-            ids[0, start + 1 : start + 1 + len(logits)],
-            sources[start + 1 - first :],
-            start=start + 1,
+            ids[0, start + 1 + skipped : start + 1 + len(logits)],
+            sources[start + 1 + skipped - first :],
+            start=start + 1 + skipped,
+            skipped=skipped,
             candidates=width,
             finish_reason=finish_reason if last else None,
         )
@@ -121,18 +127,22 @@ def _rows(
     sources: Sequence[Source],
     *,
     start: int,
+    skipped: int,
     candidates: int,
     finish_reason: FinishReason | None,
     measured: bool,
 ) -> Iterator[Rows]:
-    """The rows of tokens, int64 [n], that logits [n or more, V] describe: some at a time."""
+    """The rows of tokens, int64 [n], that logits [n or more, V] describe, but for the first
+    `skipped`: some at a time."""
     end = len(taken)
     for here in range(0, end, _HEAD_ROWS):
         some = taken[here : here + _HEAD_ROWS]
         measures = missing(len(some), candidates)
         if measured:
             with torch.inference_mode():
-                measures = measure(logits.rows(here, here + len(some)), some, candidates)
+                measures = measure(
+                    logits.rows(skipped + here, skipped + here + len(some)), some, candidates
+                )
         yield from given_rows(
             host_ids(some),
             sources[here : here + len(some)],

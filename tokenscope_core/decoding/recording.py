@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tokenscope_core.decoding.sampling import Choice
-from tokenscope_core.record.arrays import NOT_DRAWN, Ints
+from tokenscope_core.record.arrays import NOT_DRAWN, Floats, Ints
 from tokenscope_core.record.metrics import Measures
 from tokenscope_core.record.steps import FinishReason, Rows, Source
 from tokenscope_core.record.trace import Trace
@@ -36,7 +36,12 @@ def given_rows(
     """
     count = len(token_ids)
     unknown = np.full(count, np.nan)
-    metrics = {**measures.columns, "sampled_logprob": unknown, "elapsed_ms": unknown}
+    metrics = {
+        **measures.columns,
+        "sampled_logprob": unknown,
+        "elapsed_ms": unknown,
+        "context_length": _context_lengths(start, count),
+    }
     kept = np.full(measures.candidate_ids.shape, NOT_DRAWN, dtype=np.int8)
     for first, end in _runs(sources):
         yield Rows(
@@ -72,6 +77,7 @@ def drawn_rows(
             **measures.columns,
             "sampled_logprob": logprobs.astype(np.float64),
             "elapsed_ms": np.full(len(choices), np.float32(elapsed_ms), dtype=np.float64),
+            "context_length": _context_lengths(start, len(choices)),
         },
         candidate_ids=measures.candidate_ids,
         candidate_logprobs=measures.candidate_logprobs,
@@ -103,6 +109,11 @@ def host_ids(token_ids: torch.Tensor) -> Ints:
     """Token ids on the host, int64 [n]."""
     ids: Ints = token_ids.cpu().numpy()
     return ids
+
+
+def _context_lengths(start: int, count: int) -> Floats:
+    """Of `count` tokens from a position on, in a text that is read from its beginning."""
+    return np.arange(start, start + count, dtype=np.float64)
 
 
 def _runs(sources: Sequence[Source]) -> Iterator[tuple[int, int]]:

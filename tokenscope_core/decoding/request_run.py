@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime
 
 from tokenscope_core.decoding.decode_loop import continue_text
 from tokenscope_core.decoding.prefill import read_given
 from tokenscope_core.decoding.stopping import require_known
+from tokenscope_core.decoding.windowed import windowed_rows, windows, without_needless_overlap
 from tokenscope_core.errors import ContextLengthError, TokenScopeError
 from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
@@ -42,19 +44,40 @@ def generate(lm: LanguageModel, request: Request) -> Trace:
             `no_repeat_ngram_size` leaves no token to choose.
         ContextLengthError: prompt and new tokens exceed the model's context.
     """
-    request = with_moment(lm.tokenizer, request, lm.identity.name, now=moments.local_time())
+    request = recorded(lm, request, now=moments.local_time())
     parts = list(rows(lm, request))
     return Trace.from_rows(
         request, lm.identity, lm.vocabulary, parts, parts[-1].finish_reason or "length"
     )
 
 
-def score(lm: LanguageModel, text: str, *, candidates: int = 20) -> Trace:
+def score(
+    lm: LanguageModel, text: str, *, candidates: int = 20, overlap: int | None = None
+) -> Trace:
     """Teacher-force a given text: every token of it with the model's distribution before it.
 
-    Raises: as `generate`.
+    Args:
+        lm: the model.
+        text: what it reads.
+        candidates: how many of the most probable tokens to record at each position.
+        overlap: a text longer than the model's context is read in windows that overlap by so many
+            tokens: each is scored once, with at least so many before it but at the beginning
+            (`Trace.context_length`). None refuses such a text. What fits is read in one piece
+            either way, and is the same trace.
+
+    Raises: as `generate`, and
+        RequestError: the overlap leaves no room in a window.
     """
-    return generate(lm, Request(prompt=text, max_new_tokens=0, candidates=candidates))
+    return generate(
+        lm, Request(prompt=text, max_new_tokens=0, candidates=candidates, overlap=overlap)
+    )
+
+
+def recorded(lm: LanguageModel, request: Request, *, now: datetime) -> Request:
+    """The request that is made now, as it is run and recorded: with the moment that its chat
+    template writes, and without an overlap that its text does not need. Raises: as `generate`."""
+    request = with_moment(lm.tokenizer, request, lm.identity.name, now=now)
+    return without_needless_overlap(lm, request)
 
 
 def stream(lm: LanguageModel, request: Request) -> Iterator[TokenStep]:
@@ -65,7 +88,7 @@ def stream(lm: LanguageModel, request: Request) -> Iterator[TokenStep]:
 
     Raises: as `generate`.
     """
-    request = with_moment(lm.tokenizer, request, lm.identity.name, now=moments.local_time())
+    request = recorded(lm, request, now=moments.local_time())
     for part in as_measured(rows(lm, request)):
         yield from steps_of(part, lm.vocabulary)
 
@@ -82,6 +105,10 @@ def rows(lm: LanguageModel, request: Request) -> Generator[Rows, None, None]:
     require_known(request, lm.identity.vocabulary_size)
     ids = prompt_ids(lm, request)
     require_known_tokens(lm, ids, "The prompt")
+    pieces = windows(lm, request, ids)
+    if len(pieces) > 1:
+        yield from windowed_rows(lm, ids, pieces, request.candidates)
+        return
     require_context(lm, request, ids)
     sources: list[Source] = ["prompt"] * len(ids)
     reader = lm.new_reader()

@@ -48,6 +48,8 @@ def metric_text(name: str, value: float, unit: LogUnit = "bits") -> str:
         return probability_text(value)
     if metric.unit == "rank":
         return "∞" if math.isinf(value) else f"{int(value):,}"
+    if metric.unit == "tokens":
+        return count_text(int(value), "token")
     if metric.unit == "ms":
         return f"{value:.1f} ms"
     if metric.unit == "ratio" and 0 < value < 0.0005:
@@ -69,8 +71,8 @@ def difference_text(name: str, difference: float, unit: LogUnit = "bits") -> str
         small = 0.001 <= abs(points) < 1
         digits = f"{points:+.2g}" if small else f"{points:+.2f}"
         suffix = "points"
-    elif kind == "rank":
-        digits, suffix = f"{difference:+,.0f}", ""
+    elif kind in ("rank", "tokens"):
+        digits, suffix = f"{difference:+,.0f}", screen_unit(metric_named(name))
     elif kind == "ms":
         digits, suffix = f"{difference:+.1f}", "ms"
     else:

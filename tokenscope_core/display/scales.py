@@ -60,8 +60,8 @@ def screen_unit(metric: Metric, unit: LogUnit = "bits") -> str:
             return unit
         case "nats²":
             return f"{unit}²"
-        case "ms":
-            return "ms"
+        case "ms" | "tokens":
+            return metric.unit
         case _:
             return ""
 
@@ -75,7 +75,7 @@ def to_screen(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
 def tint_values(name: str, values: Floats, unit: LogUnit = "bits") -> Floats:
     """What the tint of stored values [n] is proportional to: the screen value, of a rank its
     decimal logarithm."""
-    return np.log10(values) if metric_named(name).whole else to_screen(name, values, unit)
+    return np.log10(values) if metric_named(name).logarithmic else to_screen(name, values, unit)
 
 
 def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit = "bits") -> Scale:
@@ -90,11 +90,11 @@ def scale_of(name: str, values: Floats, *, relative: bool = False, unit: LogUnit
         unit=screen_unit(metric, unit),
         low=low,
         high=high,
-        ticks=_rank_ticks(low, high) if metric.whole else _ticks(low, high, metric),
+        ticks=_rank_ticks(low, high) if metric.logarithmic else _ticks(low, high, metric),
         kind="diverging" if metric.strong == "both" else "sequential",
         reverse=metric.strong == "low",
         note=_note("relative to this trace" if relative else "absolute", metric),
-        logarithmic=metric.whole,
+        logarithmic=metric.logarithmic,
         root=metric.root,
     )
 
@@ -132,15 +132,15 @@ def difference_scale(
     if relative and len(known) and known.max() > 0:
         reach = math.ceil(float(known.max()) * 1000) / 1000
     return Scale(
-        label=f"{metric.label}, B {'/' if metric.whole else '−'} A",
+        label=f"{metric.label}, B {'/' if metric.logarithmic else '−'} A",
         unit=screen_unit(metric, unit),
         low=-reach,
         high=reach,
-        ticks=_ratio_ticks(reach) if metric.whole else _ticks(-reach, reach, metric, both=True),
+        ticks=_ratio_ticks(reach) if metric.logarithmic else _ticks(-reach, reach, metric, both=True),
         kind="diverging",
         reverse=metric.strong == "low",
         note=_note("relative to this comparison" if relative else "absolute", metric),
-        logarithmic=metric.whole,
+        logarithmic=metric.logarithmic,
         root=metric.root,
     )
 

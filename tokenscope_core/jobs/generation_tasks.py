@@ -83,8 +83,9 @@ class Task(Protocol):
 class Prompted:
     """A prompt to go on from.
 
-    `made` is when the request was made, where it is not known yet whether its prompt depends on
-    that: its model was not here. None of a request that is as it is recorded.
+    `made` is when the request was made, where it is not known yet how it is recorded: whether its
+    prompt depends on that, as its model was not here, or whether its text needs windows. None of a
+    request that is as it is recorded.
     """
 
     request: Request
@@ -103,13 +104,12 @@ class Prompted:
         return {"request": self.request.to_json()}
 
     def settled(self, lm: LanguageModel) -> Prompted:
-        """With the moment in its request, where the chat template writes one."""
-        from tokenscope_core.prompts.token_ids import with_moment
+        """With its request as it is recorded, where that was not known yet."""
+        from tokenscope_core.decoding.request_run import recorded
 
         if self.made is None:
             return self
-        request = with_moment(lm.tokenizer, self.request, lm.identity.name, now=self.made)
-        return replace(self, request=request, made=None)
+        return replace(self, request=recorded(lm, self.request, now=self.made), made=None)
 
     def keys(self, fingerprint: str) -> tuple[str, ...]:
         """The key of the one trace."""

@@ -28,6 +28,8 @@ def task_of(request: Request, files: ModelFiles | None, *, now: datetime) -> Pro
         ModelFormatError, CapabilityError: the tokenizer cannot be used.
         RequestError: the chat template refuses the conversation.
     """
+    if request.overlap is not None:
+        return Prompted(request, made=now)
     if not request.messages or request.moment is not None:
         return Prompted(request)
     if files is None:

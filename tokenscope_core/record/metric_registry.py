@@ -40,7 +40,7 @@ class Metric:
 
     name: str
     label: str
-    unit: Literal["nats", "nats²", "probability", "rank", "ratio", "perplexity", "ms"]
+    unit: Literal["nats", "nats²", "probability", "rank", "ratio", "perplexity", "ms", "tokens"]
     formula: str
     meaning: str
     source: str
@@ -64,6 +64,11 @@ class Metric:
     @property
     def whole(self) -> bool:
         """Whether its values are whole numbers."""
+        return self.unit in ("rank", "tokens")
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether its scale is of decimal logarithms."""
         return self.unit == "rank"
 
     @property
@@ -186,6 +191,14 @@ METRICS: tuple[Metric, ...] = (
         distribution="none", known_for="decode steps", storage="column", range=_FROM_ZERO,
         tint=(0, 100), root=1, strong="high", difference_tint=60, menu=13,
     ),
+    Metric(
+        "context_length", "context length", "tokens", "tokens read before y",
+        "How many tokens the model was given before this one. It falls where a text longer than "
+        "the context is read in windows and a window begins.",
+        "count; layers that see only the last tokens use fewer",
+        distribution="none", known_for="all tokens", storage="column", range=_FROM_ZERO,
+        tint=(0, 1024), root=1, strong="low", difference_tint=1024, menu=16,
+    ),
 )  # fmt: skip
 
 # Not a column of a trace: it takes another reading of the text for every token.
@@ -217,13 +230,16 @@ def metric_named(name: str) -> Metric:
     return INFLUENCE if name == INFLUENCE.name else BY_NAME[name]
 
 
-def missing_reason(name: str, *, position: int, source: str, measured: bool = False) -> str:
+def missing_reason(
+    name: str, *, position: int, source: str, measured: bool = False, begins_window: bool = False
+) -> str:
     """Why a metric has no value at a position: a clause that a screen can show as it is.
 
     Args:
         name: of the metric.
         position, source: of the token.
         measured: whether other metrics have a value there.
+        begins_window: whether it is the first of a window of a long text.
     """
     known_for = metric_named(name).known_for
     if known_for == "generated tokens, or all where none is":
@@ -240,6 +256,8 @@ def missing_reason(name: str, *, position: int, source: str, measured: bool = Fa
         return f"a {source} token was not drawn from a distribution"
     if position == 0 and source != "sampled" and not measured:
         return "nothing precedes the first token, so the model gave it no probability"
+    if begins_window and not measured:
+        return "nothing precedes the token in its window, so the model gave it no probability"
     if source != "sampled" and not measured:
         return "it is measured once the next token is drawn"
     return "it was not recorded"

@@ -150,6 +150,9 @@ class Request:
     `moment`: a date, or a date and a time, as ISO 8601 without a time zone (`moments`); None where
     it writes none.
 
+    With `overlap` a text that is only scored may be longer than the model's context: it is then
+    read in windows, each of which begins so many tokens before the first one that it scores.
+
     Raises:
         RequestError: a value is out of range, or a text is not Unicode.
     """
@@ -163,6 +166,7 @@ class Request:
     messages: tuple[Message, ...] = ()
     stop_token_ids: tuple[int, ...] = ()
     moment: str | None = None
+    overlap: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "candidates"):
@@ -214,6 +218,25 @@ class Request:
                 "Leave it out.",
             )
             object.__setattr__(self, "moment", _canonical_moment(self.moment))
+        if self.overlap is not None:
+            self._require_windows()
+
+    def _require_windows(self) -> None:
+        _set_number(self, "overlap", operator.index)
+        asked = f"Windows that overlap by {self.overlap:,} tokens were asked for."
+        _require(
+            self.overlap is not None and self.overlap >= 0,
+            asked,
+            "The overlap must be 0 or more.",
+            "Choose how many tokens each window reads before those that it scores.",
+        )
+        _require(
+            not self.max_new_tokens and self.suffix is None and not self.messages,
+            asked,
+            "A plain text that is only scored can be read in windows. What generates, fills a gap "
+            "or answers needs all that is before.",
+            "Leave out the overlap, or score the text alone.",
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain JSON values; `from_json` is its inverse.

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from tokenscope_core.record import trace_format
-from tokenscope_core.record.arrays import Floats
+from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.html_repr import ShownAsHtml
 from tokenscope_core.record.metric_registry import BY_NAME, STORED, missing_reason
@@ -145,8 +145,13 @@ class Trace(TraceColumns, ShownAsHtml):
 
     def missing_reason(self, name: str, position: int) -> str:
         """Why a metric has no value at a position: a clause that a screen can show as it is."""
-        source, measured = str(self.source[position]), not np.isnan(self.logprob[position])
-        return missing_reason(name, position=position, source=source, measured=bool(measured))
+        return missing_reason(
+            name,
+            position=position,
+            source=str(self.source[position]),
+            measured=not np.isnan(self.logprob[position]),
+            begins_window=bool(self.context_length[position] == 0),
+        )
 
     @property
     def logprob(self) -> Floats:
@@ -184,6 +189,19 @@ class Trace(TraceColumns, ShownAsHtml):
     def elapsed_ms(self) -> Floats:
         """Wall time of the decode step, milliseconds, float64 [T]; generated tokens only."""
         return self.metrics["elapsed_ms"]
+
+    @property
+    def context_length(self) -> Floats:
+        """How many tokens the model had read before this one, whole numbers, float64 [T]: its
+        position, and less in the later windows of a text that is longer than the context. Missing
+        in an import, and in a record made before there was this column."""
+        return self.metrics["context_length"]
+
+    @property
+    def seams(self) -> Ints:
+        """The positions at which another window begins to score, int64 [n], ascending; none where
+        the text was read in one piece."""
+        return np.flatnonzero(np.diff(self.context_length) <= 0) + 1
 
     @property
     def prob(self) -> Floats:

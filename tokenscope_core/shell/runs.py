@@ -13,6 +13,7 @@ from tokenscope_core.comparison.model_comparison import ModelComparison, compare
 from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
 from tokenscope_core.errors import RequestError
 from tokenscope_core.models.files.sources import identified
+from tokenscope_core.prompts.windows import DEFAULT_OVERLAP
 from tokenscope_core.record.request import NUMBERS, Message, Request, Role, Sampling
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.shell.arguments import add_field, add_format, add_verb
@@ -81,8 +82,14 @@ def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
         verbs, "score", _score, "teacher-force a given text: every token's figures, none generated",
         "@program.py",
         "- --json < program.py",
+        "@long.py --overlap 256",
     )  # fmt: skip
     score.add_argument("text", help="the text; @FILE reads a file, - standard input")
+    score.add_argument(
+        "--overlap", type=int,
+        help="read a text longer than the model's context in windows that overlap by so many "
+        f"tokens, such as {DEFAULT_OVERLAP}; without it such a text is refused",
+    )  # fmt: skip
     for verb in (generate, score):
         verb.add_argument(
             "--model",
@@ -191,7 +198,12 @@ def _messages(options: argparse.Namespace) -> tuple[Message, ...]:
 def _score(options: argparse.Namespace) -> Trace:
     from tokenscope_core.decoding.request_run import score
 
-    return score(open_model(options.model), _text(options.text), candidates=options.candidates)
+    return score(
+        open_model(options.model),
+        _text(options.text),
+        candidates=options.candidates,
+        overlap=options.overlap,
+    )
 
 
 def _extend(options: argparse.Namespace) -> Trace:

@@ -34,7 +34,8 @@ class MemoryNeed:
 
 
 def tokens_of(request: Request) -> int:
-    """About how long a run gets, in tokens, judged by the size of its texts."""
+    """About how long a run gets, in tokens, judged by the size of its texts. One in windows holds
+    no more than the context at a time, at which `memory_need` cuts it like any other."""
     texts = (request.prompt, request.suffix or "", *(m.content for m in request.messages))
     return about_tokens(*texts) + request.max_new_tokens
 

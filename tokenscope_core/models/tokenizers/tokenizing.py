@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 from tokenscope_core.errors import CapabilityError, RequestError
@@ -54,6 +57,12 @@ def text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
             action="Type at least one character.",
         )
     return token_ids
+
+
+def lead_length(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> int:
+    """How many tokens of a text that was split by `text_ids` are those that begin every text."""
+    lead = cast(list[int], split(tokenizer, "")["input_ids"])
+    return sum(takewhile(bool, map(operator.eq, lead, token_ids)))
 
 
 def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
