@@ -58,7 +58,7 @@ class ContextLengthError(RequestError):
         branch: bool = False,
     ) -> None:
         excess = prompt_tokens + max_new_tokens - context_length
-        begins = "The branch begins with" if branch else "The prompt has"
+        begins = "The branch begins by reading" if branch else "The prompt has"
         self.windows = bool(tail) and not max_new_tokens
         if self.windows:
             asked = f"A text of {prompt_tokens:,} tokens was to be scored."

@@ -137,7 +137,7 @@ def test_a_branch_too_long_for_its_model_is_not_offered_as_a_prompt() -> None:
     parent = generate(lm, Request(PROMPT, max_new_tokens=4))
     with pytest.raises(ContextLengthError) as caught:
         fork(lm, parent, len(parent), text="x = 1\n" * 4, max_new_tokens=tiny_models.CONTEXT)
-    assert "The branch begins with" in caught.value.asked
+    assert "The branch begins by reading" in caught.value.asked
     assert not caught.value.tail
     assert "prompt" not in caught.value.action
 

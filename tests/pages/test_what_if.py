@@ -328,7 +328,7 @@ def test_a_branch_too_long_for_the_model_is_not_offered_as_another_run(drawn: Ap
     )
     drawn.test.session_state["run_state"] = replace(drawn.state, problem=problem)
     drawn.run()
-    assert "The branch begins with 100 tokens" in drawn.texts
+    assert "The branch begins by reading 100 tokens" in drawn.texts
     assert not [label for label in drawn.buttons if "instead" in label or "tail" in label]
 
 

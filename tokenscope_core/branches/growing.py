@@ -3,12 +3,14 @@
 A branch copies its parent's record of what they share, reads what was put there, and goes on with
 the parent's noise, so that it differs because of the edit and not because of new luck. Keys and
 values of the shared tokens are taken over where they are at hand and computed again where they
-are not; the trace is the same.
+are not; the trace is the same. A parent that was read in windows is gone on from in the window of
+the fork, as far as the model's context reaches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +26,7 @@ from tokenscope_core.errors import RequestError
 from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
+from tokenscope_core.models.tokenizers.tokenizing import lead_length
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.steps import Rows
 from tokenscope_core.record.trace import Trace
@@ -112,7 +115,7 @@ def branch_rows(lm: LanguageModel, chosen: BranchPlan) -> Generator[Rows, None, 
 
     Close the iterator to stop early. Raises: as `fork`.
     """
-    ids = _text_of(lm, chosen)
+    ids, unread = _text_of(lm, chosen)
     request = chosen.request
     finish = forced_end(lm, chosen)
     if finish is not None:
@@ -122,16 +125,18 @@ def branch_rows(lm: LanguageModel, chosen: BranchPlan) -> Generator[Rows, None, 
     only_shared = finish if not chosen.given else None
     yield from recorded_rows(chosen.parent, chosen.shared, only_shared)
     if only_shared is None:
-        yield from run(
+        running = run(
             lm,
-            reader_before(lm, ids, chosen.shared),
+            reader_before(lm, ids, chosen.shared - unread),
             ids,
             chosen.given_sources,
             request,
-            prompt_length=chosen.prompt_length,
+            prompt_length=chosen.prompt_length - unread,
             guess=chosen.old_continuation,
             finish_reason=finish,
         )
+        with closing(running):
+            yield from (replace(part, start=unread + part.start) for part in running)
 
 
 def explore_rows(lm: LanguageModel, plans: Sequence[BranchPlan]) -> Iterator[tuple[int, Rows]]:
@@ -143,13 +148,14 @@ def explore_rows(lm: LanguageModel, plans: Sequence[BranchPlan]) -> Iterator[tup
     layouts = {(p.shared, len(p.given), p.request.max_new_tokens) for p in plans}
     shared, given, new_tokens = next(iter(layouts))
     together = len(layouts) == 1 and given <= 1 and new_tokens and shared + given
+    together = together and not plans[0].parent.unread(shared)
     if lm.capabilities.cache != "branches" or not together:
         for index, chosen in enumerate(plans):
             yield from ((index, part) for part in branch_rows(lm, chosen))
         return
     for index, chosen in enumerate(plans):
         yield from ((index, part) for part in recorded_rows(chosen.parent, chosen.shared))
-    texts = [_text_of(lm, chosen) for chosen in plans]
+    texts = [_text_of(lm, chosen)[0] for chosen in plans]
     reader = reader_before(lm, texts[0], plans[0].shared)
     yield from continue_batch(lm, reader, texts, plans)
 
@@ -175,15 +181,20 @@ def require_same_model(lm: LanguageModel, trace: Trace) -> None:
         )
 
 
-def _text_of(lm: LanguageModel, chosen: BranchPlan) -> list[int]:
-    """The tokens a branch begins with, after checking that the model can go on from them."""
-    require_same_model(lm, chosen.parent)
+def _text_of(lm: LanguageModel, chosen: BranchPlan) -> tuple[list[int], int]:
+    """The tokens that a branch reads before it goes on, after checking that the model can, and how
+    many of the shared ones it does not: those before the window that its parent was read in."""
+    parent = chosen.parent
+    require_same_model(lm, parent)
     require_known(chosen.request, lm.identity.vocabulary_size)
-    ids = np.concatenate([chosen.parent.token_ids[: chosen.shared], chosen.given])
+    unread = parent.unread(chosen.shared)
+    lead = lead_length(lm.tokenizer, parent.token_ids.tolist()) if unread else 0
+    shared = parent.token_ids[unread + lead : chosen.shared]
+    ids = np.concatenate([parent.token_ids[:lead], shared, chosen.given])
     text: list[int] = ids.astype(np.int64).tolist()
     require_known_tokens(lm, text, "The branch")
     require_context(lm, chosen.request, text, branch=True)
-    return text
+    return text, unread
 
 
 def reader_before(lm: LanguageModel, ids: Sequence[int], shared: int) -> CacheReader:

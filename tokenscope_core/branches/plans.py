@@ -156,15 +156,17 @@ def plan(
         RequestError: as `BranchPlan`; or the branch would be the parent.
     """
     start = edit.next_position + edit.kept
+    # What the branch reads; of a parent in windows that is what the window at its fork had read.
+    reads = start - parent.unread(min(edit.position, len(parent)))
     appends_nothing = edit == Edit.continue_from(len(parent))
     if max_new_tokens is None:
         max_new_tokens = max(0, _intended_end(parent, edit) - start)
         if appends_nothing and not max_new_tokens:
             max_new_tokens = parent.request.max_new_tokens or Request("").max_new_tokens
         if context_length is not None:
-            max_new_tokens = max(0, min(max_new_tokens, context_length - start))
+            max_new_tokens = max(0, min(max_new_tokens, context_length - reads))
     if appends_nothing and not max_new_tokens:
-        full = context_length is not None and start >= context_length
+        full = context_length is not None and reads >= context_length
         raise RequestError(
             asked=f"A trace of {len(parent):,} tokens was to go on from its end.",
             found="It fills the model's context." if full else "0 new tokens were asked for.",

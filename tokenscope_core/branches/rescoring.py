@@ -7,6 +7,7 @@ import torch
 
 from tokenscope_core.branches.growing import require_same_model
 from tokenscope_core.decoding.prefill import chunk_length, read_up_to
+from tokenscope_core.decoding.windowed import require_one_piece
 from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.record.arrays import Floats
@@ -21,11 +22,13 @@ class Rescorer:
     values before it shared, where the model's cache allows.
 
     Raises:
-        RequestError: the model is not the one the trace came from.
+        RequestError: the model is not the one the trace came from, or the trace was read in
+            windows.
     """
 
     def __init__(self, lm: LanguageModel, trace: Trace) -> None:
         require_same_model(lm, trace)
+        require_one_piece(trace, "The influence of a token was to be measured on all that follows")
         self._lm = lm
         self._ids = torch.tensor([trace.token_ids.tolist()], device=lm.device)
         self._chunk = chunk_length(lm.identity.vocabulary_size)

@@ -207,7 +207,10 @@ def _measured(
 ) -> tuple[Floats, bool]:
     """KL(a||b), KL(b||a) and JSD, float64 [R, 3], and whether all that can be are there."""
     from tokenscope_core.comparison.divergence import divergences
+    from tokenscope_core.decoding.windowed import require_one_piece
 
+    for trace in (a, b):
+        require_one_piece(trace, "The divergence was to be measured along all")
     prefix, positions = (
         alignment.shared_prefix,
         np.stack((alignment.position_a, alignment.position_b), axis=1),

@@ -6,12 +6,14 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from tokenscope_core.decoding.prefill import read_given
+from tokenscope_core.errors import RequestError
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.models.tokenizers.tokenizing import lead_length
 from tokenscope_core.prompts.token_ids import prompt_ids
 from tokenscope_core.prompts.windows import Window, windows_of
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import Rows, Source
+from tokenscope_core.record.trace import Trace
 
 
 def without_needless_overlap(lm: LanguageModel, request: Request) -> Request:
@@ -36,6 +38,26 @@ def windows(lm: LanguageModel, request: Request, ids: Sequence[int]) -> tuple[Wi
     if request.overlap is None or not context:
         return (Window(0, 0, len(ids)),)
     return windows_of(len(ids), context, request.overlap, lead=lead_length(lm.tokenizer, ids))
+
+
+def require_one_piece(trace: Trace, wanted: str) -> None:
+    """Refuse what takes a pass over the whole text.
+
+    Args:
+        trace: any.
+        wanted: what was to be done, the beginning of a sentence.
+
+    Raises:
+        RequestError: the text was read in windows.
+    """
+    if len(trace.seams):
+        raise RequestError(
+            asked=f"{wanted} of a text of {len(trace):,} tokens.",
+            found=f"It was read in {len(trace.seams) + 1:,} windows, since it is longer than the "
+            "model’s context: no one pass reads it all.",
+            action="Score the lines that matter by themselves, as many as the context holds, or "
+            "choose a model with a longer one.",
+        )
 
 
 def windowed_rows(

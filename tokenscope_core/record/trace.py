@@ -203,6 +203,13 @@ class Trace(TraceColumns, ShownAsHtml):
         the text was read in one piece."""
         return np.flatnonzero(np.diff(self.context_length) <= 0) + 1
 
+    def unread(self, position: int) -> int:
+        """How many tokens before a position, or the end, the model had not read there, as they lie
+        before its window."""
+        here = min(position, len(self) - 1)
+        read = self.context_length[here]
+        return 0 if np.isnan(read) else here - int(read)
+
     @property
     def prob(self) -> Floats:
         """p(y), 0 to 1, float64 [T]."""

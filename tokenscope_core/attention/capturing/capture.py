@@ -23,6 +23,7 @@ from tokenscope_core.attention.capturing.resolved_selection import chosen_layers
 from tokenscope_core.attention.capturing.selection import Fold, Selection
 from tokenscope_core.attention.capturing.sources import source_of
 from tokenscope_core.branches.growing import require_same_model
+from tokenscope_core.decoding.windowed import require_one_piece
 from tokenscope_core.errors import CapabilityError, RequestError
 from tokenscope_core.models.attention_layers import (
     after_each,
@@ -168,6 +169,7 @@ def _ids_of(lm: LanguageModel, text: Text) -> list[int]:
         )
     if isinstance(text, Trace):
         require_same_model(lm, text)
+        require_one_piece(text, "The attention was to be captured")
         traced: list[int] = text.token_ids.tolist()
         return traced
     ids = [_token_id(token_id) for token_id in text]
