@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import oracles
 import pytest
@@ -65,6 +67,11 @@ def test_a_fork_goes_on_in_the_window_of_its_position(
     ]
     np.testing.assert_array_equal(child.logprob[:position], trace.logprob[:position])
     assert child.request.overlap is None and child.parent == (trace.key, position)
+    longer = ts.extend(lm, child, 3)
+    assert longer.key == ts.fork(lm, trace, position, text="x", max_new_tokens=9).key
+    assert longer.context_length[-1] == len(before) + len(written) + 2
+    again = logprobs_of(lm, before + longer.token_ids[position:].tolist())
+    assert longer.token_ids[-1] == again[-2].argmax()
     # A fork of the fork stays in that window.
     grown = ts.fork(lm, child, position + 2, max_new_tokens=4)
     assert grown.token_ids[position:].tolist() == child.token_ids[position : position + 6].tolist()
@@ -96,6 +103,8 @@ def test_a_fork_goes_as_far_as_its_window_holds_and_is_refused_beyond(
     with pytest.raises(ts.ContextLengthError, match="fork earlier") as refused:
         ts.fork(lm, trace, position, text="x", max_new_tokens=64)
     assert refused.value.prompt_tokens == seen + 1
+    with pytest.raises(ts.RequestError, match="Fork it at its end"):
+        ts.extend(lm, trace, 5)
     # The rest of a long file is no more than a window holds either.
     rest = len(trace) - 71
     with pytest.raises(ts.ContextLengthError):
@@ -109,16 +118,16 @@ def test_what_takes_a_pass_over_the_whole_text_is_refused_with_a_way_out(
     child = ts.fork(lm, trace, len(trace), max_new_tokens=3)
     for one in (trace, child):
         for refused in (
-            lambda: ts.attention(lm, one, layers=[0]),
-            lambda: ts.top_attention(lm, one, 2, layers=[0]),
-            lambda: ts.rollout(lm, one),
-            lambda: ts.head_overview(lm, one),
-            lambda: ts.attention_flow(lm, one),
-            lambda: ts.influence(lm, one, [80]),
-            lambda: ts.compare(trace, one, lm=lm),
+            partial(ts.attention, layers=[0]),
+            partial(ts.top_attention, top=2, layers=[0]),
+            ts.rollout,
+            ts.head_overview,
+            ts.attention_flow,
+            partial(ts.influence, positions=[80]),
+            lambda lm, one: ts.compare(trace, one, lm=lm),
         ):
             with pytest.raises(ts.RequestError, match=r"read in \d windows") as caught:
-                refused()
+                refused(lm, one)
             assert "by themselves" in caught.value.action
 
 

@@ -10,6 +10,7 @@ from tokenscope_core.branches.growing import reader_before, require_same_model
 from tokenscope_core.decoding.recording import recorded_rows
 from tokenscope_core.decoding.request_run import require_context, rows, run
 from tokenscope_core.decoding.stopping import require_known
+from tokenscope_core.decoding.windowed import moved, text_before
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.record.steps import Rows
@@ -45,11 +46,17 @@ def extension_rows(lm: LanguageModel, wanted: Extension) -> Generator[Rows, None
         yield from rows(lm, wanted.request)
         return
     require_known(wanted.request, lm.identity.vocabulary_size)
-    ids: list[int] = trace.token_ids.tolist()
+    ids, unread = text_before(lm, trace, len(trace))
     require_known_tokens(lm, ids, "The text")
     rest = replace(wanted.request, max_new_tokens=wanted.more)
     require_context(lm, rest, ids, branch=True)
     yield from recorded_rows(trace, len(trace))
-    yield from run(
-        lm, reader_before(lm, ids, len(ids)), ids, (), rest, prompt_length=trace.prompt_length
+    running = run(
+        lm,
+        reader_before(lm, ids, len(ids)),
+        ids,
+        (),
+        rest,
+        prompt_length=max(trace.prompt_length - unread, 0),
     )
+    yield from moved(running, unread)

@@ -93,7 +93,14 @@ def extension(trace: Trace, more: int, *, context_length: int | None = None) -> 
             found="It was written elsewhere, under conditions that are not known.",
             action="Generate from its text instead.",
         )
-    if context_length is not None and len(trace) >= context_length:
+    if trace.request.overlap is not None:
+        raise RequestError(
+            asked=asked,
+            found="It was scored in windows, and no one run reads all of it and goes on.",
+            action=f"Fork it at its end, position {len(trace):,}, forcing nothing: the model then "
+            "goes on from its last window.",
+        )
+    if context_length is not None and len(trace) - trace.unread(len(trace)) >= context_length:
         raise RequestError(
             asked=asked,
             found="It fills the model's context.",

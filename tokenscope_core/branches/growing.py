@@ -10,10 +10,7 @@ the fork, as far as the model's context reaches.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
-
-import numpy as np
 
 from tokenscope_core.branches.batch import continue_batch
 from tokenscope_core.branches.endings import forced_end
@@ -22,11 +19,11 @@ from tokenscope_core.branches.plans import BranchPlan, alternatives, plan
 from tokenscope_core.decoding.recording import recorded_rows
 from tokenscope_core.decoding.request_run import require_context, run
 from tokenscope_core.decoding.stopping import require_known
+from tokenscope_core.decoding.windowed import moved, text_before
 from tokenscope_core.errors import RequestError
 from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
-from tokenscope_core.models.tokenizers.tokenizing import lead_length
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.steps import Rows
 from tokenscope_core.record.trace import Trace
@@ -135,8 +132,7 @@ def branch_rows(lm: LanguageModel, chosen: BranchPlan) -> Generator[Rows, None, 
             guess=chosen.old_continuation,
             finish_reason=finish,
         )
-        with closing(running):
-            yield from (replace(part, start=unread + part.start) for part in running)
+        yield from moved(running, unread)
 
 
 def explore_rows(lm: LanguageModel, plans: Sequence[BranchPlan]) -> Iterator[tuple[int, Rows]]:
@@ -184,14 +180,10 @@ def require_same_model(lm: LanguageModel, trace: Trace) -> None:
 def _text_of(lm: LanguageModel, chosen: BranchPlan) -> tuple[list[int], int]:
     """The tokens that a branch reads before it goes on, after checking that the model can, and how
     many of the shared ones it does not: those before the window that its parent was read in."""
-    parent = chosen.parent
-    require_same_model(lm, parent)
+    require_same_model(lm, chosen.parent)
     require_known(chosen.request, lm.identity.vocabulary_size)
-    unread = parent.unread(chosen.shared)
-    lead = lead_length(lm.tokenizer, parent.token_ids.tolist()) if unread else 0
-    shared = parent.token_ids[unread + lead : chosen.shared]
-    ids = np.concatenate([parent.token_ids[:lead], shared, chosen.given])
-    text: list[int] = ids.astype(np.int64).tolist()
+    shared, unread = text_before(lm, chosen.parent, chosen.shared)
+    text = [*shared, *chosen.given]
     require_known_tokens(lm, text, "The branch")
     require_context(lm, chosen.request, text, branch=True)
     return text, unread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from tokenscope_core.decoding.prefill import read_given
@@ -58,6 +59,24 @@ def require_one_piece(trace: Trace, wanted: str) -> None:
             action="Score the lines that matter by themselves, as many as the context holds, or "
             "choose a model with a longer one.",
         )
+
+
+def text_before(lm: LanguageModel, trace: Trace, position: int) -> tuple[list[int], int]:
+    """What the model had read before a position of a trace, or before going on from its end: token
+    ids, and how many tokens less than the position they are, as those before its window are left
+    out."""
+    unread = trace.unread(position)
+    ids: list[int] = trace.token_ids[:position].tolist()
+    if not unread:
+        return ids, 0
+    lead = lead_length(lm.tokenizer, ids)
+    return [*ids[:lead], *ids[unread + lead :]], unread
+
+
+def moved(running: Generator[Rows, None, None], by: int) -> Generator[Rows, None, None]:
+    """Rows of a window at their positions in the whole text, `by` further on."""
+    with closing(running):
+        yield from (replace(part, start=by + part.start) for part in running)
 
 
 def windowed_rows(
