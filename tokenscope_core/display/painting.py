@@ -14,7 +14,7 @@ from itertools import pairwise
 from tokenscope_core.display.formatting import NOT_AVAILABLE, metric_text
 from tokenscope_core.display.ramp import tint_levels
 from tokenscope_core.display.scales import Scale, to_screen
-from tokenscope_core.display.tokens import TokenFlag, tokens
+from tokenscope_core.display.tokens import TokenFlag, seam_remarks, tokens
 from tokenscope_core.display.visible import name_of_hidden, on_one_line
 from tokenscope_core.record.trace import Trace
 
@@ -26,12 +26,12 @@ _CLASSES = tuple(
         (TokenFlag.PROMPT, "prompt"), (TokenFlag.FORCED, "forced"),
         (TokenFlag.SPECIAL, "special"), (TokenFlag.INCOMPLETE, "incomplete"),
         (TokenFlag.SHARED, "shared"), (TokenFlag.CHANGED, "changed"), (TokenFlag.ALONE, "alone"),
-        (TokenFlag.NOT_FAVOURITE, "not-favourite"),
+        (TokenFlag.NOT_FAVOURITE, "not-favourite"), (TokenFlag.SEAM, "seam"),
     )
 )  # fmt: skip
 _CONTINUES = int(TokenFlag.CONTINUES)
 _LABELLED = int(TokenFlag.SPECIAL | TokenFlag.INCOMPLETE)
-_FIRST_PIECE_ONLY = int(TokenFlag.NOT_FAVOURITE)
+_FIRST_PIECE_ONLY = int(TokenFlag.NOT_FAVOURITE | TokenFlag.SEAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,17 @@ def hover_label(metric: str) -> str:
 def _tips(trace: Trace, metric: str) -> list[str]:
     named = dict.fromkeys((metric, *HOVER_METRICS))
     figures = {name: to_screen(name, trace.column(name)).tolist() for name in named}
-    return [_tip(trace, position, figures) for position in range(len(trace))]
+    seams = seam_remarks(trace)
+    return [_tip(trace, position, figures, seams) for position in range(len(trace))]
 
 
-def _tip(trace: Trace, position: int, figures: dict[str, list[float]]) -> str:
+def _tip(
+    trace: Trace, position: int, figures: dict[str, list[float]], seams: dict[int, str]
+) -> str:
     spelled = on_one_line(trace.vocabulary.token_bytes[int(trace.token_ids[position])])
     lines = [f"{spelled}  position {position}, {trace.source[position]}"]
+    if position in seams:
+        lines.append(seams[position])
     metric, values = next(iter(figures.items()))
     if math.isnan(values[position]):
         lines.append(f"{NOT_AVAILABLE}: {trace.missing_reason(metric, position)}")

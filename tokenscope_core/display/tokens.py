@@ -8,6 +8,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenscope_core.display.formatting import count_text
 from tokenscope_core.record.trace import Trace
 
 
@@ -38,12 +39,27 @@ class TokenFlag(IntFlag):
     """There is a remark about it."""
     BROKE = 4096
     """With it the text ceased to be the beginning of any valid program."""
+    SEAM = 8192
+    """A window of a text longer than the context begins to score with it."""
 
 
 def not_favourite(trace: Trace) -> NDArray[np.bool_]:
     """Which tokens the run chose itself although another was more probable by the raw
     distribution, bool [T]."""
     return np.asarray((trace.source == "sampled") & (trace.rank > 1))
+
+
+SEAM_WORDS = "a window begins"
+
+
+def seam_remarks(trace: Trace) -> dict[int, str]:
+    """By position, what is said of a token with which another window begins to score."""
+    lengths = trace.context_length
+    return {
+        position: f"{SEAM_WORDS}: the model had read {count_text(int(lengths[position]), 'token')} "
+        f"before this one, and {count_text(int(lengths[position - 1]), 'token')} before the last"
+        for position in trace.seams.tolist()
+    }
 
 
 def tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
@@ -62,6 +78,8 @@ def tokens(trace: Trace, *, show_bytes: bool) -> tuple[list[str], list[int]]:
         if changed:
             flag |= TokenFlag.NOT_FAVOURITE
         flags.append(int(flag))
+    for position in trace.seams.tolist():
+        flags[position] |= int(TokenFlag.SEAM)
     pieces = [trace.vocabulary.token_bytes[token_id] for token_id in trace.token_ids.tolist()]
     return spelled(pieces, flags, show_bytes=show_bytes)
 

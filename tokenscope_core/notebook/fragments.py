@@ -12,7 +12,7 @@ from tokenscope_core.display.painting import PaintedToken, strip_lines
 from tokenscope_core.display.ramp import fill_css, sequential_css
 from tokenscope_core.display.scales import Scale
 from tokenscope_core.display.style import STRIP_CSS
-from tokenscope_core.display.tokens import TokenFlag
+from tokenscope_core.display.tokens import SEAM_WORDS, TokenFlag
 from tokenscope_core.display.visible import visible_text
 
 # Some 300 bytes a token: more would make a notebook heavy.
@@ -21,6 +21,7 @@ _KEYS = (
     (TokenFlag.PROMPT, "prompt", "prompt"),
     (TokenFlag.FORCED, "forced", "put there by a person"),
     (TokenFlag.NOT_FAVOURITE, "not-favourite", "drawn, not the favourite"),
+    (TokenFlag.SEAM, "seam", SEAM_WORDS),
     (TokenFlag.CHANGED, "changed", "another in the other text"),
     (TokenFlag.ALONE, "alone", "none in the other text"),
 )

@@ -10,7 +10,7 @@ from tokenscope_core.caching import lru_cache
 from tokenscope_core.display.formatting import metric_text
 from tokenscope_core.display.painting import HOVER_METRICS, hover_label
 from tokenscope_core.display.scales import LogUnit, Scale, tint_values, to_screen, trace_scale
-from tokenscope_core.display.tokens import TokenFlag, tokens
+from tokenscope_core.display.tokens import TokenFlag, seam_remarks, tokens
 from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.trace import Trace
 from tokenscope_ui.components import strip
@@ -67,8 +67,9 @@ def build_payload(
         for position, value in enumerate(stored.tolist())
         if math.isnan(value)
     }
-    for position in broken:
-        reasons[position] = "; ".join(filter(None, [reasons.get(position), code_standing.BROKE]))
+    remarks = [seam_remarks(trace), dict.fromkeys(broken, code_standing.BROKE)]
+    for position, remark in (pair for some in remarks for pair in some.items()):
+        reasons[position] = "; ".join(filter(None, [reasons.get(position), remark]))
     return strip.encode(
         {
             "key": run,

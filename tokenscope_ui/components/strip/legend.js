@@ -44,6 +44,7 @@ function legendKeys({ flags, values, text }) {
   if (has(FLAG.changed)) add("changed", "ab", "changed");
   if (has(FLAG.alone)) add("alone", "ab", "only here");
   if (has(FLAG.begins)) add("begins", "ab", "a piece begins");
+  if (has(FLAG.seam)) add("seam", "ab", "a window begins");
   if (has(FLAG.marked)) add("marked", "ab", "remark: point at it");
   if (has(FLAG.broke)) add("broke", "ab", "the code breaks here");
   if (values.some((value) => !Number.isFinite(value))) add("missing", "ab", "not available");

@@ -4,6 +4,7 @@
 const FLAG = {
   prompt: 1, forced: 2, special: 4, incomplete: 8, continues: 32, notFavourite: 64,
   shared: 128, changed: 256, alone: 512, begins: 1024, marked: 2048, broke: 4096,
+  seam: 8192,
 };
 const LINES_PER_BLOCK = 24;
 
@@ -111,6 +112,7 @@ class Painting {
     if (pieces.length === 0) {
       piece.setAttribute("role", "option");
       if (flags & FLAG.begins) piece.classList.add("begins");
+      if (flags & FLAG.seam) piece.classList.add("seam");
       if (flags & FLAG.notFavourite) piece.classList.add("not-favourite");
     }
     pieces.push(piece);
