@@ -76,6 +76,11 @@ class ModelComparison:
         return self.a.trace.text_bytes[: self.compared_bytes]
 
     @property
+    def first_line(self) -> int:
+        """The number of the text's first line in its file, from 1."""
+        return self.a.trace.first_line
+
+    @property
     def difference(self) -> Floats:
         """Surprisal of a minus surprisal of b, nats, float64 [S]: above 0 where b expected the span
         more.

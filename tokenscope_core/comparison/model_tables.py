@@ -41,7 +41,8 @@ def span_frame(comparison: ModelComparison) -> pd.DataFrame:
                 "byte_end": comparison.byte_end,
                 "text": pd.Series([_decoded(piece) for piece in pieces], dtype="str"),
                 "text_bytes": pd.Series(pieces, dtype="object"),
-                "line": 1 + np.searchsorted(_line_ends(text), comparison.byte_start, side="right"),
+                "line": comparison.first_line
+                + np.searchsorted(_line_ends(text), comparison.byte_start, side="right"),
                 "tokens_a": comparison.a.tokens,
                 "tokens_b": comparison.b.tokens,
                 "surprisal_a": comparison.a.surprisal,
@@ -70,7 +71,7 @@ def line_weights(comparison: ModelComparison) -> pd.DataFrame:
         pd.DataFrame(
             {
                 "span": span,
-                "line": 1 + np.searchsorted(line_ends, start, side="right"),
+                "line": comparison.first_line + np.searchsorted(line_ends, start, side="right"),
                 "bytes": edges - start,
                 "weight": (edges - start) / width,
             }
@@ -92,7 +93,7 @@ def line_frame(comparison: ModelComparison) -> pd.DataFrame:
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(ends)]
     weights = line_weights(comparison)
     weights = weights[comparison.known[weights["span"]]]
-    span, line = weights["span"].to_numpy(), weights["line"].to_numpy() - 1
+    span, line = weights["span"].to_numpy(), weights["line"].to_numpy() - comparison.first_line
 
     def total(values: Floats | Ints) -> Floats:
         return np.bincount(line, weights=values, minlength=len(ends)).astype(np.float64)
@@ -101,7 +102,7 @@ def line_frame(comparison: ModelComparison) -> pd.DataFrame:
     straddles = weights["weight"].to_numpy() < 1
     frame = pd.DataFrame(
         {
-            "line": np.arange(1, len(ends) + 1),
+            "line": comparison.first_line + np.arange(len(ends)),
             "byte_start": starts,
             "byte_end": ends,
             "text": pd.Series(

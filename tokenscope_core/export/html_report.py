@@ -65,10 +65,11 @@ def report(source: Session | Trace, traces: Iterable[Trace] = (), *, title: str 
 def _strip(trace: Trace) -> str:
     """The strip without tints and figures, which depend on what is chosen on the page."""
     texts, flags = tokens(trace, show_bytes=False)
-    return strip_lines(
+    painted = (
         PaintedToken(position, text, flag, level=0, tip="")
         for position, (text, flag) in enumerate(zip(texts, flags, strict=True))
     )
+    return strip_lines(painted, first_line=trace.first_line)
 
 
 def _alone(trace: Trace) -> Session:

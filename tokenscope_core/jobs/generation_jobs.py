@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tokenscope_core.models.language_model import LanguageModel
 
 
+# A text of fewer tokens says little of how fast a long one is read.
+_TELLING_TOKENS = 256
+
+
 @dataclass(frozen=True, slots=True)
 class JobView:
     """What a subscriber sees of a run at one moment.
@@ -85,6 +89,8 @@ class Job(Work):
         self._traces: dict[int, Trace] = {}
         self._prompt_tokens = 0
         self._prompt_length: int | None = None
+        self._began_at: float | None = None
+        self._read_at: float | None = None
         self._new_tokens = 0
         self._first_token_at: float | None = None
         self._last_token_at: float | None = None
@@ -140,6 +146,7 @@ class Job(Work):
         """The model is ready; rows will follow."""
         with self._lock:
             self._phase, self._load = "running", None
+            self._began_at = self._clock()
             self._source, self._prompt_length = (identity, vocabulary), prompt_length
 
     def append(self, part: Rows, text: int = 0) -> None:
@@ -147,6 +154,8 @@ class Job(Work):
         with self._lock:
             seen = part.start in self._rows[text]
             self._rows[text][part.start] = part
+            if part.source == "prompt" and part.measured and text == 0:
+                self._read_at = self._clock()
             if seen:
                 return
             if part.source == "prompt" and text == 0:
@@ -217,6 +226,15 @@ class Job(Work):
                 traces=tuple(self._traces[text] for text in sorted(self._traces)),
                 error=self._error,
             )
+
+    def reading_speed(self) -> float | None:
+        """Tokens a second at which it read and measured a text that it only scored; None where
+        that is not known, or was so short that the beginning decides it."""
+        with self._lock:
+            began, read, tokens = self._began_at, self._read_at, self._prompt_tokens
+        if began is None or read is None or self.request.max_new_tokens:
+            return None
+        return tokens / (read - began) if tokens >= _TELLING_TOKENS and read > began else None
 
     def _rate(self) -> float | None:
         if self._first_token_at is None or self._last_token_at is None or self._new_tokens < 2:

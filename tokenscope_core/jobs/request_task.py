@@ -12,6 +12,7 @@ from tokenscope_core.jobs.generation_tasks import Prompted
 from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.files.tokenizer_files import may_write_the_date
 from tokenscope_core.models.tokenizers.loading import tokenizer_of
+from tokenscope_core.prompts.extent import without_needless_overlap
 from tokenscope_core.record.request import Request
 
 
@@ -29,7 +30,8 @@ def task_of(request: Request, files: ModelFiles | None, *, now: datetime) -> Pro
         RequestError: the chat template refuses the conversation.
     """
     if request.overlap is not None:
-        return Prompted(request, made=now)
+        known = files and without_needless_overlap(files, request)
+        return Prompted(known) if known else Prompted(request, made=now)
     if not request.messages or request.moment is not None:
         return Prompted(request)
     if files is None:

@@ -188,6 +188,13 @@ class GenerationService:
             return None
         return next((held for held in self.loaded_models() if held.choice == plain), None)
 
+    def reading_speed(self, model: str | ModelChoice) -> float | None:
+        """Tokens a second at which a model last scored a text here; None where it has not."""
+        plain = _plain_anyhow(ModelChoice.of(model))
+        with self._changed:
+            jobs = [j for j in self._jobs.values() if isinstance(j, Job) and j.model == plain]
+        return next(filter(None, (job.reading_speed() for job in reversed(jobs))), None)
+
     def unload(self, model: str | ModelChoice) -> bool:
         """Take a model out of memory; False when it was not there.
 

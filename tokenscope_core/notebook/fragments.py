@@ -90,6 +90,7 @@ def code(
     *,
     around: int | None = None,
     most: int = MOST_TOKENS,
+    first_line: int = 1,
     all_of: str,
 ) -> str:
     """A strip of at most `most` tokens, and a sentence in the place of those left out.
@@ -98,6 +99,7 @@ def code(
         tokens: all of a text.
         around: the position that is to be seen; without it beginning and end are.
         most: how many are shown.
+        first_line: the number of the first line.
         all_of: the call that gives all of them.
     """
     parts = []
@@ -106,7 +108,7 @@ def code(
         if start > done:
             parts.append(_left_out(done, start, all_of))
         before = (token for token in tokens[:start] if not token.flags & TokenFlag.SPECIAL)
-        line = 1 + sum(token.text.count("\n") for token in before)
+        line = first_line + sum(token.text.count("\n") for token in before)
         parts.append(strip_lines(tokens[start:end], first_line=line))
         done = end
     if done < len(tokens):

@@ -49,7 +49,7 @@ def trace_html(trace: Trace) -> str:
             text(FINISH_WORDS[trace.finish_reason]),
             legend(scale),
         ),
-        code(tokens, all_of=_ALL),
+        code(tokens, first_line=trace.first_line, all_of=_ALL),
         row(
             "foot",
             f"Over {over}: {fact('mean surprisal', _bits(figures['mean_surprisal']))}",
@@ -71,7 +71,11 @@ def comparison_html(comparison: Comparison) -> str:
         tokens = _marked(tokens, own, change_marks(comparison.alignment))
         flags += [token.flags for token in tokens]
         strip = code(
-            tokens, around=at, most=MOST_TOKENS // 2, all_of=f"ts.token_frame(comparison.{name})"
+            tokens,
+            around=at,
+            most=MOST_TOKENS // 2,
+            first_line=trace.first_line,
+            all_of=f"ts.token_frame(comparison.{name})",
         )
         sides.append(f"<div><h4>{name.upper()} · {trace.key[:12]}</h4>{strip}</div>")
     totals_of = comparison.summary().to_dict("index")

@@ -153,6 +153,9 @@ class Request:
     With `overlap` a text that is only scored may be longer than the model's context: it is then
     read in windows, each of which begins so many tokens before the first one that it scores.
 
+    `first_line` is the number, from 1, that the first line of the text has in the file it is part
+    of: figures do not depend on it, but every line is called by its number in the file.
+
     Raises:
         RequestError: a value is out of range, or a text is not Unicode.
     """
@@ -167,10 +170,17 @@ class Request:
     stop_token_ids: tuple[int, ...] = ()
     moment: str | None = None
     overlap: int | None = None
+    first_line: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "candidates"):
+        for name in ("max_new_tokens", "candidates", "first_line"):
             _set_number(self, name, operator.index)
+        _require(
+            1 <= self.first_line < 2**31,
+            f"The text was to begin at line {self.first_line:,} of its file.",
+            "Lines are counted from 1.",
+            "Give the number of its first line there.",
+        )
         _require(
             not isinstance(self.stop, str),
             f"The stop strings were given as one text, {quoted(self.stop)}.",

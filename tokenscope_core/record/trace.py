@@ -203,6 +203,11 @@ class Trace(TraceColumns, ShownAsHtml):
         the text was read in one piece."""
         return np.flatnonzero(np.diff(self.context_length) <= 0) + 1
 
+    @property
+    def first_line(self) -> int:
+        """The number of the text's first line in its file, from 1."""
+        return self.request.first_line
+
     def unread(self, position: int) -> int:
         """How many tokens before a position, or the end, the model had not read there, as they lie
         before its window."""

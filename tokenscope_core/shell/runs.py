@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
 from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
-from tokenscope_core.errors import RequestError
 from tokenscope_core.models.files.sources import identified
+from tokenscope_core.prompts.text_files import text_file
 from tokenscope_core.prompts.windows import DEFAULT_OVERLAP
 from tokenscope_core.record.request import NUMBERS, Message, Request, Role, Sampling
 from tokenscope_core.record.trace import Trace
@@ -274,12 +274,9 @@ def _text(argument: str) -> str:
     """The argument itself, a file's text after `@`, or standard input for `-`."""
     if argument != "-" and not argument.startswith("@"):
         return argument
-    raw = sys.stdin.buffer.read() if argument == "-" else Path(argument[1:]).read_bytes()
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestError(
-            asked=f"{argument} was to be read as UTF-8.",
-            found=f"Byte {error.start:,} is not.",
-            action="Convert the file to UTF-8.",
-        ) from None
+    name = "standard input" if argument == "-" else argument[1:]
+    raw = sys.stdin.buffer.read() if argument == "-" else Path(name).read_bytes()
+    file = text_file(name, raw)
+    for note in file.notes:
+        print(f"{name}: {note}", file=sys.stderr)
+    return file.text

@@ -112,8 +112,8 @@ class Program:
         return self.once("line ends", lambda: line_ends(self.trace))
 
     def line_of(self, byte: int) -> int:
-        """The line that a byte is on, from 1."""
-        return 1 + int(np.searchsorted(self.line_ends, byte, side="right"))
+        """The line that a byte is on, by its number in the file, or from 1."""
+        return self.trace.first_line + int(np.searchsorted(self.line_ends, byte, side="right"))
 
     def once(self, what: Hashable, make: Callable[[], Value]) -> Value:
         """What `make` returns, made once for each `what` and remembered."""

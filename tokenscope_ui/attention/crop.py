@@ -49,7 +49,7 @@ def span(trace: Trace, look: AttentionLook, selected: int | None) -> tuple[int, 
         case "generated":
             return _some(trace.prompt_length, len(trace))
         case "lines":
-            return _lines(trace, *(look.lines or (1, 1)))
+            return _lines(trace, *(look.lines or (trace.first_line,) * 2))
         case "line" | "statement" | "function":
             return None if selected is None else tokens_around(trace, look.crop, selected)
 

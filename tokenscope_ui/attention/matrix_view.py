@@ -139,13 +139,14 @@ def _crop_tools(trace: Trace, look: AttentionLook) -> None:
         help="What the matrix is cut to; the code stays whole.",
     )  # fmt: skip
     if look.crop == "lines":
-        last = int(lines_of(trace)[-1]) if len(trace) else 1
-        first_line, last_line = look.lines or (1, min(last, 10))
+        begin = trace.first_line
+        last = int(lines_of(trace)[-1]) if len(trace) else begin
+        first_line, last_line = look.lines or (begin, min(last, begin + 9))
         for name, value in (("first", first_line), ("last", last_line)):
             key = f"attention_line_{name}"
-            st.session_state[key] = min(max(1, value), last)
+            st.session_state[key] = min(max(begin, value), last)
             st.number_input(
-                f"{name.capitalize()} line", 1, last, key=key, width=110, on_change=_take_lines
+                f"{name.capitalize()} line", begin, last, key=key, width=110, on_change=_take_lines
             )
     if look.crop != "all":
         controls.segmented(

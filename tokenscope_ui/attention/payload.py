@@ -136,6 +136,7 @@ def _encoded(
             "hover": [{"label": label, "values": shown} for label, shown in hover],
             "invisibles": invisibles,
             "first_position": 0,
+            "first_line": trace.first_line,
             "running": False,
         }
     )

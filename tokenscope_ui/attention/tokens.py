@@ -12,8 +12,10 @@ from tokenscope_core.syntax.program import line_ends
 
 
 def lines_of(trace: Trace) -> Ints:
-    """The line each token begins in, from 1, int64 [T]."""
-    lines: Ints = 1 + np.searchsorted(line_ends(trace), trace.byte_start, side="right")
+    """The line each token begins in, by its number in the file, int64 [T]."""
+    lines: Ints = trace.first_line + np.searchsorted(
+        line_ends(trace), trace.byte_start, side="right"
+    )
     return lines
 
 

@@ -95,7 +95,7 @@ def first_shown(comparison: Comparison) -> tuple[int, int]:
         if pieces[position - 1].endswith(b"\n") or pieces[position].startswith(b"\n")
     ]
     first = [0, *begins][-1 - min(_LINES_BEFORE, len(begins))]
-    line = 1 + sum(data.count(b"\n") for data in pieces[:first])
+    line = comparison.a.first_line + sum(data.count(b"\n") for data in pieces[:first])
     return first, line
 
 

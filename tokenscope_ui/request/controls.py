@@ -10,7 +10,9 @@ from tokenscope_core.models.files.model_files import ModelFiles, find
 from tokenscope_core.models.files.sources import is_allowed
 from tokenscope_ui.request import (
     authors_view,
+    long_text,
     model_picker,
+    open_files,
     prompt_checks,
     prompt_controls,
     prompt_view,
@@ -19,7 +21,7 @@ from tokenscope_ui.request import (
 from tokenscope_ui.request.prompt_controls import RUN_LABEL, SCORE
 from tokenscope_ui.runs import runs
 
-_DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS}
+_DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS, **long_text.DEFAULTS}
 
 
 def initialise() -> None:
@@ -29,6 +31,8 @@ def initialise() -> None:
         model, request = restored
         prompt_controls.fill(request)
         sampling_controls.fill(request)
+        if request.overlap is not None:
+            st.session_state["overlap"] = request.overlap
         model_picker.choose(model)
     for name, value in _DEFAULTS.items():
         st.session_state.setdefault(name, value)
@@ -65,6 +69,9 @@ def reading_preview(place: DeltaGenerator) -> None:
     """What the model reads, in its place; drawn last, since a tokenizer may have to be loaded."""
     if _obstacle() is None:
         with place:
+            if prompt_controls.mode() == SCORE and prompt_controls.prompt():
+                lines = prompt_controls.source_text().line_count
+                long_text.draw_offer(prompt_controls.prompt(), lines, _files())
             prompt_view.what_the_model_reads(_request_or_none(), _files())
 
 
@@ -97,8 +104,9 @@ def _request(*, prompt: str | None = None, max_new_tokens: int | None = None) ->
     state = st.session_state
     generating = prompt_controls.mode() != SCORE
     length = state["max_new_tokens"] if max_new_tokens is None else max_new_tokens
+    text = prompt_controls.prompt() if prompt is None else prompt
     return Request(
-        prompt=prompt_controls.prompt() if prompt is None else prompt,
+        prompt=text,
         suffix=prompt_controls.suffix(),
         messages=prompt_controls.messages(),
         max_new_tokens=length if generating else 0,
@@ -107,11 +115,15 @@ def _request(*, prompt: str | None = None, max_new_tokens: int | None = None) ->
         candidates=state["candidates"],
         stop=sampling_controls.stop_strings() if generating else (),
         stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
+        overlap=None if generating else long_text.overlap_for(text, _files()),
+        first_line=1 if generating else prompt_controls.first_line(),
     )
 
 
 def _obstacle() -> str | None:
     """Why the chosen model cannot do what the chosen mode asks of it."""
+    if prompt_controls.mode() == SCORE and (problem := open_files.problem()) is not None:
+        return problem
     request, files = _request_or_none(), _files()
     return prompt_checks.obstacle(request, files) if request and files else None
 

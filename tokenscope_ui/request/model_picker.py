@@ -55,7 +55,7 @@ def draw_model_picker() -> None:
 
 def select(label: str, key: str) -> None:
     """Draw the box of the models that this server offers; the choice is their name, under `key`."""
-    listed = {source.name: source for source in (*_listed(), *_offered())}
+    listed = {source.name: source for source in (*on_this_server(), *_offered())}
     _take_typed(key, listed)
     # A typed model stays in the list while it is chosen.
     typed = st.session_state.get(key)
@@ -95,7 +95,7 @@ def _take_typed(key: str, listed: Mapping[str, ModelSource]) -> None:
 def chosen() -> ModelChoice:
     """The model to run, and how."""
     state = st.session_state
-    first = next((source.name for source in _listed()), "")
+    first = next((source.name for source in on_this_server()), "")
     dtype, device = state.get("dtype"), state.get("device")
     return ModelChoice(
         state.get("model") or first,
@@ -107,13 +107,14 @@ def chosen() -> ModelChoice:
 
 def choose(model: ModelChoice) -> None:
     """Choose the model of a run, where this server offers it."""
-    if model.name in {source.name for source in _listed()}:
+    if model.name in {source.name for source in on_this_server()}:
         st.session_state["model"] = model.name
         st.session_state["dtype"] = model.dtype or AS_STORED
         st.session_state["device"] = model.device or devices()[0]
 
 
-def _listed() -> tuple[ModelSource, ...]:
+def on_this_server() -> tuple[ModelSource, ...]:
+    """The models that can be chosen without a download, and those that are named by hub ids."""
     return _sources(*_environment())
 
 

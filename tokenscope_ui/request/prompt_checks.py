@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tokenscope_core import Request, RequestError, Trace
+from tokenscope_core.caching import lru_cache
 from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.files.tokenizer_files import can_fill_in_the_middle, has_chat_template
 
@@ -57,8 +58,13 @@ def refusal(
     return None
 
 
-def hints(text: str) -> Iterator[str]:
+@lru_cache(maxsize=8)
+def hints(text: str) -> tuple[str, ...]:
     """Sentences about what is unusual in a text that can nevertheless be run."""
+    return tuple(_hints(text))
+
+
+def _hints(text: str) -> Iterator[str]:
     if text and not text.strip():
         yield "The prompt is only white space, so the model has little to go on."
     odd = Counter(

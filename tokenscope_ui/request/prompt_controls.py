@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import Message, Request
-from tokenscope_ui.request import chat_controls, prompt_checks
+from tokenscope_core.prompts.text_files import TextFile
+from tokenscope_ui.request import chat_controls, open_files, prompt_checks
 from tokenscope_ui.request.examples import CHAT_EXAMPLES, EXAMPLES, FILL_EXAMPLES, Example
 
 GENERATE, FILL, SCORE, CHAT = "Generate", "Fill a gap", "Score code", "Chat"
@@ -14,6 +15,8 @@ DEFAULTS: dict[str, object] = {
     "mode": GENERATE,
     "prompt": EXAMPLES[0].prompt,
     "suffix": "",
+    "first line": 1,
+    **open_files.DEFAULTS,
     **chat_controls.DEFAULTS,
 }
 RUN_LABEL = {GENERATE: "Generate", FILL: "Fill", SCORE: "Score", CHAT: "Answer"}
@@ -45,6 +48,7 @@ def fill(request: Request) -> None:
         chat_controls.fill(request)
         return
     st.session_state["prompt"] = request.prompt
+    st.session_state.update({**open_files.DEFAULTS, "first line": request.first_line})
     if request.suffix is not None:
         st.session_state["suffix"] = request.suffix
 
@@ -60,7 +64,21 @@ def _mode_of(request: Request) -> str:
 def prompt() -> str:
     """The text that the model goes on from or is scored on; in a conversation how its answer
     begins."""
+    if mode() == SCORE:
+        source = source_text()
+        return source.lines(*open_files.chosen_lines(source.line_count))
     return str(st.session_state["answer" if mode() == CHAT else "prompt"])
+
+
+def source_text() -> TextFile:
+    """The open file, or what was typed: all lines of it, of which some may be chosen."""
+    return open_files.opened() or TextFile("", str(st.session_state["prompt"]))
+
+
+def first_line() -> int:
+    """The number of the scored text's first line in its file."""
+    begin = 1 if open_files.opened() else int(st.session_state["first line"])
+    return begin + open_files.chosen_lines(source_text().line_count)[0] - 1
 
 
 def suffix() -> str | None:
@@ -97,15 +115,34 @@ def draw_prompt() -> None:
 
 
 def _texts(chosen: str) -> None:
+    if chosen == SCORE and st.session_state["open files"]:
+        open_files.draw_open_files()
+        return
     st.text_area(
         _TEXT_LABEL[chosen],
         key="prompt",
         height=110 if chosen == FILL else 170,
         persist_state="session",
         placeholder="Type or paste Python here, or choose an example.",
+        on_change=open_files.choose_all_lines,
     )
+    if chosen == SCORE:
+        _lines_of_typed()
+        open_files.draw_open_files()
     if chosen == FILL:
         st.text_area("Code after the gap", key="suffix", height=110, persist_state="session")
+
+
+def _lines_of_typed() -> None:
+    """Which lines of a typed text are scored, and how they are counted, where that is unusual."""
+    first, count = int(st.session_state["first line"]), source_text().line_count
+    if st.session_state["lines"] is not None:
+        open_files.draw_lines(count, first=first)
+    if first > 1:
+        st.number_input(
+            "Number of the first line in its file", 1, key="first line", width=240,
+            persist_state="session",
+        )  # fmt: skip
 
 
 def _examples() -> None:

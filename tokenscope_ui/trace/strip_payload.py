@@ -81,6 +81,7 @@ def build_payload(
             "hover": [hover_field(trace, name, unit) for name in HOVER_METRICS],
             "invisibles": invisibles,
             "first_position": 0,
+            "first_line": trace.first_line,
             "running": running,
         }
     )

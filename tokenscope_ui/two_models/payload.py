@@ -64,6 +64,7 @@ def span_payload(
             ],
             "invisibles": invisibles,
             "first_position": 0,
+            "first_line": comparison.first_line,
             "item": "span",
             "running": False,
         }

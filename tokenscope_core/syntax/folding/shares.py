@@ -115,7 +115,7 @@ def _pairs(
         ends = np.append(line_ends(trace), len(trace.text_bytes))
         by_line = align(_ends_of_pairs(syntax), np.unique(ends))
         weight = weight[by_line.token] * by_line.bytes / alignment.bytes[by_line.token]
-        part = 1 + by_line.piece
+        part = trace.first_line + by_line.piece
         token, width = alignment.token[by_line.token], by_line.bytes
         statement = statement[by_line.token]
     else:
