@@ -136,7 +136,9 @@ def difference_scale(
         unit=screen_unit(metric, unit),
         low=-reach,
         high=reach,
-        ticks=_ratio_ticks(reach) if metric.logarithmic else _ticks(-reach, reach, metric, both=True),
+        ticks=_ratio_ticks(reach)
+        if metric.logarithmic
+        else _ticks(-reach, reach, metric, both=True),
         kind="diverging",
         reverse=metric.strong == "low",
         note=_note("relative to this comparison" if relative else "absolute", metric),
