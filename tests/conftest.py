@@ -17,10 +17,20 @@ from waiting import WAIT_S
 
 from tokenscope_core import LanguageModel, Request, Sampling, Store, Trace
 from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models.trial import records
 
 # A busy machine may be slow; that is not what these tests are about.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is found of models by trying is not remembered for the person at the machine."""
+    folder = tmp_path_factory.mktemp("records")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "records_folder", lambda kind: folder / kind)
+        yield
 
 
 @pytest.fixture(params=tiny_models.FAMILIES)

@@ -50,7 +50,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_identity, "_SAMPLE_BYTES", 1000)
     monkeypatch.setattr(model_identity, "_digests", Digests())
     monkeypatch.setattr(file_digests, "_SETTLED_S", 0.05)
-    monkeypatch.setattr(file_digests, "records_folder", lambda: tmp_path / "digests")
+    monkeypatch.setattr(file_digests, "records_folder", lambda kind: tmp_path / kind)
     model_identity.sampled_hash.cache_clear()
 
 
@@ -129,7 +129,7 @@ def test_a_damaged_record_is_read_anew(
     folder: Path, damage: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = identify(found(folder))
-    for record in file_digests.records_folder().iterdir():
+    for record in file_digests.records_folder("digests").iterdir():
         content = record.read_bytes()
         digest = json.loads(content)["digest"].encode()
         flipped = content.replace(digest, bytes([digest[0] ^ 1]) + digest[1:])
@@ -171,7 +171,7 @@ def test_what_was_written_a_moment_ago_is_not_remembered(
     monkeypatch.setattr(model_identity, "wait_until_settled", lambda _states: None)
     assert identify(found(folder)).content_hash is not None
     assert found(folder).content_hash is None
-    assert not file_digests.records_folder().exists()
+    assert not file_digests.records_folder("digests").exists()
 
 
 @pytest.fixture
@@ -346,7 +346,7 @@ def test_a_link_says_what_is_known_of_its_model(
     assert ts.share.cost(earlier, store).missing == (), "what is stored opens as before"
     store.delete(former.key)
     assert ts.share.cost(earlier, store).availability == "samples agree"
-    shutil.rmtree(file_digests.records_folder())
+    shutil.rmtree(file_digests.records_folder("digests"))
     forget(monkeypatch)
     unread = ts.share.cost(shared, store)
     assert (unread.availability, unread.computable) == ("to be read", False)

@@ -78,6 +78,12 @@ def layout_of(model: PreTrainedModel, vocabulary_size: int) -> AttentionLayout:
     return _known[model]
 
 
+def keep_facts(model: PreTrainedModel, facts: AttentionFacts) -> None:
+    """Take what was found of such models before, so that this one need not be tried; not where it
+    is its modules that give attention."""
+    _known.setdefault(model, AttentionLayout(facts, {}))
+
+
 def _probe(model: PreTrainedModel, ids: torch.Tensor) -> AttentionLayout:
     try:
         layers = decoder_layers(model)

@@ -5,7 +5,7 @@ and keys and values cut after any token are those of the shorter text, so that a
 what it has in common with its parent. Some recurrent models ignore what they remember when they
 are given several tokens at once (Mamba, Jamba); in some a step and a pass disagree, or the memory
 is hidden in the layers (RecurrentGemma). Neither raises anything, so each model is tried before it
-is trusted (`load_trial`).
+is trusted (`trial`).
 """
 
 from __future__ import annotations

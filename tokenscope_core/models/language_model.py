@@ -9,18 +9,18 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tokenscope_core.errors import ModelFormatError
-from tokenscope_core.models.attention_layers import AttentionFacts, layout_of
+from tokenscope_core.models.attention_layers import AttentionFacts
 from tokenscope_core.models.building import build, refusing
 from tokenscope_core.models.cache_reader import CacheReader, CacheUse, embedding_rows, input_device
 from tokenscope_core.models.files.authors_settings import AuthorsSettings, authors_settings
 from tokenscope_core.models.files.facts import context_of
 from tokenscope_core.models.files.model_files import ModelFiles, identify, require_unchanged
-from tokenscope_core.models.load_trial import find_reading, head_is_apart
 from tokenscope_core.models.obtaining import obtain
 from tokenscope_core.models.prefix_cache import PrefixCache
 from tokenscope_core.models.tokenizers.marks import fill_convention, make_marks_special
 from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
 from tokenscope_core.models.tokenizers.tokenizing import text_ids
+from tokenscope_core.models.trial.findings import find_out
 from tokenscope_core.record.rounding import Rounding
 from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.record.vocabulary import Vocabulary
@@ -140,7 +140,8 @@ def describe(
         CapabilityError: the tokenizer does not spell out its bytes, or the model is no decoder.
     """
     config = model.config.get_text_config()
-    reading = find_reading(model, files.name)
+    found = find_out(model, files.name)
+    reading = found.reading
     vocabulary_size, cache = reading.vocabulary_size, reading.cache
     files = identify(files)
     fingerprint = files.fingerprint_in(str(model.dtype).removeprefix("torch."))
@@ -166,8 +167,8 @@ def describe(
             chat_template=bool(getattr(tokenizer, "chat_template", None)),
             fill_in_the_middle=fill_convention(tokenizer) is not None,
             cache=cache,
-            head_apart=head_is_apart(model, cache),
-            attention=layout_of(model, min(embedding_rows(model), vocabulary_size)).facts,
+            head_apart=found.head_apart,
+            attention=found.attention,
             rounding=reading.rounding,
         ),
     )

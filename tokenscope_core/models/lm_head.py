@@ -3,7 +3,7 @@
 The head is never applied by hand, since what is around it may scale or cap the logits. The model's
 own forward applies it, in a shallow copy of the model whose body is a stand-in: one that keeps the
 hidden states on their way, or one that gives such states back instead of reading anything. Not
-every model is built so that this works; each is tried before it is relied on (`load_trial`).
+every model is built so that this works; each is tried before it is relied on (`trial`).
 """
 
 from __future__ import annotations

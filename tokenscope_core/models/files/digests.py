@@ -8,11 +8,8 @@ any common file system to tell another change from it.
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
 import os
 import re
-import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -21,9 +18,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Protocol
 
-import platformdirs
+from tokenscope_core.models.files.json_records import read_record, records_folder, write_record
 
-_LOG = logging.getLogger(__name__)
 _BUFFER_BYTES = 4 * 1024 * 1024
 # FAT counts in two seconds, others in parts of one.
 _SETTLED_S = 2.5
@@ -164,7 +160,7 @@ class Digests:
         """Remember a digest; where it took long to find (`persist`) also for the next process."""
         self._remember(states, digest)
         if persist:
-            _write_record(states, digest)
+            write_record(_record_path(states), _record(states, digest))
 
     def _remember(self, states: States, digest: str) -> None:
         with self._lock:
@@ -173,44 +169,16 @@ class Digests:
                 self._known.popitem(last=False)
 
 
-def records_folder() -> Path:
-    """Where digests are kept between processes; it can be deleted at any time."""
-    return platformdirs.user_cache_path("tokenscope", appauthor=False) / "digests"
-
-
 def _record_path(states: States) -> Path:
     paths = "\0".join(state.path for state in states).encode(errors="surrogateescape")
-    return records_folder() / f"{hashlib.sha256(paths).hexdigest()}.json"
+    return records_folder("digests") / f"{hashlib.sha256(paths).hexdigest()}.json"
 
 
 def _read_record(states: States) -> str | None:
-    try:
-        written = json.loads(_record_path(states).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        _LOG.warning("A digest is computed again: its record is unusable (%s)", error)
-        return None
-    digest = written.get("digest") if isinstance(written, dict) else None
-    if not isinstance(digest, str) or written != _record(states, digest):
-        return None
-    return digest
+    written = read_record(_record_path(states))
+    digest = None if written is None else written.get("digest")
+    return digest if isinstance(digest, str) and written == _record(states, digest) else None
 
 
 def _record(states: States, digest: str) -> dict[str, object]:
-    values: dict[str, object] = {"files": [list(astuple(s)) for s in states], "digest": digest}
-    # A flipped bit would make a model look like one that nobody has.
-    whole = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    return {**values, "check": whole}
-
-
-def _write_record(states: States, digest: str) -> None:
-    path = _record_path(states)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as beside:
-            written = Path(beside) / path.name
-            written.write_text(json.dumps(_record(states, digest)))
-            written.replace(path)
-    except OSError as error:
-        _LOG.warning("A digest is not kept for the next start: %s", error)
+    return {"files": [list(astuple(s)) for s in states], "digest": digest}

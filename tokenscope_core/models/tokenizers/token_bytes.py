@@ -11,15 +11,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from itertools import accumulate, pairwise
 from typing import Any
 
+from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from tokenscope_core.errors import CapabilityError
 from tokenscope_core.record.vocabulary import Vocabulary
 
-_BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
+# Characters of the byte alphabet become those that are their bytes in Latin-1; of the others those
+# that Latin-1 has become one that it has not.
+_BYTE_OF = {ord(character): byte for byte, character in bytes_to_unicode().items()}
+_TO_LATIN = {**dict.fromkeys(range(256), 0xFFFD), **_BYTE_OF}
 _FALLBACK_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _LARGEST_ID = 16_000_000
 # What WordPiece's decoder does to a token when it cleans up.
@@ -41,19 +47,20 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase, vocabulary_size: int) -> V
     Raises:
         CapabilityError: the tokenizer does not spell out its bytes.
     """
-    description = _description(tokenizer)
+    words = tokenizer.get_vocab()
+    description = _description(tokenizer, max(words.values(), default=0))
     to_bytes = _decoder(tokenizer, description)
     added = tokenizer.added_tokens_decoder
     written = _written_by_the_model(tokenizer, to_bytes)
-    table: dict[int, bytes] = {}
     listed = set(tokenizer.all_special_ids)
     listed |= {token_id for token_id, entry in added.items() if entry.special}
     spelled = _spelled_by_text(tokenizer, description["model"], listed, to_bytes)
     special = listed - spelled
-    for token, token_id in tokenizer.get_vocab().items():
+    table = dict(zip(words.values(), _bytes_of_all(list(words), to_bytes), strict=True))
+    for token, token_id in ((token, words[token]) for token in tokenizer.get_added_vocab()):
         entry = added.get(token_id) if token_id not in spelled else None
-        verbatim = entry is not None and (entry.special or token not in written)
-        table[token_id] = token.encode("utf-8") if verbatim else to_bytes(token)
+        if entry is not None and (entry.special or token not in written):
+            table[token_id] = token.encode("utf-8")
     for token_id in range(vocabulary_size):
         if token_id not in table:
             table[token_id] = f"<unused id {token_id}>".encode()
@@ -101,10 +108,10 @@ def _spelled_by_text(
 
     A letter of the byte alphabet that stands for another byte may be meant as either: left out.
     """
-    learnt = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
+    learnt = tokenizer.backend_tokenizer.model
     found = set()
     for token in tokenizer.convert_ids_to_tokens(sorted(special)):
-        token_id = learnt.get(token)
+        token_id = None if token is None else learnt.token_to_id(token)
         if token_id is None or token_id not in special or token_id == tokenizer.unk_token_id:
             continue
         if (model.get("byte_fallback") and _FALLBACK_BYTE.fullmatch(token)) or (
@@ -140,14 +147,19 @@ def _read_back(
     return b"".join(vocabulary.pieces(ids)), decoded.encode("utf-8")
 
 
-def _description(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def _description(tokenizer: PreTrainedTokenizerBase, largest: int) -> dict[str, Any]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise _refusal(tokenizer, "has no description of how it decodes")
     # Its description has a place for every id below the largest.
-    largest = max(backend.get_vocab(with_added_tokens=True).values(), default=0)
     if largest > _LARGEST_ID:
         raise _refusal(tokenizer, f"gives a token the id {largest:,}, beyond any model's rows")
+    model, decoder = backend.model, backend.decoder
+    if isinstance(model, BPE):
+        # Its merges, hundreds of thousands of lists in the whole description, are not needed.
+        rules = {"byte_fallback": model.byte_fallback, "ignore_merges": model.ignore_merges}
+        steps = None if decoder is None else json.loads(decoder.__getstate__())
+        return {"decoder": steps, "model": {"type": "BPE", **rules}}
     description: dict[str, Any] = json.loads(backend.to_str())
     return description
 
@@ -193,10 +205,22 @@ def _flatten(decoder: dict[str, Any]) -> list[dict[str, Any]]:
     return [decoder]
 
 
+def _bytes_of_all(tokens: list[str], to_bytes: Callable[[str], bytes]) -> list[bytes]:
+    """The bytes of each token; of the byte alphabet, a byte for each character, in one piece."""
+    if to_bytes is _byte_level_bytes:
+        with suppress(UnicodeEncodeError):
+            joined = "".join(tokens).translate(_TO_LATIN).encode("latin-1")
+            ends = list(accumulate(map(len, tokens), initial=0))
+            return [joined[start:end] for start, end in pairwise(ends)]
+    return [to_bytes(token) for token in tokens]
+
+
 def _byte_level_bytes(token: str) -> bytes:
     try:
-        return bytes(_BYTE_OF[character] for character in token)
-    except KeyError:  # not in the byte alphabet: the decoder takes such a token as its own text
+        return token.translate(_TO_LATIN).encode("latin-1")
+    except (
+        UnicodeEncodeError
+    ):  # not in the byte alphabet: the decoder takes such a token as its own text
         return token.encode("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Trying a model before it is trusted: how far its cache repeats one full pass, and whether its
+"""Trying all ways to read with a model: how far its cache repeats one full pass, and whether its
 head can be applied apart from its body."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tokenscope_core.record.metrics import no_numbers
 from tokenscope_core.record.rounding import Rounding
 
 _PROBE_LENGTHS = (17, 9, 1, 9, *[1] * 12)
-_PROBE_ERRORS = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
+TRIAL_ERRORS = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def find_reading(model: PreTrainedModel, name: str) -> Reading:
             decoder), or it does not run on tokens alone.
         ModelError: its output is not a number.
     """
-    token_ids = _text(model)
+    token_ids = text_over_the_vocabulary(model, sum(_PROBE_LENGTHS))
     arithmetic = arithmetic_of(model)
     ways: tuple[CacheUse, ...] = ("branches", "chunks", "steps")
     with rows_apart(model) as changed:
@@ -88,20 +88,20 @@ def head_is_apart(model: PreTrainedModel, cache_use: CacheUse) -> bool:
     tolerance = min(0.01, arithmetic_of(model).tolerance)
     plain, apart = (CacheReader(model, cache_use, head_apart=apart) for apart in (False, True))
     try:
-        for part in torch.split(_text(model), list(_PROBE_LENGTHS), dim=1)[:2]:
+        token_ids = text_over_the_vocabulary(model, sum(_PROBE_LENGTHS))
+        for part in torch.split(token_ids, list(_PROBE_LENGTHS), dim=1)[:2]:
             expected, later = plain.read(part), apart.read_later(part)
             rows = (later.rows(start, start + 5) for start in range(0, len(later), 5))
             if not agree(torch.cat(list(rows)), expected, tolerance):
                 return False
-    except _PROBE_ERRORS:
+    except TRIAL_ERRORS:
         return False
     return True
 
 
-def _text(model: PreTrainedModel) -> torch.Tensor:
-    """Token ids [1, n] from all over the vocabulary: a text of few words does not meet every rule
-    of a recurrence."""
-    length = sum(_PROBE_LENGTHS)
+def text_over_the_vocabulary(model: PreTrainedModel, length: int) -> torch.Tensor:
+    """Token ids [1, length] from all over the vocabulary: a text of few words does not meet every
+    rule of a recurrence."""
     places = torch.arange(length, device=input_device(model)) * 7 % length
     return (places * embedding_rows(model) // length).unsqueeze(0)
 
@@ -113,7 +113,7 @@ def _whole_and_beginning(
     try:
         whole = CacheReader(model, "none").read(token_ids)
         return whole, CacheReader(model, "none").read(token_ids[:, : _PROBE_LENGTHS[0]])
-    except _PROBE_ERRORS as error:
+    except TRIAL_ERRORS as error:
         raise _refusal(name, f"It does not run on tokens alone: {reason_of(error)}.") from error
 
 
@@ -141,7 +141,7 @@ def _in_pieces(
         if use == "branches" and not _branches(reader, token_ids, whole, tolerance):
             return None
         parts += [reader.read(part) for part in rest]
-    except _PROBE_ERRORS:
+    except TRIAL_ERRORS:
         return None
     pieces = torch.cat(parts)
     return pieces if reader.holds_cache and agree(pieces, whole, tolerance) else None
@@ -152,10 +152,7 @@ def _branches(
 ) -> bool:
     """Whether the model fills a cache of plain keys and values, and reads on from a part of it
     what it reads in one pass, also several texts side by side."""
-    cache = reader._cache.get("past_key_values")
-    layers = getattr(cache, "layers", [])
-    plain = type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in layers)
-    if not plain or not reader._layers():
+    if not fills_a_plain_cache(reader):
         return False
     length = reader.length - 6
     read_on = reader.branch(length, texts=2).read_rows(
@@ -163,6 +160,14 @@ def _branches(
     )
     expected = whole[length : length + 9]
     return all(agree(row, expected, tolerance) for row in read_on)
+
+
+def fills_a_plain_cache(reader: CacheReader) -> bool:
+    """Whether what a model has read lies in a cache of plain keys and values."""
+    cache = reader._cache.get("past_key_values")
+    layers = getattr(cache, "layers", [])
+    plain = type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in layers)
+    return plain and bool(reader._layers())
 
 
 def _refusal(name: str, found: str) -> CapabilityError:

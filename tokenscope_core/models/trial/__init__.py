@@ -1,0 +1,1 @@
+"""How a model has to be read and what it can do, found by trying before it is trusted."""
