@@ -100,8 +100,8 @@ def head_is_apart(model: PreTrainedModel, cache_use: CacheUse) -> bool:
 
 
 def text_over_the_vocabulary(model: PreTrainedModel, length: int) -> torch.Tensor:
-    """Token ids [1, length] from all over the vocabulary: a text of few words does not meet every
-    rule of a recurrence."""
+    """Token ids, int64 [1, length], from all over the vocabulary: a text of few words does not meet
+    every rule of a recurrence."""
     places = torch.arange(length, device=input_device(model)) * 7 % length
     return (places * embedding_rows(model) // length).unsqueeze(0)
 
