@@ -13,8 +13,9 @@ import pytest
 import tiny_gguf
 import tiny_models
 import torch
-from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, PromptTuningConfig, get_peft_model
+from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, PromptTuningConfig
 from safetensors.torch import load_file, save_file
+from tiny_adapters import write_adapter
 from transformers import AutoModelForCausalLM
 from waiting import WAIT_S
 
@@ -67,21 +68,6 @@ def listed(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("TOKENSCOPE_MODELS", str(models))
     monkeypatch.delenv(ALLOWED_VARIABLE, raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-
-
-def write_adapter(folder: Path, base: Path, config: PeftConfig, named: str | None = None) -> Path:
-    """An adapter with random weights of some size, as peft saves it."""
-    torch.manual_seed(1)
-    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
-    for name, parameter in adapted.named_parameters():
-        if parameter.requires_grad:
-            centre = 1.0 if "ia3" in name or "magnitude" in name else 0.0
-            torch.nn.init.normal_(parameter, centre, 0.3)
-    adapted.save_pretrained(folder)
-    path = folder / "adapter_config.json"
-    written = json.loads(path.read_text())
-    path.write_text(json.dumps(written | {"base_model_name_or_path": named or str(base)}))
-    return folder
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -176,7 +162,7 @@ def test_one_that_does_not_fit_its_base_is_refused(models: Path, tmp_path: Path)
         "num_attention_heads": 4, "num_key_value_heads": 2,
     }).save_pretrained(wide)  # fmt: skip
     tiny_models.tokenizer().save_pretrained(wide)
-    with pytest.raises(ts.ModelError, match="lora.*wide.*very model"):
+    with pytest.raises(ts.ModelError, match=r"lora.*wide.*very model"):
         ts.load_model(f"{models / 'lora'}+{wide}")
 
 

@@ -19,10 +19,12 @@ from tokenscope_core.models.files.sources import (
     Kind,
     ModelSource,
     accepts_others,
+    base_of,
     offers,
     source_of,
     sources,
 )
+from tokenscope_ui.pages import MODELS
 from tokenscope_ui.request import model_card, model_download
 
 AS_STORED = "as stored"
@@ -51,6 +53,8 @@ def draw_model_picker() -> None:
         _how_to_run()
     model_card.draw_model_card(chosen())
     model_download.draw_model_fetch(chosen(), tokens=0, place="picker")
+    if base_of(chosen().name) is not None:
+        st.page_link(MODELS.file, label="Adapter off and on, side by side", icon=MODELS.icon)
 
 
 def select(label: str, key: str) -> None:

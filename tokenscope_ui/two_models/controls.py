@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from tokenscope_core import Request, TokenScopeError, Trace
-from tokenscope_core.models.files.sources import accepts_others, available
+from tokenscope_core.models.files.sources import accepts_others, available, base_of, called
 from tokenscope_ui.request import model_picker, prompt_checks
 from tokenscope_ui.request.examples import EXAMPLES
 from tokenscope_ui.runs import runs
@@ -29,8 +27,9 @@ def initialise() -> None:
         if text is not None:
             st.session_state[TEXT_KEY] = text
     first = str(st.session_state.get("model") or available()[0])
+    base = base_of(first)
     second = next((model for model in available() if model != first), first)
-    for key, model in zip(MODEL_KEYS, (first, second), strict=True):
+    for key, model in zip(MODEL_KEYS, (base, first) if base else (first, second), strict=True):
         if not st.session_state.get(key):
             st.session_state[key] = model
     prompt = st.session_state.get("prompt")
@@ -42,6 +41,7 @@ def draw_model_choice() -> None:
     for column, key, name in zip(st.columns(2), MODEL_KEYS, "AB", strict=True):
         with column:
             model_picker.select(f"Model {name}", key)
+    _offer_on_and_off()
     if len(available()) < 2:
         st.caption(
             ":material/info: Only one model is on this machine. Type a folder or a Hugging Face id "
@@ -71,6 +71,28 @@ def draw_model_choice() -> None:
             )  # fmt: skip
 
 
+def _offer_on_and_off() -> None:
+    """Of an adapter, a button that puts its base beside it; or which of both is which."""
+    chosen = tuple(str(st.session_state.get(key) or "") for key in MODEL_KEYS)
+    for name, model in zip("AB", chosen, strict=True):
+        base = base_of(model) if model else None
+        if base is None:
+            continue
+        if chosen == (base, model):
+            st.caption(":material/info: A is the base model, B the same with the adapter on it.")
+            continue
+        st.button(
+            f"Adapter {name} off and on", icon=":material/toggle_on:", key=f"on and off {name}",
+            on_click=_put_side_by_side, args=(base, model), disabled=state.current().busy,
+            help="Its base model as A, and the same with the adapter as B.",
+        )  # fmt: skip
+
+
+def _put_side_by_side(base: str, adapter: str) -> None:
+    for key, model in zip(MODEL_KEYS, (base, adapter), strict=True):
+        st.session_state[key] = model
+
+
 def submit(*, text: str | None = None) -> None:
     """Score the text with both models; a given one takes the place of that in the box."""
     wanted = st.session_state[TEXT_KEY] if text is None else text
@@ -89,7 +111,7 @@ def submit(*, text: str | None = None) -> None:
 
 def _known(model: str) -> str:
     """A model as it stands in the list: a trace names a folder by its last part only."""
-    return next((known for known in available() if model in (known, Path(known).name)), model)
+    return next((known for known in available() if model in called(known)), model)
 
 
 def _text_of(side: Side) -> str | None:

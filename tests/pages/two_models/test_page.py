@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
+from peft import LoraConfig
+from tiny_adapters import write_adapter
 from two_models_screen import PAGE, TEXT, UNTRUSTED, choose, compare, figures, shown, value
 
 import tokenscope_core as ts
@@ -26,7 +31,8 @@ def test_models_are_called_as_the_decode_page_calls_them(page: App) -> None:
     boxes = [box for box in page.test.selectbox if box.label in ("Model A", "Model B")]
     assert len(boxes) == 2
     for box in boxes:
-        assert box.options == ["tokenscope-py · shipped", "tiny · folder", "bytes · folder"]
+        assert box.options[:3] == ["tokenscope-py · shipped", "tiny · folder", "bytes · folder"]
+        assert [option.split(" · ")[:2] for option in box.options[3:]] == [["smollm2", "package"]]
 
 
 def test_no_model_is_asked_for_that_the_server_would_refuse(
@@ -42,6 +48,46 @@ def test_no_model_is_asked_for_that_the_server_would_refuse(
     for box in app.test.selectbox:
         if box.label in ("Model A", "Model B"):
             assert box.help == "This server offers these models."
+
+
+@pytest.fixture
+def adapter(app: App, tiny_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An adapter on the tiny model, in a folder that is listed with it."""
+    config = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    folder = write_adapter(tmp_path / "adapters" / "tuned", Path(tiny_folder), config)
+    listed = f"{Path(tiny_folder).parent}{os.pathsep}{folder.parent}"
+    monkeypatch.setenv("TOKENSCOPE_MODELS", listed)
+    return str(folder)
+
+
+def test_an_adapter_is_put_beside_its_base(page: App, adapter: str, tiny_folder: str) -> None:
+    page.run()
+    choose(page, adapter, "tokenscope-py")
+    page.press("Adapter A off and on")
+    state = page.test.session_state
+    assert (state["two_models_a"], state["two_models_b"]) == (tiny_folder, adapter)
+    assert "A is the base model, B the same with the adapter on it." in page.texts
+    off, on = (side.trace for side in compare(page).sides)
+    assert off is not None
+    assert on is not None
+    assert (off.model.name, on.model.name) == ("tiny", "tuned+tiny")
+    assert np.abs(on.logprob - off.logprob)[1:].max() > 0.01
+    # The address alone finds both again, under the names that the picker gives them.
+    again = type(page)(tiny_folder)
+    again.test.switch_page(PAGE)
+    again.open(**{name: value(page, name) for name in "ab"})
+    assert again.test.session_state["two_models_b"] == adapter
+
+
+def test_the_page_begins_with_the_base_of_an_adapter(
+    app: App, adapter: str, tiny_folder: str
+) -> None:
+    app.test.session_state["model"] = adapter
+    app.open()
+    app.test.switch_page(PAGE)
+    app.run()
+    assert app.test.session_state["two_models_a"] == tiny_folder
+    assert app.test.session_state["two_models_b"] == adapter
 
 
 def test_before_the_first_comparison_the_page_says_what_to_do(page: App) -> None:

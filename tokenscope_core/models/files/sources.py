@@ -156,7 +156,7 @@ def _is_cached(name: str, *, listed: bool = False) -> bool:
 def identified(identity: ModelIdentity) -> ModelChoice | None:
     """The choice among `available` that has exactly the weights and the precision of a trace; else
     one that is only called the same, first one whose files were never read; else None."""
-    namesakes = [name for name in available() if identity.name in _called(name)]
+    namesakes = [name for name in available() if identity.name in called(name)]
     unread: list[str] = []
     for name in namesakes:
         with contextlib.suppress(TokenScopeError):
@@ -172,15 +172,23 @@ def identified(identity: ModelIdentity) -> ModelChoice | None:
     return ModelChoice(others[0]) if others else None
 
 
-def _called(name: str) -> tuple[str, ...]:
+def base_of(name: str) -> str | None:
+    """The model that an adapter goes onto, by the name it is listed under; None of anything else,
+    and of an adapter that does not say which."""
+    adapter = adapted(hub_id_of(name))
+    base = "" if adapter is None else base_name(*adapter)
+    return plain_name(base) if base else None
+
+
+def called(name: str) -> tuple[str, ...]:
     """What traces call a model of that name: a path by its last part, a link by its target's, an
     adapter together with its base."""
     place, adapter = path_named(name), adapted(name)
-    called = (name, Path(name).name) if place is None else (name, Path(name).name, place.name)
+    own = (name, Path(name).name) if place is None else (name, Path(name).name, place.name)
     if adapter is None:
-        return called
-    bases = _called(base_name(*adapter))
-    return (*called, *(f"{adapter[0].name}{JOINT}{base}" for base in bases))
+        return own
+    bases = called(base_name(*adapter))
+    return (*own, *(f"{adapter[0].name}{JOINT}{base}" for base in bases))
 
 
 def allowed_patterns() -> tuple[str, ...] | None:
