@@ -19,6 +19,7 @@ App = Any
 EVERYTHING = Sampling(
     temperature=0.7, top_k=9, top_p=0.9, min_p=0.01, typical_p=0.95, repetition_penalty=1.1,
     frequency_penalty=0.2, presence_penalty=-0.3, no_repeat_ngram_size=4, seed=12,
+    logit_bias=((3, 0.1), (9, -2.5)), suppress_tokens=(4, 8),
 )  # fmt: skip
 PENALTIES = {
     "repetition_penalty": 1.3,
@@ -35,7 +36,9 @@ def disabled(app: App) -> set[str]:
 
 
 def test_an_address_brings_back_every_way_of_sampling(app: App, tiny_folder: str) -> None:
-    request = Request("y = 2\n", max_new_tokens=3, sampling=EVERYTHING, stop_token_ids=(13, 5))
+    request = Request(
+        "y = 2\n", max_new_tokens=3, sampling=EVERYTHING, stop_token_ids=(13, 5), heal=True
+    )
     trace = service().submit(tiny_folder, request, "someone").wait(60.0).trace
     assert trace is not None
     app.open(run=trace.key).press("Generate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tokenscope_core.branches.plans import BranchPlan
-from tokenscope_core.decoding.decode_loop import Ending
+from tokenscope_core.decoding.decode_loop import Ending, healing_of_run
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.record.steps import FinishReason
 
@@ -20,7 +20,8 @@ def forced_end(lm: LanguageModel, chosen: BranchPlan) -> FinishReason | None:
     if not chosen.edit.token_ids or chosen.edit.kept:
         return None
     in_prompt = chosen.prompt_length > chosen.shared
-    ending = Ending(lm, replace(chosen.request, stop=()) if in_prompt else chosen.request)
+    request = replace(chosen.request, stop=()) if in_prompt else chosen.request
+    ending = Ending(lm, request, healing_of_run(lm, request))
     last: FinishReason | None = None
     written = chosen.parent.token_ids[chosen.prompt_length : chosen.shared].tolist()
     for token_id in (*written, *chosen.given):

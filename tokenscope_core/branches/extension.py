@@ -119,6 +119,7 @@ def extension(trace: Trace, more: int, *, context_length: int | None = None) -> 
 def _part_of_prompt(trace: Trace) -> bool:
     """Whether it was stopped when it may have read a part of what it was given only."""
     if trace.finish_reason != "cancelled":
-        return False
+        # A prompt that was only scored is healed once something is written after it.
+        return trace.branch is None and trace.request.heal and not trace.request.max_new_tokens
     first = first_new_position(trace)
     return len(trace) < first if trace.branch else len(trace) == first

@@ -20,7 +20,8 @@ from tokenscope_core.models.arithmetic import arithmetic_of
 from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
-from tokenscope_core.prompts.token_ids import end_ids
+from tokenscope_core.prompts.healing import Healing, Respelling
+from tokenscope_core.prompts.token_ids import end_ids, healing_of
 from tokenscope_core.record.metrics import Distributions
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import FinishReason, Rows
@@ -117,8 +118,15 @@ def continue_text(
 class Ending:
     """Says of each token of a text after its prompt, one after another, whether it ends there."""
 
-    def __init__(self, lm: LanguageModel, request: Request) -> None:
+    def __init__(self, lm: LanguageModel, request: Request, healing: Healing | None = None) -> None:
+        """
+        Args:
+            lm: the model.
+            request: what ends a text.
+            healing: of its prompt; what is spelled again is no end.
+        """
         self._vocabulary = lm.vocabulary
+        self._of_prompt = len(healing.rest) if healing is not None else 0
         self._end_ids = end_ids(lm, request)
         self._stop_token_ids = request.stop_token_ids
         self._matcher = StopMatcher(request.stop)
@@ -129,10 +137,12 @@ class Ending:
             return "eos"
         if token_id in self._stop_token_ids:
             return "stop"
-        special = token_id in self._vocabulary.special_ids
-        if not special and self._matcher.feed(self._vocabulary.token_bytes[token_id]):
-            return "stop"
-        return None
+        if token_id in self._vocabulary.special_ids:
+            return None
+        data = self._vocabulary.token_bytes[token_id]
+        written = data[self._of_prompt :]
+        self._of_prompt = max(0, self._of_prompt - len(data))
+        return "stop" if self._matcher.feed(written) else None
 
 
 class Chooser:
@@ -147,9 +157,11 @@ class Chooser:
     ) -> None:
         self._ids = ids
         self._sampler = Sampler(request.sampling, prompt_length)
-        self._ending = Ending(lm, request)
+        healing = healing_of_run(lm, request)
+        self._ending = Ending(lm, request, healing)
+        self._respelling = None if healing is None else Respelling(healing)
         for token_id in ids[0, prompt_length : ids.shape[1] - request.max_new_tokens].tolist():
-            self._ending.by(token_id)
+            self._goes_on(token_id)
 
     def choose(
         self, distributions: Distributions, position: int, read_ahead: Sequence[int]
@@ -160,14 +172,32 @@ class Chooser:
         choices: list[Choice] = []
         finish = None
         for i in range(len(read_ahead) + 1):
-            if favourites is not None:
+            allowed = None if self._respelling is None else self._respelling.allowed()
+            if favourites is not None and allowed is None:
                 choice = Choice(favourites[i])
             else:
-                logits = distributions.logits[i : i + 1]
-                choice = self._sampler.choose(logits, self._ids[:, : position + i], position + i)
+                choice = self._sampler.choose(
+                    distributions.logits[i : i + 1],
+                    self._ids[:, : position + i],
+                    position + i,
+                    allowed,
+                )
             choices.append(choice)
             self._ids[0, position + i] = choice.token_id
-            finish = self._ending.by(choice.token_id)
+            finish = self._goes_on(choice.token_id)
             if finish is not None or [choice.token_id] != read_ahead[i : i + 1]:
                 break
         return choices, finish
+
+    def _goes_on(self, token_id: int) -> FinishReason | None:
+        """Take note of a token of the text; why it ends there, where it does."""
+        if self._respelling is not None:
+            self._respelling.feed(token_id)
+        return self._ending.by(token_id)
+
+
+def healing_of_run(lm: LanguageModel, request: Request) -> Healing | None:
+    """What a run takes back of its prompt and spells again; None where it does not."""
+    if not request.heal:
+        return None
+    return healing_of(lm.tokenizer, lm.vocabulary, request, lm.identity.name)

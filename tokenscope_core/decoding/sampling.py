@@ -103,19 +103,26 @@ class Sampler:
         """Whether the choice is simply the raw favourite: greedy, with nothing processed."""
         return self._sampling.greedy and not self._processors
 
-    def choose(self, logits: torch.Tensor, previous_ids: torch.Tensor, position: int) -> Choice:
+    def choose(
+        self,
+        logits: torch.Tensor,
+        previous_ids: torch.Tensor,
+        position: int,
+        allowed: Ints | None = None,
+    ) -> Choice:
         """The token for a position. When greedy its log-probability is 0: it is a certainty.
 
         Args:
             logits: [1, V], raw model output; any float dtype.
             previous_ids: int64 [1, position], all tokens before it.
             position: where the token will stand.
+            allowed: the only ids that it can be, int64 [n]; None: all can.
 
         Raises:
             ModelError: the logits are not numbers.
             RequestError: no token is left to choose.
         """
-        scores = self._scores(logits, previous_ids)
+        scores = self._scores(logits, previous_ids, allowed)
         if self._sampling.greedy:
             return Choice(int(scores.argmax()), scores=scores)
         kept_ids = kept_tokens(scores, self._sampling)
@@ -135,10 +142,16 @@ class Sampler:
         scores = self._scores(logits, previous_ids)
         return _support(scores, kept_tokens(scores, self._sampling))
 
-    def _scores(self, logits: torch.Tensor, previous_ids: torch.Tensor) -> Scores:
+    def _scores(
+        self, logits: torch.Tensor, previous_ids: torch.Tensor, allowed: Ints | None = None
+    ) -> Scores:
         """Scores [V] after penalties and temperature, with at least one token possible."""
         raw = logits.float()
         processed = raw
+        if allowed is not None:
+            within = torch.from_numpy(allowed[allowed < raw.shape[1]]).to(raw.device)
+            processed = torch.full_like(raw, -torch.inf)
+            processed[:, within] = raw[:, within]
         for processor in self._processors:
             processed = processor(previous_ids, processed)
         scores: Scores = processed[0].cpu().numpy()

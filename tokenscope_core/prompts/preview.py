@@ -25,12 +25,14 @@ class Passage:
 class PromptPreview:
     """A prompt as it would be read now: its passages in order, and how many tokens they are.
 
-    `moment` is the one that the chat template writes, None where it writes none.
+    `moment` is the one that the chat template writes, None where it writes none; `taken_back` the
+    bytes of its end that are generated again, where it is healed.
     """
 
     passages: tuple[Passage, ...]
     tokens: int
     moment: str | None = None
+    taken_back: bytes = b""
 
 
 def preview(files: ModelFiles, request: Request) -> PromptPreview:
@@ -41,11 +43,14 @@ def preview(files: ModelFiles, request: Request) -> PromptPreview:
         RequestError, CapabilityError: as a run would, see `prompts.layout_ids`.
     """
     with tokenizer_of(files) as (tokenizer, vocabulary):
-        from tokenscope_core.prompts.token_ids import layout_ids, with_moment
+        from tokenscope_core.prompts.token_ids import healing_of, layout_ids, with_moment
 
         request = with_moment(tokenizer, request, files.name, now=moments.local_time())
         ids = layout_ids(tokenizer, vocabulary, request, files.name)
-    return PromptPreview(tuple(_passages(vocabulary, ids)), len(ids), request.moment)
+        rest = b""
+        if request.heal and request.max_new_tokens:
+            rest = healing_of(tokenizer, vocabulary, request, files.name).rest
+    return PromptPreview(tuple(_passages(vocabulary, ids)), len(ids), request.moment, rest)
 
 
 def _passages(vocabulary: Vocabulary, ids: Iterable[int]) -> Iterator[Passage]:

@@ -16,6 +16,7 @@ from tokenscope_core.errors import CapabilityError
 from tokenscope_core.models.tokenizers.marks import fill_convention, mark_ids
 from tokenscope_core.models.tokenizers.tokenizing import continuing_ids, plain_ids, text_ids
 from tokenscope_core.prompts.chat import conversation_ids, moment_written
+from tokenscope_core.prompts.healing import Healing, healed
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.vocabulary import Vocabulary
 
@@ -46,7 +47,17 @@ def with_moment(
 def layout_ids(
     tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, request: Request, name: str
 ) -> list[int]:
-    """The ids a request's run begins with.
+    """The ids a request's run begins with. Args and raises: as `healing_of`."""
+    ids, first = _laid_out(tokenizer, vocabulary, request, name)
+    if not (request.heal and request.max_new_tokens):
+        return ids
+    return ids[: healed(vocabulary, ids, first).kept]
+
+
+def healing_of(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, request: Request, name: str
+) -> Healing:
+    """What is taken back of a request's prompt where it is healed.
 
     Args:
         tokenizer: of the model.
@@ -59,11 +70,21 @@ def layout_ids(
             writes the date where the request has no moment.
         CapabilityError: the model has no marks for a gap, or no chat template.
     """
+    return healed(vocabulary, *_laid_out(tokenizer, vocabulary, request, name))
+
+
+def _laid_out(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, request: Request, name: str
+) -> tuple[list[int], int]:
+    """The ids of a request's whole prompt, and where the end that was typed begins in them."""
     if request.messages:
         begun = conversation_ids(tokenizer, request.messages, request.moment, name)
-        return [*begun, *continuing_ids(tokenizer, vocabulary, request.prompt)]
+        typed = continuing_ids(tokenizer, vocabulary, request.prompt)
+        return [*begun, *typed], len(begun)
     if request.suffix is None:
-        return text_ids(tokenizer, request.prompt)
+        ids = text_ids(tokenizer, request.prompt)
+        special = vocabulary.special_ids
+        return ids, next((at for at, i in enumerate(ids) if i not in special), len(ids))
     convention = fill_convention(tokenizer)
     if convention is None:
         raise CapabilityError(
@@ -79,7 +100,7 @@ def layout_ids(
     ids, known = cast(list[int], tokenizer("")["input_ids"]), mark_ids(tokenizer)
     for mark in convention.marks:
         ids = [*ids, known[mark], *parts.get(mark, ())]
-    return ids
+    return ids, len(ids)
 
 
 def end_ids(lm: LanguageModel, request: Request) -> frozenset[int]:

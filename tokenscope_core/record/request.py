@@ -156,6 +156,10 @@ class Request:
     `first_line` is the number, from 1, that the first line of the text has in the file it is part
     of: figures do not depend on it, but every line is called by its number in the file.
 
+    With `heal` the last tokens of the prompt are taken back where a longer token could stand in
+    their place, and the first that are generated spell them again (`prompts.healing`); they count
+    among the new ones.
+
     Raises:
         RequestError: a value is out of range, or a text is not Unicode.
     """
@@ -171,6 +175,7 @@ class Request:
     moment: str | None = None
     overlap: int | None = None
     first_line: int = 1
+    heal: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "candidates", "first_line"):
@@ -208,6 +213,14 @@ class Request:
         )
         for text in (self.prompt, *self.stop):
             _require_unicode(text)
+        _require(
+            isinstance(self.heal, bool) and not (self.heal and self.suffix is not None),
+            f"heal was set to {quoted(self.heal)}"
+            + (" for a gap to be filled." if self.suffix is not None else "."),
+            "It is True or False, and the end of a prompt can be healed only where the model goes "
+            "on from it.",
+            "Leave it out, or leave out the suffix.",
+        )
         if self.suffix is not None:
             _require_unicode(self.suffix)
         object.__setattr__(self, "messages", tuple(self.messages))

@@ -71,6 +71,11 @@ def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
     generate.add_argument(
         "--stop-token", action="append", default=[], type=int, help="id of a token; repeatable"
     )
+    generate.add_argument(
+        "--heal", action="store_true",
+        help="take back the end of the prompt where a longer token could stand there, and have it "
+        "spelled again",
+    )  # fmt: skip
     generate.add_argument("--suffix", help="the code after a gap to be filled; likewise")
     generate.add_argument("--user", help="what the user says, to a model with a chat template")
     generate.add_argument("--system", help="the system text of that conversation; likewise")
@@ -145,6 +150,7 @@ def _generate(options: argparse.Namespace) -> Trace:
         suffix=None if options.suffix is None else _text(options.suffix),
         messages=_messages(options),
         moment=options.moment,
+        heal=options.heal,
     )
     lm = open_model(options.model)
     if options.as_authors_set:

@@ -43,7 +43,7 @@ def side_bar() -> None:
     with st.sidebar:
         model_picker.draw_model_picker()
         scoring = prompt_controls.mode() == SCORE
-        sampling_controls.draw_sampling(scoring=scoring)
+        sampling_controls.draw_sampling(scoring=scoring, healable=prompt_controls.goes_on())
         if not scoring:
             authors_view.draw_authors_settings(_files(), _request_or_none())
 
@@ -117,6 +117,7 @@ def _request(*, prompt: str | None = None, max_new_tokens: int | None = None) ->
         stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
         overlap=None if generating else long_text.overlap_for(text, _files()),
         first_line=1 if generating else prompt_controls.first_line(),
+        heal=prompt_controls.goes_on() and bool(state["heal"]),
     )
 
 

@@ -86,6 +86,44 @@ def _hints(text: str) -> Iterator[str]:
         )
 
 
+def ends_in_a_space(prompt: str) -> bool:
+    """Whether a model is left without the tokens that begin with a space."""
+    return prompt.endswith((" ", "\t")) and bool(prompt.strip())
+
+
+def expected_at_the_end(trace: Trace) -> tuple[int, int] | None:
+    """Where the model expected another token in the place of the prompt's last one, which begins
+    with that: the prompt seems to end inside a token. The position and the id of the likeliest;
+    None where there is none, or where a person changed the prompt."""
+    last = trace.prompt_length - 1
+    asked = trace.request
+    if trace.branch or asked.heal or asked.suffix is not None or not asked.max_new_tokens:
+        return None
+    if last < 1 or trace.special[last] or (asked.messages and not asked.prompt):
+        return None
+    table = trace.vocabulary.token_bytes
+    taken = table[int(trace.token_ids[last])]
+    for token_id, logprob in zip(
+        trace.candidate_ids[last].tolist(), trace.candidate_logprobs[last].tolist(), strict=True
+    ):
+        if not logprob > trace.logprob[last]:
+            return None
+        if token_id not in trace.vocabulary.special_ids and table[token_id].startswith(taken):
+            return last, token_id
+    return None
+
+
+def healed_bytes(trace: Trace) -> bytes:
+    """What was taken back of a healed prompt; nothing of another, or where the template or the
+    tokenizer did not keep it as typed."""
+    prompt = trace.request.prompt.encode("utf-8")
+    if not trace.request.heal or trace.branch is not None:
+        return b""
+    read = trace.text_bytes[: int(trace.byte_end[trace.prompt_length - 1])]
+    kept = next((n for n in range(len(prompt), -1, -1) if read.endswith(prompt[:n])), 0)
+    return prompt[kept:]
+
+
 def reading_note(trace: Trace) -> str | None:
     """A sentence where the model read another text than was typed, else None: tokenizers normalise
     Unicode or white space, chat templates trim. Of a branch, in which a person may have changed the
@@ -107,6 +145,8 @@ def reading_note(trace: Trace) -> str | None:
     before, after = request.prompt.encode("utf-8"), (request.suffix or "").encode("utf-8")
     if read.startswith((before + after, after + before)):
         return None
+    if request.heal and before.startswith(read):
+        return None  # not all that was taken back has been spelled again
     return (
         "This model’s tokenizer does not keep every character as typed. The strip shows what the "
         "model read; byte offsets count in that."

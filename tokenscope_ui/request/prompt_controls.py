@@ -36,6 +36,11 @@ def mode() -> str:
     return str(st.session_state["mode"])
 
 
+def goes_on() -> bool:
+    """Whether the model goes on from where the prompt ends, in the chosen mode."""
+    return mode() in (GENERATE, CHAT)
+
+
 def invitation() -> str:
     """What to do first, in the chosen mode."""
     return _INVITATION[mode()]
@@ -112,6 +117,18 @@ def draw_prompt() -> None:
         st.caption(":material/info: A turn is empty: the model reads that somebody said nothing.")
     for hint in prompt_checks.hints("".join(said) + prompt() + (suffix() or "")):
         st.caption(f":material/info: {hint}")
+    if goes_on() and not st.session_state["heal"] and prompt_checks.ends_in_a_space(prompt()):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(
+                ":material/info: The prompt ends in a space, and most words are tokens that begin "
+                "with theirs: after it the model can write none of these.", width="content",
+            )  # fmt: skip
+            st.button("Heal it", key="heal it", type="tertiary", on_click=heal)
+
+
+def heal() -> None:
+    """Have the end of the prompt healed, from the next run on."""
+    st.session_state["heal"] = True
 
 
 def _texts(chosen: str) -> None:

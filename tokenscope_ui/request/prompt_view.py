@@ -6,6 +6,7 @@ import streamlit as st
 
 from tokenscope_core import Request, TokenScopeError, Trace
 from tokenscope_core.display.formatting import count_text, moment_words
+from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.models.files.facts import facts_of
 from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.fill_in_the_middle import filled_gap
@@ -36,6 +37,11 @@ def what_the_model_reads(request: Request | None, files: ModelFiles | None) -> N
             st.caption(
                 f"The chat template writes the date or time: {moment_words(seen.moment)}, by this "
                 "server’s clock. A run keeps the one that it was asked at."
+            )
+        if seen.taken_back:
+            st.caption(
+                f"Taken back from its end and spelled again by what is generated: "
+                f"`{on_one_line(seen.taken_back).replace('`', 'ˋ')}`"
             )
         passages.mount(
             (("special" if p.special else "plain", p.text) for p in seen.passages),

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, object] = {
     "stop_tokens": "",
     "logit_bias": "",
     "suppress_tokens": "",
+    "heal": False,
 }
 
 
@@ -43,6 +44,7 @@ def fill(request: Request) -> None:
     st.session_state.update(
         seed=str(request.sampling.seed),
         candidates=request.candidates,
+        heal=request.heal,
         stop_tokens=", ".join(map(str, request.stop_token_ids)),
     )
 
@@ -62,8 +64,9 @@ def fill_as(request: Request) -> None:
         st.session_state["max_new_tokens"] = request.max_new_tokens
 
 
-def draw_sampling(*, scoring: bool) -> None:
-    """Draw the controls; those that do not matter when a text is only scored are disabled."""
+def draw_sampling(*, scoring: bool, healable: bool = False) -> None:
+    """Draw the controls; those that do not matter when a text is only scored are disabled, and the
+    end of a prompt is healed where the model goes on from it."""
     st.number_input(
         "New tokens", min_value=0, step=16, key="max_new_tokens", persist_state="session",
         disabled=scoring,
@@ -88,6 +91,13 @@ def draw_sampling(*, scoring: bool) -> None:
         _penalties(scoring=scoring)
         _tokens(scoring=scoring)
         _stopping(scoring=scoring)
+        if healable:
+            st.toggle(
+                "Heal the end of the prompt", key="heal", persist_state="session",
+                help="The last tokens of the prompt are taken back where a longer token could "
+                "stand in their place; the first that are generated spell them again and may go "
+                "on from there. Metrics stay those of the model’s own distribution.",
+            )  # fmt: skip
         st.markdown("**Recording**")
         st.number_input(
             "Candidates recorded", 1, MAX_CANDIDATES, key="candidates", persist_state="session",

@@ -20,6 +20,7 @@ from tokenscope_ui.trace import (
     code_panel,
     code_standing,
     go_on,
+    healing_note,
     influence,
     token_detail,
     view_controls,
@@ -83,6 +84,7 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
             edges=() if selected is None else code_panel.edges(program, selected),
         )  # fmt: skip
         go_on.show_go_on(trace)
+        healing_note.show_healing(trace)
     note = prompt_checks.reading_note(trace)
     if note is not None:
         left.caption(f":material/info: {note}")
