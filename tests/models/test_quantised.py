@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TorchAoConfig
 import tokenscope_core as ts
 from tokenscope_core.models.arithmetic import arithmetic_of
 from tokenscope_core.models.files.facts import facts_of
+from tokenscope_core.models.files.formats.quantised import require_method
 from tokenscope_core.models.files.model_files import SHIPPED_FOLDER, locate
+from tokenscope_core.models.files.sources import source_of
 
 TEXT = "def add(a, b):\n    return a + b\n\n\nclass Stack:\n    def __init__(self):\n"
 LIBRARIES = {
@@ -151,5 +154,44 @@ def test_weights_quantised_by_a_missing_library_are_refused_by_its_name(tmp_path
     assert facts_of(locate(folder)).quantised == "hqq"
     with pytest.raises(ts.ModelError, match="quantised by hqq") as caught:
         ts.load_model(folder)
-    assert "hqq" in caught.value.found.lower()
+    assert "not installed: hqq" in caught.value.found
+    assert "pip install hqq" in caught.value.action
     assert "tiny" in caught.value.asked
+
+
+@pytest.mark.parametrize(
+    ("method", "found", "way_out"),
+    [
+        ("gptq", "not installed: .*gptqmodel", "pip install .*gptqmodel"),
+        ("awq", "not installed: gptqmodel", "pip install gptqmodel"),
+        ("compressed-tensors", "not installed: compressed-tensors", "pip install compressed-te"),
+        ("vptq", "runs on an accelerator only; this machine has none", "a machine with a GPU"),
+    ],
+)
+def test_a_list_says_which_library_runs_what_lies_there(
+    method: str, found: str, way_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is loaded, and without torch."""
+    monkeypatch.setattr("tokenscope_core.models.files.openable.devices", lambda: ("cpu",))
+    folder = Path(tiny_models.saved(tmp_path / "tiny"))
+    path = folder / "config.json"
+    quantisation = {"quant_method": method, "bits": 4, "group_size": 128}
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"quantization_config": quantisation})
+    )
+    problem = source_of(str(folder)).problem
+    if problem is None:
+        pytest.skip("the libraries are there")
+    assert re.search(f"quantised by {method}.*{found}", problem)
+    assert re.search(way_out, problem)
+
+
+@pytest.mark.parametrize("method", ["bitsandbytes", "torchao", "quanto"])
+def test_the_extra_that_brings_a_library_is_named(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tokenscope_core.models.files.formats.quantised._is_here", lambda _package: False
+    )
+    with pytest.raises(ts.ModelError, match=r"pip install \"tokenscope-code\[quantised\]\""):
+        require_method("tiny", method, accelerated=False)

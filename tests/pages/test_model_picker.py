@@ -242,14 +242,14 @@ def test_the_first_page_offers_a_real_model_and_chooses_it_once_it_is_here(
     app: App, package: Path
 ) -> None:
     app.open()
-    assert "A model that can write code" in app.texts
+    assert "A real chat model" in app.texts
     assert "Apache-2.0" in app.texts
     assert "538.1 MB of float32" in app.texts
     assert "free." in app.texts
     app.press("Download the model")
     app.until(lambda: picker(app.run()).value == "smollm2")
     assert "smollm2 · GGUF" in picker(app).options
-    assert "A model that can write code" not in app.texts
+    assert "A real chat model" not in app.texts
     app.generate()
     assert app.state.trace is not None
     assert app.state.trace.model.name == "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -269,7 +269,7 @@ def test_what_memory_cannot_hold_is_not_offered_on_the_first_page(
 ) -> None:
     small = Memory(total=400_000_000, available=400_000_000)
     monkeypatch.setattr("tokenscope_ui.request.model_download.memory_of", lambda _device: small)
-    assert "A model that can write code" not in app.open().texts
+    assert "A real chat model" not in app.open().texts
 
 
 def test_the_app_opens_on_the_model_that_the_operator_names(

@@ -32,6 +32,7 @@ from tokenscope_core.models.files.json_files import damage_of
 from tokenscope_core.models.files.machine import SPREAD, memory_of
 from tokenscope_core.models.files.memory_need import size_text
 from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.files.openable import require_runnable
 from tokenscope_core.models.foreign import foreign_files
 from tokenscope_core.models.weights_in_memory import reading_weights
 
@@ -52,14 +53,14 @@ def build(
 
     Args and raises: as `models.load_model`.
     """
+    require_runnable(files)
     quantised = quantisation_of(files)
     placed_by_accelerate = device if quantised is not None or str(device) == SPREAD else None
     if placed_by_accelerate is not None and importlib.util.find_spec("accelerate") is None:
         raise ModelError(
             asked=f"The model “{files.name}” was to be placed on “{device}”.",
-            found=("Its weights are quantised by " + quantised + ". That" if quantised else "That")
-            + " takes the library accelerate, which is not installed.",
-            action="Install accelerate, or choose one device and weights that are not quantised.",
+            found="That takes the library accelerate, which is not installed.",
+            action="Install accelerate, or choose one device.",
         )
     with one_at_a_time, reading_weights():
         with refusing(files, "what config.json describes"):

@@ -19,7 +19,7 @@ def draw_first_model() -> None:
     if not model_download.goes_on(model) and not _can_be_had(model):
         return
     with st.container(border=True, key="first model"):
-        st.markdown("**A model that can write code**")
+        st.markdown("**A real chat model**")
         model_download.draw_model_fetch(model, tokens=0, place="first")
 
 

@@ -12,6 +12,7 @@ from tokenscope_core.models.files.choice import BYTES_PER_NUMBER
 from tokenscope_core.models.files.folder_checks import named_precision, read_config
 from tokenscope_core.models.files.formats.adapters import method_of, require_adapter
 from tokenscope_core.models.files.formats.gguf import GgufHeader
+from tokenscope_core.models.files.formats.quantised import method_of_quantisation
 from tokenscope_core.models.files.hub import HubModel
 from tokenscope_core.models.files.model_files import ModelFiles, gguf_of, read_header_of
 from tokenscope_core.models.files.tokenizer_files import can_fill_in_the_middle, has_chat_template
@@ -177,7 +178,7 @@ def _facts(config: Mapping[str, Any], *, precision: str, **known: Any) -> ModelF
         context=context_of(config),
         cache_bytes_per_token=cache,
         attention_layers=_attention_layers(config, min(layers or 0, _MOST_LAYERS)),
-        quantised=_method(config),
+        quantised=method_of_quantisation(config),
         **known,
     )
 
@@ -206,18 +207,11 @@ def context_of(config: Mapping[str, Any]) -> int | None:
 
 def quantisation_of(files: ModelFiles) -> str | None:
     """The method by which a model's weights are quantised; None where they are not."""
-    return _method(_config(files))
+    return method_of_quantisation(_config(files))
 
 
 def _config(files: ModelFiles) -> dict[str, Any]:
     return read_config(files.name, files.folder)
-
-
-def _method(config: Mapping[str, Any]) -> str | None:
-    quantisation = config.get("quantization_config")
-    if not isinstance(quantisation, dict):
-        return None
-    return str(quantisation.get("quant_method") or "an unnamed method")
 
 
 def _attention_layers(config: Mapping[str, Any], layers: int) -> tuple[int, ...] | None:

@@ -303,19 +303,6 @@ def _joint_hash(base: str, adapter: str) -> str:
     return hashlib.sha256(f"{base}:adapter:{adapter}".encode()).hexdigest()
 
 
-def require_openable(name: str) -> None:
-    """Refuse what cannot be opened, as far as its files say.
-
-    Raises:
-        ModelFormatError: what it lacks.
-    """
-    gguf = None if adapted(name) is not None else gguf_of(name)
-    if gguf is not None:
-        read_header_of(gguf)
-    else:
-        find(name)
-
-
 def identify(
     files: ModelFiles,
     *,

@@ -15,7 +15,7 @@ from tokenscope_core.models.files.choice import DTYPES, ModelChoice
 from tokenscope_core.models.files.folder_checks import is_complete, seems_to_write
 from tokenscope_core.models.files.formats.adapters import JOINT
 from tokenscope_core.models.files.formats.gguf import is_gguf
-from tokenscope_core.models.files.model_files import find, require_openable
+from tokenscope_core.models.files.model_files import find
 from tokenscope_core.models.files.names import (
     SHIPPED_FOLDER,
     adapted,
@@ -26,6 +26,7 @@ from tokenscope_core.models.files.names import (
     plain_name,
     short_names,
 )
+from tokenscope_core.models.files.openable import require_openable
 from tokenscope_core.record.trace_columns import ModelIdentity
 
 ALLOWED_VARIABLE = "TOKENSCOPE_ALLOWED_MODELS"
