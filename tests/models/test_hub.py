@@ -122,9 +122,19 @@ def test_what_the_disk_has_no_room_for_is_not_downloaded(
     assert "model.safetensors" not in online.served
 
 
-def test_a_model_without_safetensors_is_refused_before_the_download(online: FakeHub) -> None:
-    online.files["pytorch_model.bin"] = online.files.pop("model.safetensors")
-    with pytest.raises(ModelFormatError, match="safetensors"):
+@pytest.mark.parametrize(
+    ("instead", "found", "way_out"),
+    [
+        ("pytorch_model.bin", "only pickled ones", "loads from safetensors"),
+        ("tiny.Q4_0.gguf", "1 GGUF file,", r"hf download org/tiny tiny\.Q4_0\.gguf"),
+        ("adapter_config.json", "an adapter of another model", "hf download org/tiny --local-dir"),
+    ],
+)
+def test_a_model_without_safetensors_is_refused_by_what_the_hub_has(
+    instead: str, found: str, way_out: str, online: FakeHub
+) -> None:
+    online.files[instead] = online.files.pop("model.safetensors")
+    with pytest.raises(ModelFormatError, match=f"safetensors.*{found}.*{way_out}"):
         locate(NAME, download=lambda name: Path(hub.ask(name).name))
 
 

@@ -32,8 +32,8 @@ class Package:
 class Offer:
     """A model that is offered: the name that loads it, and what is known before it is here.
 
-    `name` is a hub id, or where the model comes in a `package` a name of its own. `revision` is the
-    hub's commit, None for the newest. `precision` is what its weights are stored in.
+    `name` is a hub id, of which the newest revision is taken, or where the model comes in a
+    `package` a name of its own. `precision` is what its weights are run in.
     """
 
     name: str
@@ -44,7 +44,6 @@ class Offer:
     precision: str
     context: int
     package: Package | None = None
-    revision: str | None = None
 
     @property
     def download_bytes(self) -> int:
@@ -87,7 +86,6 @@ OFFERS = (
     Offer(
         "Qwen/Qwen2.5-Coder-0.5B-Instruct", "Qwen2.5-Coder-0.5B-Instruct", "chats about code",
         "Apache-2.0", 494_032_768, "bfloat16", 32_768,
-        revision="ea3f2471cf1b1f0db85067f1ef93848e38e88c25",
     ),
     Offer(
         "Qwen/Qwen2.5-Coder-1.5B", "Qwen2.5-Coder-1.5B", "continues code and fills gaps",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -105,7 +105,7 @@ def ask(name: str, timeout_s: float = _TIMEOUT_S) -> HubModel:
         needed = [file for file in sizes if any(fnmatchcase(file, kind) for kind in _FILES)]
         weights = [file for file in needed if file.endswith(".safetensors")]
         if not weights:
-            raise _unusable(name, "The hub has no weights of it in the safetensors format.")
+            raise _without_weights(name, sorted(sizes))
         if sizes.get("config.json", 0) > CONFIG_LIMIT:
             raise _unusable(name, "Its config.json is too large to be one.")
         # Not into the cache, which would then hold a model of one file.
@@ -123,12 +123,32 @@ def ask(name: str, timeout_s: float = _TIMEOUT_S) -> HubModel:
     )
 
 
-def _unusable(name: str, found: str) -> ModelFormatError:
-    return ModelFormatError(
-        asked=f"The model “{name}” was asked for.",
-        found=found,
-        action="Choose a model that transformers loads from safetensors.",
-    )
+def _without_weights(name: str, files: Sequence[str]) -> ModelFormatError:
+    """The refusal of a repository without weights that are opened, by what it holds instead."""
+    found = "The hub has no weights of it in the safetensors format"
+    ggufs = [file for file in files if file.endswith(".gguf")]
+    if ggufs:
+        return _unusable(
+            name,
+            f"{found}, but {len(ggufs)} GGUF file{'s' if len(ggufs) > 1 else ''}, which are models "
+            "each.",
+            f"Download one, and name the file: hf download {name} {ggufs[0]} --local-dir .",
+        )
+    if "adapter_config.json" in files:
+        return _unusable(
+            name,
+            f"{found}: it is an adapter of another model.",
+            f"Download it, and name its folder: hf download {name} --local-dir adapter",
+        )
+    if any(file.endswith(".bin") for file in files):
+        found += ", only pickled ones, which can run code when they are read and are never opened"
+    return _unusable(name, f"{found}.")
+
+
+def _unusable(
+    name: str, found: str, action: str = "Choose a model that transformers loads from safetensors."
+) -> ModelFormatError:
+    return ModelFormatError(asked=f"The model “{name}” was asked for.", found=found, action=action)
 
 
 def _object(data: bytes) -> dict[str, Any] | None:
