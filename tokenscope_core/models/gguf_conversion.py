@@ -6,6 +6,7 @@ What was lost when the file was quantised stays lost.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -73,6 +74,9 @@ def convert(
     import_engine()
     with converted.new_folder(target, name=gguf.name, needed=becomes) as folder:
         _write(gguf, folder, _told_share(report, wanted))
+    # Its modules refer to each other: until they are collected the numbers stay in memory, where
+    # they are about to be loaded once more.
+    gc.collect()
     return target
 
 
