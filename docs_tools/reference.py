@@ -11,7 +11,8 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Load a model, ask it for a continuation or read a text with it.",
         (
             "load_model", "LanguageModel", "Capabilities", "ModelChoice", "ModelIdentity",
-            "Request", "Sampling", "Message", "generate", "stream", "TokenStep", "score",
+            "Request", "Sampling", "Message", "TemplateOptions", "generate", "stream", "TokenStep",
+            "score",
         ),
     ),
     "traces": (

@@ -71,9 +71,10 @@ from tokenscope_core.interchange.answer_import import import_answer, import_open
 from tokenscope_core.interchange.answer_trace import Imported
 from tokenscope_core.models.files.choice import ModelChoice
 from tokenscope_core.notebook import register as _show_as_html
+from tokenscope_core.record.conversation import Message, TemplateOptions
 from tokenscope_core.record.edits import Edit
 from tokenscope_core.record.metric_registry import METRICS, Metric
-from tokenscope_core.record.request import Message, Request, Sampling
+from tokenscope_core.record.request import Request, Sampling
 from tokenscope_core.record.steps import TokenStep
 from tokenscope_core.record.tables import candidate_frame, token_frame
 from tokenscope_core.record.trace import Trace
@@ -168,6 +169,7 @@ __all__ = [
     "Store",
     "StoreFullError",
     "StoreUnusableError",
+    "TemplateOptions",
     "TokenScopeError",
     "TokenStep",
     "TopAttention",

@@ -11,7 +11,7 @@ import pytest
 import tiny_models
 
 from tokenscope_core import ModelChoice, Request
-from tokenscope_core.record.request import Message
+from tokenscope_core.record.conversation import Message
 from tokenscope_ui.request.examples import CHAT_EXAMPLES, FILL_EXAMPLES
 from tokenscope_ui.server.server import service
 

@@ -21,8 +21,8 @@ from tokenscope_core.models.files.model_files import ModelFiles, locate
 from tokenscope_core.models.tokenizers import loading as tokenizer_loading
 from tokenscope_core.prompts.preview import preview
 from tokenscope_core.prompts.token_ids import prompt_ids
-from tokenscope_core.record import moments
-from tokenscope_core.record.moments import moment_of, moment_text
+from tokenscope_core.record import conversation
+from tokenscope_core.record.conversation import moment_of, moment_text
 from tokenscope_core.record.trace import recipe_key
 from tokenscope_core.sessions.traces import trace_of
 from tokenscope_core.sharing import links as share
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Sets the time that it is."""
 
     def is_now(text: str) -> None:
-        monkeypatch.setattr(moments, "local_time", lambda: datetime.fromisoformat(text))
+        monkeypatch.setattr(conversation, "local_time", lambda: datetime.fromisoformat(text))
 
     is_now("2026-11-30T14:05:09.5")
     return is_now

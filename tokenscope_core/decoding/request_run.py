@@ -17,7 +17,7 @@ from tokenscope_core.models.cache_reader import CacheReader
 from tokenscope_core.models.known_tokens import require_known_tokens
 from tokenscope_core.models.language_model import LanguageModel
 from tokenscope_core.prompts.token_ids import prompt_ids, with_moment
-from tokenscope_core.record import moments
+from tokenscope_core.record import conversation
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.steps import (
     FinishReason,
@@ -44,7 +44,7 @@ def generate(lm: LanguageModel, request: Request) -> Trace:
             `no_repeat_ngram_size` leaves no token to choose.
         ContextLengthError: prompt and new tokens exceed the model's context.
     """
-    request = recorded(lm, request, now=moments.local_time())
+    request = recorded(lm, request, now=conversation.local_time())
     parts = list(rows(lm, request))
     return Trace.from_rows(
         request, lm.identity, lm.vocabulary, parts, parts[-1].finish_reason or "length"
@@ -88,7 +88,7 @@ def stream(lm: LanguageModel, request: Request) -> Iterator[TokenStep]:
 
     Raises: as `generate`.
     """
-    request = recorded(lm, request, now=moments.local_time())
+    request = recorded(lm, request, now=conversation.local_time())
     for part in as_measured(rows(lm, request)):
         yield from steps_of(part, lm.vocabulary)
 

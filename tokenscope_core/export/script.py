@@ -9,7 +9,8 @@ from typing import Any
 
 from tokenscope_core.errors import RequestError
 from tokenscope_core.models.files.choice import ModelChoice
-from tokenscope_core.record.request import Message, Sampling
+from tokenscope_core.record.conversation import Message
+from tokenscope_core.record.request import Sampling
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.sessions.branch import Branch
 from tokenscope_core.sessions.session import Session

@@ -33,7 +33,7 @@ from tokenscope_core.models.files.model_files import ModelFiles, find
 from tokenscope_core.models.files.names import plain_name
 from tokenscope_core.models.files.sources import require_allowed
 from tokenscope_core.models.loading import load, require_fit
-from tokenscope_core.record import moments
+from tokenscope_core.record import conversation
 from tokenscope_core.record.request import Request
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.settings import Limits
@@ -94,7 +94,7 @@ class GenerationService:
         require_allowed(choice.name)
         files = find(choice.name)
         task: Task = (
-            task_of(wanted, files, now=moments.local_time())
+            task_of(wanted, files, now=conversation.local_time())
             if isinstance(wanted, Request)
             else wanted
         )

@@ -23,13 +23,18 @@ from tokenscope_core.prompts.template_process import (
     TemplateError,
     fill_in,
 )
-from tokenscope_core.record.moments import moment_of, moment_text
-from tokenscope_core.record.request import Message
+from tokenscope_core.record.conversation import (
+    Message,
+    TemplateOptions,
+    moment_of,
+    moment_text,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MAX_TEMPLATE_CHARACTERS = 1_000_000
+_ANSWER = "tokenscope answer"
 _CHANGE_THE_TURNS = (
     "Change the turns: many templates want user and assistant by turns, beginning with the user, "
     "and some know no system text."
@@ -50,6 +55,7 @@ def conversation_ids(
     messages: Sequence[Message],
     moment: str | None,
     name: str,
+    options: TemplateOptions | None = None,
 ) -> list[int]:
     """The ids of a conversation up to where the model's answer begins.
 
@@ -61,14 +67,15 @@ def conversation_ids(
         messages: the turns so far.
         moment: what a template that asks for the time is told, as in a `Request`.
         name: what the model is called in an error.
+        options: what the template is told beside the turns.
 
     Raises:
-        CapabilityError: the model has no chat template.
+        CapabilityError: the model has no chat template, or none of that name.
         RequestError: its template refuses these turns, fails, does not come to an end, or asks for
             the time where no moment is given.
     """
     told = None if moment is None else moment_of(moment)
-    text = _filled_in(tokenizer, messages, told, name).text
+    text = _filled_in(tokenizer, messages, told, name, options).text
     try:
         encoded = tokenizer(text, add_special_tokens=False, sanitize_control_tokens=True)
     except Exception as error:
@@ -81,7 +88,11 @@ def conversation_ids(
 
 
 def moment_written(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], now: datetime, name: str
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    now: datetime,
+    name: str,
+    options: TemplateOptions | None = None,
 ) -> str | None:
     """The moment that belongs to a request made now: as coarse as the text allows, so that equal
     requests of one day are equal where the template writes the date alone. None where it does not
@@ -89,8 +100,28 @@ def moment_written(
 
     Raises: as `conversation_ids`.
     """
-    written = _filled_in(tokenizer, messages, now, name).written
+    written = _filled_in(tokenizer, messages, now, name, options).written
     return None if written is None else moment_text(written)
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase, name: str) -> tuple[int, str] | None:
+    """The token with which the chat template ends what the assistant said, its id and its name;
+    None where it does so with none, or refuses to be asked.
+
+    A template is a program: it is asked to lay out a turn of the assistant, and what it writes
+    after that is looked at.
+    """
+    said = [Message("user", "?"), Message("assistant", _ANSWER), Message("user", "?")]
+    try:
+        text = _filled_in(tokenizer, said, datetime(2026, 1, 1), name, None).text
+    except (CapabilityError, RequestError):
+        return None
+    after = text.rpartition(_ANSWER)[2].partition("?")[0]
+    named = ((after.find(token), token) for token, _ in _controls(tokenizer) if token in after)
+    first = min(named, default=None)
+    if first is None:
+        return None
+    return int(tokenizer.convert_tokens_to_ids(first[1])), first[1]
 
 
 def _filled_in(
@@ -98,6 +129,7 @@ def _filled_in(
     messages: Sequence[Message],
     moment: datetime | None,
     name: str,
+    options: TemplateOptions | None,
 ) -> FilledIn:
     from transformers.utils.chat_template_utils import mark_control_tokens
 
@@ -114,17 +146,20 @@ def _filled_in(
             found=f"It has {typed:,} bytes of text, and {MAX_BYTES:,} are taken.",
             action="Shorten the turns.",
         )
+    options = options or TemplateOptions()
     # The marks are transformers' own: its tokenizers know them.
     start, end = mark_control_tokens("x", re.compile("x")).split("x")
     try:
         return fill_in(
             {
-                "template": _template(tokenizer),
+                "template": _template(tokenizer, options, name),
                 "messages": [{"role": m.role, "content": m.content} for m in messages],
                 "special": tokenizer.special_tokens_map,
                 "controls": _controls(tokenizer),
                 "marks": (start, end),
                 "moment": None if moment is None else moment.isoformat(),
+                "tools": options.listed_tools,
+                "variables": dict(options.variables),
             },
             seconds=MAX_SECONDS,
         )
@@ -132,10 +167,19 @@ def _filled_in(
         raise _explained(failure) from failure
 
 
-def _template(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The text of the template that is used where no tools are offered."""
+def _template(tokenizer: PreTrainedTokenizerBase, options: TemplateOptions, name: str) -> str:
+    """The text of the template that was asked for, or else the one that transformers takes."""
+    named = tokenizer.chat_template
+    known = sorted(named) if isinstance(named, dict) else []
+    # Transformers takes any other name for the text of a template.
+    if options.name is not None and options.name not in known:
+        raise CapabilityError(
+            asked=f"The chat template {options.name[:40]!r} of “{name}” was to be filled in.",
+            found=f"Its templates are called {', '.join(known)}." if known else "It has only one.",
+            action="Choose one of these, or leave the name out." if known else "Leave it out.",
+        )
     try:
-        template = tokenizer.get_chat_template()
+        template = tokenizer.get_chat_template(options.name, tools=options.listed_tools)
     except ValueError as error:
         raise _refusal(
             "The model has several, and none of them is the default one.", _ANOTHER_MODEL

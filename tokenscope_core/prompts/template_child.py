@@ -26,12 +26,15 @@ from typing import Any, BinaryIO
 
 import jinja2
 import jinja2.ext
+import jinja2.meta
 import jinja2.nodes
 import jinja2.sandbox
 
 # Splitting more into tokens would hold up everything else in the server's process.
 MAX_BYTES = 1_000_000
 _MAX_SAID = 300
+# What every template is given.
+_GIVEN = ("messages", "tools", "documents", "add_generation_prompt")
 # As `repr` writes an object that has no text of its own.
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]{4,}", re.IGNORECASE)
 
@@ -147,6 +150,16 @@ def _to_json(
 @functools.lru_cache(maxsize=8)
 def _compiled(source: str) -> tuple[jinja2.Template, str]:
     """A template, and the texts that stand in it, apart from each other."""
+    environment = _environment()
+    tree = environment.parse(source)
+    literals = {node.data for node in tree.find_all(jinja2.nodes.TemplateData)}
+    constants = tree.find_all(jinja2.nodes.Const)
+    literals |= {node.value for node in constants if isinstance(node.value, str)}
+    return environment.from_string(source), "\0".join(sorted(literals))
+
+
+def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
+    """What templates are read with, and find."""
     environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols]
     )
@@ -155,11 +168,7 @@ def _compiled(source: str) -> tuple[jinja2.Template, str]:
     environment.globals["strftime_now"] = _CLOCK.strftime_now
     environment.globals["dict"] = _Dict()
     environment.globals["namespace"] = _Namespace
-    tree = environment.parse(source)
-    literals = {node.data for node in tree.find_all(jinja2.nodes.TemplateData)}
-    constants = tree.find_all(jinja2.nodes.Const)
-    literals |= {node.value for node in constants if isinstance(node.value, str)}
-    return environment.from_string(source), "\0".join(sorted(literals))
+    return environment
 
 
 def _filled_in(wanted: dict[str, Any]) -> bytes:
@@ -175,7 +184,11 @@ def _filled_in(wanted: dict[str, Any]) -> bytes:
         for name, always in wanted["controls"]
         if always or (name in literals and not name.isspace())
     ]
-    messages = _marked(wanted["messages"], controls, wanted["marks"])
+    messages, tools, variables = _marked(
+        [wanted["messages"], wanted.get("tools"), wanted.get("variables", {})],
+        controls,
+        wanted["marks"],
+    )
     moment = wanted["moment"]
     _CLOCK.start(None if moment is None else datetime.fromisoformat(moment))
     random.seed(0)
@@ -183,17 +196,17 @@ def _filled_in(wanted: dict[str, Any]) -> bytes:
     left = MAX_BYTES
     for part in template.generate(
         messages=messages,
-        tools=None,
+        tools=tools,
         documents=None,
         add_generation_prompt=True,
-        **wanted["special"],
+        **{**wanted["special"], **variables},
     ):
         left -= len(part)
         if left < 0:
             raise _RefusedError("long")
         parts.append(part)
     text = "".join(parts)
-    given = "".join([wanted["template"], *(message["content"] for message in messages)])
+    given = wanted["template"] + "".join(_texts([messages, tools, variables]))
     if any(address not in given for address in set(_ADDRESS.findall(text))):
         raise _RefusedError("address")
     encoded = text.encode("utf-8")
@@ -202,10 +215,18 @@ def _filled_in(wanted: dict[str, Any]) -> bytes:
     return encoded
 
 
-def _marked(
-    messages: list[dict[str, str]], controls: list[str], marks: list[str]
-) -> list[dict[str, str]]:
-    """The messages with the names of control tokens between marks, which the tokenizer knows.
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+
+
+def _marked(value: Any, controls: list[str], marks: list[str]) -> Any:
+    """A JSON value with the names of control tokens in its texts between marks, which the tokenizer
+    knows.
 
     Marks that somebody typed are dropped first, as transformers does.
     """
@@ -213,16 +234,31 @@ def _marked(
     longest_first = sorted(controls, key=len, reverse=True)
     named = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
-    def marked(text: str) -> str:
-        text = text.replace(start, "").replace(end, "")
+    def marked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: marked(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [marked(one) for one in value]
+        if not isinstance(value, str):
+            return value
+        text = value.replace(start, "").replace(end, "")
         return named.sub(lambda found: f"{start}{found[0]}{end}", text)
 
-    return [{name: marked(text) for name, text in message.items()} for message in messages]
+    return marked(value)
+
+
+def _variables(source: str) -> list[str]:
+    """The names that a template reads and that nothing gives it but its options."""
+    tree = _environment().parse(source)
+    known = {*_GIVEN, *_environment().globals}
+    return sorted(jinja2.meta.find_undeclared_variables(tree) - known)
 
 
 def _answer(wanted: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """What is answered, and the text where there is no error in it."""
     try:
+        if "variables_of" in wanted:
+            return {"variables": _variables(wanted["variables_of"])}, b""
         text = _filled_in(wanted)
     except _RefusedError as error:
         return {"error": error.kind, "said": error.said}, b""

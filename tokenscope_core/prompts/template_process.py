@@ -81,25 +81,40 @@ def fill_in(wanted: Mapping[str, Any], *, seconds: float) -> FilledIn:
         wanted: `template`, `messages` (role and content of each), `special` (names of tokens by
             what they are for), `controls` (the name of each added token, and whether it is a
             control token even where the template does not contain it), `marks` (around a control
-            token that somebody typed) and `moment` (ISO 8601 or None).
+            token that somebody typed) and `moment` (ISO 8601 or None); where there are any, `tools`
+            (a list of objects) and `variables` (values by name).
         seconds: after which it is ended.
 
     Raises:
         TemplateError: for the kind of reason that it names.
     """
+    return _filled_in(_asked(wanted, seconds))
+
+
+def variables_of(template: str, *, seconds: float) -> tuple[str, ...]:
+    """The names that a template reads and that nothing gives it but its options, in order; names
+    of special tokens are among them. Raises: as `fill_in`."""
+    head, _ = _asked({"variables_of": template}, seconds)
+    names = head.get("variables")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TemplateError("died")
+    return tuple(names)
+
+
+def _asked(wanted: Mapping[str, Any], seconds: float) -> tuple[Any, bytes]:
     request = json.dumps({**wanted, "seconds": seconds}).encode("ascii")
     process = _POOL.take()
     try:
         if process is not None:
             try:
-                return _filled_in(process.ask(request, seconds))
+                return process.ask(request, seconds)
             except TemplateError as failure:
                 # It may have been ended while it waited, by whoever manages the machine.
                 if failure.kind != "died":
                     raise
                 process.close()
         process = TemplateProcess()
-        return _filled_in(process.ask(request, seconds))
+        return process.ask(request, seconds)
     finally:
         _POOL.give_back(process)
 

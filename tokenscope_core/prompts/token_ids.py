@@ -41,7 +41,8 @@ def with_moment(
     """
     if not request.messages or request.moment is not None:
         return request
-    return replace(request, moment=moment_written(tokenizer, request.messages, now, name))
+    moment = moment_written(tokenizer, request.messages, now, name, request.template)
+    return replace(request, moment=moment)
 
 
 def layout_ids(
@@ -78,7 +79,9 @@ def _laid_out(
 ) -> tuple[list[int], int]:
     """The ids of a request's whole prompt, and where the end that was typed begins in them."""
     if request.messages:
-        begun = conversation_ids(tokenizer, request.messages, request.moment, name)
+        begun = conversation_ids(
+            tokenizer, request.messages, request.moment, name, request.template
+        )
         typed = continuing_ids(tokenizer, vocabulary, request.prompt)
         return [*begun, *typed], len(begun)
     if request.suffix is None:

@@ -6,24 +6,23 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any
 
 from tokenscope_core.errors import RequestError
 from tokenscope_core.failures import quoted
-from tokenscope_core.record.moments import moment_of, moment_text
-
-Role = Literal["system", "user", "assistant"]
-ROLES: tuple[Role, ...] = get_args(Role)
+from tokenscope_core.record.conversation import (
+    Message,
+    TemplateOptions,
+    moment_of,
+    moment_text,
+    require,
+    require_unicode,
+)
 
 MAX_CANDIDATES = 200
 # Dividing logits by less overflows float32.
 MIN_TEMPERATURE = 1e-6
 _WHOLE_NUMBERS = ("top_k", "no_repeat_ngram_size", "seed")
-
-
-def _require(holds: bool, asked: str, found: str, action: str) -> None:
-    if not holds:
-        raise RequestError(asked=asked, found=found, action=action)
 
 
 def _set_number(owner: Any, name: str, convert: Callable[[Any], float]) -> None:
@@ -97,7 +96,7 @@ class Sampling:
             ("no_repeat_ngram_size", self.no_repeat_ngram_size >= 0, "0 (off) or more"),
             ("seed", 0 <= self.seed < 2**63, "0 or more, below 2**63"),
         ):
-            _require(
+            require(
                 holds,
                 f"{name} was set to {getattr(self, name)}.",
                 f"It must be {range_}.",
@@ -112,27 +111,6 @@ class Sampling:
 
 # The settings that are one number each.
 NUMBERS = tuple(f.name for f in fields(Sampling) if f.name not in ("logit_bias", "suppress_tokens"))
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation.
-
-    Raises:
-        RequestError: nobody has that role, or the content is not Unicode.
-    """
-
-    role: Role
-    content: str
-
-    def __post_init__(self) -> None:
-        _require(
-            self.role in ROLES,
-            f"A message was to be from “{self.role}”.",
-            f"Messages are from {', '.join(ROLES[:-1])} or {ROLES[-1]}.",
-            "Choose one of these.",
-        )
-        _require_unicode(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +136,7 @@ class Request:
 
     With `heal` the last tokens of the prompt are taken back where a longer token could stand in
     their place, and the first that are generated spell them again (`prompts.healing`); they count
-    among the new ones.
+    among the new ones. `template` is what the chat template is told beside the messages.
 
     Raises:
         RequestError: a value is out of range, or a text is not Unicode.
@@ -176,44 +154,45 @@ class Request:
     overlap: int | None = None
     first_line: int = 1
     heal: bool = False
+    template: TemplateOptions | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "candidates", "first_line"):
             _set_number(self, name, operator.index)
-        _require(
+        require(
             1 <= self.first_line < 2**31,
             f"The text was to begin at line {self.first_line:,} of its file.",
             "Lines are counted from 1.",
             "Give the number of its first line there.",
         )
-        _require(
+        require(
             not isinstance(self.stop, str),
             f"The stop strings were given as one text, {quoted(self.stop)}.",
             "They must be a sequence of texts.",
             "Put it in brackets.",
         )
         object.__setattr__(self, "stop", tuple(self.stop))
-        _require(
+        require(
             self.max_new_tokens >= 0,
             f"{self.max_new_tokens} new tokens were asked for.",
             "The number must be 0 (score only) or more.",
             "Choose how many tokens to generate.",
         )
-        _require(
+        require(
             1 <= self.candidates <= MAX_CANDIDATES,
             f"{self.candidates} candidates a position were asked for.",
             f"Between 1 and {MAX_CANDIDATES} can be recorded.",
             "Choose a number in that range.",
         )
-        _require(
+        require(
             all(self.stop),
             "An empty stop string was given.",
             "Every text contains it, so nothing could be generated.",
             "Remove it.",
         )
         for text in (self.prompt, *self.stop):
-            _require_unicode(text)
-        _require(
+            require_unicode(text)
+        require(
             isinstance(self.heal, bool) and not (self.heal and self.suffix is not None),
             f"heal was set to {quoted(self.heal)}"
             + (" for a gap to be filled." if self.suffix is not None else "."),
@@ -222,9 +201,9 @@ class Request:
             "Leave it out, or leave out the suffix.",
         )
         if self.suffix is not None:
-            _require_unicode(self.suffix)
+            require_unicode(self.suffix)
         object.__setattr__(self, "messages", tuple(self.messages))
-        _require(
+        require(
             not self.messages or self.suffix is None,
             "A gap was to be filled in a conversation.",
             "A prompt is laid out as one or as the other.",
@@ -233,7 +212,7 @@ class Request:
         stopping = _token_ids(self.stop_token_ids, "Generation was to stop at tokens")
         object.__setattr__(self, "stop_token_ids", stopping)
         if self.moment is not None:
-            _require(
+            require(
                 bool(self.messages),
                 f"The moment {str(self.moment)[:40]!r} was given for a prompt that is no "
                 "conversation.",
@@ -241,19 +220,27 @@ class Request:
                 "Leave it out.",
             )
             object.__setattr__(self, "moment", _canonical_moment(self.moment))
+        if self.template == TemplateOptions():
+            object.__setattr__(self, "template", None)
+        require(
+            self.template is None or bool(self.messages),
+            "Options of a chat template were given for a prompt that is no conversation.",
+            "Only a chat template reads them.",
+            "Leave them out.",
+        )
         if self.overlap is not None:
             self._require_windows()
 
     def _require_windows(self) -> None:
         _set_number(self, "overlap", operator.index)
         asked = f"Windows that overlap by {self.overlap:,} tokens were asked for."
-        _require(
+        require(
             self.overlap is not None and self.overlap >= 0,
             asked,
             "The overlap must be 0 or more.",
             "Choose how many tokens each window reads before those that it scores.",
         )
-        _require(
+        require(
             not self.max_new_tokens and self.suffix is None and not self.messages,
             asked,
             "A plain text that is only scored can be read in windows. What generates, fills a gap "
@@ -272,6 +259,8 @@ class Request:
             values["sampling"] = _set_values(self.sampling)
         if "messages" in values:
             values["messages"] = [_set_values(message) for message in self.messages]
+        if self.template is not None:
+            values["template"] = _set_values(self.template)
         return {name: _plain(value) for name, value in values.items()}
 
     @classmethod
@@ -284,6 +273,7 @@ class Request:
                 "stop": tuple(values.get("stop", ())),
                 "messages": tuple(Message(**message) for message in values.get("messages", ())),
                 "stop_token_ids": tuple(values.get("stop_token_ids", ())),
+                "template": TemplateOptions(**values["template"]) if "template" in values else None,
             }
         )
 
@@ -326,7 +316,7 @@ def _bias(values: Any) -> tuple[tuple[int, float], ...]:
 
 def _token_ids(values: Iterable[Any], asked: str) -> tuple[int, ...]:
     """Ascending, each once: neither order nor repetition decides anything."""
-    _require(
+    require(
         isinstance(values, Iterable) and all(map(_is_token_id, values := tuple(values))),
         f"{asked}: {quoted(values)}.",
         "Token ids are whole numbers, 0 or more.",
@@ -350,21 +340,3 @@ def _set_values(record: Any) -> dict[str, Any]:
         for f in fields(record)
     }
     return {name: value for name, value in values.items() if value != defaults[name]}
-
-
-def _require_unicode(text: str) -> None:
-    _require(
-        isinstance(text, str),
-        f"{quoted(text)} was given as a text.",
-        f"It is of type {type(text).__name__}.",
-        "Give a str.",
-    )
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise RequestError(
-            asked="The text was to be read as Unicode.",
-            found=f"Character {error.start + 1:,} is half of a surrogate pair "
-            f"(U+{ord(text[error.start]):04X}), which no UTF-8 text can hold.",
-            action="Remove that character or paste the text again.",
-        ) from None

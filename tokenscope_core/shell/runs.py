@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
 from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
+from tokenscope_core.models.files.json_files import parse_value
 from tokenscope_core.models.files.sources import identified
 from tokenscope_core.prompts.text_files import text_file
 from tokenscope_core.prompts.windows import DEFAULT_OVERLAP
-from tokenscope_core.record.request import NUMBERS, Message, Request, Role, Sampling
+from tokenscope_core.record.conversation import Message, Role, TemplateOptions
+from tokenscope_core.record.request import NUMBERS, Request, Sampling
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.shell.arguments import add_field, add_format, add_verb
 from tokenscope_core.shell.model import open_model
@@ -79,6 +81,12 @@ def add_run_verbs(verbs: Any) -> tuple[argparse.ArgumentParser, ...]:
     generate.add_argument("--suffix", help="the code after a gap to be filled; likewise")
     generate.add_argument("--user", help="what the user says, to a model with a chat template")
     generate.add_argument("--system", help="the system text of that conversation; likewise")
+    generate.add_argument("--template", help="which of a model's chat templates; likewise")
+    generate.add_argument(
+        "--template-variable", action="append", default=[], metavar="NAME=VALUE",
+        help="a variable that the chat template reads, such as enable_thinking=false; repeatable",
+    )  # fmt: skip
+    generate.add_argument("--tools", help="a JSON list of tools for the chat template; likewise")
     generate.add_argument(
         "--moment",
         help="the date, or date and time, that a chat template writes (2026-11-30); now by default",
@@ -151,11 +159,28 @@ def _generate(options: argparse.Namespace) -> Trace:
         messages=_messages(options),
         moment=options.moment,
         heal=options.heal,
+        template=_template(options),
     )
     lm = open_model(options.model)
     if options.as_authors_set:
         request = _as_authors_set(lm.authors_settings, request)
+    if request.messages:
+        _say_turn_end(lm, request)
     return generate(lm, request)
+
+
+def _say_turn_end(lm: LanguageModel, request: Request) -> None:
+    """An answer that does not end where its template ends it goes on with the user's next turn."""
+    from tokenscope_core.prompts.chat import end_of_turn
+
+    found = end_of_turn(lm.tokenizer, lm.identity.name) if lm.capabilities.chat_template else None
+    if found is not None and found[0] not in (*lm.end_ids, *request.stop_token_ids):
+        say(
+            (
+                f"The chat template ends an answer with {found[1]}, at which the model's files let "
+                f"no text end: --stop-token {found[0]} stops there.",
+            )
+        )
 
 
 def _sampling(options: argparse.Namespace) -> Sampling:
@@ -199,6 +224,17 @@ def _messages(options: argparse.Namespace) -> tuple[Message, ...]:
         ("system", options.system), ("user", options.user),
     )  # fmt: skip
     return tuple(Message(role, _text(text)) for role, text in said if text is not None)
+
+
+def _template(options: argparse.Namespace) -> TemplateOptions | None:
+    """What the chat template is told beside the messages; None where nothing is."""
+    pairs = (text.partition("=") for text in options.template_variable)
+    found = TemplateOptions(
+        options.template,
+        tuple((name, parse_value(value)) for name, _, value in pairs),
+        "" if options.tools is None else _text(options.tools),
+    )
+    return None if found == TemplateOptions() else found
 
 
 def _score(options: argparse.Namespace) -> Trace:

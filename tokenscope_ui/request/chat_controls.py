@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from tokenscope_core import Message, Request
-from tokenscope_core.record.request import Role
+from tokenscope_core.record.conversation import Role
+from tokenscope_ui.request import template_controls
 from tokenscope_ui.request.examples import CHAT_EXAMPLES
 
 ROLES = "turn_roles"
@@ -19,6 +20,7 @@ DEFAULTS: dict[str, object] = {
     ROLES: ("user",),
     "turn 0": CHAT_EXAMPLES[0].user,
     "answer": "",
+    **template_controls.DEFAULTS,
 }
 
 
@@ -41,6 +43,7 @@ def messages() -> tuple[Message, ...]:
 
 def fill(request: Request) -> None:
     """Set the controls to a request's conversation."""
+    template_controls.fill(request)
     turns = request.messages
     system = ""
     if turns and turns[0].role == "system":
@@ -70,6 +73,11 @@ def draw_conversation() -> None:
             "Add a turn", icon=":material/add:", on_click=_add,
             help="An answer of the assistant, and what the user says to it.",
         )  # fmt: skip
+        if template_controls.takes_tools():
+            st.button(
+                "Add a tool’s answer", icon=":material/build:", on_click=_add, args=("tool",),
+                help="What the assistant asked a tool, and what that answered.",
+            )  # fmt: skip
         if len(roles) > 1:
             st.button(
                 "Remove the last turn", icon=":material/remove:", on_click=_remove,
@@ -89,12 +97,12 @@ def turn_labels(roles: Sequence[Role]) -> list[str]:
     ]
 
 
-def _add() -> None:
+def _add(role: Role = "user") -> None:
     roles: tuple[Role, ...] = st.session_state[ROLES]
     answered: tuple[Role, ...] = ("assistant",) if roles and roles[-1] != "assistant" else ()
-    st.session_state[ROLES] = (*roles, *answered, "user")
+    st.session_state[ROLES] = (*roles, *answered, role)
 
 
 def _remove() -> None:
     roles: tuple[Role, ...] = st.session_state[ROLES][:-1]
-    st.session_state[ROLES] = roles[:-1] if len(roles) > 1 and roles[-1] != "user" else roles
+    st.session_state[ROLES] = roles[:-1] if len(roles) > 1 and roles[-1] == "assistant" else roles

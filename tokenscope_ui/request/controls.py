@@ -17,8 +17,10 @@ from tokenscope_ui.request import (
     prompt_controls,
     prompt_view,
     sampling_controls,
+    template_controls,
+    turn_end,
 )
-from tokenscope_ui.request.prompt_controls import RUN_LABEL, SCORE
+from tokenscope_ui.request.prompt_controls import CHAT, RUN_LABEL, SCORE
 from tokenscope_ui.runs import runs
 
 _DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS, **long_text.DEFAULTS}
@@ -51,6 +53,8 @@ def side_bar() -> None:
 def prompt_box() -> DeltaGenerator:
     """The prompt and the button that runs it; returns the place for `reading_preview`."""
     prompt_controls.draw_prompt()
+    if prompt_controls.mode() == CHAT:
+        template_controls.draw_template_options(_files())
     place = st.container()
     obstacle = _obstacle()
     if obstacle is not None:
@@ -69,6 +73,8 @@ def reading_preview(place: DeltaGenerator) -> None:
     """What the model reads, in its place; drawn last, since a tokenizer may have to be loaded."""
     if _obstacle() is None:
         with place:
+            if prompt_controls.mode() == CHAT:
+                turn_end.show_turn_end(_files())
             if prompt_controls.mode() == SCORE and prompt_controls.prompt():
                 lines = prompt_controls.source_text().line_count
                 long_text.draw_offer(prompt_controls.prompt(), lines, _files())
@@ -117,6 +123,7 @@ def _request(*, prompt: str | None = None, max_new_tokens: int | None = None) ->
         stop_token_ids=sampling_controls.stop_token_ids() if generating else (),
         overlap=None if generating else long_text.overlap_for(text, _files()),
         first_line=1 if generating else prompt_controls.first_line(),
+        template=prompt_controls.template_options(),
         heal=prompt_controls.goes_on() and bool(state["heal"]),
     )
 

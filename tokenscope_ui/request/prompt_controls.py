@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from tokenscope_core import Message, Request
+from tokenscope_core import Message, Request, TemplateOptions
 from tokenscope_core.prompts.text_files import TextFile
-from tokenscope_ui.request import chat_controls, open_files, prompt_checks
+from tokenscope_ui.request import chat_controls, open_files, prompt_checks, template_controls
 from tokenscope_ui.request.examples import CHAT_EXAMPLES, EXAMPLES, FILL_EXAMPLES, Example
 
 GENERATE, FILL, SCORE, CHAT = "Generate", "Fill a gap", "Score code", "Chat"
@@ -98,6 +98,15 @@ def messages() -> tuple[Message, ...]:
         RequestError: a text is not Unicode.
     """
     return chat_controls.messages() if mode() == CHAT else ()
+
+
+def template_options() -> TemplateOptions | None:
+    """What a conversation's template is told beside the turns; None in the other modes.
+
+    Raises:
+        RequestError: the tools cannot be read.
+    """
+    return template_controls.options() if mode() == CHAT else None
 
 
 def draw_prompt() -> None:

@@ -41,14 +41,16 @@ class AuthorsSettings:
     """What a model's files ask of its generation.
 
     `sampling` is how `generate` then chooses, with seed 0; `stop` the strings it ends at, and
-    `max_new_tokens` the length they ask for, None where they do not. `given` is what they say of
-    these, by its name there; `idle` what has no effect, since they do not sample; `left_out` what
-    changes the text and cannot be followed here.
+    `max_new_tokens` the length they ask for, None where they do not; `end_ids` are the tokens that
+    end a text, which every run follows, and none where the tokenizer is to say it. `given` is what
+    they say of these, by its name there; `idle` what has no effect, since they do not sample;
+    `left_out` what changes the text and cannot be followed here.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
     max_new_tokens: int | None = None
+    end_ids: tuple[int, ...] = ()
     given: tuple[tuple[str, Any], ...] = ()
     idle: tuple[tuple[str, Any], ...] = ()
     left_out: tuple[tuple[str, Any], ...] = ()
@@ -128,7 +130,13 @@ def authors_settings(values: Mapping[str, Any]) -> AuthorsSettings:
         if name not in stated and value is not None and value not in neutral:
             left_out.append((name, value))
     return AuthorsSettings(
-        Sampling(**chosen), stop, length, tuple(given), tuple(idle), tuple(left_out)
+        Sampling(**chosen),
+        stop,
+        length,
+        _ids(values.get("eos_token_id")),
+        tuple(given),
+        tuple(idle),
+        tuple(left_out),
     )
 
 
@@ -170,6 +178,10 @@ def _split(rows: list[Any]) -> tuple[tuple[int, ...], list[Any]]:
         tuple(row[0] for row in rows if _is_single(row)),
         [row for row in rows if not _is_single(row)],
     )
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    return tuple(i for i in (value if isinstance(value, list) else [value]) if type(i) is int)
 
 
 def _is_single(row: Any) -> bool:

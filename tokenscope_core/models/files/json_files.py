@@ -45,6 +45,16 @@ def damage_of(folder: Path) -> str | None:
     return None
 
 
+def parse_value(text: str) -> bool | int | float | str:
+    """A number, true or false as JSON writes them; any other text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    plain = isinstance(value, bool | int | float) and value == value and abs(value) < float("inf")
+    return value if plain else text
+
+
 def parse_object(data: bytes) -> dict[str, Any]:
     """The JSON object that bytes spell. Raises: as `read_object`."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tokenscope_core.models.files.model_files import ModelFiles
 from tokenscope_core.models.fill_in_the_middle import convention_of
 
 _CLOCK = "strftime_now"
+_SPECIAL = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 
 
 @lru_cache(maxsize=64)
@@ -26,12 +27,33 @@ def has_chat_template(files: ModelFiles) -> bool:
 def may_write_the_date(files: ModelFiles) -> bool:
     """Whether a chat template names the function that tells it the time; only filling it in says
     whether it is asked for in a conversation. Jinja has no other way to find a function."""
+    return any(_CLOCK in text for text in chat_templates(files).values())
+
+
+@lru_cache(maxsize=64)
+def chat_templates(files: ModelFiles) -> Mapping[str, str]:
+    """The texts of a model's chat templates by their names; the one that is used where none is
+    named is called `default`."""
     folder = files.tokenizer_folder
-    paths = [folder / "chat_template.jinja", *folder.glob("additional_chat_templates/*.jinja")]
     config = _object(folder / "tokenizer_config.json").get("chat_template")
-    named = [one.get("template") for one in _values(config) if isinstance(one, dict)]
-    templates = [*map(_text, paths), *(text for text in (config, *named) if isinstance(text, str))]
-    return any(_CLOCK in text for text in templates)
+    listed = [one for one in _values(config) if isinstance(one, dict)]
+    found = {str(one.get("name")): one.get("template") for one in listed}
+    if isinstance(config, str):
+        found["default"] = config
+    # Files of their own go first, as in transformers.
+    found |= {path.stem: _text(path) for path in folder.glob("additional_chat_templates/*.jinja")}
+    if (folder / "chat_template.jinja").is_file():
+        found["default"] = _text(folder / "chat_template.jinja")
+    return {name: text for name, text in found.items() if isinstance(text, str)}
+
+
+@lru_cache(maxsize=64)
+def special_names(files: ModelFiles) -> frozenset[str]:
+    """What a chat template can call special tokens by, such as `bos_token`: every model's, and
+    those of its own that its configuration names."""
+    config = _object(files.tokenizer_folder / "tokenizer_config.json")
+    named = {name for name in config if name.endswith("_token")}
+    return frozenset(named | {f"{kind}_token" for kind in _SPECIAL})
 
 
 @lru_cache(maxsize=64)
