@@ -13,7 +13,7 @@ from datetime import MAXYEAR, datetime
 from typing import Any, Literal, get_args
 
 from tokenscope_core.errors import RequestError
-from tokenscope_core.failures import quoted
+from tokenscope_core.failures import MalformedError, quoted, reason_of
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -133,15 +133,15 @@ def _canonical_tools(tools: Any) -> str:
     try:
         values = json.loads(tools) if isinstance(tools, str) and tools.strip() else tools or []
         if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
-            raise ValueError("it is no list of objects")
+            raise MalformedError("it is another JSON value")
         text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text.encode("utf-8")
         if len(text) > _MAX_JSON:
-            raise ValueError("it is too long")
+            raise MalformedError("it is too long")
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(
             asked="The tools of a conversation were to be read.",
-            found=f"They are no JSON list of objects: {error}.",
+            found=f"They are no JSON list of objects ({reason_of(error)}).",
             action='Write them like [{"type": "function", "function": {"name": "add"}}].',
         ) from None
     return text if values else ""
