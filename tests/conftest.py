@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENSCOPE_PRELOAD", "off")  # of pages that only read what is stored
 
 import pytest
 import tiny_models
@@ -17,6 +18,7 @@ from waiting import WAIT_S
 
 from tokenscope_core import LanguageModel, Request, Sampling, Store, Trace
 from tokenscope_core.jobs.service import GenerationService
+from tokenscope_core.models import weight_layout
 from tokenscope_core.models.trial import records
 
 # A busy machine may be slow; that is not what these tests are about.
@@ -30,6 +32,7 @@ def _own_records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "records_folder", lambda kind: folder / kind)
+        patch.setattr(weight_layout, "records_folder", lambda kind: folder / kind)
         yield
 
 

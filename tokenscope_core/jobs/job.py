@@ -112,6 +112,12 @@ class Work(ABC):
         with self._lock:
             return tuple(dict.fromkeys(holder.subscriber for holder in self._holders))
 
+    @property
+    def load(self) -> LoadProgress | None:
+        """How far its model has come; None where it is not being loaded."""
+        with self._lock:
+            return self._load if self._phase == "loading" else None
+
     def loading(self, progress: LoadProgress | None = None) -> None:
         """The worker has taken the job and is getting the model ready."""
         with self._lock:
@@ -146,10 +152,12 @@ class Work(ABC):
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a job stands in the queue: how many jobs come first, and about how many seconds those
-    take by what earlier ones of the model took; None before there were any."""
+    take by what earlier ones of the model took; None before there were any. `load` says how far the
+    model has come, where what comes first waits for it too."""
 
     position: int
     seconds: float | None
+    load: LoadProgress | None = None
 
 
 class View(Protocol):

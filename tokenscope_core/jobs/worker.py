@@ -91,7 +91,8 @@ class Worker:
         before = [] if self.job is None else [self.job]
         for waiting in self.waiting:
             if waiting is job:
-                return Place(len(before), self._seconds(before))
+                load = None if self.job is None else self.job.load
+                return Place(len(before), self._seconds(before), load)
             before.append(waiting)
         return None
 

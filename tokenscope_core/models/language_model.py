@@ -21,6 +21,7 @@ from tokenscope_core.models.tokenizers.marks import fill_convention, make_marks_
 from tokenscope_core.models.tokenizers.token_bytes import vocabulary_of
 from tokenscope_core.models.tokenizers.tokenizing import text_ids
 from tokenscope_core.models.trial.findings import find_out
+from tokenscope_core.models.weight_layout import lay_out
 from tokenscope_core.record.rounding import Rounding
 from tokenscope_core.record.trace_columns import ModelIdentity
 from tokenscope_core.record.vocabulary import Vocabulary
@@ -127,6 +128,7 @@ def load_model(
     files = identify(model) if isinstance(model, ModelFiles) else obtain(model)
     loaded, tokenizer = build(files, dtype=dtype, device=device)
     require_unchanged(files)
+    lay_out(loaded)
     with refusing(files, "it"):
         return describe(loaded, tokenizer, files)
 

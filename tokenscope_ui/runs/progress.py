@@ -57,10 +57,12 @@ def progress_share(view: JobView | AnalysisView) -> float:
 def waiting_text(view: JobView | AnalysisView) -> str:
     """What comes before a job begins: others, or its model is loaded; empty once it has begun."""
     match view.phase:
+        case "queued" if view.place is not None and view.place.load is not None:
+            return _loading(view, view.place.load)
         case "queued":
             return _queued(view.place)
         case "loading":
-            return _loading(view)
+            return _loading(view, view.load)
         case _:
             return ""
 
@@ -96,9 +98,9 @@ def _share_text(doing: str, done: int, total: int | None) -> str:
     return f"{doing} … {done:,} of {count_text(total, 'token')}"
 
 
-def _loading(view: JobView | AnalysisView) -> str:
+def _loading(view: JobView | AnalysisView, load: LoadProgress | None) -> str:
     name = f"`{str(view.model).replace('`', '')}`"
-    match view.load:
+    match load:
         case LoadProgress("waiting"):
             return f"Waiting for room in memory for {name}: other models are running"
         case LoadProgress("downloading", done, total) if total:

@@ -20,7 +20,7 @@ from tokenscope_ui.branches import saved_trees as kept_trees
 from tokenscope_ui.components import address, typed_text
 from tokenscope_ui.pages import BRANCHES, HOME, MODELS, PAGES, SHARE
 from tokenscope_ui.runs import runs, sessions
-from tokenscope_ui.server import server, visitors
+from tokenscope_ui.server import preloading, server, visitors
 from tokenscope_ui.share import on_screen, opening, opening_view
 from tokenscope_ui.shell import page_style, rerun_repairs
 from tokenscope_ui.two_models import state as two_models
@@ -57,6 +57,7 @@ def run_app() -> None:
         _open_or_run(page)
     finally:
         _routed.reset(token)
+    preloading.begin()
 
 
 def _open_or_run(page: StreamlitPage) -> None:
