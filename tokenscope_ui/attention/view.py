@@ -32,6 +32,15 @@ from tokenscope_ui.runs import sessions
 def show_attention(trace: Trace) -> None:
     """Draw everything about a trace."""
     branch_bar.show_branch_bar()
+    if len(trace.seams):
+        st.info(
+            f"This text was read in {len(trace.seams) + 1:,} windows, since it is longer than the "
+            "model’s context: no one pass over it has attention to show. Score the lines that "
+            "matter by themselves on the Decode page, as many as the context holds, or choose a "
+            "model with a longer one.",
+            icon=":material/view_column:",
+        )
+        return
     reader = _reader(trace)
     look = _resolved(reader)
     with st.container(horizontal=True, vertical_alignment="center", key="attention views"):

@@ -28,6 +28,18 @@ def overlap_for(text: str, files: ModelFiles | None) -> int | None:
     return int(st.session_state["overlap"])
 
 
+def needs_windows(text: str, files: ModelFiles | None) -> bool:
+    """Whether a model cannot read a text in one piece, as far as its files say.
+
+    Raises:
+        TokenScopeError: its tokenizer cannot be used, or makes no token of the text.
+    """
+    context = None if files is None else facts_of(files).context
+    if files is None or context is None or surely_fits(text, context):
+        return False
+    return extent_of(files, text, context).tokens > context
+
+
 def draw_offer(text: str, line_count: int, files: ModelFiles | None) -> None:
     """Say of a text that does not fit in how many windows it is read, about how long that takes,
     and what else could be done; nothing of one that fits."""
@@ -43,13 +55,15 @@ def draw_offer(text: str, line_count: int, files: ModelFiles | None) -> None:
     if extent.tokens <= context:
         st.caption(f"{count_text(extent.tokens, 'token')} of a context of {context:,}.")
         return
+    most = context - extent.lead - 1
+    st.session_state["overlap"] = min(int(st.session_state["overlap"]), most)
     with st.container(border=True, key="long text"):
         st.markdown(
             f":material/view_column: **{count_text(extent.tokens, 'token')}, and this model’s "
             f"context holds {context:,}.** {_plan(extent)}"
         )
         st.number_input(
-            "Overlap of the windows, in tokens", 0, context - extent.lead - 1, key="overlap",
+            "Overlap of the windows, in tokens", 0, most, key="overlap",
             width=240, persist_state="session",
             help="How many tokens each window reads before those that it scores. More of it: "
             "figures closer to those of the whole text, and a longer run.",
@@ -58,7 +72,7 @@ def draw_offer(text: str, line_count: int, files: ModelFiles | None) -> None:
 
 
 def _plan(extent: Extent) -> str:
-    overlap = min(int(st.session_state["overlap"]), extent.context - extent.lead - 1)
+    overlap = int(st.session_state["overlap"])
     windows = windows_of(extent.tokens, extent.context, overlap, lead=extent.lead)
     again = (len(windows) - 1) * (overlap + extent.lead)
     speed = service().reading_speed(model_picker.chosen())

@@ -23,13 +23,14 @@ def show_go_on(trace: Trace) -> None:
     if is_from_file(trace.model):
         return
     context = _context_or_none(trace)
-    room = None if context is None else context - len(trace)
+    room = None if context is None else context - len(trace) + trace.unread(len(trace))
     if room is not None and room < 1:
         st.caption(f":material/info: It fills the model’s context of {context:,} tokens.")
         return
     wanted = st.session_state.get(_MORE, _FIRST)
     st.session_state[_MORE] = wanted if room is None else min(wanted, room)
-    ended = trace.finish_reason in ENDED_ITSELF
+    # No one run reads a text in windows and goes on: a branch does, from its last window.
+    ended = trace.finish_reason in ENDED_ITSELF or trace.request.overlap is not None
     with st.container(horizontal=True, vertical_alignment="bottom", key="go on"):
         more = int(
             st.number_input(
@@ -56,6 +57,8 @@ def _context_or_none(trace: Trace) -> int | None:
 
 def _help(trace: Trace, *, ended: bool) -> str:
     how = in_words(trace.request.sampling)
+    if trace.request.overlap is not None:
+        return f"The model goes on from its last window, as a branch. {how}"
     if ended:
         return (
             f"One longer run would end here too. The model reads its own end and writes on, as a "

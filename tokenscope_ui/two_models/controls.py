@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from tokenscope_core import Request, TokenScopeError, Trace
+from tokenscope_core.models.files.model_files import find
 from tokenscope_core.models.files.sources import accepts_others, available, base_of, called
-from tokenscope_ui.request import model_picker, prompt_checks
+from tokenscope_core.prompts.windows import DEFAULT_OVERLAP
+from tokenscope_ui.request import long_text, model_picker, prompt_checks
 from tokenscope_ui.request.examples import EXAMPLES
 from tokenscope_ui.runs import runs
 from tokenscope_ui.two_models import state
@@ -101,12 +103,24 @@ def submit(*, text: str | None = None) -> None:
         state.refuse(refused)
         return
     try:
-        request = Request(prompt=wanted, max_new_tokens=0)
+        a, b = (str(st.session_state.get(key) or available()[0]) for key in MODEL_KEYS)
+        # Both run the same request, also where one of them could do without windows.
+        long = any(_needs_windows(name, wanted) for name in (a, b))
+        overlap = DEFAULT_OVERLAP if long else None
+        request = Request(prompt=wanted, max_new_tokens=0, overlap=overlap)
     except TokenScopeError as error:
         state.refuse(error)
         return
-    a, b = (str(st.session_state.get(key) or available()[0]) for key in MODEL_KEYS)
     state.start((a, b), request)
+
+
+def _needs_windows(model: str, text: str) -> bool:
+    """Whether a model cannot read a text in one piece; what else is wrong with it is said when it
+    is run."""
+    try:
+        return long_text.needs_windows(text, find(model))
+    except TokenScopeError:
+        return False
 
 
 def _known(model: str) -> str:

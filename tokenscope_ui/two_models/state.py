@@ -14,6 +14,7 @@ import streamlit as st
 
 from tokenscope_core import ModelChoice, RecordError, Request, TokenScopeError, Trace
 from tokenscope_core.jobs.generation_jobs import JobView, Ticket
+from tokenscope_core.jobs.generation_tasks import Prompted
 from tokenscope_core.sharing.links import ReadingCost, SharedReadings
 from tokenscope_core.sharing.readings import ReadingModel
 from tokenscope_ui.components import address
@@ -100,7 +101,7 @@ def start(models: tuple[str, str], request: Request) -> None:
 def _started(model: str | ModelChoice, request: Request) -> Side:
     name = ModelChoice.of(model).name
     try:
-        ticket = service().submit(model, request, subscriber(), purpose=_PURPOSE)
+        ticket = service().submit(model, Prompted(request), subscriber(), purpose=_PURPOSE)
     except TokenScopeError as error:
         return Side(name, problem=error)
     return Side(name, ticket.job_id, ticket)

@@ -39,7 +39,8 @@ def split(tokenizer: PreTrainedTokenizerBase, text: str, **settings: Any) -> Bat
         )
 
     with foreign_files(refused):
-        return tokenizer(text, split_special_tokens=True, **settings)
+        # It would warn of a long text as if that were read in one piece.
+        return tokenizer(text, split_special_tokens=True, verbose=False, **settings)
 
 
 def text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
