@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import tiny_models
 
 from tokenscope_core.prompts.windows import DEFAULT_OVERLAP
@@ -91,13 +93,15 @@ def test_many_files_are_a_list_to_choose_from(app: App) -> None:
     assert app.test.text_area(key="prompt").value
 
 
-def test_what_cannot_be_scored_says_why_and_runs_nothing(app: App) -> None:
-    for raw, words in ((b"x = '\xff'\n", "0xFF"), (b"", "is empty"), (b"\0\1", "NUL")):
-        scoring(app, ("odd.py", raw))
-        assert words in app.texts or words == "NUL"
-        score = next(b for b in app.test.button if b.label == "Score")
-        assert score.disabled
-        app.press("Close")
+@pytest.mark.parametrize(
+    ("raw", "words"), [(b"x = '\xff'\n", "0xFF"), (b"", "is empty"), (b"\0\xff", "NUL")]
+)
+def test_what_cannot_be_scored_says_why_and_runs_nothing(app: App, raw: bytes, words: str) -> None:
+    scoring(app, ("odd.py", raw))
+    assert words in app.texts
+    assert next(b for b in app.test.button if b.label == "Score").disabled
+    app.press("Close")
+    assert not next(b for b in app.test.button if b.label == "Score").disabled
 
 
 def test_a_link_to_lines_of_a_file_counts_them_as_the_file_does(app: App) -> None:
@@ -109,12 +113,17 @@ def test_a_link_to_lines_of_a_file_counts_them_as_the_file_does(app: App) -> Non
     assert other.test.number_input(key="first line").value == 21
 
 
-def test_a_token_behind_a_seam_can_be_replaced(app: App) -> None:
+def test_a_token_behind_a_seam_can_be_replaced_and_attention_is_not_offered(app: App) -> None:
     scoring(app, ("long.py", LONG.encode()))
     app.generate("Score")
     parent = app.state.trace
     position = int(parent.seams[0]) + 5
-    app.test.session_state["decode"] = app.state
-    app.state.selected = position
+    app.test.session_state["run_state"] = replace(app.state, selected=position)
     app.run()
-    assert "exception" not in app.texts.lower()
+    app.test.button(key="put candidate").click()
+    app.run().until_ended()
+    child = app.state.trace
+    assert app.state.problem is None and child.parent == (parent.key, position)
+    assert child.context_length[position] == parent.context_length[position]
+    app.test.switch_page("pages/attention.py").run()
+    assert not app.test.exception and "no one pass over it has attention" in app.texts

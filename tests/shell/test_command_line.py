@@ -71,6 +71,23 @@ def test_score_reads_a_file_and_show_tabulates_it(
     assert "perplexity" in capsys.readouterr().out
 
 
+def test_a_long_file_is_scored_in_windows_and_its_mark_is_spoken_of(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = tmp_path / "long.py"
+    code.write_bytes(b"\xef\xbb\xbf" + b"x = 1\n" * 200)
+    assert main(["score", f"@{code}", "--model", folder]) == 1
+    assert "windows that overlap" in capsys.readouterr().err
+    assert main(["score", f"@{code}", "--model", folder, "--overlap", "40", "--csv"]) == 0
+    said = capsys.readouterr()
+    assert "byte order mark" in said.err
+    table = pd.read_csv(io.StringIO(said.out))
+    assert (table["context_length"][600:] >= 40).all() and table["context_length"].max() == 511
+    code.write_bytes(b"caf\xe9")
+    assert main(["score", f"@{code}", "--model", folder]) == 1
+    assert "0xE9" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

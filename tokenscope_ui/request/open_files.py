@@ -31,7 +31,7 @@ def draw_open_files() -> None:
         st.selectbox(
             "File" if len(_files()) == 1 else f"One of {count_text(len(_files()), 'file')}",
             range(len(_files())),
-            format_func=lambda place: _files()[place].name,
+            format_func=[file.name for file in _files()].__getitem__,
             key="open file",
             on_change=choose_all_lines,
             disabled=len(_files()) == 1,

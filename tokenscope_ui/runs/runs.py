@@ -27,6 +27,9 @@ STOP_HELP = "Stops now and keeps what has been decoded."
 RUN_PARAMETER, TOKEN_PARAMETER = "run", "token"
 _STATE = "run_state"
 _SEEN = "run_address_seen"
+_GROWING = "run_growing"
+# Tokens up to which a run in progress is shown as it is at every look.
+_LONG = 4096
 # The tree that each run of this browser session went into, by the id of the run.
 _TREES = "run_trees"
 
@@ -154,8 +157,21 @@ def select(position: int | None) -> None:
 
 def shown_trace(state: RunState) -> Trace | None:
     """The trace on screen: of the run in progress once it has tokens, else the last finished."""
-    growing = state.ticket.trace_so_far() if state.ticket is not None else None
-    return growing or state.trace
+    return (_growing(state.ticket) if state.ticket is not None else None) or state.trace
+
+
+def _growing(ticket: Ticket) -> Trace | None:
+    """What a run in progress has come to. Of a long text as it was a moment ago: to put it together
+    at every look would take more time than reading it does."""
+    view = ticket.view()
+    job_id, last = st.session_state.get(_GROWING, ("", None))
+    if last is not None and job_id == ticket.job_id and len(last) > _LONG:
+        more = view.prompt_tokens + view.new_tokens - len(last)
+        if not view.ended and more < _LONG // 2:
+            return cast(Trace, last)
+    trace = ticket.trace_so_far()
+    st.session_state[_GROWING] = (ticket.job_id, trace)
+    return trace
 
 
 def run_name(state: RunState) -> str:

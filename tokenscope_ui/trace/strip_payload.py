@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tokenscope_core.branches.influence import Influence
 from tokenscope_core.caching import lru_cache
@@ -17,6 +18,8 @@ from tokenscope_ui.components import strip
 from tokenscope_ui.trace import code_standing
 
 _VALUE_DIGITS = 3
+# Of a growing trace one to two times as many are shown.
+_GROWING_TOKENS = 2048
 
 
 @lru_cache(maxsize=16)
@@ -53,6 +56,7 @@ def build_payload(
     unit: LogUnit = "bits",
     invisibles: bool = False,
     running: bool = False,
+    first: int = 0,
     broken: Sequence[int] = (),
     influence: Influence | None = None,
 ) -> bytes:
@@ -80,10 +84,41 @@ def build_payload(
             "scale": strip_scale(trace_scale(trace, metric, stored, relative=relative, unit=unit)),
             "hover": [hover_field(trace, name, unit) for name in HOVER_METRICS],
             "invisibles": invisibles,
-            "first_position": 0,
+            "first_position": first,
             "first_line": trace.first_line,
             "running": running,
         }
+    )
+
+
+def growing_payload(
+    trace: Trace, metric: str, *, run: str, relative: bool, unit: LogUnit, invisibles: bool
+) -> tuple[bytes, int]:
+    """The payload of a growing trace, and the position of its first token: of a long text only the
+    end is sent, since all of it again and again would be hundreds of megabytes."""
+    first = max(0, len(trace) // _GROWING_TOKENS - 1) * _GROWING_TOKENS
+    return (
+        build_payload(
+            trace if not first else _from(trace, first), metric, run=run, relative=relative,
+            unit=unit, invisibles=invisibles, running=True, first=first,
+        ),
+        first,
+    )  # fmt: skip
+
+
+def _from(trace: Trace, first: int) -> Trace:
+    """The tokens of a trace from a position on, to be shown."""
+    before = b"".join(trace.vocabulary.pieces(trace.token_ids[:first].tolist()))
+    return replace(
+        trace,
+        request=replace(trace.request, first_line=trace.first_line + before.count(b"\n")),
+        prompt_length=max(trace.prompt_length - first, 0),
+        token_ids=trace.token_ids[first:].copy(),
+        source=trace.source[first:].copy(),
+        metrics={name: column[first:].copy() for name, column in trace.metrics.items()},
+        candidate_ids=trace.candidate_ids[first:].copy(),
+        candidate_logprobs=trace.candidate_logprobs[first:].copy(),
+        candidate_kept=trace.candidate_kept[first:].copy(),
     )
 
 

@@ -27,7 +27,7 @@ from tokenscope_ui.trace import (
     what_if,
 )
 from tokenscope_ui.trace.programs import program_of
-from tokenscope_ui.trace.strip_payload import build_payload, strip_payload
+from tokenscope_ui.trace.strip_payload import growing_payload, strip_payload
 
 STRIP_KEY = "strip"
 _STRIP_HEIGHT = 560
@@ -36,6 +36,8 @@ _CLICK_MEANWHILE = (
     "and what its code means when the run has ended."
 )
 # Streamlit takes a legend's place from the chart's height; that of the verdicts is added to it.
+# A browser takes seconds to draw more points, and no screen has room for them.
+_MOST_IN_CHART = 4096
 _CHART_HEIGHT, _VERDICTS_HEIGHT, _VERDICT_ROW = 230, 41, 16
 
 
@@ -54,11 +56,16 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
             above()
     left, right = st.columns([0.64, 0.36], gap="medium")
     if running:
-        payload = build_payload(
-            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
-            running=True,
-        )  # fmt: skip
+        payload, first = growing_payload(
+            trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
+        )
         with left:
+            if first:
+                st.caption(
+                    f"The newest tokens, from position {first:,} on; all of them once it is done."
+                )
+                mount(payload, key="end of a long text", height=_STRIP_HEIGHT)
+                return
             mount(
                 payload, key=STRIP_KEY, selected=selected, on_select=_take_pick,
                 height=_STRIP_HEIGHT,
@@ -127,10 +134,27 @@ def _position_chart(
 ) -> None:
     trace = program.trace
     table = position_table(trace, metric, unit, influence=measured)
+    shown = _in_chart(len(trace), selected)
+    table = table[table["position"].between(shown.start, shown.stop - 1)]
     if not len(table):
         st.caption(f"No token of this trace has a value for {metric_named(metric).label}.")
         return
+    if len(shown) < len(trace):
+        st.caption(
+            f"Positions {shown.start:,} to {shown.stop - 1:,} of {len(trace):,}, "
+            + (
+                "around the selected token."
+                if selected is not None
+                else "its beginning: select a token to see what is around it."
+            )
+        )
     runs_of_code = code_standing.verdict_runs(program)
+    runs_of_code = runs_of_code[
+        (runs_of_code["first"] < shown.stop) & (runs_of_code["after"] > shown.start)
+    ].assign(
+        first=lambda rows: rows["first"].clip(lower=shown.start),
+        after=lambda rows: rows["after"].clip(upper=shown.stop),
+    )
     verdicts = runs_of_code["verdict"].nunique()
     chart = position_chart(
         table,
@@ -145,6 +169,14 @@ def _position_chart(
         chart, key="position chart", name=f"{files.of_trace(trace)}.{metric}",
         on_select=_take_chart_pick, selection_mode="pick",
     )  # fmt: skip
+
+
+def _in_chart(length: int, selected: int | None) -> range:
+    """The positions that a chart shows: all, or of a long text those around the selected token."""
+    if length <= _MOST_IN_CHART:
+        return range(length)
+    start = min(max((selected or 0) - _MOST_IN_CHART // 2, 0), length - _MOST_IN_CHART)
+    return range(start, start + _MOST_IN_CHART)
 
 
 def _take_chart_pick() -> None:

@@ -43,6 +43,11 @@ def show_what_if(program: Program, position: int) -> None:
     with st.container(border=True, key="what if"):
         taken = choices.token_code(trace, position)
         st.markdown(f"**What if something else stood in place of** {taken} **?**")
+        if len(trace.seams):
+            st.caption(
+                "The text was read in windows: a branch keeps and writes as much as the window of "
+                "this token holds."
+            )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             then = _then(trace, position)
             _candidate(program, position, then, busy=busy)
@@ -173,7 +178,12 @@ def _put(trace: Trace, position: int, token_ids: tuple[int, ...], removed: int, 
     new_tokens = 0 if then == RESCORE else None
 
     def planned(context: int | None) -> tuple[BranchPlan, ...]:
-        edit = Edit(position, token_ids, removed=removed, kept=kept)
+        rest = kept
+        if context is not None and len(trace.seams):
+            # No more of a long text than the window of the token holds.
+            read = position - trace.unread(position) + len(token_ids)
+            rest = min(kept, max(context - read, 0))
+        edit = Edit(position, token_ids, removed=removed, kept=rest)
         return (plan(trace, edit, max_new_tokens=new_tokens, context_length=context),)
 
     grow(trace, planned)
