@@ -35,7 +35,10 @@ def show_healing(trace: Trace) -> None:
             f"{choices.code(trace.vocabulary.token_bytes[token_id])} ({chance}).",
             width="content",
         )
-        st.button(
+        pressed = st.button(
             "Heal it", key="heal the end", type="tertiary", on_click=prompt_controls.heal,
             help="From the next run on, the end of the prompt is taken back and generated anew.",
         )  # fmt: skip
+    if pressed:
+        # The switch stands outside of this fragment: without a full rerun the browser keeps it off.
+        st.rerun()
