@@ -15,8 +15,8 @@ POLL_S = 0.2
 
 def render() -> None:
     controls.initialise()
-    controls.side_bar()
-    place = controls.prompt_box()
+    state = runs.current()
+    place = controls.draw_form(shown=state.busy or runs.shown_trace(state) is not None)
     following.polled(result, follow, lambda: runs.current().busy, POLL_S)()
     controls.reading_preview(place)
 

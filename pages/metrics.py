@@ -13,7 +13,6 @@ from tokenscope_ui.shell.router import route
 
 def render() -> None:
     job_notice.show_job_notice()
-    st.title("What the numbers mean")
     st.markdown(
         "p is the model’s own distribution over the whole vocabulary V before a token: softmax of "
         "the logits at temperature 1, no filter. y is the token taken there. Prompt tokens are "

@@ -13,7 +13,8 @@ from tokenscope_core.root import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`name` is the last part of its address and the name of its file.
+    """`name` is the last part of its address and the name of its file; `question` is what the page
+    answers, and its heading.
 
     A page `of_session` shows a session: a link to the session made there leads there again. One
     `for_operator` is in the navigation of those who run the server.
@@ -21,6 +22,7 @@ class Page:
 
     name: str
     title: str
+    question: str
     icon: str
     of_session: bool
     for_operator: bool = False
@@ -31,18 +33,46 @@ class Page:
         return ROOT / "pages" / f"{self.name}.py"
 
 
-DECODE = Page("decode", "Decode", ":material/stylus_note:", of_session=True)
-BRANCHES = Page("branches", "Branches", ":material/account_tree:", of_session=True)
-COMPARE = Page("compare", "Compare", ":material/difference:", of_session=True)
-SYNTAX = Page("syntax", "Syntax", ":material/data_object:", of_session=True)
-ATTENTION = Page("attention", "Attention", ":material/center_focus_strong:", of_session=True)
-SHARE = Page("share", "Share", ":material/share:", of_session=False)
-MODELS = Page("models", "Two models", ":material/compare_arrows:", of_session=False)
-METRICS = Page("metrics", "Metrics", ":material/functions:", of_session=False)
-OPERATOR = Page("server", "Operator", ":material/monitoring:", of_session=False, for_operator=True)
+DECODE = Page(
+    "decode", "Decode", "Where was the model unsure?",
+    ":material/stylus_note:", of_session=True,
+)  # fmt: skip
+BRANCHES = Page(
+    "branches", "Branches", "What if it had written something else?",
+    ":material/account_tree:", of_session=True,
+)  # fmt: skip
+COMPARE = Page(
+    "compare", "Compare", "What did the change change?",
+    ":material/difference:", of_session=True,
+)  # fmt: skip
+SYNTAX = Page(
+    "syntax", "Syntax", "Which parts of the program was the model unsure of?",
+    ":material/data_object:", of_session=True,
+)  # fmt: skip
+ATTENTION = Page(
+    "attention", "Attention", "What did each token look at?",
+    ":material/center_focus_strong:", of_session=True,
+)  # fmt: skip
+SHARE = Page(
+    "share", "Share", "How do I show this to somebody?",
+    ":material/share:", of_session=False,
+)  # fmt: skip
+MODELS = Page(
+    "models", "Two models", "Where do two models read one text differently?",
+    ":material/compare_arrows:", of_session=False,
+)  # fmt: skip
+METRICS = Page(
+    "metrics", "Metrics", "What do the numbers mean?",
+    ":material/functions:", of_session=False,
+)  # fmt: skip
+OPERATOR = Page(
+    "server", "Operator", "How is this server doing?",
+    ":material/monitoring:", of_session=False, for_operator=True,
+)  # fmt: skip
 
 PAGES = (DECODE, BRANCHES, COMPARE, SYNTAX, ATTENTION, SHARE, MODELS, METRICS, OPERATOR)
 """All pages in the order of the navigation; the first is the one a plain address leads to."""
 
 HOME = PAGES[0]
+BY_NAME = {page.name: page for page in PAGES}
 OF_SESSION = {page.name: page for page in PAGES if page.of_session}

@@ -73,7 +73,7 @@ def text_of_strip(page: Page) -> list[str]:
 
 
 def go_to(page: Page, name: str) -> None:
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+    page.get_by_test_id("stTopNav").get_by_role("link", name=name, exact=True).click()
 
 
 def test_a_copied_link_shows_the_same_tokens_on_a_server_with_another_store(

@@ -183,7 +183,7 @@ def test_a_shared_link_opens_for_another_person_as_a_copy_of_their_own(
     page = ada.context.new_page()
     page.goto(ada.url)
     tokens = text_of_strip(page)
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Share", exact=True).click()
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Share", exact=True).click()
     if label == "Short link":
         page.get_by_role("button", name="Make a short link").click(timeout=LOAD_MS)
     field = page.get_by_label(label, exact=True)

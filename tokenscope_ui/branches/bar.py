@@ -6,7 +6,7 @@ import streamlit as st
 
 from tokenscope_core import Session
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches.words import as_markdown
+from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.pages import BRANCHES, COMPARE
 from tokenscope_ui.runs import session_changes, sessions
 

@@ -9,7 +9,7 @@ from tokenscope_core.display.scales import LogUnit
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import saved_trees as kept_trees
 from tokenscope_ui.branches.traces import stored
-from tokenscope_ui.branches.words import as_markdown
+from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import runs, session_changes, sessions
 from tokenscope_ui.trace import view_controls

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from tokenscope_core import Edit, Trace
@@ -23,7 +21,6 @@ _FINISH: dict[FinishReason, str] = {
     "filtered": "filtered by the engine",
     "unknown": "not said why",
 }
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:])")
 
 
 def finish_text(reason: FinishReason) -> str:
@@ -61,8 +58,3 @@ def mark_text(edit: Edit | None, trace: Trace | None) -> str:
     if edit.removed:
         return count_text(edit.removed, "token") + " deleted"
     return "again"
-
-
-def as_markdown(text: str) -> str:
-    """A text for a place that takes Markdown only, such as a help text, without any."""
-    return _MARKUP.sub(r"\\\1", text)

@@ -1,4 +1,4 @@
-"""From the controls to a request: what the side bar and the prompt box say, run."""
+"""From the controls to a request: what the form of a run says, run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import Request, Sampling, TokenScopeError
 from tokenscope_core.models.files.model_files import ModelFiles, find
-from tokenscope_core.models.files.sources import is_allowed
+from tokenscope_core.models.files.sources import is_allowed, source_of
+from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.request import (
     authors_view,
     long_text,
@@ -23,6 +24,9 @@ from tokenscope_ui.request import (
 from tokenscope_ui.request.prompt_controls import CHAT, RUN_LABEL, SCORE
 from tokenscope_ui.runs import runs
 
+# Whether the form is open; and whether a run was shown when that was last settled.
+_FORM, _SHOWN = "run form open", "run form beside a run"
+_BEGINNING = 60
 _DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS, **long_text.DEFAULTS}
 
 
@@ -40,18 +44,39 @@ def initialise() -> None:
         st.session_state.setdefault(name, value)
 
 
-def side_bar() -> None:
-    """Model, length and sampling."""
-    with st.sidebar:
+def draw_form(*, shown: bool) -> DeltaGenerator:
+    """Prompt, model and sampling, and the button that runs them: folded into one line while a run
+    is `shown`. Returns the place for `reading_preview`."""
+    if st.session_state.get(_SHOWN) != shown:
+        st.session_state.update({_SHOWN: shown, _FORM: not shown})
+    form = st.expander(_summary(), key=_FORM, icon=":material/edit_note:", on_change="rerun")
+    with form, st.container(key="run form"):
+        prompt, settings = st.columns([0.64, 0.36], gap="medium")
+    with prompt:
+        place = _prompt_box()
+    with settings:
         model_picker.draw_model_picker()
         scoring = prompt_controls.mode() == SCORE
         sampling_controls.draw_sampling(scoring=scoring, healable=prompt_controls.goes_on())
         if not scoring:
             authors_view.draw_authors_settings(_files(), _request_or_none())
+    return place
 
 
-def prompt_box() -> DeltaGenerator:
-    """The prompt and the button that runs it; returns the place for `reading_preview`."""
+def _summary() -> str:
+    """The form in one line."""
+    state, model = st.session_state, source_of(model_picker.chosen().name)
+    parts = [prompt_controls.mode(), model.label]
+    if prompt_controls.mode() != SCORE:
+        temperature = state["temperature"]
+        parts.append(f"{state['max_new_tokens']:,} new tokens")
+        parts.append(f"temperature {temperature:g}" if temperature else "greedy")
+    said = " ".join(prompt_controls.asked().split())
+    beginning = said if len(said) <= _BEGINNING else said[: _BEGINNING - 1] + "…"
+    return " · ".join([*map(as_markdown, parts), f"*{as_markdown(beginning)}*" if said else ""])
+
+
+def _prompt_box() -> DeltaGenerator:
     prompt_controls.draw_prompt()
     if prompt_controls.mode() == CHAT:
         template_controls.draw_template_options(_files())
@@ -98,6 +123,7 @@ def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> N
     if refused is not None:
         runs.refuse(refused)
         return
+    st.session_state[_FORM] = False
     runs.start(model_picker.chosen(), request)
 
 

@@ -86,6 +86,12 @@ def first_line() -> int:
     return begin + open_files.chosen_lines(source_text().line_count)[0] - 1
 
 
+def asked() -> str:
+    """The text that a person would know the prompt by: in a conversation its last turn."""
+    turns = messages()
+    return turns[-1].content if turns else prompt()
+
+
 def suffix() -> str | None:
     """The code after the gap; None in the other modes."""
     return str(st.session_state["suffix"]) if mode() == FILL else None

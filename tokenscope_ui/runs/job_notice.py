@@ -12,9 +12,8 @@ _POLL_S = 1.0
 
 
 def show_job_notice() -> None:
-    """Draw the run in progress into the side bar; nothing where there is none."""
-    with st.sidebar:
-        following.polled(_notice, runs.follow, lambda: runs.current().busy, _POLL_S)()
+    """Draw the run in progress; nothing where there is none."""
+    following.polled(_notice, runs.follow, lambda: runs.current().busy, _POLL_S)()
 
 
 def _notice(view: JobView | None) -> None:

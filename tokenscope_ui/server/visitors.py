@@ -83,14 +83,13 @@ def ask_to_sign_in() -> None:
 
 
 def draw_account() -> None:
-    """Draw who is signed in, with the way out, into the side bar; nothing on an open server."""
+    """Draw who is signed in, with the way out; nothing on an open server."""
     user = _user()
     if not user.get("is_logged_in"):
         return
-    with st.sidebar:
-        st.text(f"Signed in as {user.get('email') or user.get('name') or 'yourself'}")
-        st.button("Sign out", icon=":material/logout:", on_click=_sign_out, key="sign out")
-        return_address.follow()
+    st.text(f"Signed in as {user.get('email') or user.get('name') or 'yourself'}", width="content")
+    st.button("Sign out", icon=":material/logout:", on_click=_sign_out, key="sign out")
+    return_address.follow()
 
 
 def _sign_out() -> None:

@@ -5,14 +5,22 @@ from __future__ import annotations
 
 import streamlit as st
 
-_STYLE = """
+_STYLE = r"""
 <style>
   .st-key-prompt textarea, .st-key-suffix textarea, .st-key-stop textarea,
   .st-key-compared_text textarea, .st-key-system textarea, .st-key-answer textarea,
   [class*="st-key-turn-"] textarea {
     font-family: "Source Code Pro", monospace; font-size: 0.84rem; tab-size: 4;
   }
-  [data-testid="stMainBlockContainer"] { padding: 3.75rem 2rem 3rem; }
+  [data-testid="stMainBlockContainer"] { padding: 3.4rem 2rem 3rem; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.6rem; }
+  .st-key-page\ head, .st-key-page-head { min-height: 0; }
+  .st-key-page-head h1 { font-size: 1.15rem; padding: 0.4rem 0 0; }
+  /* Code and what is said of a token stand beside each other, each scrolling by itself. */
+  :root { --ts-beside: max(24rem, calc(100vh - 15rem)); }
+  @media (min-width: 901px) {
+    .st-key-detail { max-height: var(--ts-beside); overflow-y: auto; scrollbar-width: thin; }
+  }
   [class*="st-key-jump"] button {
     justify-content: flex-start; padding: 0.1rem 0.4rem; min-height: 0;
   }

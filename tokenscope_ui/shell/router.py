@@ -18,14 +18,16 @@ from tokenscope_core import TokenScopeError
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import saved_trees as kept_trees
 from tokenscope_ui.components import address, typed_text
-from tokenscope_ui.pages import BRANCHES, HOME, MODELS, PAGES, SHARE
+from tokenscope_ui.pages import BRANCHES, BY_NAME, HOME, MODELS, PAGES, SHARE
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server import preloading, server, visitors
 from tokenscope_ui.share import on_screen, opening, opening_view
 from tokenscope_ui.shell import page_style, rerun_repairs
 from tokenscope_ui.two_models import state as two_models
 
-ICON = Path(__file__).resolve().parents[1] / "assets" / "icon.svg"
+NAME = "TokenScope"
+_ASSETS = Path(__file__).resolve().parents[1] / "assets"
+ICON, LOGO = _ASSETS / "icon.svg", _ASSETS / "logo.svg"
 
 rerun_repairs.apply()
 
@@ -34,7 +36,8 @@ _routed: contextvars.ContextVar[bool] = contextvars.ContextVar("routed", default
 
 def run_app() -> None:
     """Configure the page, draw the navigation and run the page asked for."""
-    st.set_page_config(page_title="TokenScope", page_icon=str(ICON), layout="wide")
+    st.set_page_config(page_title=NAME, page_icon=str(ICON), layout="wide")
+    st.logo(str(LOGO), size="large")
     page_style.apply()
     typed_text.watch()
     shown = [page for page in PAGES if visitors.is_operator() or not page.for_operator]
@@ -42,12 +45,17 @@ def run_app() -> None:
         [
             st.Page(page.file, title=page.title, icon=page.icon, default=page is HOME)
             for page in shown
-        ]
+        ],
+        position="top",
     )
+    row = BY_NAME.get(page.url_path, HOME)
+    st.set_page_config(page_title=f"{row.title} · {NAME}")
     if not visitors.signed_in():
         visitors.ask_to_sign_in()
         return
-    visitors.draw_account()
+    with st.container(horizontal=True, vertical_alignment="center", key="page head"):
+        st.title(row.question, anchor=False)
+        visitors.draw_account()
     for sentence in server.notices():
         with st.container(border=True, key=f"notice {hash(sentence)}"):
             st.markdown(":red[:material/error:] **The store needs its operator**")

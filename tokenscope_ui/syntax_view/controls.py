@@ -20,8 +20,8 @@ from tokenscope_core.syntax.documents.texts import (
 )
 from tokenscope_core.syntax.folding.aggregation import LEVELS as ALL_LEVELS
 from tokenscope_core.syntax.folding.aggregation import Level
-from tokenscope_ui.branches.words import as_markdown
 from tokenscope_ui.components.address import url_choices as choices
+from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.syntax_view import other as compared
 from tokenscope_ui.syntax_view.nodes import Width
 from tokenscope_ui.syntax_view.other import Other

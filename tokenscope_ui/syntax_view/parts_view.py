@@ -8,8 +8,8 @@ import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.display.formatting import count_text
-from tokenscope_ui.branches.words import as_markdown
 from tokenscope_ui.drawing import chart_files, files
+from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.syntax_view import controls, state, tables
 from tokenscope_ui.syntax_view.chart import FEW, bar_chart, bar_table, point_table
 from tokenscope_ui.syntax_view.other import Other, comparable, compared_parts

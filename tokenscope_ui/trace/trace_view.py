@@ -30,7 +30,6 @@ from tokenscope_ui.trace.programs import program_of
 from tokenscope_ui.trace.strip_payload import growing_payload, strip_payload
 
 STRIP_KEY = "strip"
-_STRIP_HEIGHT = 560
 _CLICK_MEANWHILE = (
     "The newest token stays in view until you scroll back or click one: its figures come at once, "
     "and what its code means when the run has ended."
@@ -54,7 +53,8 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
     if not running:
         with bar.container():
             above()
-    left, right = st.columns([0.64, 0.36], gap="medium")
+    left, right = st.columns([0.66, 0.34], gap="small")
+    right = right.container(key="detail")
     if running:
         payload, first = growing_payload(
             trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles
@@ -68,7 +68,7 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
                 return
             mount(
                 payload, key=STRIP_KEY, selected=selected, on_select=_take_pick,
-                height=_STRIP_HEIGHT,
+                height="window",
             )  # fmt: skip
         with right:
             if selected is not None:
@@ -87,7 +87,7 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
     )  # fmt: skip
     with left:
         mount(
-            payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height=_STRIP_HEIGHT,
+            payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height="window",
             edges=() if selected is None else code_panel.edges(program, selected),
         )  # fmt: skip
         go_on.show_go_on(trace)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 from streamlit.components import v2 as components
@@ -92,7 +93,7 @@ def mount(
     key: str,
     selected: int | None = None,
     on_select: Callable[[], None] | None = None,
-    height: int | None = None,
+    height: int | Literal["window"] | None = None,
     extent: int = 1,
     edges: Sequence[int] = (),
 ) -> int | None:
@@ -109,7 +110,8 @@ def mount(
         key: names this strip within the page and in `st.session_state`.
         selected: index of the token to show as selected, or None.
         on_select: called without arguments after a pick.
-        height: largest height in pixels, scrolling inside; None grows with the text.
+        height: largest height, scrolling inside: in pixels, or what the window has room for; None
+            grows with the text.
         extent: how many tokens are shown as selected, from `selected` on.
         edges: indices of tokens shown as where something around the selected one begins and ends.
 

@@ -47,7 +47,8 @@ class Strip {
     const message = new TextDecoder().decode(data);
     const headerEnd = message.indexOf("\n");
     const { strip, height } = JSON.parse(message.slice(0, headerEnd));
-    this.frame.style.maxHeight = height ? `${height}px` : "";
+    const own = height === "window" ? "var(--ts-beside)" : `${height}px`;
+    this.frame.style.maxHeight = height ? own : "";
     this.frame.classList.toggle("bounded", Boolean(height));
     this.show(JSON.parse(message.slice(headerEnd + 1)));
     this.picks.attend(strip);
