@@ -1,4 +1,4 @@
-"""The controls of sampling, in the side bar of the decode page."""
+"""The controls of sampling of the decode page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PENALTIES = {
 
 def disabled(app: App) -> set[str]:
     kinds = ("slider", "number_input", "text_input", "text_area")
-    controls = [control for kind in kinds for control in app.test.sidebar.get(kind)]
+    controls = [control for kind in kinds for control in app.test.get(kind)]
     return {control.key for control in controls if control.disabled}
 
 

@@ -1,4 +1,4 @@
-"""The controls of length, sampling and recording, in the side bar."""
+"""The controls of length, sampling and recording."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _STYLE = r"""
     font: 400 0.84rem/1.5 "Source Code Pro", monospace; tab-size: 4;
     white-space: pre-wrap; overflow-wrap: anywhere;
   }
-  /* Streamlit stacks columns below 640 px only, and its side bar takes 300 of what there is. */
+  /* Streamlit stacks columns below 640 px only, where a line of code is short. */
   @media (max-width: 900px) {
     [data-testid="stMain"] [data-testid="stColumn"] {
       flex: 1 1 100%; width: 100%; min-width: 100%;
