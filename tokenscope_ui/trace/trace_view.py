@@ -64,7 +64,7 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
                 st.caption(
                     f"The newest tokens, from position {first:,} on; all of them once it is done."
                 )
-                mount(payload, key="end of a long text", height=_STRIP_HEIGHT)
+                mount(payload, key="end of a long text", height="window")
                 return
             mount(
                 payload, key=STRIP_KEY, selected=selected, on_select=_take_pick,
