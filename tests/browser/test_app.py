@@ -151,7 +151,7 @@ def test_a_run_goes_on_while_another_page_is_open(open_decode: Open, endless: st
     page = open_decode()
     start_endless_run(page, endless, "elsewhere")
     page.get_by_role("link", name="Metrics").click()
-    expect(page.get_by_role("heading", name="What the numbers mean")).to_be_visible()
+    expect(page.get_by_role("heading", name="What do the numbers mean?")).to_be_visible()
     time.sleep(3)
     page.get_by_role("link", name="Open it").click()
     expect(page.get_by_text(re.compile(r"tokens/s"))).to_be_visible(timeout=LOAD_MS)
@@ -202,7 +202,7 @@ def figures_and_strip(page: Page) -> list[FloatRect]:
 
 def test_a_deep_link_to_a_page_keeps_the_navigation(open_app: Open) -> None:
     page = open_app(APP, "metrics")
-    expect(page.get_by_role("heading", name="What the numbers mean")).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_role("heading", name="What do the numbers mean?")).to_be_visible(timeout=LOAD_MS)
     expect(page.get_by_role("link", name="Decode")).to_be_visible()
 
 

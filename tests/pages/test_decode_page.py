@@ -246,7 +246,7 @@ def test_the_metrics_page_lists_every_metric_and_follows_a_run(app: App) -> None
     app.run().press("Generate")
     app.test.switch_page("pages/metrics.py")
     app.run()
-    assert "What the numbers mean" in app.test.title[0].value
+    assert "What do the numbers mean?" in app.test.title[0].value
     app.until_ended()
     app.test.switch_page("pages/decode.py")
     app.run()
