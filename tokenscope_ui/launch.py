@@ -36,7 +36,7 @@ def add_app_verb(verbs: Any) -> None:
         "                          # first free port from 8501 on",
         "--port 8600 --no-browser  # a server that nobody sits at",
         "--host 127.0.0.1          # for this machine alone",
-        "--model smollm2           # opens on it, fetched first where it is not here",
+        "--model smollm2           # opens on it, fetched if need be",
         "-- --server.maxUploadSize 50",
     )  # fmt: skip
     parser.add_argument("--port", type=int, help="default: the first that is free from 8501 on")
