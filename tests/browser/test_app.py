@@ -204,8 +204,6 @@ def test_a_deep_link_to_a_page_keeps_the_navigation(open_app: Open) -> None:
     page = open_app(APP, "metrics")
     heading = page.get_by_role("heading", name="What do the numbers mean?")
     expect(heading).to_be_visible(timeout=LOAD_MS)
-        timeout=LOAD_MS
-    )
     expect(page.get_by_role("link", name="Decode")).to_be_visible()
 
 
