@@ -65,19 +65,30 @@ def tokens(page: Page) -> Locator:
     return page.locator(".strip [data-i]")
 
 
+def unfold(page: Page) -> None:
+    """Open the form of a run, which is a line beside its result."""
+    form = page.get_by_test_id("stExpander").first
+    if form.locator("details").first.get_attribute("open") is None:
+        form.locator("summary").first.click()
+        expect(page.get_by_role("combobox", name="Model")).to_be_visible()
+
+
 def write_prompt(page: Page, text: str) -> None:
+    unfold(page)
     box = page.get_by_label("Prompt", exact=True)
     box.fill(text)
     box.press("Control+Enter")
 
 
 def set_new_tokens(page: Page, count: int) -> None:
+    unfold(page)
     field = page.get_by_role("spinbutton", name="New tokens")
     field.fill(str(count))
     field.press("Enter")
 
 
 def choose_model(page: Page, name: str) -> None:
+    unfold(page)
     box = page.get_by_role("combobox", name="Model")
     box.fill(name)
     box.press("Enter")

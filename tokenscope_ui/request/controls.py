@@ -26,7 +26,7 @@ from tokenscope_ui.runs import runs
 
 # Whether the form is open; and whether a run was shown when that was last settled.
 _FORM, _SHOWN = "run form open", "run form beside a run"
-_BEGINNING = 60
+_OPEN, _BEGINNING = "Prompt, model and sampling", 60
 _DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS, **long_text.DEFAULTS}
 
 
@@ -45,15 +45,26 @@ def initialise() -> None:
 
 
 def draw_form(*, shown: bool) -> DeltaGenerator:
-    """Prompt, model and sampling, and the button that runs them: folded into one line while a run
-    is `shown`. Returns the place for `reading_preview`."""
+    """Prompt, model and sampling, and the button that runs them: folded into one line beside a
+    run that is `shown`. Returns the place for `reading_preview`."""
     if st.session_state.get(_SHOWN) != shown:
         st.session_state.update({_SHOWN: shown, _FORM: not shown})
-    form = st.expander(_summary(), key=_FORM, icon=":material/edit_note:", on_change="rerun")
-    with form, st.container(key="run form"):
-        prompt, settings = st.columns([0.64, 0.36], gap="medium")
+    # Another label draws all of the form anew, under the hands of who is typing in it.
+    label = _OPEN if st.session_state[_FORM] else _summary()
+    left, right = st.columns([0.86, 0.14])
+    form = left.expander(label, key=_FORM, icon=":material/edit_note:", on_change="rerun")
+    prompt, settings = form.columns([0.6, 0.4], gap="medium")
     with prompt:
-        place = _prompt_box()
+        place, obstacle = _prompt_box()
+    with right:
+        st.button(
+            RUN_LABEL[prompt_controls.mode()],
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=submit,
+            disabled=runs.current().busy or obstacle is not None,
+            width="stretch",
+        )
     with settings:
         model_picker.draw_model_picker()
         scoring = prompt_controls.mode() == SCORE
@@ -76,7 +87,8 @@ def _summary() -> str:
     return " · ".join([*map(as_markdown, parts), f"*{as_markdown(beginning)}*" if said else ""])
 
 
-def _prompt_box() -> DeltaGenerator:
+def _prompt_box() -> tuple[DeltaGenerator, str | None]:
+    """The place for what the model reads, and why the prompt cannot be run."""
     prompt_controls.draw_prompt()
     if prompt_controls.mode() == CHAT:
         template_controls.draw_template_options(_files())
@@ -84,14 +96,7 @@ def _prompt_box() -> DeltaGenerator:
     obstacle = _obstacle()
     if obstacle is not None:
         st.info(obstacle, icon=":material/block:")
-    st.button(
-        RUN_LABEL[prompt_controls.mode()],
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=submit,
-        disabled=runs.current().busy or obstacle is not None,
-    )
-    return place
+    return place, obstacle
 
 
 def reading_preview(place: DeltaGenerator) -> None:
