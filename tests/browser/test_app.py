@@ -140,7 +140,7 @@ def test_stop_ends_a_long_run_and_keeps_its_tokens(open_decode: Open, endless: s
     start_endless_run(page, endless, "stopped")
     expect(tokens(page).nth(10)).to_be_visible(timeout=LOAD_MS)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_text("stopped before its end").first).to_be_visible(timeout=LOAD_MS)
     expect(tokens(page).nth(10)).to_be_visible()
     expect(button(page, "Generate")).to_be_enabled()
 
@@ -167,7 +167,7 @@ def test_a_run_goes_on_while_another_page_is_open(open_decode: Open, endless: st
     page.get_by_role("link", name="Open it").click()
     expect(page.get_by_text(re.compile(r"tokens/s"))).to_be_visible(timeout=LOAD_MS)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped before its end")).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_text("stopped before its end").first).to_be_visible(timeout=LOAD_MS)
 
 
 def test_markup_in_a_prompt_is_shown_as_text(open_decode: Open) -> None:
@@ -269,7 +269,7 @@ def test_a_run_whose_tab_was_closed_ends(
         assert time.monotonic() < deadline, "the run of the closed tab went on"
         time.sleep(0.1)
     again = open_decode(f"?{address}")
-    expect(again.get_by_text("stopped before its end")).to_be_visible(timeout=LOAD_MS)
+    expect(again.get_by_text("stopped before its end").first).to_be_visible(timeout=LOAD_MS)
     expect(tokens(again).first).to_be_visible()
     assert tokens(again).count() < 30_000
 

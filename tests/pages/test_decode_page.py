@@ -364,3 +364,13 @@ def test_a_link_to_a_session_that_is_not_here_shows_its_run_and_says_so(
     app.open(session="of-somebody-else", run=trace.key)
     assert app.state.trace is not None
     assert "of-somebody-else" in app.texts
+
+
+def test_the_form_is_a_line_beside_a_result_also_when_one_comes_back(app: App) -> None:
+    app.open()
+    assert app.test.expander[0].label == "Prompt, model and sampling"
+    app.generate("Generate")
+    assert "new tokens · temperature" in app.test.expander[0].label
+    app.test.switch_page("pages/metrics.py").run()
+    app.test.switch_page("pages/decode.py").run()
+    assert "new tokens · temperature" in app.test.expander[0].label

@@ -47,7 +47,8 @@ def initialise() -> None:
 def draw_form(*, shown: bool) -> DeltaGenerator:
     """Prompt, model and sampling, and the button that runs them: folded into one line beside a
     run that is `shown`. Returns the place for `reading_preview`."""
-    if st.session_state.get(_SHOWN) != shown:
+    # Streamlit forgets whether it is open while another page is.
+    if st.session_state.get(_SHOWN) != shown or _FORM not in st.session_state:
         st.session_state.update({_SHOWN: shown, _FORM: not shown})
     # Another label draws all of the form anew, under the hands of who is typing in it.
     label = _OPEN if st.session_state[_FORM] else _summary()
