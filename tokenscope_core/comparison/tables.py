@@ -72,7 +72,9 @@ def overview(traces: Sequence[Trace]) -> pd.DataFrame:
     Columns: `key`; `tokens`; `generated_tokens` (after the prompt, forced ones included); `span`:
     what the next four are over, `generated`, or `text` where nothing was generated;
     `mean_surprisal` (nats), `perplexity`, `total_logprob` (nats), `mean_entropy` (nats), over the
-    positions of the span that have a distribution, NaN where none has; `finish_reason`;
+    positions of the span that have a distribution, NaN where none has; `timed_tokens` (those that
+    have a step time), `decode_ms` (these steps together: reading the prompt is none of them) and
+    `mean_step_ms`, NaN where none was recorded; `finish_reason`;
     `shared_prefix` (tokens that both it and the first begin with) and `changed_tokens` (those of
     its tokens that are not the same in the first).
 
@@ -108,6 +110,7 @@ def totals(trace: Trace) -> dict[str, Any]:
     surprisal, entropy = trace.surprisal[start:], trace.entropy[start:]
     surprisal, entropy = surprisal[~np.isnan(surprisal)], entropy[~np.isnan(entropy)]
     known = len(surprisal) > 0
+    steps = trace.elapsed_ms[~np.isnan(trace.elapsed_ms)]
     return {
         "key": trace.key,
         "tokens": len(trace),
@@ -117,6 +120,9 @@ def totals(trace: Trace) -> dict[str, Any]:
         "perplexity": trace.perplexity(start),
         "total_logprob": 0.0 - float(surprisal.sum()) if known else np.nan,
         "mean_entropy": float(entropy.mean()) if len(entropy) else np.nan,
+        "timed_tokens": len(steps),
+        "decode_ms": float(steps.sum()) if len(steps) else np.nan,
+        "mean_step_ms": float(steps.mean()) if len(steps) else np.nan,
         "finish_reason": trace.finish_reason,
     }
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tokenscope_core.display.scales import LogUnit, screen_unit
 from tokenscope_core.record.metric_registry import NATS_PER_BIT, metric_named
+from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.trace_columns import ModelIdentity
 
 NOT_AVAILABLE = "not available"
@@ -112,6 +115,23 @@ def duration_text(seconds: float) -> str:
     if minutes < 90:
         return f"{minutes:.0f} min"
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def time_words(trace: Trace) -> str:
+    """How long the tokens of a trace took to be drawn, in all and on average: a clause."""
+    known = np.flatnonzero(~np.isnan(trace.elapsed_ms))
+    if not len(known):
+        return "not recorded for any of its tokens"
+    steps = trace.elapsed_ms[known]
+    total = float(steps.sum())
+    whole = f"{total / 1000:.2f} s" if total >= 1000 else f"{total:.0f} ms"
+    # What a branch shares with the run it grew on was drawn there, and took what it took then.
+    before = 0 if trace.branch is None else int((known < trace.branch[1].position).sum())
+    shared = f", {before:,} of them in the run that it branched off" if before else ""
+    return (
+        f"{whole} for the {count_text(len(known), 'token')} drawn{shared}, {steps.mean():.1f} ms "
+        "each on average; reading the prompt is not in it"
+    )
 
 
 def count_text(number: int, noun: str) -> str:

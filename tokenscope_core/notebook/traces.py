@@ -14,6 +14,7 @@ from tokenscope_core.display.formatting import (
     NOT_AVAILABLE,
     count_text,
     metric_text,
+    time_words,
 )
 from tokenscope_core.display.painting import PaintedToken, painted_tokens
 from tokenscope_core.notebook.fragments import (
@@ -55,6 +56,7 @@ def trace_html(trace: Trace) -> str:
             f"Over {over}: {fact('mean surprisal', _bits(figures['mean_surprisal']))}",
             fact("perplexity", _number(figures["perplexity"])),
             fact("mean entropy", _bits(figures["mean_entropy"])),
+            fact("time", time_words(trace)) if figures["generated_tokens"] else "",
             *keys(token.flags for token in tokens),
         ),
     )

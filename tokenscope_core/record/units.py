@@ -12,7 +12,7 @@ _UNITS = {
     "kl_ab": "nats", "kl_ba": "nats", "jsd": "nats", "difference": "nats",
     "mean_surprisal": "nats", "mean_entropy": "nats", "total_logprob": "nats",
     "bits_per_byte": "bits/byte", "tokens_per_byte": "tokens/byte",
-    "influence": INFLUENCE.unit,
+    "influence": INFLUENCE.unit, "decode_ms": "ms", "mean_step_ms": "ms",
 }  # fmt: skip
 _SIDES = ("_a", "_b", "_diff", "_difference")
 
@@ -21,8 +21,8 @@ def with_units(frame: pd.DataFrame, **units: str) -> pd.DataFrame:
     """The frame itself, with `frame.attrs["units"]`: a dict from columns to units.
 
     A column named after a metric, also with `_a`, `_b` or `_diff` behind it, has the metric's unit
-    (`metric_registry`: nats, nats², probability, rank, ratio, ms). Columns without a unit, such as
-    texts, keys and counts of tokens, are not in it. pandas carries `attrs` through most operations
+    (`metric_registry`: nats, nats², probability, rank, ratio, perplexity, ms). Columns without a
+    unit, such as texts, keys and counts of tokens, are not in it. pandas carries `attrs` through most operations
     on one frame and into Parquet; it drops them where frames that differ in them are joined, and
     CSV has no place for them.
 

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import METRICS, TokenScopeError, Trace
-from tokenscope_core.display.formatting import FINISH_WORDS, metric_text
+from tokenscope_core.display.formatting import FINISH_WORDS, metric_text, time_words
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.display.tokens import not_favourite
 from tokenscope_core.display.visible import on_one_line
@@ -177,6 +177,8 @@ def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
     if trace.request.max_new_tokens or trace.finish_reason == "cancelled":
         st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.")
         _not_as_set(trace)
+    if len(trace) > trace.prompt_length:
+        st.caption(f"Time: {time_words(trace)}.")
     _changes(trace)
     code = st.container()
     start = trace.prompt_length if len(trace) > trace.prompt_length else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import streamlit as st
@@ -12,7 +13,7 @@ from tokenscope_core.display.scales import STRIP_METRICS, LogUnit
 from tokenscope_core.record.metric_registry import metric_named
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.components.strip import mount, picked
-from tokenscope_ui.drawing import chart_files, files
+from tokenscope_ui.drawing import chart_files, files, trends
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for, verdict_ribbon
 from tokenscope_ui.request import prompt_checks, prompt_view
 from tokenscope_ui.runs import runs
@@ -30,6 +31,7 @@ from tokenscope_ui.trace.programs import program_of
 from tokenscope_ui.trace.strip_payload import growing_payload, strip_payload
 
 STRIP_KEY = "strip"
+_TRENDS_KEY = "trend chart"
 _CLICK_MEANWHILE = (
     "The newest token stays in view until you scroll back or click one: its figures come at once, "
     "and what its code means when the run has ended."
@@ -107,7 +109,10 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
     with left:
         if selected is not None:
             what_if.show_what_if(program, selected)
-        _position_chart(program, metric, relative, unit, selected, measured)
+        if st.toggle("All metrics over position", key="all metrics", persist_state="session"):
+            _trends(trace, relative, unit, selected, measured)
+        else:
+            _position_chart(program, metric, relative, unit, selected, measured)
 
 
 def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool]:
@@ -179,7 +184,36 @@ def _in_chart(length: int, selected: int | None) -> range:
     return range(start, start + _MOST_IN_CHART)
 
 
-def _take_chart_pick() -> None:
-    points = st.session_state["position chart"].selection.get("pick") or []
+def _trends(
+    trace: Trace, relative: bool, unit: LogUnit, selected: int | None, measured: Influence | None
+) -> None:
+    first, end = trends.shown_positions(trace, selected)
+    table, panels = trends.trend_table(
+        trace, unit, relative=relative, first=first, end=end, influence=measured
+    )
+    if not panels:
+        st.caption("No token of this trace has a value for any metric.")
+        return
+    chart = trends.trend_chart(
+        table, panels, first=first, end=end, prompt_length=trace.prompt_length, selected=selected
+    )
+    chart_files.draw_chart(
+        chart, key=_TRENDS_KEY, name=f"{files.of_trace(trace)}.all-metrics",
+        on_select=functools.partial(_take_chart_pick, _TRENDS_KEY), selection_mode="pick",
+    )  # fmt: skip
+    part = (
+        f" Drawn are the positions {first:,} to {end - 1:,} of {len(trace):,}: select a token to "
+        "move there."
+        if end - first < len(trace)
+        else ""
+    )
+    st.caption(
+        "Each metric on the scale of its tint, up is larger. Shaded: the prompt. "
+        f"Click near a point to select its token.{part}"
+    )
+
+
+def _take_chart_pick(key: str = "position chart") -> None:
+    points = st.session_state[key].selection.get("pick") or []
     if points:
         runs.select(int(points[0]["position"]))
