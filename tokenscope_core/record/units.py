@@ -22,9 +22,9 @@ def with_units(frame: pd.DataFrame, **units: str) -> pd.DataFrame:
 
     A column named after a metric, also with `_a`, `_b` or `_diff` behind it, has the metric's unit
     (`metric_registry`: nats, nats², probability, rank, ratio, perplexity, ms). Columns without a
-    unit, such as texts, keys and counts of tokens, are not in it. pandas carries `attrs` through most operations
-    on one frame and into Parquet; it drops them where frames that differ in them are joined, and
-    CSV has no place for them.
+    unit, such as texts, keys and counts of tokens, are not in it. pandas carries `attrs` through
+    most operations on one frame and into Parquet; it drops them where frames that differ in them
+    are joined, and CSV has no place for them.
 
     Args:
         frame: a table that was just made: its `attrs` are changed.

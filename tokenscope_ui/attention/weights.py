@@ -102,8 +102,8 @@ def received_tint(
             label="attention received", unit="rows", low=0.0, high=high, ticks=ticks,
             kind="sequential", reverse=False, note="relative to this text, by square root", root=2,
         )  # fmt: skip
-    # Beyond a hundredth and a hundred times as much no tint tells more.
-    values = np.log10(np.clip(column, 0.01, 100.0))
+    # The last tokens, which few rows follow, lie far beyond all others.
+    values = np.log10(np.clip(column, 0.1, 10.0))
     reach = max(0.3, math.ceil(float(np.abs(values[np.isfinite(values)]).max(initial=0)) * 10) / 10)
     texts = (f"{10.0**-reach:.2g}", "1", f"{10.0**reach:.3g}")
     return values, Scale(
