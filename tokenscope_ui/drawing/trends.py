@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import altair as alt
@@ -17,6 +18,8 @@ from tokenscope_ui.drawing.charts import OTHER, TAIL, TAKEN, position_table, sca
 _PANEL_HEIGHT = 58
 # Of a panel, what is left free above and below its line.
 _FREE = 0.14
+# Labels nearer to each other, in panels, would be written over each other.
+_APART = 0.22
 # More would take a browser seconds to draw.
 MOST_POSITIONS = 3_000
 
@@ -109,8 +112,8 @@ def trend_chart(
         "position:Q", title="position", scale=alt.Scale(domain=[first, max(end - 1, 1)], nice=False)
     ).axis(tickMinStep=1, format=",d", grid=False)
     y = alt.Y(
-        "height:Q", title=None, scale=alt.Scale(domain=[len(panels), 0], nice=False),
-        axis=_axis(panels),
+        "height:Q", title=None, axis=_axis(panels),
+        scale=alt.Scale(domain=[0, len(panels)], reverse=True, nice=False),
     )  # fmt: skip
     base = alt.Chart(table).encode(x=x)
     layers: list[alt.Chart] = []
@@ -122,9 +125,7 @@ def trend_chart(
             .encode(x="first:Q", x2="last:Q", y=alt.value(0), y2=alt.value(alt.ExprRef("height")))
         )
     edges = pd.DataFrame({"height": range(1, len(panels))})
-    layers.append(
-        alt.Chart(edges).mark_rule(color=TAIL, opacity=0.5, strokeWidth=0.7).encode(y="height:Q")
-    )
+    layers.append(alt.Chart(edges).mark_rule(color=TAIL, opacity=0.5, strokeWidth=0.7).encode(y=y))
     if selected is not None and first <= selected < end:
         chosen = alt.Chart(pd.DataFrame({"position": [selected]}))
         layers.append(chosen.mark_rule(color=TAKEN, strokeWidth=2).encode(x="position:Q"))
@@ -160,11 +161,14 @@ def _axis(panels: list[Panel]) -> alt.Axis:
     for number, panel in enumerate(panels):
         ticks = panel.scale.ticks[0], panel.scale.ticks[-1]
         at = _heights(panel.scale.places(np.array([value for value, _ in ticks])), panel, number)
-        labels |= dict(zip(at.tolist(), (text for _, text in ticks), strict=True))
+        for height, (_, text) in zip(at.tolist(), ticks, strict=True):
+            # Values far beyond the scale leave its end in the middle, where the name is.
+            if abs(height - number - 0.5) > _APART:
+                labels[height] = text
         name, unit = panel.scale.label, panel.scale.unit
         labels[number + 0.5] = f"{name} ({unit})" if unit else name
-    lookup = " : ".join(f"datum.value == {at} ? '{text}'" for at, text in labels.items()) + " : ''"
+    lookup = " : ".join(f"datum.value == {at} ? {json.dumps(text)}" for at, text in labels.items())
     return alt.Axis(
-        values=list(labels), labelExpr=lookup, grid=False, ticks=False, domain=False,
+        values=list(labels), labelExpr=f"{lookup} : ''", grid=False, ticks=False, domain=False,
         labelLimit=190, labelOverlap=False,
     )  # fmt: skip

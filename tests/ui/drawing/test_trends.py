@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import math
 
 import numpy as np
@@ -12,6 +14,7 @@ from made_traces import made
 import tokenscope_core as ts
 from tokenscope_core.display.scales import STRIP_METRICS
 from tokenscope_core.record.metric_registry import BY_NAME
+from tokenscope_ui.drawing import chart_files
 from tokenscope_ui.drawing.trends import (
     MOST_POSITIONS,
     shown_positions,
@@ -63,9 +66,13 @@ def test_the_chart_is_one_view_with_the_prompt_shaded_and_each_unit_named(
     trace: ts.Trace,
 ) -> None:
     table, panels = trend_table(trace, "nats", relative=False)
-    chart = trend_chart(
+    drawn = trend_chart(
         table, panels, first=0, end=len(trace), prompt_length=trace.prompt_length, selected=5
-    ).to_dict()
+    )
+    # What Vega cannot read, such as an apostrophe in a label, would leave the page without a chart.
+    files = {file.name: file.make() for file in chart_files.of_chart(lambda: drawn, "all")}
+    assert b"candidates' mass" in html.unescape(files["all.svg"].decode()).encode()
+    chart = drawn.to_dict()
     assert "vconcat" not in chart
     marks = [layer["mark"]["type"] for layer in chart["layer"]]
     assert marks == ["rect", "rule", "rule", "line", "circle"]
@@ -73,7 +80,7 @@ def test_the_chart_is_one_view_with_the_prompt_shaded_and_each_unit_named(
     assert shaded == [{"first": 0, "last": trace.prompt_length - 0.5}]
     labels = chart["layer"][3]["encoding"]["y"]["axis"]["labelExpr"]
     for words in ("surprisal (nats)", "step time (ms)", "varentropy (nats²)", "probability"):
-        assert f"'{words}'" in labels
+        assert json.dumps(words) in labels
     (pick,) = (p for p in chart["params"] if p["name"] == "pick")
     assert pick["select"]["fields"] == ["position"]
 

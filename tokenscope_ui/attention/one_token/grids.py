@@ -9,7 +9,7 @@ from tokenscope_ui.attention.heads.chart import RAMPS, SELECTED
 
 # Wide enough to be clicked, narrow enough for a side column.
 _CELL, _ROW = 22, 14
-_MOST_HEIGHT = 520
+_MOST_HEIGHT, _MOST_WIDTH = 520, 264
 _CODE_FONT = '"Source Code Pro", monospace'
 
 
@@ -39,7 +39,8 @@ def grid_chart(
     """
     places = zip(cells[across].tolist(), cells[down].tolist(), strict=True)
     drawn = cells.assign(chosen=[place == selected for place in places])
-    rows = max(1, cells[down].nunique())
+    rows, columns = max(1, cells[down].nunique()), max(1, cells[across].nunique())
+    width = max(6.0, min(_CELL, _MOST_WIDTH / columns))
     height = max(3.0, min(_ROW, _MOST_HEIGHT / rows))
     axis = alt.Axis(labelAngle=0, ticks=False, domain=False, labelFontSize=11, labelOverlap=True)
     texts = [name for name in cells.columns if name not in (across, down, label, "weight")]
@@ -70,4 +71,4 @@ def grid_chart(
     )  # fmt: skip
     clicks = base.mark_rect(opacity=0).encode(opacity=alt.value(0)).add_params(pick)
     chart: alt.LayerChart = marked + clicks
-    return chart.properties(width=alt.Step(_CELL), height=alt.Step(height))
+    return chart.properties(width=alt.Step(width), height=alt.Step(height))
