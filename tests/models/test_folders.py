@@ -370,6 +370,8 @@ def test_sharing_a_model_takes_accelerate(saved: Path, monkeypatch: pytest.Monke
 def test_models_in_listed_folders_are_available(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    # Without what was fetched on this machine.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing fetched"))
     (tmp_path / "empty").mkdir()
     monkeypatch.delenv(MODELS_VARIABLE, raising=False)
     assert available() == (SHIPPED_FOLDER.name,)

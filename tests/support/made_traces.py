@@ -45,7 +45,8 @@ def made(
         finish_reason=finish_reason,
         token_ids=np.array(ids, dtype=np.int64),
         source=np.array(["prompt"] * prompt_length + after, dtype=np.str_),
-        metrics={n: logprob.copy() if n.endswith("logprob") else -logprob for n in STORED},
+        metrics={n: logprob.copy() if n.endswith("logprob") else -logprob for n in STORED}
+        | {"context_length": np.arange(length, dtype=np.float64)},
         candidate_ids=np.where(np.isnan(logprob), -1, 0)[:, None],
         candidate_logprobs=logprob[:, None].copy(),
         candidate_kept=np.full((length, 1), -1, dtype=np.int8),

@@ -106,7 +106,8 @@ def expected_at_the_end(trace: Trace) -> tuple[int, int] | None:
     for token_id, logprob in zip(
         trace.candidate_ids[last].tolist(), trace.candidate_logprobs[last].tolist(), strict=True
     ):
-        if not logprob > trace.logprob[last]:
+        # No candidate, or none that was likelier: the rest is not either.
+        if token_id < 0 or not logprob > trace.logprob[last]:
             return None
         if token_id not in trace.vocabulary.special_ids and table[token_id].startswith(taken):
             return last, token_id

@@ -21,7 +21,7 @@ from tokenscope_ui.branches import lanes, small_multiples
 from tokenscope_ui.branches import table as branch_table
 from tokenscope_ui.branches.panel import marked
 from tokenscope_ui.branches.traces import figures
-from tokenscope_ui.branches.words import as_markdown
+from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.runs import session_changes
 from tokenscope_ui.trace import code_standing
 
