@@ -35,6 +35,7 @@ def make_scale(
         "ticks": [(tick, f"{tick:g}") for tick in ticks],
         "kind": kind,
         "reverse": reverse,
+        "root": 1,
         "note": "absolute",
     }
 

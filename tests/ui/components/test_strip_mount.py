@@ -25,6 +25,7 @@ def payload(**changes: Any) -> Payload:
             "ticks": [(0, "0")],
             "kind": "sequential",
             "reverse": False,
+            "root": 1,
             "note": "absolute",
         },
         "hover": [{"label": "rank", "values": [None, "1"]}],
