@@ -229,7 +229,10 @@ def place_axis(scale: Scale, places: pd.Series, title: str) -> alt.Y:
     domain = [min(*ticks, float(places.min())), max(*ticks, float(places.max()))]
     return alt.Y(
         "place:Q", title=title, scale=alt.Scale(domain=domain),
-        axis=alt.Axis(values=ticks, labelExpr=lookup, grid=True),
+        # Streamlit's theme asks for few ticks: Vega would drop every other one of those given.
+        axis=alt.Axis(
+            values=ticks, labelExpr=lookup, tickCount=len(ticks), labelOverlap=False, grid=True
+        ),
     )  # fmt: skip
 
 

@@ -170,5 +170,5 @@ def _axis(panels: list[Panel]) -> alt.Axis:
     lookup = " : ".join(f"datum.value == {at} ? {json.dumps(text)}" for at, text in labels.items())
     return alt.Axis(
         values=list(labels), labelExpr=f"{lookup} : ''", grid=False, ticks=False, domain=False,
-        labelLimit=190, labelOverlap=False,
+        labelLimit=190, labelOverlap=False, tickCount=len(labels),
     )  # fmt: skip

@@ -72,20 +72,21 @@ def draw_sampling(*, scoring: bool, healable: bool = False) -> None:
         disabled=scoring,
         help="Generation ends here at the latest, or at an end-of-sequence token.",
     )  # fmt: skip
+    left, right = st.columns(2)
     # A link may hold values beyond what one would offer; the range then reaches out to them.
-    st.slider(
+    left.slider(
         "Temperature", 0.0, max(2.0, st.session_state["temperature"]), step=0.05,
         key="temperature", persist_state="session", disabled=scoring,
         help="0 always takes the favourite (greedy). Metrics stay those of the raw model.",
     )  # fmt: skip
-    if not scoring:
-        st.caption(in_words(_numbers()))
     undrawn = scoring or st.session_state["temperature"] == 0.0
-    st.slider(
+    right.slider(
         "Top-p", min(0.05, st.session_state["top_p"]), 1.0, step=0.05, key="top_p",
         persist_state="session", disabled=undrawn,
         help="Draw from the smallest set holding this much probability.",
     )  # fmt: skip
+    if not scoring:
+        st.caption(in_words(_numbers()))
     with st.expander("More sampling"):
         _filters(undrawn=undrawn)
         _penalties(scoring=scoring)
