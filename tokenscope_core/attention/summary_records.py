@@ -11,7 +11,7 @@ from tokenscope_core.attention.heads.overview import THUMBNAIL_SIDE, HeadOvervie
 from tokenscope_core.attention.heads.sinks import Sinks
 from tokenscope_core.attention.heads.statistics import BY_NAME, Rows
 from tokenscope_core.failures import MalformedError, quoted, reason_of
-from tokenscope_core.record.array_records import Array, damaged, decode, encode
+from tokenscope_core.record.array_records import Array, damaged, decode, encode, require_arrays
 
 _OVERVIEW, _FLOW = "head overview", "attention flow"
 # Raise one when what its numbers mean changes.
@@ -49,15 +49,15 @@ def decode_overview(blob: bytes) -> HeadOverview:
         statistics, layers = arrays["statistics"], _indices(described["layers"])
         tokens, heads = described["tokens"], statistics.shape[-1]
         side = min(tokens, THUMBNAIL_SIDE)
-        found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
         expected = {
             "statistics": ("float64", (len(BY_NAME), len(layers), heads)),
             "uniform": ("float64", (len(BY_NAME), len(layers))),
             "row_counts": ("int64", (len(BY_NAME), len(layers))),
             "thumbnails": ("float16", (len(layers), heads, side, side)),
         }
-        if found != expected or described["names"] != list(BY_NAME):
-            raise MalformedError(f"its arrays are {found}")
+        require_arrays(arrays, expected)
+        if described["names"] != list(BY_NAME):
+            raise MalformedError(f"its statistics are {quoted(described['names'])}")
         positions, share, mass = described["sinks"]
         return HeadOverview(
             layers=layers,
@@ -110,11 +110,11 @@ def decode_flow(blob: bytes) -> Flow:
         parts = described["parts"]
         if not isinstance(parts, list) or not all(isinstance(name, str) for name in parts):
             raise MalformedError("its parts have no names")
-        found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
         square, row = ("float64", (len(parts), len(parts))), ("float64", (len(parts),))
         expected = {"mean": square, "uniform": square, "query_tokens": row, "key_tokens": row}
-        if found != expected or described["by"] not in LEVELS:
-            raise MalformedError(f"its arrays are {found}")
+        require_arrays(arrays, expected)
+        if described["by"] not in LEVELS:
+            raise MalformedError(f"its parts are {quoted(described['by'])}")
         return Flow(
             by=described["by"],
             parts=tuple(parts),

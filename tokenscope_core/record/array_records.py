@@ -95,6 +95,23 @@ def decode(kind: str, version: int, blob: bytes) -> tuple[dict[str, Array], dict
     return arrays, description
 
 
+def require_arrays(
+    arrays: Mapping[str, Array], expected: Mapping[str, tuple[str, tuple[int, ...]]]
+) -> None:
+    """Refuse arrays [...] that are not those that a record of its kind has.
+
+    Args:
+        arrays: by name, of any shape [...] and dtype, in units of the caller's own.
+        expected: name -> (dtype, shape).
+
+    Raises:
+        MalformedError: one is missing, or too many, or of another dtype or shape.
+    """
+    found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
+    if found != expected:
+        raise MalformedError(f"its arrays are {found}")
+
+
 def damaged(kind: str, what: str) -> RecordError:
     """The error for a record whose parts do not fit together."""
     return RecordError(

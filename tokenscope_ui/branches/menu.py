@@ -7,7 +7,7 @@ import streamlit as st
 from tokenscope_core import Session
 from tokenscope_core.display.scales import LogUnit
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches import saved_trees as kept_trees
+from tokenscope_ui.branches import saved_trees
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.request import problems
@@ -47,6 +47,6 @@ def tool_bar(session: Session | None) -> LogUnit:
                 disabled=redone is None,
                 help=f"Makes again: {as_markdown(redone)}" if redone else "Nothing to redo",
             )  # fmt: skip
-        kept_trees.others()
-        kept_trees.deleting()
+        saved_trees.others()
+        saved_trees.deleting()
         return view_controls.unit()

@@ -18,8 +18,7 @@ from tokenscope_core.sharing import links as share_links
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import runs, sessions
-from tokenscope_ui.server import visitor_store as own_store
-from tokenscope_ui.server import visitors
+from tokenscope_ui.server import visitor_store, visitors
 from tokenscope_ui.server.server import service
 
 _OTHERS, _CHOSEN = "branches_other", "branches_deleted"
@@ -130,7 +129,7 @@ def _open_other(name: str) -> None:
 
 def _usage_text() -> str:
     try:
-        used = own_store.usage()
+        used = visitor_store.usage()
     except RecordError as problem:
         return str(problem)
     bounds = service().store.bounds
@@ -179,7 +178,7 @@ def _counted(kept: Iterable[_Label]) -> str:
 
 def _sizes() -> dict[str, int]:
     try:
-        return own_store.sizes()
+        return visitor_store.sizes()
     except RecordError:
         return {}
 
@@ -208,7 +207,7 @@ def _labels(sizes: Mapping[str, int]) -> dict[str, _Label]:
 def _label(name: str) -> _Label | None:
     """None where it is there no more, or cannot be opened."""
     try:
-        blob = own_store.get(name)
+        blob = visitor_store.get(name)
         if blob is None:
             return None
         readings = share_links.stored_readings(blob)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tokenscope_core import RecordError, Session, Trace, tree_frame
 from tokenscope_core.caching import cache
-from tokenscope_ui.runs import uploads as imported
+from tokenscope_ui.runs import uploads
 from tokenscope_ui.server.lru_cache import Remembered
 from tokenscope_ui.server.server import service
 from tokenscope_ui.trace import code_standing
@@ -32,7 +32,7 @@ def stored(key: str) -> Trace | None:
     store = service().store
     try:
         # Asked every time: it may have been evicted since it was read.
-        if key not in store and imported.get(key) is None:
+        if key not in store and uploads.get(key) is None:
             return None
         trace = _read().get(key) or store.get(key)
     except RecordError:

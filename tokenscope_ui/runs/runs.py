@@ -18,8 +18,7 @@ from tokenscope_core.jobs.generation_jobs import JobView, Ticket
 from tokenscope_core.jobs.generation_tasks import Prompted, Task
 from tokenscope_core.models.files.sources import identified
 from tokenscope_ui.components.address import AddressError, number
-from tokenscope_ui.runs import sessions
-from tokenscope_ui.runs import uploads as imported
+from tokenscope_ui.runs import sessions, uploads
 from tokenscope_ui.runs.following import look
 from tokenscope_ui.server.server import service, subscriber
 
@@ -247,7 +246,7 @@ def restore() -> tuple[ModelChoice, Request] | None:
         follow()
         return view.model, view.request if view.parent is None else _first_request(view.parent)
     try:
-        trace = service().store.get(address) or imported.get(address)
+        trace = service().store.get(address) or uploads.get(address)
     except RecordError as error:
         _set(replace(state, address=address, problem=AddressError.of(error)))
         return None

@@ -31,9 +31,8 @@ from tokenscope_core.sessions.lengthening import lengthened
 from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_core.store.records import revision_of
 from tokenscope_ui.components import address as page_address
-from tokenscope_ui.runs import session_changes
-from tokenscope_ui.runs import uploads as imported
-from tokenscope_ui.server import visitor_store as own_store
+from tokenscope_ui.runs import session_changes, uploads
+from tokenscope_ui.server import visitor_store
 from tokenscope_ui.server.server import service
 
 _LOG = logging.getLogger(__name__)
@@ -101,7 +100,7 @@ def earlier() -> tuple[str, ...]:
     """The names of the trees worked on before, latest first: by a signed-in person at any time,
     else in this browser session."""
     if _EARLIER not in st.session_state:
-        st.session_state[_EARLIER] = own_store.names()
+        st.session_state[_EARLIER] = visitor_store.names()
     return cast("tuple[str, ...]", st.session_state[_EARLIER])
 
 
@@ -158,7 +157,7 @@ def ancestry(trace: Trace) -> Session | None:
 def stored(key: str) -> Trace | None:
     """A trace from the store; None where it is not there or cannot be read."""
     try:
-        return service().store.get(key) or imported.get(key)
+        return service().store.get(key) or uploads.get(key)
     except RecordError:
         return None
 
@@ -185,7 +184,7 @@ def follow_others() -> bool:
         return False
     kept = held.kept
     try:
-        revision, copied = own_store.revision(held.name), own_store.told_of_copy(held.name)
+        revision, copied = visitor_store.revision(held.name), visitor_store.told_of_copy(held.name)
         if copied != held.copied:
             news = held.news if copied is None else _OTHER_COPIED.format(who=_ELSEWHERE)
             held = replace(held, copied=copied, news=news)
@@ -193,7 +192,7 @@ def follow_others() -> bool:
         # One that is deleted is kept anew with the next change, and then said to be.
         if revision is None or revision == revision_of(kept):
             return False
-        blob = own_store.get(held.name)
+        blob = visitor_store.get(held.name)
         if blob is None:
             return False
         newest = Session.from_bytes(blob)
@@ -222,12 +221,12 @@ def open_named(name: str) -> Session | None:
     Raises:
         RecordError: it is damaged, or of an unknown version.
     """
-    blob = own_store.get(name)
+    blob = visitor_store.get(name)
     if blob is None:
         return None
     session = Session.from_bytes(blob)
     _remember_earlier()
-    _set(SessionState(name, session, kept=blob, copied=own_store.told_of_copy(name)))
+    _set(SessionState(name, session, kept=blob, copied=visitor_store.told_of_copy(name)))
     return session
 
 
@@ -291,12 +290,12 @@ def attach(name: str, blob: bytes) -> None:
     held = state()
     assert held is not None, "there is a tree in hand"
     # Without its tree nobody could delete it; another tab may have deleted that meanwhile.
-    if held.problem is not None or own_store.get(held.name) is None:
+    if held.problem is not None or visitor_store.get(held.name) is None:
         held = _keep(held)
         _set(held)
     if held.kept is None and held.problem is not None:
         raise held.problem
-    own_store.put_part(held.name, name, blob)
+    visitor_store.put_part(held.name, name, blob)
 
 
 def keep_again() -> None:
@@ -312,7 +311,7 @@ def delete(name: str) -> None:
     Raises:
         RecordError: the store cannot be written.
     """
-    own_store.delete(name)
+    visitor_store.delete(name)
     st.session_state[_EARLIER] = tuple(other for other in earlier() if other != name)
     held = state()
     if held is not None and held.name == name:
@@ -337,10 +336,10 @@ def _keep(held: SessionState) -> SessionState:
     try:
         parts = _brought(held.session) if held.kept is None else {}
         try:
-            done = own_store.save(held.name, held.session, held.kept, parts)
+            done = visitor_store.save(held.name, held.session, held.kept, parts)
         except SessionChangedError:
             held = _as_copy(held)
-            done = own_store.save(held.name, held.session, None, _brought(held.session))
+            done = visitor_store.save(held.name, held.session, None, _brought(held.session))
     except TokenScopeError as problem:
         return replace(held, problem=problem)
     if done.theirs is not None:
@@ -357,7 +356,7 @@ def _as_copy(held: SessionState) -> SessionState:
         StoreUnusableError: the store cannot be read.
     """
     try:
-        there = own_store.get(held.name) is not None
+        there = visitor_store.get(held.name) is not None
         news = _COPIED if there else _DELETED
     except StoreUnusableError:
         raise
@@ -367,7 +366,7 @@ def _as_copy(held: SessionState) -> SessionState:
         there, news = False, _DAMAGED
     if there:
         try:
-            own_store.tell_of_copy(held.name)
+            visitor_store.tell_of_copy(held.name)
         except TokenScopeError as problem:
             _LOG.warning("Not told of a copy: %s", problem)
     return SessionState(
@@ -383,7 +382,7 @@ def _brought(session: Session) -> dict[str, bytes]:
     if not is_from_file(session.model):
         return {}
     found = (stored(branch.key) for branch in session.branches)
-    return imported.parts(trace for trace in found if trace is not None)
+    return uploads.parts(trace for trace in found if trace is not None)
 
 
 def _set(held: SessionState) -> None:

@@ -22,7 +22,7 @@ from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import stored
 from tokenscope_ui.pages import BRANCHES, MODELS
-from tokenscope_ui.request import model_download as fetching
+from tokenscope_ui.request import model_download
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server.server import service
 from tokenscope_ui.share import links, on_screen
@@ -284,7 +284,7 @@ def _opened() -> set[str]:
 
 
 def _stop() -> None:
-    fetching.stop()
+    model_download.stop()
     held = current()
     if held is not None and held.started:
         branch_recompute.stop()

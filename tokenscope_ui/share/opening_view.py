@@ -17,17 +17,16 @@ from tokenscope_ui.branches import recompute as branch_recompute
 from tokenscope_ui.branches.traces import at_hand, figures
 from tokenscope_ui.components import tree
 from tokenscope_ui.pages import OF_SESSION
-from tokenscope_ui.request import model_download as fetching
-from tokenscope_ui.request import problems
+from tokenscope_ui.request import model_download, problems
 from tokenscope_ui.runs import progress, runs, sessions
 from tokenscope_ui.runs.following import polled
 from tokenscope_ui.share import (
     opening,
     readings_view,
+    text_excerpt,
+    ways_out,
     words,
 )
-from tokenscope_ui.share import text_excerpt as beginning
-from tokenscope_ui.share import ways_out as leaving
 from tokenscope_ui.share.opening import Opening
 
 _POLL_S = 0.3
@@ -43,20 +42,20 @@ def show_shared(held: Opening) -> None:
         readings_view.show_shared_readings(held.readings)
         return
     if held.problem is not None:
-        leaving.refuse(held.problem)
+        ways_out.refuse(held.problem)
         return
     if held.shared is None:
         return
     try:
         found = opening.cost(held.shared)
     except TokenScopeError as problem:
-        leaving.refuse(problem)
+        ways_out.refuse(problem)
         return
     _about(held, held.shared, found)
     _ways_on(held, held.shared, found)
     _branches(held, held.shared.session, found)
     request = held.shared.session.root.request
-    beginning.draw_excerpt(
+    text_excerpt.draw_excerpt(
         request.prompt or "\n".join(message.content for message in request.messages)
     )
 
@@ -92,7 +91,9 @@ def _about(held: Opening, shared: Shared, found: Cost) -> None:
     for note in held.notes:
         st.text(note)
     if found.missing and found.availability in TO_BE_FETCHED and found.model is not None:
-        fetching.draw_model_download(found.model, tokens=found.read_tokens + found.generated_tokens)
+        model_download.draw_model_download(
+            found.model, tokens=found.read_tokens + found.generated_tokens
+        )
 
 
 def _ways_on(held: Opening, shared: Shared, found: Cost) -> None:
@@ -116,14 +117,14 @@ def _ways_on(held: Opening, shared: Shared, found: Cost) -> None:
                 kwargs={"compute": False},
             )  # fmt: skip
         if found.missing and found.availability == "samples agree":
-            leaving.anew_button()
+            ways_out.anew_button()
         if held.figures and found.missing:
             st.button(
                 "Show the figures of the file", on_click=opening.open_figures,
                 type="secondary" if can_compute else "primary",
                 help="As they stand in it, marked as such; nothing is computed.",
             )  # fmt: skip
-        leaving.button()
+        ways_out.button()
     if sessions.current() is not None:
         st.caption("Your session stays: it is under “Other trees” on the page Branches.")
 

@@ -9,10 +9,8 @@ from tokenscope_core.display.formatting import count_text
 from tokenscope_core.models.files.memory_need import about_tokens
 from tokenscope_core.sharing.cost import TO_BE_FETCHED
 from tokenscope_core.sharing.links import ReadingCost, SharedReadings
-from tokenscope_ui.request import model_download as fetching
-from tokenscope_ui.share import opening, words
-from tokenscope_ui.share import text_excerpt as beginning
-from tokenscope_ui.share import ways_out as leaving
+from tokenscope_ui.request import model_download
+from tokenscope_ui.share import opening, text_excerpt, ways_out, words
 
 
 def show_shared_readings(shared: SharedReadings) -> None:
@@ -20,7 +18,7 @@ def show_shared_readings(shared: SharedReadings) -> None:
     try:
         found = opening.readings_cost(shared)
     except TokenScopeError as problem:
-        leaving.refuse(problem)
+        ways_out.refuse(problem)
         return
     st.subheader("A shared comparison of two models")
     st.text("One text, read by two models. Nothing is computed before you open it.")
@@ -32,7 +30,7 @@ def show_shared_readings(shared: SharedReadings) -> None:
     for model in dict.fromkeys(wanted):
         if model is not None:
             st.text(f"“{model}”")
-            fetching.draw_model_download(model, tokens=about_tokens(shared.request.prompt))
+            model_download.draw_model_download(model, tokens=about_tokens(shared.request.prompt))
     with st.container(horizontal=True, key="opening ways"):
         if any(cost.computable for cost in found):
             whole = all(cost.computable for cost in found)
@@ -41,9 +39,9 @@ def show_shared_readings(shared: SharedReadings) -> None:
                 type="primary", on_click=opening.open_here,
             )  # fmt: skip
         if any(one.availability == "samples agree" and not one.held for one in found):
-            leaving.anew_button()
-        leaving.button()
-    beginning.draw_excerpt(shared.request.prompt)
+            ways_out.anew_button()
+        ways_out.button()
+    text_excerpt.draw_excerpt(shared.request.prompt)
 
 
 def _standing(name: str, cost: ReadingCost, shared: SharedReadings) -> str:

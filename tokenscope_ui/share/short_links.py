@@ -20,8 +20,7 @@ from tokenscope_core.sharing import links as share
 from tokenscope_core.sharing import session_file
 from tokenscope_core.sharing.links import SharedReadings
 from tokenscope_ui.runs import sessions
-from tokenscope_ui.server import visitor_store as own_store
-from tokenscope_ui.server import visitors
+from tokenscope_ui.server import visitor_store, visitors
 from tokenscope_ui.server.server import service
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -60,7 +59,7 @@ def of_readings(a: Trace, b: Trace, view: Mapping[str, View]) -> str:
     name = _name_of(blob)
     # One record for each visitor, so that nobody deletes another's; found by nobody else.
     record = hashlib.sha256(f"{visitors.account()}\n{name}".encode()).hexdigest()[:32]
-    own_store.put(record, blob, {_place(name): blob})
+    visitor_store.put(record, blob, {_place(name): blob})
     return name
 
 

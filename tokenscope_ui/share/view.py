@@ -29,9 +29,9 @@ from tokenscope_ui.share import (
     readings,
     short_link_view,
     short_links,
+    uploads,
     words,
 )
-from tokenscope_ui.share import uploads as bringing
 from tokenscope_ui.syntax_view.controls import chosen_language
 
 _LARGE_MB = 5
@@ -53,7 +53,7 @@ def show_share() -> None:
     if compared is not None:
         readings.draw_readings(*compared)
     st.subheader("Open a file")
-    bringing.draw_upload()
+    uploads.draw_upload()
 
 
 def _in_hand() -> Session | None:

@@ -16,7 +16,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
 from tokenscope_ui.branches import actions as branch_actions
-from tokenscope_ui.branches import saved_trees as kept_trees
+from tokenscope_ui.branches import saved_trees
 from tokenscope_ui.components import address, typed_text
 from tokenscope_ui.pages import BRANCHES, BY_NAME, HOME, MODELS, PAGES, SHARE
 from tokenscope_ui.runs import runs, sessions
@@ -84,7 +84,7 @@ def _open_or_run(page: StreamlitPage) -> None:
     _follow_others()
     page.run()
     with above:
-        kept_trees.notice(branches=BRANCHES.file, share=SHARE.file)
+        saved_trees.notice(branches=BRANCHES.file, share=SHARE.file)
     on_screen.remember(page.url_path or HOME.name)
 
 

@@ -20,7 +20,7 @@ from tokenscope_core.syntax.documents.texts import (
 )
 from tokenscope_core.syntax.folding.aggregation import LEVELS as ALL_LEVELS
 from tokenscope_core.syntax.folding.aggregation import Level
-from tokenscope_ui.components.address import url_choices as choices
+from tokenscope_ui.components.address import url_choices
 from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.syntax_view import other as compared
 from tokenscope_ui.syntax_view.nodes import Width
@@ -45,7 +45,7 @@ def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
     found = program_of(trace).detected
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
         metric = view_controls.metric("Metric", _METRICS)
-        choices.take("as", LANGUAGE_KEY, known_languages())
+        url_choices.take("as", LANGUAGE_KEY, known_languages())
         chosen = st.selectbox(
             "Read as", (DETECT, *known_languages()), key=LANGUAGE_KEY, width=250,
             persist_state="session",
@@ -55,13 +55,13 @@ def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
             ),
             help="The first entry is what the text itself suggests.",
         )  # fmt: skip
-        choices.tell("as", str(chosen), DETECT)
+        url_choices.tell("as", str(chosen), DETECT)
         language = found.language if chosen == DETECT else str(chosen)
         level = _level(language)
         other, problem = compared.choose(trace)
         only_given = not bool((trace.source != "prompt").any())
         beside_prompt = other is not None and other.prompt_only
-        choices.take("code", KIND_KEY, KINDS)
+        url_choices.take("code", KIND_KEY, KINDS)
         kind = st.segmented_control(
             "Code in", tuple(KINDS), key=KIND_KEY, required=True,
             # A click in the table sets it too, which a default beside it would be at odds with.
@@ -70,7 +70,7 @@ def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
             help="The pieces that the code is tinted in, each by the mean of its own tokens; as in "
             "the table: by the mean of the part it belongs to.",
         )  # fmt: skip
-        choices.tell("code", str(kind or _KIND), _KIND)
+        url_choices.tell("code", str(kind or _KIND), _KIND)
         relative = view_controls.relative(what="trace", over="the pieces of this one")
         unit = view_controls.unit()
         prompt = st.toggle(
@@ -101,14 +101,14 @@ def chosen_language() -> str | None:
 
 def _level(language: str) -> Level:
     offered = [level for level in ALL_LEVELS if level != "language" or language == MARKDOWN]
-    choices.take("by", LEVEL_KEY, offered)
+    url_choices.take("by", LEVEL_KEY, offered)
     if st.session_state.get(LEVEL_KEY) not in offered:
         st.session_state.pop(LEVEL_KEY, None)
     chosen = st.selectbox(
         "Table by", offered, key=LEVEL_KEY, width=220, persist_state="session",
         format_func=lambda name: LEVELS[name],
     )  # fmt: skip
-    choices.tell("by", chosen, offered[0])
+    url_choices.tell("by", chosen, offered[0])
     return chosen
 
 

@@ -32,7 +32,7 @@ from tokenscope_ui.syntax_view.soundness import (
     verdict_words,
     verdicts,
 )
-from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace import sampled_choices
 from tokenscope_ui.trace.code_standing import STANDING_WORDS, line_of
 
 STRIP_KEY = "syntax_strip"
@@ -117,7 +117,7 @@ def _verdict(trace: Trace, verdict: Verdict, number: int, *, alone: bool) -> Non
             icon = ":green[:material/check_circle:]" if valid else ":material/pending:"
             st.markdown(f"{icon} {where}**{STANDING_WORDS[verdict.state]}.**", width="content")
             return
-        token = choices.token_code(trace, broke.position)
+        token = sampled_choices.token_code(trace, broke.position)
         line = line_of(trace, int(trace.byte_start[broke.position]))
         st.markdown(
             f":red[:material/error:] {where}**broke at token {broke.position:,}** "

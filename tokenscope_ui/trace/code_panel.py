@@ -11,8 +11,7 @@ from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing.charts import WARNING
 from tokenscope_ui.runs import runs
-from tokenscope_ui.trace import code_standing
-from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace import code_standing, sampled_choices
 
 _MOST_SCOPES = 6
 _ICONS = {
@@ -39,7 +38,7 @@ def standing(program: Program, position: int | None) -> None:
         st.markdown(f"{line}.", help=help_)
     else:
         with st.container(horizontal=True, vertical_alignment="center", key="code broke"):
-            token = choices.token_code(program.trace, since)
+            token = sampled_choices.token_code(program.trace, since)
             broke = "since this token" if since == position else f"since token {since:,}, {token}"
             st.markdown(f"{line} {broke}.", help=help_, width="content")
             if since != position:
@@ -100,7 +99,7 @@ def scopes(program: Program, position: int | None) -> None:
 
 def _row(program: Program, scope: Scope) -> dict[str, str]:
     return {
-        "what": " ".join(choices.code(word.encode()) for word in scope.name.split()),
+        "what": " ".join(sampled_choices.code(word.encode()) for word in scope.name.split()),
         "from line": f"{program.line_of(scope.start):,}",
         "expected end": _end(program, scope),
         "how sure": scope.certainty + ("" if scope.certainty == "certain" else f": {scope.reason}"),
@@ -113,5 +112,5 @@ def _end(program: Program, scope: Scope) -> str:
     if scope.needs == "\n":
         return "at the end of its line"
     if scope.needs:
-        return f"open: needs {choices.code(scope.needs.encode())}"
+        return f"open: needs {sampled_choices.code(scope.needs.encode())}"
     return "open: ends before a line indented no more than it"

@@ -9,7 +9,7 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.display.formatting import probability_text
 from tokenscope_ui.request import prompt_checks, prompt_controls
-from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace import sampled_choices
 
 
 def show_healing(trace: Trace) -> None:
@@ -17,9 +17,9 @@ def show_healing(trace: Trace) -> None:
     taken_back = prompt_checks.healed_bytes(trace)
     if taken_back:
         st.caption(
-            f":material/healing: Healed: {choices.code(taken_back)} was taken back from the end of "
-            "the prompt, and what was generated spells it again. The draws of that were among the "
-            "tokens that do; the metrics are of the model’s own distribution."
+            f":material/healing: Healed: {sampled_choices.code(taken_back)} was taken back from "
+            "the end of the prompt, and what was generated spells it again. The draws of that were "
+            "among the tokens that do; the metrics are of the model’s own distribution."
         )
     expected = prompt_checks.expected_at_the_end(trace)
     if expected is None:
@@ -30,9 +30,9 @@ def show_healing(trace: Trace) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="ends inside a token"):
         st.caption(
             ":material/info: The prompt seems to end inside a token: in the place of its last, "
-            f"{choices.token_code(trace, position)} "
+            f"{sampled_choices.token_code(trace, position)} "
             f"({probability_text(float(trace.prob[position]))}), the model expected "
-            f"{choices.code(trace.vocabulary.token_bytes[token_id])} ({chance}).",
+            f"{sampled_choices.code(trace.vocabulary.token_bytes[token_id])} ({chance}).",
             width="content",
         )
         pressed = st.button(

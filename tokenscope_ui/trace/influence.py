@@ -21,8 +21,7 @@ from tokenscope_core.record.metric_registry import INFLUENCE
 from tokenscope_ui.runs import progress, runs
 from tokenscope_ui.runs.following import Following, polled
 from tokenscope_ui.server.server import service
-from tokenscope_ui.trace import sampled_choices as choices
-from tokenscope_ui.trace import what_if
+from tokenscope_ui.trace import sampled_choices, what_if
 
 _STATE = "influence_state"
 _POLL_S = 0.3
@@ -153,9 +152,10 @@ def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:
     best = [int(i) for i in order[:_SHOWN] if np.isfinite(found.total[i])]
     for position in best:
         shown = metric_text("influence", _on_screen(found, position, unit), unit)
-        other = trace.vocabulary.token_bytes[int(found.runner_up[position])]
+        taken = sampled_choices.token_code(trace, position)
+        other = sampled_choices.code(trace.vocabulary.token_bytes[int(found.runner_up[position])])
         st.button(
-            f"{choices.token_code(trace, position)} not {choices.code(other)} {shown}",
+            f"{taken} not {other} {shown}",
             key=f"jump influence {position}",
             help=f"Select position {position:,}. With the runner-up all that follows would be "
             f"{shown} less likely.",

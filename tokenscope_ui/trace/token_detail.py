@@ -25,8 +25,7 @@ from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.request import authors_view
 from tokenscope_ui.runs import runs
-from tokenscope_ui.trace import code_panel, code_standing, influence
-from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace import code_panel, code_standing, influence, sampled_choices
 
 _MOST_SURPRISING = 6
 _FEW_CANDIDATES = 10
@@ -98,7 +97,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
         st.info(f"No figures here: {reason}.", icon=":material/info:")
     else:
         _figures(trace, position, unit)
-        chosen = choices.in_words(trace, position)
+        chosen = sampled_choices.in_words(trace, position)
         if chosen is not None:
             st.markdown(f":material/casino: {chosen}")
     code = st.container()
@@ -216,9 +215,9 @@ def _not_as_set(trace: Trace) -> None:
 
 def _changes(trace: Trace) -> None:
     """How often sampling changed the choice, and the way to the first of those tokens."""
-    drawn = int(choices.drawn(trace).sum())
+    drawn = int(sampled_choices.drawn(trace).sum())
     # An import may not tell the place of a token.
-    of = int((choices.drawn(trace) & ~np.isnan(trace.rank)).sum())
+    of = int((sampled_choices.drawn(trace) & ~np.isnan(trace.rank)).sum())
     if not of:
         return
     changed = np.flatnonzero(not_favourite(trace))
@@ -268,7 +267,7 @@ def _span_row(trace: Trace, name: str, start: int, end: int, unit: LogUnit) -> d
 def _jump_button(trace: Trace, position: int, unit: LogUnit) -> None:
     value = float(to_screen("surprisal", trace.surprisal[position : position + 1], unit)[0])
     st.button(
-        f"{choices.token_code(trace, position)} {metric_text('surprisal', value, unit)}",
+        f"{sampled_choices.token_code(trace, position)} {metric_text('surprisal', value, unit)}",
         key=f"jump {position}",
         help=f"Select the token at position {position:,}",
         on_click=runs.select,

@@ -13,7 +13,7 @@ import streamlit as st
 
 from tokenscope_core.display.scales import STRIP_METRICS, LogUnit
 from tokenscope_core.record.metric_registry import metric_named
-from tokenscope_ui.components.address import url_choices as choices
+from tokenscope_ui.components.address import url_choices
 
 _SCALES = ("absolute", "relative")
 _UNITS: tuple[LogUnit, ...] = ("bits", "nats")
@@ -21,7 +21,7 @@ _UNITS: tuple[LogUnit, ...] = ("bits", "nats")
 
 def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
     """Which metric is shown. One chosen elsewhere that is none of the options gives way."""
-    choices.take("metric", "metric", options)
+    url_choices.take("metric", "metric", options)
     hold("metric", options)
     chosen = str(
         st.selectbox(
@@ -29,32 +29,32 @@ def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
             format_func=lambda name: metric_named(name).label,
         )
     )  # fmt: skip
-    choices.tell("metric", chosen, options[0])
+    url_choices.tell("metric", chosen, options[0])
     return chosen
 
 
 def relative(*, what: str, over: str, key: str = "scale") -> bool:
     """Whether tints are stretched `over` what is shown; else they mean the same in every `what`."""
-    choices.take(key, key, _SCALES)
+    url_choices.take(key, key, _SCALES)
     hold(key, _SCALES)
     scale = st.segmented_control(
         "Scale", _SCALES, key=key, required=True, persist_state="session",
         help=f"Absolute: the same tint is the same number in every {what}. "
         f"Relative: stretched over {over}.",
     )  # fmt: skip
-    choices.tell(key, str(scale), _SCALES[0])
+    url_choices.tell(key, str(scale), _SCALES[0])
     return bool(scale == "relative")
 
 
 def unit() -> LogUnit:
     """The unit of log quantities on screen."""
-    choices.take("unit", "unit", _UNITS)
+    url_choices.take("unit", "unit", _UNITS)
     hold("unit", _UNITS)
     chosen = st.segmented_control(
         "Unit", _UNITS, key="unit", required=True, persist_state="session",
         help="Of log quantities on screen; files always say nats.",
     )  # fmt: skip
-    choices.tell("unit", str(chosen), _UNITS[0])
+    url_choices.tell("unit", str(chosen), _UNITS[0])
     return cast(LogUnit, chosen)
 
 

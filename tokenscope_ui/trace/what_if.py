@@ -20,8 +20,7 @@ from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing.charts import WARNING
 from tokenscope_ui.runs import runs
-from tokenscope_ui.trace import code_standing
-from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace import code_standing, sampled_choices
 
 ON, PROMPT, RESCORE = (
     "go on from there",
@@ -41,7 +40,7 @@ def show_what_if(program: Program, position: int) -> None:
     trace = program.trace
     busy = runs.current().busy
     with st.container(border=True, key="what if"):
-        taken = choices.token_code(trace, position)
+        taken = sampled_choices.token_code(trace, position)
         st.markdown(f"**What if something else stood in place of** {taken} **?**")
         if len(trace.seams):
             st.caption(
@@ -122,7 +121,7 @@ def _typed(program: Program, position: int, then: str, *, busy: bool) -> None:
 
 
 def _say_tokens(found: Insertion) -> None:
-    pieces = " ".join(choices.code(piece) for piece in found.pieces)
+    pieces = " ".join(sampled_choices.code(piece) for piece in found.pieces)
     st.caption(f"{count_text(len(found.pieces), 'token')}: {pieces}")
     if found.otherwise:
         st.caption(

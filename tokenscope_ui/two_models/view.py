@@ -16,7 +16,7 @@ from tokenscope_core.display.formatting import count_text, rounding_note
 from tokenscope_core.display.scales import LogUnit
 from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
-from tokenscope_ui.components.address import url_choices as choices
+from tokenscope_ui.components.address import url_choices
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.pages import HOME, SHARE
 from tokenscope_ui.request import problems
@@ -204,12 +204,12 @@ def _notes(comparison: ModelComparison) -> list[str]:
 
 def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choices.take("tint", TINT_KEY, TINTS)
+        url_choices.take("tint", TINT_KEY, TINTS)
         view_controls.hold(TINT_KEY, TINTS)
         tint = st.segmented_control(
             "Tint by surprisal of", TINTS, key=TINT_KEY, required=True, persist_state="session"
         )
-        choices.tell("tint", str(tint), DIFFERENCE)
+        url_choices.tell("tint", str(tint), DIFFERENCE)
         relative = view_controls.relative(
             what="comparison", over="this one", key="two_models_scale"
         )

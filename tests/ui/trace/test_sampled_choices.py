@@ -13,7 +13,7 @@ from tokenscope_core import Request, Sampling, Trace, generate
 from tokenscope_core.display.tokens import not_favourite
 from tokenscope_ui.components.strip import TokenFlag
 from tokenscope_ui.drawing.charts import REMOVED, candidate_chart, candidate_table
-from tokenscope_ui.trace import sampled_choices as choices
+from tokenscope_ui.trace import sampled_choices
 from tokenscope_ui.trace.strip_payload import build_payload
 
 
@@ -29,7 +29,7 @@ WARM = Sampling(temperature=1.5, top_k=5, seed=3)
 def test_a_prompt_was_not_chosen() -> None:
     run = trace(WARM)
     for position in range(run.prompt_length):
-        assert choices.in_words(run, position) is None
+        assert sampled_choices.in_words(run, position) is None
     assert not not_favourite(run)[: run.prompt_length].any()
 
 
@@ -38,24 +38,26 @@ def test_a_token_that_was_not_the_favourite_is_named_with_it() -> None:
     changed = np.flatnonzero(not_favourite(run))
     assert 0 < len(changed) < len(run) - run.prompt_length
     for position in changed:
-        words = choices.in_words(run, position)
+        words = sampled_choices.in_words(run, position)
         favourite = run.vocabulary.token_bytes[int(run.candidate_ids[position, 0])]
         assert words is not None
         assert words.startswith("Sampling chose the ")
-        assert f"The raw favourite was {choices.code(favourite)} (" in words
+        assert f"The raw favourite was {sampled_choices.code(favourite)} (" in words
         assert f"{100 * np.exp(run.sampled_logprob[position]):.2f} %" in words
 
 
 def test_the_favourite_is_called_so() -> None:
     run = trace(WARM)
     position = int(np.flatnonzero(run.rank[run.prompt_length :] == 1)[0]) + run.prompt_length
-    assert (choices.in_words(run, position) or "").startswith("The raw favourite, drawn with")
+    assert (sampled_choices.in_words(run, position) or "").startswith(
+        "The raw favourite, drawn with"
+    )
 
 
 def test_greedy_is_certain_of_the_favourite_unless_a_penalty_forbids_it() -> None:
     plain = trace(Sampling())
     assert not not_favourite(plain).any()
-    assert "certain to be taken" in (choices.in_words(plain, len(plain) - 1) or "")
+    assert "certain to be taken" in (sampled_choices.in_words(plain, len(plain) - 1) or "")
     penalised = trace(Sampling(no_repeat_ngram_size=1))
     assert not_favourite(penalised).any()
 
@@ -69,7 +71,7 @@ def test_places_are_ordinals(rank: int, words: str) -> None:
     ranks = run.rank.copy()
     ranks[position] = rank
     run = Trace(**{**fields_of(run), "metrics": {**run.metrics, "rank": ranks}})
-    assert f"the {words} favourite" in (choices.in_words(run, position) or "")
+    assert f"the {words} favourite" in (sampled_choices.in_words(run, position) or "")
 
 
 def fields_of(run: Trace) -> dict[str, object]:
@@ -104,4 +106,4 @@ def test_nothing_is_called_removed_where_nothing_was_drawn() -> None:
 
 
 def test_a_token_of_backticks_stays_code() -> None:
-    assert choices.code(b"a`b``") == "`aˋbˋˋ`"
+    assert sampled_choices.code(b"a`b``") == "`aˋbˋˋ`"

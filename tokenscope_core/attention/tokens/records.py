@@ -9,7 +9,7 @@ from tokenscope_core.attention.heads.statistics import Rows
 from tokenscope_core.attention.tokens.attenders import Attenders
 from tokenscope_core.attention.tokens.received import Received
 from tokenscope_core.failures import MalformedError, quoted, reason_of
-from tokenscope_core.record.array_records import Array, damaged, decode, encode
+from tokenscope_core.record.array_records import Array, damaged, decode, encode, require_arrays
 
 _RECEIVED, _ATTENDERS = "attention received", "attention to one token"
 # Raise one when what its numbers mean changes.
@@ -44,13 +44,13 @@ def decode_received(blob: bytes) -> Received:
         layers = _indices(described["layers"])
         _, heads, length = arrays["mass"].shape
         by_key = ("float64", (len(layers), length))
-        found = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
         expected = {
             "mass": ("float64", (len(layers), heads, length)),
             "even": by_key, "rows_seeing": by_key,
         }  # fmt: skip
-        if found != expected or described["rows"] not in get_args(Rows):
-            raise MalformedError(f"its arrays are {found}")
+        require_arrays(arrays, expected)
+        if described["rows"] not in get_args(Rows):
+            raise MalformedError(f"its rows are {quoted(described['rows'])}")
         positions, share, mass = described["sinks"]
         return Received(
             **arrays,
