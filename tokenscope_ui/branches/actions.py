@@ -91,6 +91,7 @@ def open_tree(name: str) -> None:
         tell("That tree is no longer kept.")
     else:
         choose(session.current)
+        runs.tell_form()
 
 
 def _changed(change: Callable[[Session], Session]) -> bool:

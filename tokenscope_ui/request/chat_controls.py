@@ -58,6 +58,15 @@ def fill(request: Request) -> None:
     )
 
 
+def texts() -> dict[str, object]:
+    """The texts and who speaks, by the keys of their controls; empty before these were drawn."""
+    state = st.session_state
+    if ROLES not in state:
+        return {}
+    turns = map(turn_key, range(len(state[ROLES])))
+    return {name: state.get(name, "") for name in ("system", ROLES, "answer", *turns)}
+
+
 def draw_conversation() -> None:
     """Draw the texts, and the buttons that add and remove turns."""
     st.text_area(

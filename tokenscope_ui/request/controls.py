@@ -31,10 +31,12 @@ _DEFAULTS = {**prompt_controls.DEFAULTS, **sampling_controls.DEFAULTS, **long_te
 
 
 def initialise() -> None:
-    """Give every control its value before it is drawn: from the address, else the default."""
-    restored = runs.restore()
-    if restored is not None:
-        model, request = restored
+    """Give every control its value before it is drawn: of a run that was opened on whichever page,
+    else the default."""
+    runs.restore()
+    opened = runs.take_for_form()
+    if opened is not None:
+        model, request = opened
         prompt_controls.fill(request)
         sampling_controls.fill(request)
         if request.overlap is not None:
@@ -130,6 +132,7 @@ def submit(*, prompt: str | None = None, max_new_tokens: int | None = None) -> N
         runs.refuse(refused)
         return
     st.session_state[_FORM] = False
+    prompt_controls.note_run()
     runs.start(model_picker.chosen(), request)
 
 

@@ -47,15 +47,28 @@ def invitation() -> str:
 
 
 def fill(request: Request) -> None:
-    """Set the mode and its texts to a request; the texts of other modes stay."""
-    st.session_state["mode"] = _mode_of(request)
+    """Set the mode and its texts to a request; the texts of other modes stay, and what was typed
+    in this one and never run can be had back."""
+    state = st.session_state
+    state["mode"] = _mode_of(request)
+    typed = _texts_now()
+    if typed and typed != state.get(_run()) and not _of_example(typed):
+        state[_typed()] = typed
     if request.messages:
         chat_controls.fill(request)
-        return
-    st.session_state["prompt"] = request.prompt
-    st.session_state.update({**open_files.DEFAULTS, "first line": request.first_line})
-    if request.suffix is not None:
-        st.session_state["suffix"] = request.suffix
+    else:
+        state["prompt"] = request.prompt
+        state.update({**open_files.DEFAULTS, "first line": request.first_line})
+        if request.suffix is not None:
+            state["suffix"] = request.suffix
+    note_run()
+    if state.get(_typed()) == state[_run()]:
+        del state[_typed()]
+
+
+def note_run() -> None:
+    """Take the texts as they stand for those of a run: others may then be put in their place."""
+    st.session_state[_run()] = _texts_now()
 
 
 def _mode_of(request: Request) -> str:
@@ -188,10 +201,19 @@ def _examples() -> None:
                 args=(example,),
                 width="stretch",
             )
-        if _kept() in st.session_state:
-            st.button(
-                "Back to my text", icon=":material/undo:", on_click=_undo_example, width="stretch"
-            )
+    if _typed() in st.session_state:
+        st.button(
+            "Back to my text", icon=":material/undo:", type="tertiary", on_click=_undo,
+            help="What you had typed before another text was put in its place.",
+        )  # fmt: skip
+
+
+def _texts_now() -> dict[str, object]:
+    """The texts of this mode by the keys of their controls; empty before these were first drawn."""
+    if mode() == CHAT:
+        return chat_controls.texts()
+    names = ("prompt", "suffix") if mode() == FILL else ("prompt",)
+    return {name: st.session_state[name] for name in names if name in st.session_state}
 
 
 def _values(example: Example) -> dict[str, object]:
@@ -203,18 +225,29 @@ def _values(example: Example) -> dict[str, object]:
     return {"prompt": example.prompt}
 
 
+def _of_example(texts: dict[str, object]) -> bool:
+    return any(
+        all(texts.get(name, text) == text for name, text in _values(example).items())
+        for example in _EXAMPLES[mode()]
+    )
+
+
 def _take_example(example: Example) -> None:
-    state, values = st.session_state, _values(example)
-    others = [_values(other) for other in _EXAMPLES[mode()]]
-    if not any(all(state[name] == text for name, text in other.items()) for other in others):
-        state[_kept()] = {name: state[name] for name in values}
-    state.update(values)
+    typed = _texts_now()
+    if not _of_example(typed):
+        st.session_state[_typed()] = typed
+    st.session_state.update(_values(example))
 
 
-def _undo_example() -> None:
-    st.session_state.update(st.session_state.pop(_kept()))
+def _undo() -> None:
+    st.session_state.update(st.session_state.pop(_typed()))
 
 
-def _kept() -> str:
-    """Where this mode's own texts are while an example stands in their place."""
-    return f"{mode()} before example"
+def _typed() -> str:
+    """Where this mode's own texts are while others stand in their place."""
+    return f"{mode()} typed before"
+
+
+def _run() -> str:
+    """Where this mode's texts are as they were last run."""
+    return f"{mode()} last run"

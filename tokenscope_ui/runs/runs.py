@@ -29,6 +29,8 @@ _SEEN = "run_address_seen"
 _GROWING = "run_growing"
 # Tokens up to which a run in progress is shown as it is at every look.
 _LONG = 4096
+# The model and request that the form is yet to say: of a run shown otherwise than by pressing it.
+_FOR_FORM = "run_for_form"
 # The tree that each run of this browser session went into, by the id of the run.
 _TREES = "run_trees"
 
@@ -211,28 +213,35 @@ def follow() -> JobView | None:
     return view
 
 
-def restore() -> tuple[ModelChoice, Request] | None:
+def restore() -> None:
     """Show what the address names, where a person has changed it: a link, a reload, going back.
 
-    Returns the model and the request of a newly shown run, for the controls to be filled with.
+    On a page that shows one branch and where nothing is shown yet, the branch in hand.
     """
-    problem = None
     if current().busy and _SEEN in st.session_state:
         # Going back would let go of the run in progress: it stays, and so does its address.
-        return None
+        return
     if _has_just_ended(st.query_params.get(RUN_PARAMETER)):
-        return None
+        return
+    problem, session = None, None
     try:
         session = sessions.restore()
     except TokenScopeError as error:
-        session, problem = None, AddressError.of(error)
+        problem = AddressError.of(error)
         _set(replace(current(), problem=problem))
     address = st.query_params.get(RUN_PARAMETER)
     if address is None and session is not None:
         address = session.current
-    if address is None or address == st.session_state.get(_SEEN):
-        return None
-    st.session_state[_SEEN] = address
+    if address is not None and address != st.session_state.get(_SEEN):
+        st.session_state[_SEEN] = address
+        _show_addressed(address, problem)
+    elif problem is None and current() == RunState() and (held := sessions.current()) is not None:
+        # A link to a page that shows no single branch has brought its tree alone.
+        open_branch(held.current)
+        tell_form()
+
+
+def _show_addressed(address: str, problem: TokenScopeError | None) -> None:
     state = current()
     ticket = service().attach(address, subscriber())
     if ticket is not None:
@@ -244,21 +253,36 @@ def restore() -> tuple[ModelChoice, Request] | None:
             replace(state, address=address, ticket=ticket, trace=shown, problem=None, selected=None)
         )
         follow()
-        return view.model, view.request if view.parent is None else _first_request(view.parent)
+        first = view.request if view.parent is None else _first_request(view.parent)
+        st.session_state[_FOR_FORM] = (view.model, first)
+        return
     try:
         trace = service().store.get(address) or uploads.get(address)
     except RecordError as error:
         _set(replace(state, address=address, problem=AddressError.of(error)))
-        return None
+        return
     if trace is None:
         _set(replace(state, address=address, problem=_unknown(address)))
-        return None
+        return
     tree = sessions.current()
     if tree is not None and address in tree:
         sessions.change(tree.select(address))
     _set(RunState(address=address, trace=trace, problem=problem))
     select(number(st.query_params.get(TOKEN_PARAMETER)))
-    return identified(trace.model) or ModelChoice(trace.model.name), _first_request(trace)
+    tell_form()
+
+
+def tell_form() -> None:
+    """Have the form say how the run on screen began; for who opened it by other means."""
+    trace = current().trace
+    if trace is not None:
+        model = identified(trace.model) or ModelChoice(trace.model.name)
+        st.session_state[_FOR_FORM] = (model, _first_request(trace))
+
+
+def take_for_form() -> tuple[ModelChoice, Request] | None:
+    """The model and request that the form is yet to be filled with; told once."""
+    return cast("tuple[ModelChoice, Request] | None", st.session_state.pop(_FOR_FORM, None))
 
 
 def _trees() -> dict[str, str | None]:

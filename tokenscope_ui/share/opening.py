@@ -267,6 +267,7 @@ def _arrive(held: Opening, session: Session) -> None:
         st.session_state[_OPENED] = {*_opened(), held.text}
     _set(None)
     branch_actions.choose(session.current)
+    runs.tell_form()
     assert held.shared is not None, "something is opened"
     there = on_screen.restore(held.shared.view)
     if stored(session.current) is None:

@@ -73,6 +73,7 @@ def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
         url_choices.tell("code", str(kind or _KIND), _KIND)
         relative = view_controls.relative(what="trace", over="the pieces of this one")
         unit = view_controls.unit()
+        url_choices.take_switch("prompt", PROMPT_KEY)
         prompt = st.toggle(
             "Include the prompt", key=PROMPT_KEY, persist_state="session",
             disabled=beside_prompt or only_given,
@@ -80,6 +81,7 @@ def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
             "Nothing was generated here, so all tokens count." if only_given else
             "Its tokens count with the probability the model itself gave them.",
         )  # fmt: skip
+        url_choices.tell_switch("prompt", prompt)
         invisibles = view_controls.invisibles()
     if chosen == DETECT:
         st.caption(f"Read as {language_label(language)}: {found.certainty} ({found.reason}).")
