@@ -26,7 +26,10 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "branches": (
         "What if",
         "Replace tokens and go on, grow alternatives, measure what a choice did to the rest.",
-        ("extend", "Edit", "fork", "explore", "apply_edit", "influence", "Influence"),
+        (
+            "extend", "Edit", "fork", "explore", "apply_edit", "influence", "Influence",
+            "hindsight", "Hindsight",
+        ),
     ),
     "comparison": (
         "Comparing",

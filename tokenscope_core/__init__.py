@@ -38,6 +38,7 @@ from tokenscope_core.attention.tokens.pairs import PairGrid, pair_grid
 from tokenscope_core.attention.tokens.received import Received
 from tokenscope_core.attention.tokens.selected import SelectedAttention, selected_attention
 from tokenscope_core.attention.tokens.tasks import attenders, received
+from tokenscope_core.branches.hindsight import Hindsight, hindsight
 from tokenscope_core.branches.influence import Influence, influence
 from tokenscope_core.comparison.comparison import Comparison, compare
 from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
@@ -134,6 +135,7 @@ __all__ = [
     "Edit",
     "Flow",
     "HeadOverview",
+    "Hindsight",
     "Imported",
     "Influence",
     "LanguageModel",
@@ -194,6 +196,7 @@ __all__ = [
     "fork",
     "generate",
     "head_overview",
+    "hindsight",
     "icicle_frame",
     "import_answer",
     "import_openai_logprobs",

@@ -1,5 +1,7 @@
 """Counterfactual influence: what another choice would have done to the rest of the text.
 
+A special case of `hindsight`: the runner-up alone, at generated positions, and all of the rest.
+
 At a generated position the token taken gives way to its runner-up, the most probable other token,
 and the rest of the text, as it was written, is read again. By how much less likely it has become
 is what the choice meant to it: leave-one-out by substitution, with the model's own second choice
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tokenscope_core.errors import RequestError
+from tokenscope_core.branches.hindsight import require_positions
+from tokenscope_core.branches.plans import other_candidates
 from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.trace import Trace
 
@@ -89,27 +92,18 @@ def effects(
     lm: LanguageModel, trace: Trace, positions: Sequence[int] | None = None
 ) -> Iterator[Effect]:
     """The same, position by position as they are computed. Close the iterator to stop early."""
-    from tokenscope_core.branches.rescoring import Rescorer
+    from tokenscope_core.branches.rescoring import Exchange, Rescorer
+    from tokenscope_core.decoding.windowed import require_one_piece
 
     wanted = range(trace.prompt_length, len(trace)) if positions is None else positions
-    for position in wanted:
-        if not 0 <= position < len(trace):
-            raise RequestError(
-                asked=f"The influence of position {position:,} was asked for.",
-                found=f"The trace has {len(trace):,} tokens.",
-                action=f"Choose positions up to {len(trace) - 1:,}.",
-            )
-    rescorer = Rescorer(lm, trace)
-    for position in wanted:
-        other = runner_up(trace, position)
-        if other is None or position + 1 == len(trace):
-            continue
-        after = rescorer.logprobs_after(position, other)
-        yield Effect(position, other, trace.logprob[position + 1 :] - after)
-
-
-def runner_up(trace: Trace, position: int) -> int | None:
-    """The most probable recorded token other than the one taken; None where there is none."""
-    taken = int(trace.token_ids[position])
-    others = (i for i in trace.candidate_ids[position].tolist() if i not in (-1, taken))
-    return next(others, None)
+    require_positions(trace, wanted, "influence")
+    require_one_piece(trace, "The influence of a token was to be measured on all that follows")
+    exchanges = [
+        Exchange(position, others[0])
+        for position in wanted
+        if position + 1 < len(trace) and (others := other_candidates(trace, position))
+    ]
+    for number, after in Rescorer(lm, trace).read(exchanges):
+        position = exchanges[number].position
+        change = trace.logprob[position + 1 :] - after
+        yield Effect(position, exchanges[number].token_id, change)

@@ -203,8 +203,7 @@ def alternatives(
             found="The model gave no distribution there.",
             action=f"Choose a position from 1 to {len(trace) - 1:,}.",
         )
-    taken = int(trace.token_ids[position])
-    others = [i for i in trace.candidate_ids[position].tolist() if i not in (-1, taken)]
+    others = other_candidates(trace, position)
     if not 1 <= top <= len(others):
         raise RequestError(
             asked=f"{top} alternatives at position {position:,} were to be explored.",
@@ -221,6 +220,12 @@ def alternatives(
         )
         for token_id in others[:top]
     )
+
+
+def other_candidates(trace: Trace, position: int) -> list[int]:
+    """The ids of the tokens recorded at a position, without the one taken, by raw probability."""
+    taken = int(trace.token_ids[position])
+    return [i for i in trace.candidate_ids[position].tolist() if i not in (-1, taken)]
 
 
 def redraws(

@@ -82,6 +82,11 @@ class CacheReader:
         return bool(self._cache)
 
     @property
+    def device(self) -> torch.device:
+        """Where token ids have to be."""
+        return self._ids.device
+
+    @property
     def length(self) -> int:
         """How many tokens have been read."""
         return self._cached_tokens if self._use in ("branches", "chunks") else self._ids.shape[1]
@@ -114,6 +119,27 @@ class CacheReader:
             return LazyLogits(self.read(token_ids))
         run = BodyRun(self._model)
         self._forward(self._due(token_ids), run.model)
+        return run.logits(token_ids.shape[1])
+
+    @torch.inference_mode()
+    def read_masked(
+        self, token_ids: torch.Tensor, position_ids: torch.Tensor, visible: torch.Tensor
+    ) -> LazyLogits:
+        """As `read_later`, of tokens that do not simply follow one another. Only for cache use
+        `branches`.
+
+        Args:
+            token_ids, position_ids: int64 [1, n].
+            visible: bool [1, 1, n, tokens read before + n], which tokens each sees.
+        """
+        dtype = self._model.dtype
+        mask = torch.zeros_like(visible, dtype=dtype)
+        mask.masked_fill_(~visible, torch.finfo(dtype).min)
+        settings = {"attention_mask": mask, "position_ids": position_ids}
+        if not self._head_apart:
+            return LazyLogits(self._forward(token_ids, **settings)[0])
+        run = BodyRun(self._model)
+        self._forward(token_ids, run.model, **settings)
         return run.logits(token_ids.shape[1])
 
     @torch.inference_mode()
@@ -184,7 +210,7 @@ class CacheReader:
     ) -> torch.Tensor:
         cached = self._use != "none"
         start, count = self._cached_tokens, token_ids.shape[1]
-        if self._takes_positions:
+        if self._takes_positions and "position_ids" not in settings:
             # As `generate` does; Bamba would count from 0 in every chunk.
             positions = torch.arange(start, start + count, device=token_ids.device)
             settings["position_ids"] = positions.expand(len(token_ids), -1)
