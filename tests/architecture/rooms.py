@@ -24,7 +24,7 @@ CORE = (
 UI = (
     "launch", "pages",
     "drawing", "components", "server", "runs", "request", "trace", "branches", "compare",
-    "syntax_view", "attention", "two_models", "share", "shell",
+    "syntax_view", "attention", "two_models", "share", "guide", "shell",
 )  # fmt: skip
 ROOMS = {"tokenscope_core": CORE, "tokenscope_ui": UI}
 # Doors: what is run or imported by its package's name, and may use every room.

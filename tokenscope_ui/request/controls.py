@@ -77,6 +77,12 @@ def draw_form(*, shown: bool) -> DeltaGenerator:
     return place
 
 
+def begin_own() -> None:
+    """Open an empty form for code of one's own, which a model reads and says what surprised it."""
+    prompt_controls.begin_own()
+    st.session_state[_FORM] = True
+
+
 def _summary() -> str:
     """The form in one line."""
     state, model = st.session_state, source_of(model_picker.chosen().name)

@@ -46,6 +46,29 @@ EXAMPLES: tuple[Example, ...] = (
         'greeting = "Grüße, 世界 👋"\nprint(gree',
     ),
 )
+SCORE_EXAMPLES: tuple[Example, ...] = (
+    Example(
+        "A wrong name",
+        "`value` in the last line: the model had expected another name there",
+        "def mean(values):\n    total = 0\n    for number in values:\n        total += number\n"
+        "    return total / len(value)\n",
+    ),
+    Example(
+        "One off",
+        "the comparison, and what the model would have written instead",
+        "def binary_search(items, wanted):\n    low, high = 0, len(items) - 1\n"
+        "    while low < high:\n        middle = (low + high) // 2\n"
+        "        if items[middle] == wanted:\n            return middle\n"
+        "        if items[middle] < wanted:\n            low = middle + 1\n"
+        "        else:\n            high = middle - 1\n    return -1\n",
+    ),
+    Example(
+        "Unlike other code",
+        "the second function, which says the same as the first in names that nobody uses",
+        "def area(width, height):\n    return width * height\n\n\n"
+        "def zork(blib, mek):\n    return blib * mek\n",
+    ),
+)
 FILL_EXAMPLES: tuple[Example, ...] = (
     Example(
         "A loop's body",

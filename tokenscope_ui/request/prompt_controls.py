@@ -7,7 +7,13 @@ import streamlit as st
 from tokenscope_core import Message, Request, TemplateOptions
 from tokenscope_core.prompts.text_files import TextFile
 from tokenscope_ui.request import chat_controls, open_files, prompt_checks, template_controls
-from tokenscope_ui.request.examples import CHAT_EXAMPLES, EXAMPLES, FILL_EXAMPLES, Example
+from tokenscope_ui.request.examples import (
+    CHAT_EXAMPLES,
+    EXAMPLES,
+    FILL_EXAMPLES,
+    SCORE_EXAMPLES,
+    Example,
+)
 
 GENERATE, FILL, SCORE, CHAT = "Generate", "Fill a gap", "Score code", "Chat"
 MODES = (GENERATE, FILL, SCORE, CHAT)
@@ -28,7 +34,9 @@ _INVITATION = {
     SCORE: "Press *Score* to see how the model would have read this code.",
     CHAT: "Press *Answer* to see what the model says next.",
 }
-_EXAMPLES = {GENERATE: EXAMPLES, FILL: FILL_EXAMPLES, SCORE: EXAMPLES, CHAT: CHAT_EXAMPLES}
+_EXAMPLES = {
+    GENERATE: EXAMPLES, FILL: FILL_EXAMPLES, SCORE: SCORE_EXAMPLES, CHAT: CHAT_EXAMPLES,
+}  # fmt: skip
 
 
 def mode() -> str:
@@ -64,6 +72,11 @@ def fill(request: Request) -> None:
     note_run()
     if state.get(_typed()) == state[_run()]:
         del state[_typed()]
+
+
+def begin_own() -> None:
+    """Empty the box for code to be scored."""
+    st.session_state.update({"mode": SCORE, "prompt": "", **open_files.DEFAULTS, "first line": 1})
 
 
 def note_run() -> None:
@@ -196,11 +209,11 @@ def _examples() -> None:
             st.button(
                 example.name,
                 key=f"example {example.name}",
-                help=f"Look at {example.look_at}.",
                 on_click=_take_example,
                 args=(example,),
                 width="stretch",
             )
+            st.caption(f"Look at {example.look_at}.")
     if _typed() in st.session_state:
         st.button(
             "Back to my text", icon=":material/undo:", type="tertiary", on_click=_undo,

@@ -281,6 +281,12 @@ def begin(session: Session) -> None:
     _set(_keep(SessionState(uuid.uuid4().hex, session)))
 
 
+def put_aside() -> None:
+    """Have no tree in hand; this one is among the earlier."""
+    _remember_earlier()
+    st.session_state.pop(_STATE, None)
+
+
 def attach(name: str, blob: bytes) -> None:
     """Keep what belongs to the tree in hand, until that is deleted.
 

@@ -18,6 +18,7 @@ from tokenscope_core import TokenScopeError
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import saved_trees
 from tokenscope_ui.components import address, typed_text
+from tokenscope_ui.guide import view as guide
 from tokenscope_ui.pages import BRANCHES, BY_NAME, HOME, MODELS, PAGES, SHARE
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.server import preloading, server, visitors
@@ -73,19 +74,21 @@ def _open_or_run(page: StreamlitPage) -> None:
     comparing = page.url_path == MODELS.name
     address.mount(provisional=(two_models if comparing else runs).in_progress())
     shared = opening.take_up()
-    there = opening.destination()
+    there = opening.destination() or guide.destination()
     if there is not None:
         st.switch_page(there.page.file, query_params=there.parameters)
     if shared is not None:
         opening_view.show_shared(shared)
         return
-    opening_view.say_origin(page.url_path or HOME.name)
+    name = page.url_path or HOME.name
+    opening_view.say_origin(name)
+    guide.show_guide(name)
     above = st.container()
     _follow_others()
     page.run()
     with above:
         saved_trees.notice(branches=BRANCHES.file, share=SHARE.file)
-    on_screen.remember(page.url_path or HOME.name)
+    on_screen.remember(name)
 
 
 def _follow_others() -> None:

@@ -10,7 +10,7 @@ from waiting import WAIT_S
 
 from tokenscope_ui.pages import HOME
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py"))
 
 

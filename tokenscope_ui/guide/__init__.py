@@ -1,0 +1,1 @@
+"""A first example that leads through the pages: recorded, so that no model is waited for."""
