@@ -38,6 +38,8 @@ KINDS: dict[str, tuple[str, str]] = {
     REMOVED: (OTHER, "transparent"),
     "tail": (TAIL, TAIL),
 }
+# Room for what is written beside a bar of 100 %.
+_FULL_ROW = 1.12
 _ROW_HEIGHT = 20
 _CODE_FONT = '"Source Code Pro", monospace'
 _LABEL_LENGTH = 24
@@ -55,14 +57,14 @@ def candidate_table(
     and all other tokens as another: their probabilities sum to 1. All others are what was not
     recorded, so that they are as many and as likely wherever a token is shown.
 
-    Columns: `label` (visible text, unique), `prob`, `kind` (one of `KINDS`), `shown` (per cent),
-    `mark` and `which` (what is written beside its bar, and when one points at it), `code` (what
-    becomes of the code with it, "" where `breaking` does not say). Empty where no distribution
-    precedes the token.
+    Columns: `token_id` (-1 of such a row), `label` (visible text, unique), `prob`, `kind` (one of
+    `KINDS`), `shown` (per cent), `mark` and `which` (what is written beside its bar, and when one
+    points at it), `code` (what becomes of the code with it, "" where `breaking` does not say).
+    Empty where no distribution precedes the token.
     """
     code: list[str] = []
     logprobs = trace.candidate_logprobs[position]
-    rows: list[tuple[str, float, str]] = []
+    rows: list[tuple[int, str, float, str]] = []
     taken = int(trace.token_ids[position])
     for token_id, logprob, kept, breaks in zip(
         trace.candidate_ids[position, :most].tolist(),
@@ -73,20 +75,20 @@ def candidate_table(
     ):
         if not math.isnan(logprob):
             kind = "taken" if token_id == taken else REMOVED if kept == FILTERED else "candidate"
-            rows.append((_label(trace, token_id), math.exp(logprob), kind))
+            rows.append((token_id, _label(trace, token_id), math.exp(logprob), kind))
             code.append("" if breaks is None else BREAKS if breaks else CAN_GO_ON)
-    if rows and all(kind != "taken" for _, _, kind in rows):
-        rows.append((_label(trace, taken), float(trace.prob[position]), "taken"))
+    if rows and all(kind != "taken" for *_, kind in rows):
+        rows.append((taken, _label(trace, taken), float(trace.prob[position]), "taken"))
         code.append(BREAKS if taken_breaks else "")
     if rows:
         further = _further(trace, position, most)
         if len(further):
-            rows.append((count_text(len(further), "further candidate"), sum(further), "tail"))
-        tail = max(0.0, 1.0 - sum(prob for _, prob, _ in rows))
+            rows.append((-1, count_text(len(further), "further candidate"), sum(further), "tail"))
+        tail = max(0.0, 1.0 - sum(prob for *_, prob, _ in rows))
         size = trace.model.vocabulary_size
         left = size - len(further) - sum(kind != "tail" for *_, kind in rows)
-        rows.append((f"all {left:,} others" if size else "all others", tail, "tail"))
-    table = pd.DataFrame(rows, columns=["label", "prob", "kind"])
+        rows.append((-1, f"all {left:,} others" if size else "all others", tail, "tail"))
+    table = pd.DataFrame(rows, columns=["token_id", "label", "prob", "kind"])
     table["label"] = _unique(table["label"].tolist())
     table["shown"] = [probability_text(prob) for prob in table["prob"]]
     table["code"] = code + [""] * (len(table) - len(code))
@@ -108,7 +110,8 @@ def _further(trace: Trace, position: int, most: int) -> list[float]:
 
 
 def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
-    """Horizontal bars of `candidate_table`, on a fixed scale from 0 to 1."""
+    """Horizontal bars of `candidate_table`, on a fixed scale from 0 to 1; a click in the row of
+    one picks it (parameter `pick`)."""
     # Sorted by a field: labels listed in the chart are compiled, and Vega trips over an "if".
     base = alt.Chart(table.assign(order=range(len(table)))).encode(
         y=alt.Y(
@@ -127,30 +130,35 @@ def candidate_chart(table: pd.DataFrame) -> alt.LayerChart:
             ),
         )
     )
+    tooltip = [
+        alt.Tooltip("label:N", title="token"),
+        alt.Tooltip("shown:N", title="probability"),
+        alt.Tooltip("which:N"),
+        *([alt.Tooltip("code:N", title="the code")] if table["code"].any() else []),
+    ]
     present = [kind for kind in KINDS if kind in set(table["kind"])]
     outlines = alt.Scale(domain=present, range=[KINDS[kind][0] for kind in present])
     insides = alt.Scale(domain=present, range=[KINDS[kind][1] for kind in present])
     # One under the other: a narrow panel would cut them off.
     legend = alt.Legend(title=None, orient="top", columns=1, rowPadding=0)
     bars = base.mark_bar(cornerRadiusEnd=2, strokeWidth=1.2).encode(
-        x=alt.X("prob:Q", title="probability (raw)", scale=alt.Scale(domain=[0, 1.12])).axis(
+        x=alt.X("prob:Q", title="probability (raw)", scale=alt.Scale(domain=[0, _FULL_ROW])).axis(
             format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True
         ),
         fill=alt.Fill("kind:N", scale=insides, legend=legend),
         stroke=alt.Stroke("kind:N", scale=outlines, legend=legend),
-        tooltip=[
-            alt.Tooltip("label:N", title="token"),
-            alt.Tooltip("shown:N", title="probability"),
-            alt.Tooltip("which:N"),
-            *([alt.Tooltip("code:N", title="the code")] if table["code"].any() else []),
-        ],
     )
     texts = base.mark_text(align="left", dx=4, fontSize=11).encode(
         x=alt.X("prob:Q"),
         text="mark:N",
         color=alt.condition(alt.datum.code == BREAKS, alt.value(ALARM), alt.value("#808080")),
     )
-    chart: alt.LayerChart = bars + texts
+    # Of the whole row, since the bar of what is unlikely is a hair's breadth.
+    pick = alt.selection_point(name="pick", fields=["token_id"], on="click", toggle=False)
+    rows = base.mark_bar(opacity=0, cursor="pointer").encode(
+        x=alt.datum(0), x2=alt.datum(_FULL_ROW), tooltip=tooltip
+    )
+    chart: alt.LayerChart = bars + texts + rows.add_params(pick)
     return chart.properties(height=alt.Step(_ROW_HEIGHT))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from tokenscope_core import METRICS, TokenScopeError, Trace
+from tokenscope_core import METRICS, Influence, TokenScopeError, Trace
 from tokenscope_core.display.formatting import FINISH_WORDS, metric_text, time_words
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.display.tokens import not_favourite
@@ -25,18 +25,40 @@ from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.request import authors_view
 from tokenscope_ui.runs import runs
-from tokenscope_ui.trace import code_panel, code_standing, influence, sampled_choices
+from tokenscope_ui.trace import (
+    code_panel,
+    code_standing,
+    influence,
+    sampled_choices,
+    standing_out,
+    what_if,
+)
 
-_MOST_SURPRISING = 6
 _FEW_CANDIDATES = 10
 _HEADLINE = ("prob", "surprisal", "entropy", "rank")
 
 
-def show_token_detail(program: Program, selected: int | None, unit: LogUnit) -> Callable[[], None]:
+def show_token_detail(
+    program: Program,
+    selected: int | None,
+    unit: LogUnit,
+    *,
+    metric: str = "surprisal",
+    measured: Influence | None = None,
+) -> Callable[[], None]:
     """Draw the panel, except for what the code has to be parsed for: what is returned draws that,
-    in its place."""
+    in its place.
+
+    Args:
+        program: the trace.
+        selected: a position; None draws the trace in brief.
+        unit: of log quantities.
+        metric: what the code is tinted by.
+        measured: where that is the influence, its values.
+    """
     if selected is None:
-        return functools.partial(_code_of_all, program, _summary(program.trace, unit))
+        place = _summary(program.trace, unit, metric, measured)
+        return functools.partial(_code_of_all, program, place)
     place = _token(program.trace, selected, unit)
     return functools.partial(_code_at, program, selected, place)
 
@@ -141,11 +163,17 @@ def _bars(
     ):
         most = _FEW_CANDIDATES
     table = candidate_table(trace, position, most, breaking, taken_breaks=taken_breaks)
+    # Of each token a chart of its own, so that none begins with what was picked in another.
+    key = f"candidates {trace.key[:16]} {position}"
     chart_files.draw_chart(
-        candidate_chart(table), key="candidates", file_width=chart_files.NARROW,
+        candidate_chart(table), key=key, file_width=chart_files.NARROW,
         name=f"{files.of_trace(trace)}.candidates-{position}",
+        on_select=functools.partial(_put_picked, trace, position, key), selection_mode="pick",
     )  # fmt: skip
-    st.caption("The model’s own distribution: temperature 1, no filters. The bars add up to 100 %.")
+    st.caption(
+        "The model’s own distribution: temperature 1, no filters. The bars add up to 100 %. Click "
+        "one to put that token here."
+    )
     if REMOVED in set(table["kind"]):
         st.caption("Hollow, with ✕: removed by the filters before the draw.")
     return BREAKS in set(table["code"])
@@ -164,7 +192,9 @@ def _metric_table(trace: Trace, position: int, unit: LogUnit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
+def _summary(
+    trace: Trace, unit: LogUnit, metric: str, measured: Influence | None
+) -> DeltaGenerator:
     """The trace in brief; returns the place for what its code says."""
     st.markdown("**The whole trace**")
     st.text(f"Model: {trace.model.name}")
@@ -180,20 +210,20 @@ def _summary(trace: Trace, unit: LogUnit) -> DeltaGenerator:
         st.caption(f"Time: {time_words(trace)}.")
     _changes(trace)
     code = st.container()
-    start = trace.prompt_length if len(trace) > trace.prompt_length else 0
-    surprisal = trace.surprisal[start:]
-    order = np.argsort(-np.nan_to_num(surprisal, nan=-np.inf), kind="stable")
-    known = [int(i) + start for i in order[:_MOST_SURPRISING] if np.isfinite(surprisal[i])]
-    if known:
-        st.markdown("**Most surprising tokens**")
-        for position in known:
-            _jump_button(trace, position, unit)
+    standing_out.show_standing_out(trace, metric, unit, measured)
     influence.show_influence(trace, unit)
     st.caption(
         "Click a token, or click into the code and walk with the arrow keys, to see its figures "
         "and what else the model considered."
     )
     return code
+
+
+def _put_picked(trace: Trace, position: int, key: str) -> None:
+    points = st.session_state[key].selection.get("pick") or []
+    token_id = int(points[0]["token_id"]) if points else -1
+    if token_id not in (-1, int(trace.token_ids[position])) and not runs.current().busy:
+        what_if.put_candidate(trace, position, token_id)
 
 
 def _not_as_set(trace: Trace) -> None:
@@ -262,15 +292,3 @@ def _span_row(trace: Trace, name: str, start: int, end: int, unit: LogUnit) -> d
         "mean surprisal": metric_text("surprisal", shown, unit),
         "perplexity": "not available" if math.isnan(mean) else f"{math.exp(mean):.2f}",
     }
-
-
-def _jump_button(trace: Trace, position: int, unit: LogUnit) -> None:
-    value = float(to_screen("surprisal", trace.surprisal[position : position + 1], unit)[0])
-    st.button(
-        f"{sampled_choices.token_code(trace, position)} {metric_text('surprisal', value, unit)}",
-        key=f"jump {position}",
-        help=f"Select the token at position {position:,}",
-        on_click=runs.select,
-        args=(position,),
-        type="tertiary",
-    )

@@ -82,7 +82,9 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
     # What a person clicked for is drawn first, before the code is parsed: the strip shows its
     # selection by itself. The chart of the whole trace comes last.
     with right:
-        show_code = token_detail.show_token_detail(program, selected, unit)
+        show_code = token_detail.show_token_detail(
+            program, selected, unit, metric=metric, measured=measured
+        )
     payload = strip_payload(
         trace, metric, run=run, relative=relative, unit=unit, invisibles=invisibles,
         broken=code_standing.breaks(program), influence=measured,

@@ -59,11 +59,22 @@ def _then(trace: Trace, position: int) -> str:
     options = (PROMPT, ON, RESCORE) if inside else (ON, RESCORE)
     return str(
         st.selectbox(
-            "Then", options, key="what if then prompt" if inside else "what if then", width=180,
+            "Then", options, key=_then_key(inside), width=180,
             persist_state="session",
             help="  \n".join(f"*{option}*: {_HELP[option]}" for option in options),
         )
     )  # fmt: skip
+
+
+def put_candidate(trace: Trace, position: int, token_id: int) -> None:
+    """Put a candidate in the place of a token, and go on as was last chosen."""
+    inside = position < trace.prompt_length
+    then = st.session_state.get(_then_key(inside)) or (PROMPT if inside else ON)
+    _put(trace, position, (token_id,), 1, str(then))
+
+
+def _then_key(inside: bool) -> str:
+    return "what if then prompt" if inside else "what if then"
 
 
 def _candidate(program: Program, position: int, then: str, *, busy: bool) -> None:
