@@ -152,7 +152,7 @@ def two_models(made: Stage, open_page: Callable[..., Page]) -> tuple[Page, Locat
     page.get_by_test_id("stBaseButton-primary").filter(has_text="Compare").click()
     expect(page.get_by_text("Lines, where they differ most first")).to_be_visible(timeout=LOAD_MS)
     page.locator(".strip .code [data-i]").filter(has_text="encoding").first.click()
-    expect(page.get_by_text(re.compile(r"^Span \d+ of 0 to "))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Span \d+ \(0 to "))).to_be_visible()
     return page, body(page)
 
 

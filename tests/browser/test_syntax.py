@@ -121,7 +121,7 @@ def test_the_prompt_is_compared_with_and_the_address_keeps_it(page: Page) -> Non
 def test_the_token_at_which_the_code_broke_is_one_click_away(page: Page) -> None:
     expect(page.get_by_text("nothing that could follow makes it valid")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Show .* on Decode")).first.click()
-    expect(page.get_by_text(re.compile(r"^Position \d+ of 0 to"))).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_text(re.compile(r"^Position \d+ \(0 to"))).to_be_visible(timeout=LOAD_MS)
     expect(code(page).locator(".selected").first).to_have_text("=")
 
 

@@ -178,17 +178,17 @@ def test_where_they_part_is_shown_until_a_person_selects(
     both: App, root: ts.Trace, child: ts.Trace
 ) -> None:
     first = root.prompt_length + 5
-    assert f"Row {first} of" in both.texts
+    assert f"Row {first} (" in both.texts
     shown = table(both, "metric").set_index("metric")
     assert shown.loc["rank", "A"] == f"{int(root.rank[first]):,}"
     assert shown.loc["rank", "B"] == f"{int(child.rank[first]):,}"
     moved = int(child.rank[first] - root.rank[first])
     assert shown.loc["rank"].iloc[-1] == f"{moved:+,}".replace("-", "−")
-    both.test.button(key="previous row").click()
+    both.test.button(key="icon previous row").click()
     both.run()
-    assert f"Row {first - 1} of" in both.texts
+    assert f"Row {first - 1} (" in both.texts
     assert "the same token in both" in both.texts
-    both.test.button(key="no row").click()
+    both.test.button(key="icon no row").click()
     assert "Row" not in both.run().texts
     next(b for b in both.test.button if (b.key or "").startswith("jump row")).click()
     assert "Row" in both.run().texts
@@ -290,7 +290,7 @@ def test_measured_divergences_are_those_of_the_library(served: App, tiny_folder:
     expected = ts.compare(found.a, found.b, lm=ts.load_model(tiny_folder))
     np.testing.assert_allclose(found.kl_ab, expected.kl_ab, atol=1e-5)
     served.test.session_state["unit"] = "nats"
-    served.test.button(key="next row").click()
+    served.test.button(key="icon next row").click()
     shown = table(served.run(), "metric").set_index("metric").iloc[:, -1]
     row = found.shared_prefix + 1
     assert shown["Jensen-Shannon"] == divergence_text(float(found.jsd[row]), "nats")

@@ -141,12 +141,12 @@ def test_the_page_counts_where_sampling_changed_the_choice_and_leads_there(app: 
     app.press("Go to the first")
     assert app.state.selected == changed[0]
     assert "Sampling chose the" in app.texts
-    app.test.button(key="next change").click()
+    app.test.button(key="icon next change").click()
     app.run()
     assert app.state.selected == changed[1]
-    app.test.button(key="previous change").click()
+    app.test.button(key="icon previous change").click()
     assert app.run().state.selected == changed[0]
-    assert app.test.button(key="previous change").disabled
+    assert app.test.button(key="icon previous change").disabled
 
 
 def test_a_greedy_run_took_the_favourite_every_time(app: App) -> None:

@@ -331,9 +331,9 @@ def test_walking_goes_over_the_places_of_a_part(page: App) -> None:
     choose(page, syntax=state_of(trace, CODE.encode().index(b"return")), syntax_kind="part")
     assert "category: keyword" in page.texts
     assert "Place 2 of 2, line 3" in page.texts
-    page.test.button(key="syntax previous piece").click()
+    page.test.button(key="icon syntax previous piece").click()
     assert "Place 1 of 2, line 1" in page.run().texts
-    page.test.button(key="syntax no piece").click()
+    page.test.button(key="icon syntax no piece").click()
     assert "Place" not in page.run().texts
 
 

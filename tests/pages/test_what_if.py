@@ -143,11 +143,11 @@ def test_open_positions_are_forked_in_one_go(app: App) -> None:
 def test_undo_takes_a_branch_back_and_redo_restores_the_very_key(drawn: App) -> None:
     parent = trace(drawn)
     child = grow(drawn, "put candidate")
-    drawn.test.button(key="undo branch").click()
+    drawn.test.button(key="icon undo branch").click()
     drawn.run()
     assert trace(drawn).key == parent.key
     assert len(session(drawn)) == 1
-    drawn.test.button(key="redo branch").click()
+    drawn.test.button(key="icon redo branch").click()
     drawn.run()
     assert child.key in session(drawn)
 

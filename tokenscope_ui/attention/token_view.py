@@ -22,6 +22,7 @@ from tokenscope_ui.attention.rows import Laid, lay, row_of, source_table
 from tokenscope_ui.attention.view_choice import ROLLOUT, AttentionLook
 from tokenscope_ui.attention.weights import share_text, times_text
 from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.drawing.icon_buttons import icon_button
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import view_controls
 from tokenscope_ui.trace.sampled_choices import token_code
@@ -181,12 +182,12 @@ def _header(trace: Trace, position: int) -> None:
             ("Previous token", ":material/chevron_left:", position - 1),
             ("Next token", ":material/chevron_right:", position + 1),
         ):
-            st.button(
-                "", icon=icon, key=f"attention {name.lower()}", help=name, on_click=runs.select,
+            icon_button(
+                name, icon, key=f"attention {name.lower()}", on_click=runs.select,
                 args=(target,), disabled=not 0 <= target < len(trace),
             )  # fmt: skip
-        st.button(
-            "", icon=":material/close:", key="attention no token", help="Select nothing",
+        icon_button(
+            "Select nothing", ":material/close:", key="attention no token",
             on_click=runs.select, args=(None,),
         )  # fmt: skip
         st.markdown(f"{token_code(trace, position)} at position {position:,}", width="content")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from tokenscope_core import Session
 from tokenscope_ui.branches import actions as branch_actions
+from tokenscope_ui.drawing.icon_buttons import icon_button
 from tokenscope_ui.drawing.markdown import as_markdown
 from tokenscope_ui.pages import BRANCHES, COMPARE
 from tokenscope_ui.runs import session_changes, sessions
@@ -26,13 +27,13 @@ def show_branch_bar() -> None:
             format_func=lambda key: "\u2003" * depths[key] + session.branch(key).name,
         )  # fmt: skip
         undone, redone = session_changes.undo_words(session), session_changes.redo_words(session)
-        st.button(
-            "", icon=":material/undo:", key="undo branch", on_click=branch_actions.undo,
+        icon_button(
+            "Undo", ":material/undo:", key="undo branch", on_click=branch_actions.undo,
             disabled=undone is None,
             help=f"Takes back {as_markdown(undone)}" if undone else "Nothing to undo",
         )  # fmt: skip
-        st.button(
-            "", icon=":material/redo:", key="redo branch", on_click=branch_actions.redo,
+        icon_button(
+            "Redo", ":material/redo:", key="redo branch", on_click=branch_actions.redo,
             disabled=redone is None,
             help=f"Makes again: {as_markdown(redone)}" if redone else "Nothing to redo",
         )  # fmt: skip

@@ -20,6 +20,7 @@ from tokenscope_ui.compare.state import SIDES, Side
 from tokenscope_ui.compare.words import DIFFERENCE
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
+from tokenscope_ui.drawing.icon_buttons import icon_button
 
 _CANDIDATES = 8
 _UNIT = re.compile(" (?=%|points)")
@@ -62,15 +63,15 @@ def _header(comparison: Comparison, row: int) -> None:
             int(before[-1]) if len(before) else None,
         )  # fmt: skip
         _step("Next difference", ":material/skip_next:", int(after[0]) if len(after) else None)
-        st.button("", icon=":material/close:", key="no row", help="Select nothing",
-                  on_click=state.select, args=(None,))  # fmt: skip
+        icon_button("Select nothing", ":material/close:", key="no row",
+                    on_click=state.select, args=(None,))  # fmt: skip
         kind = _KINDS[str(comparison.alignment.kind[row])]
-        st.text(f"Row {row:,} of 0 to {last:,}: {kind}", width="content")
+        st.text(f"Row {row:,} (0 to {last:,}): {kind}", width="content")
 
 
 def _step(label: str, icon: str, target: int | None) -> None:
-    st.button(
-        "", icon=icon, key=label.lower(), help=label, on_click=state.select, args=(target,),
+    icon_button(
+        label, icon, key=label.lower(), on_click=state.select, args=(target,),
         disabled=target is None,
     )  # fmt: skip
 

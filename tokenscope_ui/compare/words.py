@@ -161,7 +161,7 @@ def summary_table(comparison: Comparison, unit: LogUnit) -> pd.DataFrame:
 
 def _row(name: str, row: dict[Hashable, Any], unit: LogUnit) -> dict[str, str]:
     return {
-        "": name,
+        "text": name,
         "tokens": f"{row['tokens']:,}",
         "generated": f"{row['generated_tokens']:,}",
         "mean surprisal": metric_text("surprisal", _log(row["mean_surprisal"], unit), unit),
@@ -184,7 +184,7 @@ def _difference(a: dict[Hashable, Any], b: dict[Hashable, Any], unit: LogUnit) -
 
     perplexity = b["perplexity"] - a["perplexity"]
     return {
-        "": DIFFERENCE,
+        "text": DIFFERENCE,
         "tokens": counted("tokens"),
         "generated": counted("generated_tokens"),
         "mean surprisal": of("mean_surprisal", "surprisal"),

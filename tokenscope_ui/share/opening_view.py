@@ -75,7 +75,7 @@ def say_origin(page: str) -> None:
 
 
 def _about(held: Opening, shared: Shared, found: Cost) -> None:
-    st.subheader("A shared session")
+    st.header("A shared session")
     st.text(
         f"{branches_text(len(shared.session))} of the model “{shared.session.model.name}”. "
         "Nothing is computed or changed before you open it."
@@ -169,7 +169,7 @@ def _computing(view: JobView | None) -> None:
     if held is None or not held.started:
         st.rerun()
     with st.container(key="opening shared"):
-        st.subheader("Opening a shared session")
+        st.header("Opening a shared session")
         st.text(f"{branches_text(len(held.wanted))} to compute")
         if running is not None and running.problem is not None:
             problems.box(running.problem, title="It was not computed", key="problem recompute")

@@ -48,7 +48,7 @@ def view() -> dict[str, View]:
 
 def draw_readings(a: Trace, b: Trace) -> None:
     """Draw the link, and the tables as files."""
-    st.subheader("Two models")
+    st.header("Two models")
     st.text(f"One text, scored by “{a.model.name}” and “{b.model.name}”")
     left, right = st.columns([0.5, 0.5], gap="large")
     with left:

@@ -20,7 +20,7 @@ def show_shared_readings(shared: SharedReadings) -> None:
     except TokenScopeError as problem:
         ways_out.refuse(problem)
         return
-    st.subheader("A shared comparison of two models")
+    st.header("A shared comparison of two models")
     st.text("One text, read by two models. Nothing is computed before you open it.")
     with st.container(border=True, key="what opening costs"):
         for name, reader, cost in zip("AB", shared.readers, found, strict=True):

@@ -52,7 +52,7 @@ def show_share() -> None:
             _downloads(session, traces, view)
     if compared is not None:
         readings.draw_readings(*compared)
-    st.subheader("Open a file")
+    st.header("Open a file")
     uploads.draw_upload()
 
 
@@ -78,7 +78,7 @@ def _nothing() -> None:
 
 
 def _links(session: Session, view: Mapping[str, View]) -> None:
-    st.subheader("Link")
+    st.header("Link")
     if is_from_file(session.model):
         st.text(
             "A link carries recipes, and figures from a file have none: pass on the session file."
@@ -106,7 +106,7 @@ def _links(session: Session, view: Mapping[str, View]) -> None:
         until="Opens on this server for everybody who has it, as a copy of what the session is "
         "now, until the session is deleted.",
     )
-    st.subheader("What opening it costs")
+    st.header("What opening it costs")
     try:
         found = opening.cost(shared)
     except TokenScopeError as problem:
@@ -117,7 +117,7 @@ def _links(session: Session, view: Mapping[str, View]) -> None:
 
 
 def _downloads(session: Session, traces: Mapping[str, Trace], view: Mapping[str, View]) -> None:
-    st.subheader("Files")
+    st.header("Files")
     st.caption(
         f"Of the session: {len(traces):,} of its {branches_text(len(session))} with their figures"
         + ("." if len(traces) == len(session) else "; the others as recipes.")

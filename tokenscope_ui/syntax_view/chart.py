@@ -173,9 +173,9 @@ def bar_chart(
                 alt.Tooltip("interval:N", title="95 % interval, for its text"),
             ],
         )
-        intervals = base.mark_rule(strokeWidth=2.5, color=_INTERVAL, yOffset=shift).encode(
-            x="ci_low:Q", x2="ci_high:Q"
-        )
+        intervals = base.mark_rule(
+            aria=False, strokeWidth=2.5, color=_INTERVAL, yOffset=shift
+        ).encode(x="ci_low:Q", x2="ci_high:Q")
         layers += [means.add_params(pick) if lane == 0 else means, intervals]
     chart: alt.LayerChart = alt.LayerChart(
         layer=[*layers[::2], _dots(behind, y, lanes, look), *layers[1::2]]

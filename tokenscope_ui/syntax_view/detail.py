@@ -15,6 +15,7 @@ from tokenscope_core.display.visible import on_one_line
 from tokenscope_core.record.arrays import Floats, Ints
 from tokenscope_core.record.metric_registry import BY_NAME
 from tokenscope_ui.drawing import code_box
+from tokenscope_ui.drawing.icon_buttons import icon_button
 from tokenscope_ui.pages import HOME
 from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.syntax_view import state
@@ -98,8 +99,8 @@ def _code(trace: Trace, start: int, end: int) -> None:
 
 
 def _close(trace: Trace) -> None:
-    st.button("", icon=":material/close:", key="syntax no piece", help="Select nothing",
-              on_click=state.select, args=(trace, None))  # fmt: skip
+    icon_button("Select nothing", ":material/close:", key="syntax no piece",
+                on_click=state.select, args=(trace, None))  # fmt: skip
 
 
 def _header(trace: Trace, look: SyntaxLook, cut: Cut, span: int) -> None:
@@ -115,9 +116,9 @@ def _header(trace: Trace, look: SyntaxLook, cut: Cut, span: int) -> None:
         ):
             inside = 0 <= step < len(places)
             target = _last_byte(cut, int(places[step])) if inside else None
-            st.button(
-                "", icon=icon, key=f"syntax {label.lower()}", help=label,
-                on_click=state.select, args=(trace, target), disabled=not inside,
+            icon_button(
+                label, icon, key=f"syntax {label.lower()}", on_click=state.select,
+                args=(trace, target), disabled=not inside,
             )  # fmt: skip
         _close(trace)
         line = line_of(trace, _first_visible(trace, *cut.bounds(span)))

@@ -23,6 +23,7 @@ from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
+from tokenscope_ui.drawing.icon_buttons import icon_button
 from tokenscope_ui.request import authors_view
 from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import (
@@ -90,20 +91,20 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
     token_id = int(trace.token_ids[position])
     data = trace.vocabulary.token_bytes[token_id]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="left"):
-        st.button(
-            "", icon=":material/chevron_left:", key="previous token", help="Previous token",
+        icon_button(
+            "Previous token", ":material/chevron_left:", key="previous token",
             on_click=runs.select, args=(position - 1,), disabled=position == 0,
         )  # fmt: skip
-        st.button(
-            "", icon=":material/chevron_right:", key="next token", help="Next token",
+        icon_button(
+            "Next token", ":material/chevron_right:", key="next token",
             on_click=runs.select, args=(position + 1,), disabled=position + 1 >= len(trace),
         )  # fmt: skip
-        st.button(
-            "", icon=":material/close:", key="no token", help="Back to the whole trace",
+        icon_button(
+            "Back to the whole trace", ":material/close:", key="no token",
             on_click=runs.select, args=(None,),
         )  # fmt: skip
         _change_buttons(trace, position)
-        st.text(f"Position {position:,} of 0 to {len(trace) - 1:,}", width="content")
+        st.text(f"Position {position:,} (0 to {len(trace) - 1:,})", width="content")
     code_box.show_code(on_one_line(data), key="token")
     source = str(trace.source[position])
     where = (
@@ -271,14 +272,14 @@ def _change_buttons(trace: Trace, position: int) -> None:
     if not len(changed):
         return
     before, after = changed[changed < position], changed[changed > position]
-    st.button(
-        "", icon=":material/skip_previous:", key="previous change",
-        help="Previous token that was not the favourite", disabled=not len(before),
+    icon_button(
+        "Previous token that was not the favourite", ":material/skip_previous:",
+        key="previous change", disabled=not len(before),
         on_click=runs.select, args=(int(before[-1]) if len(before) else None,),
     )  # fmt: skip
-    st.button(
-        "", icon=":material/skip_next:", key="next change",
-        help="Next token that was not the favourite", disabled=not len(after),
+    icon_button(
+        "Next token that was not the favourite", ":material/skip_next:",
+        key="next change", disabled=not len(after),
         on_click=runs.select, args=(int(after[0]) if len(after) else None,),
     )  # fmt: skip
 

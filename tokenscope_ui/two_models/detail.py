@@ -20,6 +20,7 @@ from tokenscope_core.record.arrays import Ints
 from tokenscope_core.record.metric_registry import missing_reason
 from tokenscope_ui.drawing import chart_files, code_box, files
 from tokenscope_ui.drawing.charts import candidate_chart, candidate_table
+from tokenscope_ui.drawing.icon_buttons import icon_button
 from tokenscope_ui.trace.sampled_choices import token_text
 from tokenscope_ui.two_models import state
 from tokenscope_ui.two_models.payload import DIFFERENCE, missing_side, signed_text
@@ -57,7 +58,7 @@ def _span(comparison: ModelComparison, span: int, unit: LogUnit) -> None:
         _step("previous", ":material/chevron_left:", Selection("span", span - 1), span == 0)
         _step("next", ":material/chevron_right:", Selection("span", span + 1), span == last)
         _step("no", ":material/close:", None, False)
-        st.text(f"Span {span:,} of 0 to {last:,}", width="content")
+        st.text(f"Span {span:,} (0 to {last:,})", width="content")
     row = span_frame(comparison).iloc[span]
     code_box.show_code(on_one_line(row["text_bytes"]), key="span")
     st.caption(f"line {row['line']:,} · bytes {row['byte_start']:,} to {row['byte_end']:,}")
@@ -76,7 +77,7 @@ def _line(comparison: ModelComparison, line: int, unit: LogUnit) -> None:
         _step("previous", ":material/chevron_left:", Selection("line", line - 1), line == 1)
         _step("next", ":material/chevron_right:", Selection("line", line + 1), line == len(lines))
         _step("no", ":material/close:", None, False)
-        st.text(f"Line {line:,} of 1 to {len(lines):,}", width="content")
+        st.text(f"Line {line:,} of {len(lines):,}", width="content")
     code_box.show_code(on_one_line(row["text"].encode()), key="line")
     st.caption(f"bytes {row['byte_start']:,} to {row['byte_end']:,}")
     _figures(row, unit)
@@ -93,9 +94,9 @@ def _line(comparison: ModelComparison, line: int, unit: LogUnit) -> None:
 
 def _step(name: str, icon: str, target: Selection | None, disabled: bool) -> None:
     labels = {"previous": "Previous", "next": "Next", "no": "Back to the whole comparison"}
-    st.button(
-        "", icon=icon, key=f"{name} part", help=labels[name], on_click=state.select,
-        args=(target,), disabled=disabled,
+    icon_button(
+        labels[name], icon, key=f"{name} part", on_click=state.select, args=(target,),
+        disabled=disabled,
     )  # fmt: skip
 
 

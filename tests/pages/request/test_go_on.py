@@ -53,7 +53,7 @@ def test_a_run_that_goes_on_takes_its_own_place_and_undo_brings_it_back(finished
     assert [branch.key for branch in session(finished).branches] == [longer.key]
     assert session_changes.undo_words(session(finished)) == "going on with “original”"
     assert finished.test.query_params["run"] == longer.key
-    finished.test.button(key="undo branch").click()
+    finished.test.button(key="icon undo branch").click()
     finished.run()
     assert trace(finished).key == short.key
 
@@ -127,7 +127,7 @@ def test_a_token_can_be_looked_at_while_others_arrive(app: App) -> None:
     app.test.session_state["run_state"] = replace(app.state, selected=position)
     app.run()
     assert app.state.busy
-    assert f"Position {position:,} of 0 to" in app.texts
+    assert f"Position {position:,} (0 to" in app.texts
     assert "The model’s own distribution" in app.texts
     app.press("Stop")
     assert app.state.selected == position, "it stays selected"

@@ -44,7 +44,7 @@ def test_a_link_opens_on_a_server_that_has_never_seen_the_comparison(
     monkeypatch.setenv("TOKENSCOPE_STORE", str(tmp_path / "elsewhere"))
     st.cache_resource.clear()
     other = type(page)("").open(share=link)
-    assert "A shared comparison of two models" in [e.value for e in other.test.subheader]
+    assert "A shared comparison of two models" in [e.value for e in other.test.header]
     assert "is here, in exactly that version" in other.texts
     assert "two_models" not in other.test.session_state, "nothing runs before a click"
     other.press("Open it here").until(lambda: not shown(other.run()).busy)
@@ -93,7 +93,7 @@ def test_a_short_link_opens_for_another_visitor_and_reads_again_what_was_evicted
     for side in first.sides:
         service().store.delete(str(side.address))
     other = type(page)("").open(share=name)
-    assert "A shared comparison of two models" in [e.value for e in other.test.subheader]
+    assert "A shared comparison of two models" in [e.value for e in other.test.header]
     other.press("Open it here").until(lambda: not shown(other.run()).busy)
     assert [side.address for side in shown(other).sides] == [side.address for side in first.sides]
 

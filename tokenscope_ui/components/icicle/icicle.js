@@ -104,6 +104,7 @@ class Icicle {
     node.id = `node-${index}`;
     node.setAttribute("role", "treeitem");
     node.setAttribute("aria-level", this.shape.depth[index] + 1);
+    node.setAttribute("aria-label", this.describe(index));
     node.style.left = `${100 * x}%`;
     node.style.width = `${100 * share}%`;
     node.style.top = `${row * ROW_PX}px`;
@@ -125,7 +126,6 @@ class Icicle {
     }
     node.classList.add("selected");
     node.setAttribute("aria-selected", "true");
-    node.setAttribute("aria-label", this.describe(this.selected));
     this.rows.setAttribute("aria-activedescendant", node.id);
   }
 

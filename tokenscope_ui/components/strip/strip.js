@@ -61,6 +61,7 @@ class Strip {
     if (payload.running && !this.payload?.running) this.following = this.selected === null;
     this.payload = payload;
     const kept = this.painting.show(payload);
+    this.describeAll(payload.running ? kept : 0);
     drawLegend(this.legend, payload);
     const count = payload.text.length;
     const mixed = payload.flags.some((flag) => !(flag & FLAG.prompt));
@@ -119,8 +120,15 @@ class Strip {
     for (const piece of this.painted) piece.classList.add(extent > 1 ? "within" : "selected");
     first.id = `token-${index}`;
     first.setAttribute("aria-selected", "true");
-    first.setAttribute("aria-label", this.describe(index));
     this.code.setAttribute("aria-activedescendant", first.id);
+  }
+
+  // A token may be nothing but white space, which names nothing.
+  describeAll(from) {
+    const { pieces } = this.painting;
+    for (let index = from; index < pieces.length; index += 1) {
+      pieces[index][0].setAttribute("aria-label", this.describe(index));
+    }
   }
 
   describe(index) {
