@@ -97,7 +97,7 @@ def show_difference(
     with st.container(
         horizontal=True, vertical_alignment="bottom", key="attention difference tools"
     ):  # fmt: skip
-        controls.question(look, direction=False)
+        controls.question(look)
         controls.scale(look)
         invisibles = view_controls.invisibles()
     query = None if position is None else row_of(position, look.question)

@@ -105,10 +105,13 @@ def switch(label: str, name: str, value: bool, **how: Any) -> None:
     st.toggle(label, key=key_of(name), on_change=_take, args=(name,), **how)
 
 
-def question(look: AttentionLook, *, direction: bool = True) -> None:
-    """Draw which row stands for a token, and which way attention is followed."""
-    if direction:
-        segmented("Direction", "direction", look.direction, DIRECTIONS)
+def direction(look: AttentionLook) -> None:
+    """Draw which way attention is followed."""
+    segmented("Direction", "direction", look.direction, DIRECTIONS)
+
+
+def question(look: AttentionLook) -> None:
+    """Draw which row stands for a token."""
     segmented("Which row", "question", look.question, QUESTIONS, help=QUESTION_HELP)
 
 

@@ -22,7 +22,6 @@ from tokenscope_ui.components import matrix
 from tokenscope_ui.components.matrix import Crop
 from tokenscope_ui.runs import runs
 from tokenscope_ui.server.lru_cache import remembering
-from tokenscope_ui.trace import view_controls
 from tokenscope_ui.trace.sampled_choices import token_code
 
 MATRIX_KEY = "attention_matrix"
@@ -30,13 +29,11 @@ _MOST_BYTES = 200 * 10**6
 _KEYS = {"same": "the same part", "before": "all up to it"}
 
 
-def show_matrix(trace: Trace, shown: Shown | None, look: AttentionLook, title: str) -> None:
+def show_matrix(
+    trace: Trace, shown: Shown | None, look: AttentionLook, title: str, *, invisibles: bool
+) -> None:
     """Draw the matrix and the code."""
     position = runs.current().selected
-    with st.container(horizontal=True, vertical_alignment="bottom", key="attention matrix tools"):
-        _crop_tools(trace, look)
-        controls.question(look, direction=False)
-        invisibles = view_controls.invisibles()
     if shown is None:
         code(trace, None, look, position, invisibles)
         return
@@ -133,7 +130,8 @@ def colours(look: AttentionLook) -> matrix.ColourScale:
             return matrix.ColourScale("linear", high=None)
 
 
-def _crop_tools(trace: Trace, look: AttentionLook) -> None:
+def draw_crop(trace: Trace, look: AttentionLook) -> None:
+    """Draw what the matrix is cut to."""
     controls.select(
         "Show", "crop", look.crop, list(CROPS), CROPS.__getitem__, width=245,
         help="What the matrix is cut to; the code stays whole.",

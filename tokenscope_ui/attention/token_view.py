@@ -11,7 +11,6 @@ import streamlit as st
 
 from tokenscope_core import Trace
 from tokenscope_core.attention.capturing.maps import AttentionMap
-from tokenscope_ui.attention import controls
 from tokenscope_ui.attention.heads import row as row_heads
 from tokenscope_ui.attention.matrix_in_view import Shown
 from tokenscope_ui.attention.one_token import together
@@ -24,7 +23,6 @@ from tokenscope_ui.attention.weights import share_text, times_text
 from tokenscope_ui.components.strip import mount, picked
 from tokenscope_ui.drawing.icon_buttons import icon_button
 from tokenscope_ui.runs import runs
-from tokenscope_ui.trace import view_controls
 from tokenscope_ui.trace.sampled_choices import token_code
 
 STRIP_KEY = "attention_strip"
@@ -35,15 +33,16 @@ _ROW, _HEAD = 35, 40
 
 
 def show_token(
-    trace: Trace, shown: Shown | None, source: tuple[AttentionMap, int] | None, look: AttentionLook
+    trace: Trace,
+    shown: Shown | None,
+    source: tuple[AttentionMap, int] | None,
+    look: AttentionLook,
+    *,
+    invisibles: bool,
 ) -> None:
     """Draw the code, tinted by the attention of the selected token, its sources, and its row in the
     other heads of `source`: what the matrix was taken from, and the layer."""
     position = runs.current().selected
-    with st.container(horizontal=True, vertical_alignment="bottom", key="attention token tools"):
-        together.show_choice(look)
-        controls.question(look)
-        invisibles = view_controls.invisibles()
     several = together.chosen_positions(trace, look, position)
     laid = _laid(shown, look, position, several)
     left, right = st.columns([0.55, 0.45], gap="medium")

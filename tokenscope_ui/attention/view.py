@@ -22,17 +22,18 @@ from tokenscope_ui.attention.flow import view as flow_view
 from tokenscope_ui.attention.heads import view as heads_view
 from tokenscope_ui.attention.matrix_in_view import ROLLED, as_map, shown
 from tokenscope_ui.attention.model import AvailableModel, reader_of
-from tokenscope_ui.attention.one_token import received
+from tokenscope_ui.attention.one_token import received, together
 from tokenscope_ui.attention.required_captures import flow_of_all, layer_of, overview_of, rollout_of
 from tokenscope_ui.attention.view_choice import ROLLOUT, AttentionLook, Head, Layer
 from tokenscope_ui.branches import bar as branch_bar
 from tokenscope_ui.runs import sessions
+from tokenscope_ui.trace import view_controls
 
 
 def show_attention(trace: Trace) -> None:
     """Draw everything about a trace."""
-    branch_bar.show_branch_bar()
     if len(trace.seams):
+        branch_bar.show_branch_bar()
         st.info(
             f"This text was read in {len(trace.seams) + 1:,} windows, since it is longer than the "
             "model’s context: no one pass over it has attention to show. Score the lines that "
@@ -43,9 +44,10 @@ def show_attention(trace: Trace) -> None:
         return
     reader = _reader(trace)
     look = _resolved(reader)
-    with st.container(horizontal=True, vertical_alignment="center", key="attention views"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="attention views"):
         controls.view(look)
         controls.mask(look)
+        branch_bar.show_branch_bar()
     match look.view:
         case "token" | "matrix":
             _one_matrix(trace, look, reader)
@@ -100,7 +102,6 @@ def _source_tools(look: AttentionLook, reader: AvailableModel | None) -> None:
     controls.layer("layer", look.layer, _offered(reader, look.layer))
     heads = _head_count(reader, look.head)
     controls.head("head", look.head, heads, disabled=look.layer == ROLLOUT)
-    controls.weighting(look)
 
 
 def captured(trace: Trace, look: AttentionLook, layer: Layer) -> tuple[AttentionMap, int] | None:
@@ -116,7 +117,16 @@ def captured(trace: Trace, look: AttentionLook, layer: Layer) -> tuple[Attention
 def _one_matrix(trace: Trace, look: AttentionLook, reader: AvailableModel | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention source"):
         _source_tools(look, reader)
-        controls.scale(look)
+        if look.view == "matrix":
+            matrix_view.draw_crop(trace, look)
+        else:
+            together.show_choice(look)
+            controls.direction(look)
+        with view_controls.seldom_changed():
+            controls.question(look)
+            controls.weighting(look)
+            controls.scale(look)
+            invisibles = view_controls.invisibles()
     layer = look.layer if look.layer is not None else 0
     found = captured(trace, look, layer)
     in_view = None
@@ -125,9 +135,10 @@ def _one_matrix(trace: Trace, look: AttentionLook, reader: AvailableModel | None
         st.markdown(words.status(trace, in_view, look, layer))
         _narrowed(look)
     if look.view == "matrix":
-        matrix_view.show_matrix(trace, in_view, look, words.title(look, layer))
+        title = words.title(look, layer)
+        matrix_view.show_matrix(trace, in_view, look, title, invisibles=invisibles)
         return
-    token_view.show_token(trace, in_view, found, look)
+    token_view.show_token(trace, in_view, found, look, invisibles=invisibles)
 
 
 def _narrowed(look: AttentionLook) -> None:
@@ -222,6 +233,7 @@ def _flow(trace: Trace, look: AttentionLook, reader: AvailableModel | None) -> N
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention source"):
         _source_tools(look, reader)
+        controls.weighting(look)
     layer = look.layer if look.layer is not None else 0
     found = captured(trace, look, layer)
     if found is None:

@@ -23,7 +23,7 @@ def show_branch_bar() -> None:
     st.session_state[_CHOSEN] = session.current
     with st.container(horizontal=True, vertical_alignment="bottom", key="branch bar"):
         st.selectbox(
-            f"Branch, of {len(session):,}", list(depths), key=_CHOSEN, on_change=_open, width=340,
+            f"Branch, of {len(session):,}", list(depths), key=_CHOSEN, on_change=_open, width=260,
             format_func=lambda key: "\u2003" * depths[key] + session.branch(key).name,
         )  # fmt: skip
         undone, redone = session_changes.undo_words(session), session_changes.redo_words(session)

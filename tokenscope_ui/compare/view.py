@@ -29,6 +29,9 @@ from tokenscope_ui.runs import runs, sessions
 from tokenscope_ui.trace import view_controls
 
 _STRIP_HEIGHT = 380
+_SHORTEN, _CHOSE = "compare_shorten", "compare_shorten chosen"
+# Lines before those that are left for orientation.
+_LONG_BEGINNING = 5
 
 
 def show_comparison(session: Session) -> None:
@@ -89,10 +92,10 @@ def _both(comparison: Comparison) -> None:
     precision = rounding_note(comparison.b.model, unit)
     if precision is not None:
         st.caption(f":material/straighten: {precision}")
-    st.table(summary_table(comparison, unit), hide_index=True)
     look = _tool_bar(comparison)
     row = state.selected(comparison)
     _strips(comparison, look, row)
+    st.table(summary_table(comparison, unit), hide_index=True)
     detail.show_row(comparison, row, look.unit)
     if comparison.relation == "diverge":
         over_rows.show_over_rows(comparison, look, row)
@@ -112,19 +115,28 @@ def _tool_bar(comparison: Comparison) -> ComparisonLook:
             help="The metric of each token, or how much more it is in B than in A: warm where B "
             "is less sure, blue where it is surer.",
         )  # fmt: skip
-        relative = view_controls.relative(what="comparison", over="these two")
-        unit = view_controls.unit()
-        invisibles = view_controls.invisibles()
-        hidden = first_shown(comparison)[0]
-        shorten = st.toggle(
-            "Hide the shared beginning", key="compare_shorten", persist_state="session",
-            disabled=not hidden,
-            help="Begins both texts a few lines before they part.",
-        )  # fmt: skip
+        shorten = _shorten(comparison)
+        with view_controls.seldom_changed():
+            relative = view_controls.relative(what="comparison", over="these two")
+            unit = view_controls.unit()
+            invisibles = view_controls.invisibles()
     return ComparisonLook(
         metric, tint == "difference", relative, unit, invisibles,
-        whole=not shorten or not hidden,
+        whole=not shorten,
     )  # fmt: skip
+
+
+def _shorten(comparison: Comparison) -> bool:
+    """Draw whether the shared beginning is hidden: where it is long, until somebody chose."""
+    hidden, line = first_shown(comparison)
+    if _CHOSE not in st.session_state:
+        st.session_state[_SHORTEN] = line - comparison.a.first_line >= _LONG_BEGINNING
+    st.toggle(
+        "Hide the shared beginning", key=_SHORTEN, persist_state="session", disabled=not hidden,
+        on_change=lambda: st.session_state.update({_CHOSE: True}),
+        help="Begins both texts a few lines before they part.",
+    )  # fmt: skip
+    return bool(st.session_state[_SHORTEN]) and hidden > 0
 
 
 def strip_key(side: Side) -> str:
@@ -168,7 +180,7 @@ def _take(side: Side) -> None:
     comparison, index = _shown(), picked(strip_key(side))
     if comparison is None or index is None:
         return
-    first = first_shown(comparison)[0] if st.session_state.get("compare_shorten") else 0
+    first = first_shown(comparison)[0] if st.session_state.get(_SHORTEN) else 0
     row = row_of(comparison, side, index + first)
     if row is not None:
         state.select(row)

@@ -13,6 +13,7 @@ import streamlit as st
 from tokenscope_core import Trace
 from tokenscope_core.display.scales import STRIP_METRICS
 from tokenscope_core.record.metric_registry import OF_ONE_TOKEN
+from tokenscope_core.syntax.documents.detection import Detected
 from tokenscope_core.syntax.documents.texts import (
     MARKDOWN,
     known_languages,
@@ -43,48 +44,31 @@ _METRICS = tuple(name for name in STRIP_METRICS if name in OF_ONE_TOKEN)
 def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
     """Draw the controls above the code; returns what is chosen, and what it is compared with."""
     found = program_of(trace).detected
+    url_choices.take("as", LANGUAGE_KEY, known_languages())
+    language = chosen_language() or found.language
+    only_given = not bool((trace.source != "prompt").any())
     with st.container(horizontal=True, vertical_alignment="bottom", key="syntax tools"):
         metric = view_controls.metric("Metric", _METRICS)
-        url_choices.take("as", LANGUAGE_KEY, known_languages())
-        chosen = st.selectbox(
-            "Read as", (DETECT, *known_languages()), key=LANGUAGE_KEY, width=250,
-            persist_state="session",
-            format_func=lambda name: (
-                f"{language_label(found.language)} ({found.certainty})" if name == DETECT
-                else language_label(name)
-            ),
-            help="The first entry is what the text itself suggests.",
-        )  # fmt: skip
-        url_choices.tell("as", str(chosen), DETECT)
-        language = found.language if chosen == DETECT else str(chosen)
+        kind = _kind()
         level = _level(language)
         other, problem = compared.choose(trace)
-        only_given = not bool((trace.source != "prompt").any())
         beside_prompt = other is not None and other.prompt_only
-        url_choices.take("code", KIND_KEY, KINDS)
-        kind = st.segmented_control(
-            "Code in", tuple(KINDS), key=KIND_KEY, required=True,
-            # A click in the table sets it too, which a default beside it would be at odds with.
-            default=None if KIND_KEY in st.session_state else _KIND,
-            format_func=lambda name: KINDS[name], persist_state="session",
-            help="The pieces that the code is tinted in, each by the mean of its own tokens; as in "
-            "the table: by the mean of the part it belongs to.",
-        )  # fmt: skip
-        url_choices.tell("code", str(kind or _KIND), _KIND)
-        relative = view_controls.relative(what="trace", over="the pieces of this one")
-        unit = view_controls.unit()
-        url_choices.take_switch("prompt", PROMPT_KEY)
-        prompt = st.toggle(
-            "Include the prompt", key=PROMPT_KEY, persist_state="session",
-            disabled=beside_prompt or only_given,
-            help="What is compared with the prompt is what was generated." if beside_prompt else
-            "Nothing was generated here, so all tokens count." if only_given else
-            "Its tokens count with the probability the model itself gave them.",
-        )  # fmt: skip
-        url_choices.tell_switch("prompt", prompt)
-        invisibles = view_controls.invisibles()
-    if chosen == DETECT:
-        st.caption(f"Read as {language_label(language)}: {found.certainty} ({found.reason}).")
+        with view_controls.seldom_changed():
+            _read_as(found)
+            url_choices.take_switch("prompt", PROMPT_KEY)
+            prompt = st.toggle(
+                "Include the prompt", key=PROMPT_KEY, persist_state="session",
+                disabled=beside_prompt or only_given,
+                help="What is compared with the prompt is what was generated." if beside_prompt
+                else "Nothing was generated here, so all tokens count." if only_given
+                else "Its tokens count with the probability the model itself gave them.",
+            )  # fmt: skip
+            url_choices.tell_switch("prompt", prompt)
+            relative = view_controls.relative(what="trace", over="the pieces of this one")
+            unit = view_controls.unit()
+            invisibles = view_controls.invisibles()
+    if chosen_language() is None and found.certainty == "a guess":
+        st.caption(f"Read as {language_label(language)}, which is a guess: {found.reason}.")
     if problem is not None:
         st.caption(f":material/info: {as_markdown(problem)}")
     look = SyntaxLook(
@@ -93,6 +77,36 @@ def draw_syntax_controls(trace: Trace) -> tuple[SyntaxLook, Other | None]:
         kind=kind or _KIND,
     )  # fmt: skip
     return look, other
+
+
+def _kind() -> Kind | None:
+    """Draw the choice of the pieces that the code is in."""
+    url_choices.take("code", KIND_KEY, KINDS)
+    kind = st.segmented_control(
+        "Code in", tuple(KINDS), key=KIND_KEY, required=True,
+        # A click in the table sets it too, which a default beside it would be at odds with.
+        default=None if KIND_KEY in st.session_state else _KIND,
+        format_func=lambda name: KINDS[name], persist_state="session",
+        help="The pieces that the code is tinted in, each by the mean of its own tokens; as in "
+        "the table: by the mean of the part it belongs to.",
+    )  # fmt: skip
+    url_choices.tell("code", str(kind or _KIND), _KIND)
+    return kind
+
+
+def _read_as(found: Detected) -> None:
+    """Draw the choice of the language, and why one was taken that nobody chose."""
+    chosen = st.selectbox(
+        "Read as", (DETECT, *known_languages()), key=LANGUAGE_KEY, persist_state="session",
+        format_func=lambda name: (
+            f"{language_label(found.language)} ({found.certainty})" if name == DETECT
+            else language_label(name)
+        ),
+        help="The first entry is what the text itself suggests.",
+    )  # fmt: skip
+    url_choices.tell("as", str(chosen), DETECT)
+    if chosen == DETECT:
+        st.caption(f"Read as {language_label(found.language)}: {found.certainty} ({found.reason}).")
 
 
 def chosen_language() -> str | None:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core import Influence, Trace
 from tokenscope_core.display.formatting import moment_words, rounding_note
@@ -46,12 +47,10 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
     """Draw a trace, finished or growing. `run` names it while it grows; `above` draws what stands
     above a finished one."""
     measured = None if running else influence.known(trace)
-    metric, relative, unit, invisibles = _tool_bar(with_influence=measured is not None)
+    metric, relative, unit, invisibles, bar = _tool_bar(with_influence=measured is not None)
     selected = runs.current().selected
     if selected is not None and selected >= len(trace):
         selected = None
-    # A fixed place, so that the strip stays where it is when the first branch has grown.
-    bar = st.empty()
     if not running:
         with bar.container():
             above()
@@ -117,14 +116,18 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
             _position_chart(program, metric, relative, unit, selected, measured)
 
 
-def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool]:
+def _tool_bar(*, with_influence: bool) -> tuple[str, bool, LogUnit, bool, DeltaGenerator]:
+    """What the strip is drawn with; and the place for what stands beside that."""
     metrics = (*STRIP_METRICS, "influence") if with_influence else STRIP_METRICS
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="trace tools"):
         metric = view_controls.metric("Tint by", metrics)
-        relative = view_controls.relative(what="trace", over="this one")
-        unit = view_controls.unit()
-        invisibles = view_controls.invisibles()
-    return metric, relative, unit, invisibles
+        with view_controls.seldom_changed():
+            relative = view_controls.relative(what="trace", over="this one")
+            unit = view_controls.unit()
+            invisibles = view_controls.invisibles()
+        # A fixed place, so that the strip stays where it is when the first branch has grown.
+        beside = st.empty()
+    return metric, relative, unit, invisibles, beside
 
 
 def _take_pick() -> None:

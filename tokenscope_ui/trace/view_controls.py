@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from tokenscope_core.display.scales import STRIP_METRICS, LogUnit
 from tokenscope_core.record.metric_registry import metric_named
@@ -31,6 +32,11 @@ def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
     )  # fmt: skip
     url_choices.tell("metric", chosen, options[0])
     return chosen
+
+
+def seldom_changed() -> DeltaGenerator:
+    """The place for what a view is drawn with and is seldom changed: one click away."""
+    return st.popover("View", icon=":material/tune:", key="view options")
 
 
 def relative(*, what: str, over: str, key: str = "scale") -> bool:

@@ -34,7 +34,7 @@ def show_attenders(trace: Trace, key: int, look: AttentionLook) -> None:
     """Draw which later tokens attend to the one at `key`; a click opens that row."""
     st.markdown("**Who attends to it**")
     with st.container(horizontal=True, vertical_alignment="bottom", key="attention attenders"):
-        controls.question(look, direction=False)
+        controls.question(look)
         if not look.one_head:
             controls.segmented("Columns", "columns", look.columns, _COLUMNS, help=_HELP)
     found = need(trace, attenders_of(trace, key), "Who attends to it, in all heads")
