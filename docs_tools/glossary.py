@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tokenscope_core import METRICS
 from tokenscope_core.attention.heads.statistics import HEAD_STATISTICS
 from tokenscope_core.record.further_measures import ATTENTION, FIGURES, paragraphs
-from tokenscope_core.record.metric_registry import INFLUENCE, Metric
+from tokenscope_core.record.metric_registry import ON_REQUEST, Metric
 
 _STORAGE = {
     "column": "a column of every trace",
@@ -25,7 +25,7 @@ _DISTRIBUTION = {
 
 def metrics() -> str:
     """A section for every metric."""
-    return "\n\n".join(_metric(metric) for metric in (*METRICS, INFLUENCE))
+    return "\n\n".join(_metric(metric) for metric in (*METRICS, *ON_REQUEST))
 
 
 def head_statistics() -> str:

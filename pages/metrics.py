@@ -6,7 +6,7 @@ import streamlit as st
 from tokenscope_core import METRICS
 from tokenscope_core.attention.heads.statistics import HEAD_STATISTICS
 from tokenscope_core.record.further_measures import ATTENTION, FIGURES, paragraphs
-from tokenscope_core.record.metric_registry import INFLUENCE
+from tokenscope_core.record.metric_registry import ON_REQUEST
 from tokenscope_ui.runs import job_notice
 from tokenscope_ui.shell.router import route
 
@@ -32,7 +32,7 @@ def render() -> None:
                     "what it says": metric.meaning,
                     "source": metric.source,
                 }
-                for metric in (*METRICS, INFLUENCE)
+                for metric in (*METRICS, *ON_REQUEST)
             ]
         ),
         hide_index=True,

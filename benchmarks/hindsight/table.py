@@ -72,7 +72,7 @@ def _command(given: Namespace) -> str:
 
 def _cost(rows: Sequence[Row]) -> dict[str, Any]:
     both = [row for row in rows if "thorough" in row]
-    found = {
+    return {
         "functions": len(both),
         "scoring_s": sum(row["scoring_s"] for row in both),
         "hindsight_s": sum(row["hindsight_s"] for row in both),
@@ -86,7 +86,6 @@ def _cost(rows: Sequence[Row]) -> dict[str, Any]:
             for row in both
         ),
     }
-    return found
 
 
 def _above(marks: Sequence[Sequence[float]], threshold: float) -> list[int]:
@@ -97,7 +96,9 @@ def _group(rows: Sequence[Row]) -> dict[str, Any]:
     draw = np.random.default_rng(0)
     functions = sorted({row["function"] for row in rows})
     of = np.array([functions.index(row["function"]) for row in rows])
-    samples = draw.multinomial(len(functions), np.full(len(functions), 1 / len(functions)), _SAMPLES)
+    samples = draw.multinomial(
+        len(functions), np.full(len(functions), 1 / len(functions)), _SAMPLES
+    )
     weights = np.vstack((np.ones(len(rows)), samples[:, of]))
     buggy = np.array([bool(row["lines"]) for row in rows])
     hindsight = [_counts(rows, _hindsight, threshold) for threshold in THRESHOLDS]

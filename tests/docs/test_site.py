@@ -59,7 +59,12 @@ def test_every_public_name_is_described_once(site: Path) -> None:
 
 def test_every_metric_and_statistic_has_its_section(site: Path) -> None:
     ids = Read(site / "metrics.html").ids
-    assert {*BY_NAME, "influence", *(statistic.name for statistic in HEAD_STATISTICS)} <= ids
+    assert {
+        *BY_NAME,
+        "influence",
+        "hindsight",
+        *(statistic.name for statistic in HEAD_STATISTICS),
+    } <= ids
     text = (site / "metrics.html").read_text(encoding="utf-8")
     assert "made:" not in text
     assert BY_NAME["surprisal"].formula in text

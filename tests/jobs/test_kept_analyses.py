@@ -17,6 +17,7 @@ from tokenscope_core.attention.records import decode_map, encode_map
 from tokenscope_core.attention.summaries import FlowOf, OverviewOf
 from tokenscope_core.jobs.analysis_tasks import (
     BranchComparison,
+    HindsightOf,
     InfluenceOf,
     StoredAnalysis,
     key_of,
@@ -52,6 +53,8 @@ def tasks(tiny_folder: str, trace: ts.Trace) -> list[Any]:
         OverviewOf(trace, masked=(0,)),
         FlowOf(trace, "function"),
         InfluenceOf(trace),
+        HindsightOf(trace),
+        HindsightOf(trace, everywhere=True),
         BranchComparison(trace, other),
     ]
 
@@ -77,7 +80,16 @@ def test_every_analysis_is_answered_from_the_store_without_the_model(
             assert kept[name].dtype == array.dtype
             np.testing.assert_allclose(kept[name], array, rtol=1e-3, atol=1e-6, err_msg=name)
             assert not kept[name].flags.writeable
-        for name in ("layers", "heads", "fold", "weighting", "rejoin", "measured", "threshold"):
+        for name in (
+            "layers",
+            "heads",
+            "fold",
+            "weighting",
+            "rejoin",
+            "measured",
+            "threshold",
+            "askable",
+        ):
             assert getattr(second.result, name, None) == getattr(first.result, name, None)
 
 

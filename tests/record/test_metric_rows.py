@@ -17,8 +17,8 @@ from oracles import metrics_of
 
 import tokenscope_core as ts
 from tokenscope_core.record.metric_registry import (
-    INFLUENCE,
     MEASURED,
+    ON_REQUEST,
     STORED,
     Metric,
     metric_named,
@@ -27,7 +27,7 @@ from tokenscope_core.record.metric_registry import (
 from tokenscope_core.record.metrics import measure
 
 FOLDER = Path(__file__).resolve().parents[1]
-ROWS = (*ts.METRICS, INFLUENCE)
+ROWS = (*ts.METRICS, *ON_REQUEST)
 
 
 @pytest.mark.parametrize("metric", ROWS, ids=lambda metric: metric.name)
@@ -63,7 +63,7 @@ def test_names_labels_and_places_in_the_menu_are_taken_once() -> None:
         [m.menu for m in ROWS if m.menu],
     ):
         assert len(set(taken)) == len(taken)
-    assert [m.storage for m in ROWS].count("on request") == 1
+    assert [m.storage for m in ROWS].count("on request") == 2
     assert all(metric_named(metric.name) is metric for metric in ROWS)
 
 

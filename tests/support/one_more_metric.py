@@ -23,7 +23,7 @@ METRICS += (
     ),
 )
 '''
-_BEFORE = "# Not a column of a trace"
+_BEFORE = "# No columns of a trace"
 
 
 class _Loader(SourceFileLoader):

@@ -15,7 +15,7 @@ written. `influence` is the special case of the runner-up and all of the rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -39,6 +39,8 @@ DEFAULT_TOP, DEFAULT_HORIZON = 4, 32
 # After so many tokens of the rest, what lies lower than so many nats is not read further.
 GIVE_UP_AFTER: tuple[int, ...] = (8, 16)
 DEFAULT_GIVE_UP = -2.0
+# About as many tokens in a pass as make it use the processor well; more make the mask large.
+AT_ONCE = 512
 BREAKS, ALLOWED, NOT_JUDGED = 1, 0, -1
 Verdicts = NDArray[np.int8]
 
@@ -80,6 +82,11 @@ class Hindsight:
     give_up: float | None
     partial: bool = False
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if isinstance(array := getattr(self, field.name), np.ndarray):
+                array.flags.writeable = False
+
     @property
     def log_odds(self) -> Floats:
         """choice + rest, nats, float64 [N]; NaN where the rest was given up."""
@@ -117,8 +124,7 @@ class Hindsight:
                 "breaks": judged,
             }
         )
-        nats = dict.fromkeys(("choice", "rest", "log_odds", "at_most"), "nats")
-        return with_units(frame, **nats)
+        return with_units(frame)
 
     def best(self, length: int) -> Floats:
         """The largest log-odds at each position of a trace, nats, float64 [length]; NaN where none
@@ -127,10 +133,6 @@ class Hindsight:
         known = ~np.isnan(self.rest)
         np.maximum.at(best, self.position[known], self.log_odds[known])
         return np.where(np.isinf(best), np.nan, best)
-
-    def column_of(self, trace: Trace, name: str) -> Floats:
-        """Any metric of the trace, or `hindsight`: the largest log-odds, float64 [T]."""
-        return self.best(len(trace)) if name == "hindsight" else trace.column(name)
 
 
 def hindsight(

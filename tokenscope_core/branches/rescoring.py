@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from tokenscope_core.branches.growing import require_same_model
+from tokenscope_core.branches.hindsight import AT_ONCE
 from tokenscope_core.decoding.prefill import chunk_length, piece_length, read_up_to
 from tokenscope_core.decoding.windowed import text_before
 from tokenscope_core.models.cache_reader import CacheReader
@@ -20,8 +21,6 @@ from tokenscope_core.record.arrays import Floats
 from tokenscope_core.record.metrics import no_numbers
 from tokenscope_core.record.trace import Trace
 
-# About as many tokens in a pass as make it use the processor well; more make the mask large.
-_AT_ONCE = 512
 _HEAD_ROWS = 256
 
 
@@ -142,7 +141,7 @@ class Rescorer:
         known = self._lm.prefixes.branch(ids[0, :last].tolist())
         text = known or self._lm.new_reader()
         read_up_to(self._lm, text, ids, last)
-        if packs(self._lm.model, ids.shape[1] + _AT_ONCE):
+        if packs(self._lm.model, ids.shape[1] + AT_ONCE):
             for pack in self._packs(questions):
                 self._packed(text, pack)
                 yield pack
@@ -158,7 +157,7 @@ class Rescorer:
         tokens = 0
         for question in questions:
             due = self._ends(len(question.rest))[0]
-            if pack and tokens + due > _AT_ONCE:
+            if pack and tokens + due > AT_ONCE:
                 yield pack
                 pack, tokens = [], 0
             pack.append(question)
@@ -172,7 +171,7 @@ class Rescorer:
 
     def _packed(self, text: CacheReader, pack: Sequence[_Question]) -> None:
         reader = PackedReader(text)
-        limit = min(_AT_ONCE, piece_length(self._lm))
+        limit = min(AT_ONCE, piece_length(self._lm))
         bounds = self._ends(max(len(question.rest) for question in pack))
         for start, end in zip([0, *bounds], bounds, strict=False):
             due = [

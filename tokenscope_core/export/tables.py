@@ -13,15 +13,17 @@ import pyarrow as pa
 
 from tokenscope_core.record import arrow_files
 from tokenscope_core.record.arrays import KEPT, NOT_DRAWN
-from tokenscope_core.record.metric_registry import BY_NAME, METRICS
+from tokenscope_core.record.metric_registry import HINDSIGHT, METRICS, metric_named
+from tokenscope_core.record.tables import MeasuredByPosition
 from tokenscope_core.record.trace import Trace
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def parquet(trace: Trace) -> bytes:
-    """The columns of the Arrow file, with its description as metadata.
+def parquet(trace: Trace, *, hindsight: MeasuredByPosition | None = None) -> bytes:
+    """The columns of the Arrow file, with its description as metadata, and `hindsight`, the largest
+    log-odds in nats, where it is given.
 
     Raises:
         RecordError: the trace is too large to be saved.
@@ -36,12 +38,15 @@ def parquet(trace: Trace) -> bytes:
         if not name.endswith(b".sha256")
     }
     table = pa.Table.from_batches([batch]).replace_schema_metadata(described)
+    if hindsight is not None:
+        values = pa.array(hindsight.best(len(trace)), from_pandas=True)
+        table = table.append_column(HINDSIGHT.name, values)
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
-def json_lines(trace: Trace) -> bytes:
+def json_lines(trace: Trace, *, hindsight: MeasuredByPosition | None = None) -> bytes:
     """One JSON object a token, one a line, in UTF-8.
 
     Each has `position`, `token_id`, `token` (text; U+FFFD where the bytes are no whole character),
@@ -49,17 +54,22 @@ def json_lines(trace: Trace) -> bytes:
     token), `byte_start`, `byte_end`, `source`, `special`, every metric of `metric_registry` under
     its name, and `candidates`, most probable first: objects of `token_id`, `token`, `bytes` (of the
     token by itself), `special`, `logprob`, `prob`, `taken` and `kept`, as `candidate_frame` has
-    them. What is missing or infinite is null: JSON has no other word for either.
+    them; and `hindsight`, the largest log-odds, where it is given. What is missing or infinite is
+    null: JSON has no other word for either.
     """
     return b"".join(
         json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
-        for line in token_records(trace)
+        for line in token_records(trace, hindsight=hindsight)
     )
 
 
-def token_records(trace: Trace) -> Iterator[dict[str, Any]]:
+def token_records(
+    trace: Trace, *, hindsight: MeasuredByPosition | None = None
+) -> Iterator[dict[str, Any]]:
     """The objects of `json_lines`, one a token."""
     columns = {metric.name: trace.column(metric.name).tolist() for metric in METRICS}
+    if hindsight is not None:
+        columns[HINDSIGHT.name] = hindsight.best(len(trace)).tolist()
     pieces = trace.vocabulary.pieces(trace.token_ids.tolist())
     unknown = trace.vocabulary.unknown_ids
     source, special = trace.source.tolist(), trace.special.tolist()
@@ -135,4 +145,4 @@ def _candidates(trace: Trace, position: int) -> list[dict[str, Any]]:
 def _number(name: str, value: float) -> float | int | None:
     if not math.isfinite(value):
         return None
-    return int(value) if BY_NAME[name].whole else value
+    return int(value) if metric_named(name).whole else value

@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 
+from tokenscope_core.branches.hindsight import Hindsight
 from tokenscope_core.branches.influence import Influence
 from tokenscope_core.comparison.alignment import align
 from tokenscope_core.comparison.comparison import Comparison, Measured, of_columns
@@ -13,7 +14,12 @@ from tokenscope_core.record.array_records import damaged, decode, encode
 from tokenscope_core.record.trace import Trace
 
 _VERSION = 1
-_INFLUENCE, _COMPARISON = "influence", "comparison"
+_INFLUENCE, _COMPARISON, _HINDSIGHT = "influence", "comparison", "hindsight"
+_HINDSIGHT_ARRAYS = {
+    "position": "int64", "token_id": "int64", "alternative_id": "int64", "choice": "float64",
+    "rest": "float64", "read": "int64", "at_most": "float64", "breaks": "int8", "asked": "int64",
+}  # fmt: skip
+_HINDSIGHT_SETTINGS = ("askable", "top", "horizon", "give_up")
 
 
 def encode_influence(found: Influence) -> bytes:
@@ -39,6 +45,38 @@ def decode_influence(blob: bytes, trace: Trace) -> Influence:
     if kinds != expected:
         raise damaged(_INFLUENCE, f"its columns are {kinds}")
     return Influence(**arrays)
+
+
+def encode_hindsight(found: Hindsight) -> bytes:
+    """Write what hindsight found."""
+    arrays = {name: getattr(found, name) for name in _HINDSIGHT_ARRAYS}
+    described = {name: getattr(found, name) for name in _HINDSIGHT_SETTINGS}
+    return encode(_HINDSIGHT, _VERSION, arrays, described)
+
+
+def decode_hindsight(blob: bytes, trace: Trace) -> Hindsight:
+    """Read `encode_hindsight`'s output, of that trace.
+
+    Raises:
+        RecordError: the bytes are damaged, of an unknown version, or of another trace.
+    """
+    arrays, described = decode(_HINDSIGHT, _VERSION, blob)
+    kinds = {name: array.dtype.name for name, array in arrays.items()}
+    rows = {array.shape for name, array in arrays.items() if name != "asked"}
+    position = arrays.get("position", np.empty(0))
+    asked = arrays.get("asked", np.empty((0, 0)))
+    if kinds != _HINDSIGHT_ARRAYS or len(rows) != 1 or position.ndim != 1 or asked.ndim != 1:
+        raise damaged(_HINDSIGHT, f"its columns are {kinds}")
+    for places in (position, asked):
+        if len(places) and not 0 <= places.min() <= places.max() < len(trace):
+            raise damaged(_HINDSIGHT, "it names positions that the trace does not have")
+    settings = {name: described.get(name) for name in _HINDSIGHT_SETTINGS}
+    if not all(
+        isinstance(value, int | float) or (name == "give_up" and value is None)
+        for name, value in settings.items()
+    ):
+        raise damaged(_HINDSIGHT, f"its settings are {settings}")
+    return Hindsight(**arrays, **settings)
 
 
 def encode_comparison(found: Comparison) -> bytes:

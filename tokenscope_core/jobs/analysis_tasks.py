@@ -8,12 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from tokenscope_core.branches.hindsight import (
+    AT_ONCE,
+    DEFAULT_GIVE_UP,
+    DEFAULT_HORIZON,
+    DEFAULT_TOP,
+    GIVE_UP_AFTER,
+    Hindsight,
+    hindsight,
+)
 from tokenscope_core.branches.influence import Effect, Influence, effects
+from tokenscope_core.branches.prefilter import LEAST_TYPICALITY, PROSE
 from tokenscope_core.comparison.comparison import DEFAULT_THRESHOLD, Comparison, compare
 from tokenscope_core.jobs.analysis_records import (
     decode_comparison,
+    decode_hindsight,
     decode_influence,
     encode_comparison,
+    encode_hindsight,
     encode_influence,
 )
 from tokenscope_core.progress import Report
@@ -110,6 +122,43 @@ class InfluenceOf:
     def from_bytes(self, blob: bytes) -> Influence:
         """As `StoredAnalysis.from_bytes`."""
         return decode_influence(blob, self.trace)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HindsightOf:
+    """Which other tokens the model, knowing the rest, would rather have seen: a `Hindsight`.
+
+    `everywhere`: at all positions, definition names, docstrings and comments among them.
+    """
+
+    trace: Trace
+    everywhere: bool = False
+
+    def recipe(self) -> dict[str, Any]:
+        """The trace, and how it is looked at."""
+        return {
+            "hindsight": self.trace.key,
+            "positions": "all" if self.everywhere else [LEAST_TYPICALITY, sorted(PROSE)],
+            "settings": [DEFAULT_TOP, DEFAULT_HORIZON, *GIVE_UP_AFTER, DEFAULT_GIVE_UP],
+        }
+
+    @property
+    def tokens(self) -> int:
+        """The text, and what is read of its rest at once."""
+        return len(self.trace) + AT_ONCE
+
+    def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Hindsight:
+        """As `hindsight`; when cancelled, of the positions there are by then."""
+        positions = "all" if self.everywhere else None
+        return hindsight(lm, self.trace, positions, progress=report, cancelled=cancelled)
+
+    def to_bytes(self, result: Hindsight) -> bytes:
+        """As `StoredAnalysis.to_bytes`."""
+        return encode_hindsight(result)
+
+    def from_bytes(self, blob: bytes) -> Hindsight:
+        """As `StoredAnalysis.from_bytes`."""
+        return decode_hindsight(blob, self.trace)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,15 @@ FIGURES: tuple[tuple[str, str], ...] = (
         "y.",
     ),
     (
+        "Hindsight",
+        "is no column of a trace either: it is measured on request, for prompt, generated and "
+        "scored tokens. Of an alternative a its choice is ln p(a) − ln p(y), with nothing but what "
+        "stands to the left known, its rest ln p(rest | a) − ln p(rest | y) over the tokens that "
+        "follow up to the horizon, and its log-odds their sum, which by Bayes’ rule is "
+        "ln p(a | rest) − ln p(y | rest). The alternatives are recorded candidates, by their raw "
+        "probability.",
+    ),
+    (
         "Divergence",
         "of two branches before an aligned token, with p and q the model’s distributions in the "
         "one and in the other: KL(p‖q) = Σ p ln(p / q) (Kullback and Leibler 1951), and the "

@@ -52,6 +52,7 @@ class Metric:
         "decode steps",
         "generated tokens",
         "generated tokens, or all where none is",
+        "tokens with a rest",
     ]
     storage: Literal["column", "derived", "accumulated", "on request"]
     range: tuple[float, float]
@@ -201,7 +202,7 @@ METRICS: tuple[Metric, ...] = (
     ),
 )  # fmt: skip
 
-# Not a column of a trace: it takes another reading of the text for every token.
+# No columns of a trace: they take another reading of the text for every token.
 INFLUENCE = Metric(
     "influence", "influence", "nats", "ln p(rest | y) − ln p(rest | runner-up)",
     "By how much less likely all that follows would be after the runner-up instead. High: the "
@@ -211,9 +212,20 @@ INFLUENCE = Metric(
     tint=(-16, 16), root=2, strong="both", difference_tint=16, menu=14,
 )  # fmt: skip
 
+HINDSIGHT = Metric(
+    "hindsight", "hindsight", "nats",
+    "max over a of ln p(a) − ln p(y) + ln p(rest | a) − ln p(rest | y)",
+    "By how much the model, knowing what follows, would rather have seen another token. High: the "
+    "rest is written as if another token stood here.",
+    "Bayes’ rule over the recorded candidates, the rest cut at a horizon",
+    distribution="raw", known_for="tokens with a rest", storage="on request", range=_ANY,
+    tint=(-16, 16), root=2, strong="both", difference_tint=16, menu=None,
+)  # fmt: skip
+ON_REQUEST = (INFLUENCE, HINDSIGHT)
+
 # What says something of its own token, so that a mean over some tokens does of these.
 OF_ONE_TOKEN: tuple[str, ...] = tuple(
-    metric.name for metric in (*METRICS, INFLUENCE) if metric.storage != "accumulated"
+    metric.name for metric in (*METRICS, *ON_REQUEST) if metric.storage != "accumulated"
 )
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 STORED: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.storage == "column")
@@ -222,12 +234,17 @@ MEASURED: tuple[str, ...] = tuple(name for name in STORED if BY_NAME[name].distr
 
 
 def metric_named(name: str) -> Metric:
-    """A column of a trace, or `INFLUENCE`.
+    """A column of a trace, or one of `ON_REQUEST`.
 
     Raises:
         KeyError: no metric has that name.
     """
-    return INFLUENCE if name == INFLUENCE.name else BY_NAME[name]
+    return next((metric for metric in ON_REQUEST if metric.name == name), None) or BY_NAME[name]
+
+
+_NOT_ON_REQUEST = (
+    "nothing follows the token, no other candidate was recorded, or it was not measured"
+)
 
 
 def missing_reason(
@@ -249,7 +266,9 @@ def missing_reason(
     if known_for == "generated tokens":
         if source == "prompt":
             return "it is measured for generated tokens"
-        return "nothing follows the token, no other candidate was recorded, or it was not measured"
+        return _NOT_ON_REQUEST
+    if known_for == "tokens with a rest":
+        return _NOT_ON_REQUEST
     if known_for == "decode steps" and source != "sampled":
         return f"{source} tokens are read together, not one step each"
     if known_for == "drawn tokens" and source != "sampled":

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import pandas as pd
 
-from tokenscope_core.record.arrays import KEPT, NOT_DRAWN
-from tokenscope_core.record.metric_registry import METRICS
+from tokenscope_core.record.arrays import KEPT, NOT_DRAWN, Floats
+from tokenscope_core.record.metric_registry import HINDSIGHT, METRICS
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.record.units import with_units
 
 
-def token_frame(trace: Trace) -> pd.DataFrame:
+class MeasuredByPosition(Protocol):
+    """What has a figure for each position of a trace: a `Hindsight`."""
+
+    def best(self, length: int) -> Floats:
+        """The figure, nats, float64 [length]; NaN where there is none."""
+
+
+def token_frame(trace: Trace, *, hindsight: MeasuredByPosition | None = None) -> pd.DataFrame:
     """One row a token.
 
     Columns: `position`, `token_id`, `token` (text; U+FFFD where the bytes are no whole
     character), `token_bytes` (None where an import does not tell them), `byte_start`,
     `byte_end`, `source`, `special`, then every metric of `metric_registry` (log quantities in
-    nats, raw unless named `sampled_`, NaN where missing; `rank` as nullable integers).
+    nats, raw unless named `sampled_`, NaN where missing; `rank` as nullable integers), and
+    `hindsight` (the largest log-odds, nats) where it is given.
     """
     token_ids, unknown = trace.token_ids.tolist(), list(trace.vocabulary.unknown_ids)
     table = trace.vocabulary.known_bytes
@@ -36,6 +46,8 @@ def token_frame(trace: Trace) -> pd.DataFrame:
     for metric in METRICS:
         values = pd.Series(trace.column(metric.name))
         frame[metric.name] = values.astype("Int64") if metric.whole else values
+    if hindsight is not None:
+        frame[HINDSIGHT.name] = hindsight.best(len(trace))
     return with_units(frame)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tokenscope_core.record.metric_registry import BY_NAME, INFLUENCE
+from tokenscope_core.record.metric_registry import BY_NAME, ON_REQUEST
 
 # Of columns that are no metric. Counts of tokens and places in a list have none.
 _UNITS = {
@@ -12,7 +12,9 @@ _UNITS = {
     "kl_ab": "nats", "kl_ba": "nats", "jsd": "nats", "difference": "nats",
     "mean_surprisal": "nats", "mean_entropy": "nats", "total_logprob": "nats",
     "bits_per_byte": "bits/byte", "tokens_per_byte": "tokens/byte",
-    "influence": INFLUENCE.unit, "decode_ms": "ms", "mean_step_ms": "ms",
+    "decode_ms": "ms", "mean_step_ms": "ms",
+    "choice": "nats", "rest": "nats", "log_odds": "nats", "at_most": "nats",
+    **{metric.name: metric.unit for metric in ON_REQUEST},
 }  # fmt: skip
 _SIDES = ("_a", "_b", "_diff", "_difference")
 
