@@ -14,6 +14,7 @@ from tokenscope_core.shell import files as shell_files
 from tokenscope_core.shell import store as shell_store
 from tokenscope_core.shell.arguments import Formatter, add_trace_options
 from tokenscope_core.shell.fetch import add_fetch_verb
+from tokenscope_core.shell.hindsight import add_hindsight_verb
 from tokenscope_core.shell.output import write_trace
 from tokenscope_core.shell.runs import add_model_comparison_verb, add_run_verbs
 from tokenscope_core.shell.terminal import close_output, printable, use_any_encoding
@@ -72,6 +73,7 @@ def _parser(prog: str, more: Sequence[Callable[[Any], None]]) -> argparse.Argume
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     tabulating = list(add_run_verbs(verbs))
     add_model_comparison_verb(verbs)
+    add_hindsight_verb(verbs)
     tabulating.append(shell_files.add_verbs(verbs))
     add_fetch_verb(verbs)
     shell_store.add_kept_verb(verbs)

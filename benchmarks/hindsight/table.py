@@ -99,7 +99,7 @@ def _group(rows: Sequence[Row]) -> dict[str, Any]:
     samples = draw.multinomial(
         len(functions), np.full(len(functions), 1 / len(functions)), _SAMPLES
     )
-    weights = np.vstack((np.ones(len(rows)), samples[:, of]))
+    weights: Floats = np.vstack((np.ones(len(rows)), samples[:, of]))
     buggy = np.array([bool(row["lines"]) for row in rows])
     hindsight = [_counts(rows, _hindsight, threshold) for threshold in THRESHOLDS]
     random = np.random.default_rng(1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import tiny_models
 
-from tokenscope_core import Sampling, Trace
+from tokenscope_core import Sampling, Trace, hindsight, load_model
 from tokenscope_core.__main__ import main
 
 
@@ -152,3 +154,27 @@ def test_a_conversation_is_asked_for_with_its_roles(
     assert main(["generate", "ok", *said, "--model", str(chatty), "--out", str(out)]) == 0
     trace = Trace.from_bytes(out.read_bytes())
     assert trace.text == "[system] Be brief.\n[user] é?\nok"
+
+
+def test_the_places_worth_a_look_of_a_saved_trace(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "run.arrow")
+    code = "def add(a, b):\n    return a + b\nfor i in range(10):\n    print(i)\n"
+    assert main(["score", code, "--model", folder, "--out", out]) == 0
+    capsys.readouterr()
+    asked = ["hindsight", out, "--model", folder, "--language", "python"]
+    assert main([*asked, "--top", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "was not measured for this model" in shown
+    assert main([*asked, "--top", "2", "--everywhere", "--thorough", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    trace = Trace.from_bytes(Path(out).read_bytes())
+    expected = hindsight(load_model(folder), trace, "all", top=2, give_up=None).frame()
+    assert found["asked"] == found["askable"] == len(trace) - 2
+    alternatives = pd.DataFrame(found["alternatives"])
+    assert alternatives["alternative_id"].tolist() == expected["alternative_id"].tolist()
+    np.testing.assert_allclose(alternatives["log_odds"], expected["log_odds"], atol=1e-3)
+    assert all(mark["log_odds"] >= 8 for mark in found["marks"])
+    assert main([*asked, "--csv", "--horizon", "0"]) == 1
+    assert "at least one" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -76,7 +76,8 @@ def decode_hindsight(blob: bytes, trace: Trace) -> Hindsight:
         for name, value in settings.items()
     ):
         raise damaged(_HINDSIGHT, f"its settings are {settings}")
-    return Hindsight(**arrays, **settings)
+    values: dict[str, Any] = {**arrays, **settings}
+    return Hindsight(**values)
 
 
 def encode_comparison(found: Comparison) -> bytes:

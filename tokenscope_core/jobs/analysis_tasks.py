@@ -15,6 +15,7 @@ from tokenscope_core.branches.hindsight import (
     DEFAULT_TOP,
     GIVE_UP_AFTER,
     Hindsight,
+    Wanted,
     hindsight,
 )
 from tokenscope_core.branches.influence import Effect, Influence, effects
@@ -149,7 +150,7 @@ class HindsightOf:
 
     def run(self, lm: LanguageModel, report: Report, cancelled: Callable[[], bool]) -> Hindsight:
         """As `hindsight`; when cancelled, of the positions there are by then."""
-        positions = "all" if self.everywhere else None
+        positions: Wanted = "all" if self.everywhere else None
         return hindsight(lm, self.trace, positions, progress=report, cancelled=cancelled)
 
     def to_bytes(self, result: Hindsight) -> bytes:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from tokenscope_core.models.files.load_progress import LoadProgress
 from tokenscope_core.models.files.memory_need import size_text
 from tokenscope_core.models.files.model_files import ModelFiles
+from tokenscope_core.models.files.sources import identified
 from tokenscope_core.models.obtaining import obtain
+from tokenscope_core.record.trace import Trace
 
 if TYPE_CHECKING:
     import torch
@@ -75,3 +77,13 @@ def _text(progress: LoadProgress) -> str:
             return f"Converting {total:,} tensors to safetensors, once"
         case _:
             return f"Reading the model once, to tell it from others: {size_text(total)}"
+
+
+def model_of(trace: Trace, name: str | None) -> LanguageModel:
+    """The model that a trace came from, in the precision that it ran in."""
+    choice = None if name is not None else identified(trace.model)
+    if choice is None or choice.dtype is None:
+        return open_model(name or (trace.model.name if choice is None else choice.name))
+    import torch
+
+    return open_model(choice.name, dtype=getattr(torch, choice.dtype))

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from tokenscope_core.comparison.model_comparison import ModelComparison, compare_models
 from tokenscope_core.comparison.model_tables import line_frame, span_frame, summary_frame
 from tokenscope_core.models.files.json_files import parse_value
-from tokenscope_core.models.files.sources import identified
 from tokenscope_core.prompts.text_files import text_file
 from tokenscope_core.prompts.windows import DEFAULT_OVERLAP
 from tokenscope_core.record.conversation import Message, Role, TemplateOptions
 from tokenscope_core.record.request import NUMBERS, Request, Sampling
 from tokenscope_core.record.trace import Trace
 from tokenscope_core.shell.arguments import add_field, add_format, add_verb
-from tokenscope_core.shell.model import open_model
+from tokenscope_core.shell.model import model_of, open_model
 from tokenscope_core.shell.output import frame_json, print_frame, say, write_json, write_text
 
 if TYPE_CHECKING:
@@ -250,7 +249,7 @@ def _score(options: argparse.Namespace) -> Trace:
 
 def _extend(options: argparse.Namespace) -> Trace:
     trace = Trace.from_bytes(Path(options.trace).read_bytes())
-    lm = _model_of(trace, options.model)
+    lm = model_of(trace, options.model)
     if options.past_end:
         from tokenscope_core.branches.growing import fork
 
@@ -258,16 +257,6 @@ def _extend(options: argparse.Namespace) -> Trace:
     from tokenscope_core.branches.extending import extend
 
     return extend(lm, trace, options.more)
-
-
-def _model_of(trace: Trace, name: str | None) -> LanguageModel:
-    """The model that a trace came from, in the precision that it ran in."""
-    choice = None if name is not None else identified(trace.model)
-    if choice is None or choice.dtype is None:
-        return open_model(name or (trace.model.name if choice is None else choice.name))
-    import torch
-
-    return open_model(choice.name, dtype=getattr(torch, choice.dtype))
 
 
 def _show(options: argparse.Namespace) -> Trace:

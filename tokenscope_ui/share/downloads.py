@@ -29,6 +29,7 @@ from tokenscope_core.syntax.documents.texts import language_label
 from tokenscope_ui.drawing import chart_files, files
 from tokenscope_ui.drawing.charts import position_chart, position_table, scale_for
 from tokenscope_ui.drawing.files import File
+from tokenscope_ui.trace import look_here
 from tokenscope_ui.trace.programs import program_of
 
 
@@ -40,14 +41,16 @@ def stem(session: Session, key: str) -> str:
 
 def of_trace(session: Session, trace: Trace) -> tuple[File, ...]:
     """The formats of one trace."""
-    name = stem(session, trace.key)
+    name, hindsight = stem(session, trace.key), look_here.known(trace)
+    parquet = partial(export.parquet, trace, hindsight=hindsight)
+    json_lines = partial(export.json_lines, trace, hindsight=hindsight)
     return (
         File("Arrow", "All columns as the store keeps them; opens in pandas, R, DuckDB and here.",
              f"{name}.arrow", "application/vnd.apache.arrow.file", trace.to_bytes),
         File("Parquet", "One row a token, with the candidates as lists.",
-             f"{name}.parquet", "application/vnd.apache.parquet", partial(export.parquet, trace)),
+             f"{name}.parquet", "application/vnd.apache.parquet", parquet),
         File("JSON Lines", "One JSON object a token.",
-             f"{name}.jsonl", "application/jsonl", partial(export.json_lines, trace)),
+             f"{name}.jsonl", "application/jsonl", json_lines),
         File("OpenAI chat JSON", "As a chat completion with logprobs; generated tokens.",
              f"{name}.openai-chat.json", "application/json",
              lambda: files.as_json(export.openai_chat(trace))),
@@ -74,11 +77,12 @@ def tables(
         for_spreadsheet: whether texts that a spreadsheet would run as formulas are defused.
         language: that the syntax is read in; None takes the trace's own.
     """
-    program = program_of(trace, language)
+    program, hindsight = program_of(trace, language), look_here.known(trace)
     name, csv = stem(session, trace.key), partial(export.csv, for_spreadsheet=for_spreadsheet)
     files = [
         File("Tokens", "One row a token: every metric, in nats.",
-             f"{name}.tokens.csv", "text/csv", lambda: csv(token_frame(trace))),
+             f"{name}.tokens.csv", "text/csv",
+             lambda: csv(token_frame(trace, hindsight=hindsight))),
         File("Candidates", "One row a position and candidate.",
              f"{name}.candidates.csv", "text/csv", lambda: csv(candidate_frame(trace))),
         File("Syntax", "One row a token: category, statement, scope and line, read as "
@@ -88,6 +92,11 @@ def tables(
         File("Branches", "One row a branch, as on the page Branches.",
              f"{name}.branches.csv", "text/csv", lambda: csv(tree_frame(session, traces))),
     ]  # fmt: skip
+    if hindsight is not None:
+        files.append(
+            File("Hindsight", "One row a position and alternative: choice, rest and log-odds, in "
+                 "nats.", f"{name}.hindsight.csv", "text/csv", lambda: csv(hindsight.frame()))
+        )  # fmt: skip
     parent = traces.get(session.branch(trace.key).parent or "") if trace.key in session else None
     if parent is not None:
         files.append(

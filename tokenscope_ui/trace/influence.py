@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import streamlit as st
 
-from tokenscope_core import Influence, TokenScopeError, Trace
+from tokenscope_core import Influence, Trace
 from tokenscope_core.branches.plans import alternatives, turning_points
 from tokenscope_core.display.formatting import count_text, metric_text
 from tokenscope_core.display.scales import LogUnit, to_screen
 from tokenscope_core.jobs.analysis_jobs import AnalysisView
 from tokenscope_core.jobs.analysis_tasks import InfluenceOf
-from tokenscope_core.models.files.choice import HALF_PRECISIONS
-from tokenscope_core.models.files.model_files import find
 from tokenscope_core.record.metric_registry import INFLUENCE
 from tokenscope_ui.runs import progress, runs
-from tokenscope_ui.runs.following import Following, polled
-from tokenscope_ui.server.server import service
 from tokenscope_ui.trace import sampled_choices, what_if
+from tokenscope_ui.trace.measuring import Measuring, show_rounding
 
-_STATE = "influence_state"
-_POLL_S = 0.3
-_REMEMBERED = 16
 _SHOWN = 6
 
-
-@dataclass
-class _State:
-    """What was measured, by the key of its trace; `partial` names the traces of which it was
-    stopped before the last token."""
-
-    found: dict[str, Influence] = field(default_factory=dict)
-    partial: set[str] = field(default_factory=set)
-
-
-def _state() -> _State:
-    return cast(_State, st.session_state.setdefault(_STATE, _State()))
-
-
-def known(trace: Trace) -> Influence | None:
-    """The influence of a trace's tokens, where it was measured, if before a reload."""
-    state = _state()
-    if trace.key not in state.found and not _run.busy:
-        kept = service().stored_result(InfluenceOf(trace))
-        if kept is not None:
-            state.found[trace.key] = kept
-    return state.found.get(trace.key)
+_measuring = Measuring("influence", Influence, InfluenceOf)
+known = _measuring.known
 
 
 def show_influence(trace: Trace, unit: LogUnit) -> None:
@@ -61,24 +33,19 @@ def show_influence(trace: Trace, unit: LogUnit) -> None:
     found = known(trace)
     if found is not None:
         _most_influential(trace, found, unit)
-    if found is not None and trace.key not in _state().partial:
-        return
-    if _run.follow(trace.key) is None and found is not known(trace):
-        st.rerun()
-    polled(_measuring, lambda: _run.follow(trace.key), lambda: _run.goes_on(trace.key), _POLL_S)(
-        trace
-    )
+    if found is None or _measuring.partial(trace):
+        _measuring.show(trace, _show_measuring)
 
 
-def _measuring(view: AnalysisView | None, trace: Trace) -> None:
+def _show_measuring(view: AnalysisView | None, trace: Trace) -> None:
     if view is not None:
         progress.show_progress(
-            view, key="influence", on_stop=_run.stop, text=progress.steps_text(view, "token")
+            view, key="influence", on_stop=_measuring.stop, text=progress.steps_text(view, "token")
         )
         return
-    state, problem = _state(), _run.problem(trace.key)
-    if trace.key in state.partial:
-        measured = int(np.isfinite(state.found[trace.key].total).sum())
+    found, problem = known(trace), _measuring.problem(trace)
+    if found is not None:
+        measured = int(np.isfinite(found.total).sum())
         st.caption(f"Stopped: {count_text(measured, 'token')} measured, the rest is missing.")
     if problem is not None:
         st.text(f"{problem.found} {problem.action}")
@@ -89,7 +56,7 @@ def _measuring(view: AnalysisView | None, trace: Trace) -> None:
         help=f"{INFLUENCE.meaning} For each of {steps:,} tokens its runner-up is put in its "
         f"place and the rest is read again: {again:,} tokens, in blocks, about "
         f"{max(1, round(2 + steps / 64)):,} times as long as generating them took.",
-        on_click=_start, args=(trace,), disabled=runs.current().busy,
+        on_click=_measuring.start, args=(trace,), disabled=runs.current().busy,
     )  # fmt: skip
 
 
@@ -129,24 +96,6 @@ def _grow_turning_points(
     )
 
 
-def _start(trace: Trace) -> None:
-    _run.start(trace.key, runs.model_of(trace), InfluenceOf(trace))
-
-
-def _take(key: str, view: AnalysisView) -> None:
-    state = _state()
-    if not isinstance(view.result, Influence) or (view.phase != "done" and key in state.found):
-        return
-    state.found[key] = view.result
-    (state.partial.discard if view.phase == "done" else state.partial.add)(key)
-    for old in list(state.found)[:-_REMEMBERED]:
-        del state.found[old]
-        state.partial.discard(old)
-
-
-_run = Following("influence measuring", _take)
-
-
 def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:
     order = np.argsort(-np.nan_to_num(found.total, nan=-np.inf), kind="stable")
     best = [int(i) for i in order[:_SHOWN] if np.isfinite(found.total[i])]
@@ -162,23 +111,7 @@ def _most_influential(trace: Trace, found: Influence, unit: LogUnit) -> None:
             on_click=runs.select, args=(position,), type="tertiary",
         )  # fmt: skip
     st.caption("Tint by *influence* to see it on the code.")
-    precision = _precision(trace)
-    if precision in HALF_PRECISIONS:
-        st.caption(
-            f"The model runs in {precision}: its rounding is in these figures, since what was "
-            "recorded token by token is compared with what was read again in blocks. Small ones "
-            "may be nothing else."
-        )
-
-
-def _precision(trace: Trace) -> str | None:
-    """In which precision a trace's model ran; None where that model is not at hand."""
-    choice = runs.model_of(trace)
-    with contextlib.suppress(TokenScopeError):
-        files = find(choice.name)
-        if files is not None and files.fingerprint_in(choice.dtype) == trace.model.fingerprint:
-            return choice.dtype or files.precision
-    return None
+    show_rounding(trace)
 
 
 def _on_screen(found: Influence, position: int, unit: LogUnit) -> float:

@@ -24,6 +24,7 @@ from tokenscope_ui.trace import (
     go_on,
     healing_note,
     influence,
+    look_here,
     token_detail,
     view_controls,
     what_if,
@@ -81,6 +82,7 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
     # What a person clicked for is drawn first, before the code is parsed: the strip shows its
     # selection by itself. The chart of the whole trace comes last.
     with right:
+        look_here.show_look_here(program, selected, unit)
         show_code = token_detail.show_token_detail(
             program, selected, unit, metric=metric, measured=measured
         )
