@@ -10,7 +10,8 @@ import pytest
 import tiny_models
 
 import tokenscope_core as ts
-from tokenscope_core.branches.rescoring import Exchange, Rescorer
+from tokenscope_core.branches.exchanges import Exchange
+from tokenscope_core.branches.rescoring import Rescorer
 from tokenscope_core.models.packed_reader import packs
 
 TEXT = """def add(a, b):

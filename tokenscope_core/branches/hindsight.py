@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tokenscope_core.branches.exchanges import Exchange
 from tokenscope_core.branches.plans import other_candidates
 from tokenscope_core.branches.prefilter import askable, surprising
 from tokenscope_core.errors import RequestError
@@ -39,8 +40,6 @@ DEFAULT_TOP, DEFAULT_HORIZON = 4, 32
 # After so many tokens of the rest, what lies lower than so many nats is not read further.
 GIVE_UP_AFTER: tuple[int, ...] = (8, 16)
 DEFAULT_GIVE_UP = -2.0
-# About as many tokens in a pass as make it use the processor well; more make the mask large.
-AT_ONCE = 512
 BREAKS, ALLOWED, NOT_JUDGED = 1, 0, -1
 Verdicts = NDArray[np.int8]
 
@@ -171,7 +170,7 @@ def hindsight(
             `horizon` is not positive.
         ModelError: what the model says after an alternative is not a number.
     """
-    from tokenscope_core.branches.rescoring import Exchange, Rescorer
+    from tokenscope_core.branches.rescoring import Rescorer
 
     _require_positive(top, "alternatives a position")
     _require_positive(horizon, "tokens of the rest")

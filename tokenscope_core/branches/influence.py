@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tokenscope_core.branches.exchanges import Exchange
 from tokenscope_core.branches.hindsight import require_positions
 from tokenscope_core.branches.plans import other_candidates
 from tokenscope_core.record.arrays import Floats, Ints
@@ -92,7 +93,7 @@ def effects(
     lm: LanguageModel, trace: Trace, positions: Sequence[int] | None = None
 ) -> Iterator[Effect]:
     """The same, position by position as they are computed. Close the iterator to stop early."""
-    from tokenscope_core.branches.rescoring import Exchange, Rescorer
+    from tokenscope_core.branches.rescoring import Rescorer
     from tokenscope_core.decoding.windowed import require_one_piece
 
     wanted = range(trace.prompt_length, len(trace)) if positions is None else positions

@@ -9,8 +9,8 @@ from itertools import groupby
 import numpy as np
 import torch
 
+from tokenscope_core.branches.exchanges import AT_ONCE, Exchange
 from tokenscope_core.branches.growing import require_same_model
-from tokenscope_core.branches.hindsight import AT_ONCE
 from tokenscope_core.decoding.prefill import chunk_length, piece_length, read_up_to
 from tokenscope_core.decoding.windowed import text_before
 from tokenscope_core.models.cache_reader import CacheReader
@@ -22,14 +22,6 @@ from tokenscope_core.record.metrics import no_numbers
 from tokenscope_core.record.trace import Trace
 
 _HEAD_ROWS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A token put in the place of the one that a trace has at a position."""
-
-    position: int
-    token_id: int
 
 
 GoesOn = Callable[[int, Floats], bool]

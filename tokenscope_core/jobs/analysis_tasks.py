@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from tokenscope_core.branches.exchanges import AT_ONCE
 from tokenscope_core.branches.hindsight import (
-    AT_ONCE,
     DEFAULT_GIVE_UP,
     DEFAULT_HORIZON,
     DEFAULT_TOP,

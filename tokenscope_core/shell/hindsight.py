@@ -95,7 +95,9 @@ def _hindsight(options: argparse.Namespace) -> None:
 def _with_texts(trace: Trace, frame: pd.DataFrame) -> pd.DataFrame:
     for name in ("token", "alternative"):
         texts = map(trace.vocabulary.label, frame[f"{name}_id"].tolist())
-        frame.insert(frame.columns.get_loc(f"{name}_id") + 1, name, pd.Series(texts, dtype="str"))
+        frame.insert(
+            frame.columns.tolist().index(f"{name}_id") + 1, name, pd.Series(texts, dtype="str")
+        )
     return with_units(frame)
 
 
