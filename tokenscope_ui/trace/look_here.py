@@ -181,7 +181,7 @@ def _place(trace: Trace, mark: Mark, unit: LogUnit) -> None:
             on_click=runs.select, args=(mark.position,),
         )  # fmt: skip
         st.button(
-            "", key=f"grow mark {mark.position}", icon=":material/fork_right:",
+            "Grow", key=f"grow mark {mark.position}", icon=":material/fork_right:",
             help="Put that token here and have the rest written anew: a branch.",
             on_click=_grow, args=(trace, (mark,)), disabled=runs.current().busy,
         )  # fmt: skip
