@@ -37,8 +37,9 @@ def show_guide(page: str) -> None:
 
 
 def _nothing_yet() -> bool:
-    state = runs.current()
-    return sessions.current() is None and state == runs.RunState() and "run" not in st.query_params
+    """Whether nothing is on screen, nor about to be: the page takes up its address later."""
+    named = {runs.RUN_PARAMETER, sessions.SESSION_PARAMETER} & set(st.query_params)
+    return not named and sessions.current() is None and runs.current() == runs.RunState()
 
 
 def _offer() -> None:

@@ -74,6 +74,11 @@ def test_it_is_offered_only_where_there_is_nothing_of_ones_own(app: App) -> None
     assert "guide begin" in keys(app)
     app.generate()
     assert "guide begin" not in keys(app)
+    found = app.test.query_params["session"]
+    session = found if isinstance(found, str) else found[0]
+    by_link = type(app)(app.test.session_state["model"])
+    assert "guide begin" not in keys(by_link.open(session=session))
+    assert by_link.state.trace.key == app.state.trace.key
     other = type(app)(app.test.session_state["model"])
     other.test.switch_page(f"pages/{METRICS.name}.py")
     assert "guide begin" not in keys(other.open())
