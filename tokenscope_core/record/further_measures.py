@@ -32,6 +32,42 @@ FIGURES: tuple[tuple[str, str], ...] = (
         "Jensen-Shannon divergence ½ KL(p‖m) + ½ KL(q‖m) with m = (p + q) / 2, at most ln 2 nats, "
         "1 bit (Lin 1991). Both over the whole vocabulary.",
     ),
+    (
+        "Bits per byte",
+        "of a text is its summed surprisal in bits over the bytes of its tokens in UTF-8. Unlike "
+        "perplexity it can be compared between models with different tokenizers (Gao et al. 2020, "
+        "arXiv:2101.00027).",
+    ),
+    (
+        "A − B and B − A",
+        "are differences of two figures, the one named first less the other. Two models are told "
+        "apart by A − B: above 0 the second expected the text more. A branch is told apart from "
+        "what it came from by B − A: above 0 the figure has grown.",
+    ),
+    (
+        "Span",
+        "is a stretch of text between two places at which both tokenizers begin a token: the "
+        "shortest pieces of a text that two models can be compared on. Its surprisal is the sum "
+        "over its tokens.",
+    ),
+    (
+        "Fractional tokens",
+        "arise where a token lies in several parts of a program, or lines: it counts in each with "
+        "its share of bytes. So 3.5 tokens can be in a part, and the parts add up to the text.",
+    ),
+    (
+        "Interval",
+        "of a mean over parts of a program, 95 %: how far it would move were the statements of "
+        "this text drawn anew from what they are like (a studentised mean over whole statements, "
+        "corrected for skewness, Hall 1992). Other texts differ by more. None is given where there "
+        "are too few statements for it to hold.",
+    ),
+    (
+        "Can still become valid",
+        "is code with no syntax error up to here that some continuation would complete; *valid as "
+        "it is* needs none, and *cannot become valid* is beyond any. Told by the grammar of the "
+        "language, so nothing is said of names or types.",
+    ),
 )
 
 ATTENTION: tuple[tuple[str, str], ...] = (

@@ -22,12 +22,12 @@ VIEWS: dict[View, str] = {
 }
 QUESTIONS: dict[Question, str] = {
     "predicts": "row that predicts it",
-    "at": "row at it",
+    "at": "its own row",
 }
 QUESTION_HELP = (
     "A row of attention belongs to the token that was read, and what comes out of it predicts the "
     "next one. **Row that predicts it**: what the model looked at when it had to come up with the "
-    "token; the row of the token before. **Row at it**: what it looked at once it had read the "
+    "token; the row of the token before. **Its own row**: what it looked at once it had read the "
     "token."
 )
 DIRECTIONS: dict[Direction, str] = {

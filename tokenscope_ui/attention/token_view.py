@@ -204,7 +204,7 @@ def sentence(trace: Trace, look: AttentionLook, position: int) -> str:
         )
     row = row_of(position, look.question)
     if look.question == "at":
-        return f"**What {token} attends to**, by the **row at it** (position {row:,})."
+        return f"**What {token} attends to**, by **its own row** (position {row:,})."
     return (
         f"**What predicting {token} attended to**, by the **row that predicts it**: that of "
         f"{token_code(trace, row)}, position {row:,}."
@@ -213,7 +213,7 @@ def sentence(trace: Trace, look: AttentionLook, position: int) -> str:
 
 def _no_row(shown: Shown, look: AttentionLook, position: int | None) -> str:
     if position is not None and row_of(position, look.question) < 0:
-        return "Nothing precedes the first token, so no row predicts it. Choose the row at it."
+        return "Nothing precedes the first token, so no row predicts it. Choose its own row."
     first, last = int(shown.queries[0]), int(shown.queries[-1])
     return (
         f"Only the rows of positions {first:,} to {last:,} were captured. Pick a token there, or "

@@ -114,7 +114,7 @@ def _loading(view: JobView | AnalysisView, load: LoadProgress | None) -> str:
         case LoadProgress("starting"):
             return f"Starting torch for {name} …"
         case LoadProgress("loading", done, total) if done and done == total:
-            return f"Trying out {name} …"
+            return f"Checking that {name} computes as it should …"
         case LoadProgress("loading", done, total) if total and done:
             return f"Loading the model {name} … {_of_size(done, total)}"
         case _:

@@ -74,7 +74,7 @@ def node_payload(trace: Trace, look: SyntaxLook, width: Width) -> bytes:
             "place": [f"line {line:,}" for line in _lines(trace, frame["byte_start"].to_numpy())],
             "values": numbers(tint_values(look.metric, mean, look.unit)),
             "thin": frame["thin"].astype(int).tolist(),
-            "thin_words": f"{THIN_WORDS} tokens",
+            "thin_words": THIN_WORDS,
             "missing_words": "none of its tokens has a value",
             "scale": piece_scale(trace, look, "node"),
             "figures": figures,

@@ -51,7 +51,7 @@ _SPREAD = {
 
 _HELP = {
     "tokens": "One that lies in several parts counts in each with its share of bytes.",
-    "remark": f"{THIN_WORDS.capitalize()} tokens, so that the mean says little.",
+    "remark": f"{THIN_WORDS.capitalize()}, so that the mean says little.",
     "95 % from": FOR_THIS_TEXT,
     "difference": "The mean here less the mean there.",
     "difference, 95 % from": "An interval for these two texts, their statements counting as drawn. "

@@ -30,7 +30,8 @@ _NOWHERE = {
     "function": "(outside of functions)",
     "language": "(no known language)",
 }
-THIN_WORDS = f"thin: under {THIN}"
+_CATEGORY_WORDS = {"null": "None, null", "error": "syntax error"}
+THIN_WORDS = f"fewer than {THIN} tokens"
 LEAST_STATEMENTS = LEAST_UNITS["statement"]
 FOR_THIS_TEXT = (
     "An interval for this text: so far would the mean move, were its statements drawn anew from "
@@ -52,7 +53,7 @@ def part_text(label: Hashable, look: SyntaxLook) -> str:
 
 def label_text(label: Hashable, level: str) -> str:
     """What a part of a level is called."""
-    text = str(label)
+    text = _CATEGORY_WORDS.get(str(label), str(label)) if level == "category" else str(label)
     return one_line(text) if text else _NOWHERE.get(level, "(none)")
 
 

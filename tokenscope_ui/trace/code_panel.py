@@ -85,10 +85,10 @@ def scopes(program: Program, position: int | None) -> None:
     around = code_standing.scopes(program, position)
     if not around:
         return
-    title = "Left open at the end" if position is None else "Stands in"
+    title = "Left open at the end" if position is None else "What encloses this token"
     inner = around[::-1][:_MOST_SCOPES]
     st.markdown(
-        f"**{title}**, the innermost first",
+        f"**{title}**, innermost first",
         help="From the syntax tree alone. Where the innermost begins and ends is outlined in the "
         "code with dashes." if position is not None else "From the syntax tree alone.",
     )  # fmt: skip

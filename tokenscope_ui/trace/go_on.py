@@ -7,7 +7,6 @@ import streamlit as st
 from tokenscope_core import Edit, TokenScopeError, Trace
 from tokenscope_core.branches.extension import ENDED_ITSELF, extension
 from tokenscope_core.branches.plans import plan
-from tokenscope_core.display.formatting import FINISH_WORDS
 from tokenscope_core.jobs.generation_tasks import Extended
 from tokenscope_core.sessions.uploads import is_from_file
 from tokenscope_ui.request.sampling_words import in_words
@@ -19,7 +18,7 @@ _FIRST, _STEP = 64, 16
 
 
 def show_go_on(trace: Trace) -> None:
-    """Draw why the trace ended and the button that goes on; nothing where no model can."""
+    """Draw the button that goes on; nothing where no model can."""
     if is_from_file(trace.model):
         return
     context = _context_or_none(trace)
@@ -45,7 +44,6 @@ def show_go_on(trace: Trace) -> None:
             on_click=_past_the_end if ended else _go_on, args=(trace, more),
             help=_help(trace, ended=ended),
         )  # fmt: skip
-        st.caption(f"Ended: {FINISH_WORDS[trace.finish_reason]}.", width="content")
 
 
 def _context_or_none(trace: Trace) -> int | None:

@@ -65,16 +65,17 @@ def _fork_where_it_mattered(trace: Trace) -> None:
     criteria = {"entropy": "highest entropy", "margin": "lowest margin"}
     if found is not None:
         criteria["influence"] = "highest influence"
-    st.markdown("**Fork where it was open**")
+    st.markdown("**Try the runner-up where the model was unsure**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = st.selectbox(
-            "Positions of", list(criteria), format_func=criteria.__getitem__, width=190,
+            "At the tokens of", list(criteria), format_func=criteria.__getitem__, width=190,
             key="fork by influence" if found is not None else "fork by",
         )  # fmt: skip
         count = st.number_input("How many", 1, 12, 3, key="fork count", width=120)
         st.button(
             "Grow", icon=":material/account_tree:", key="grow turning points",
-            help="At each of these positions the runner-up is put in place, a branch each.",
+            help="Grows a branch at each of them, with the second most probable token in its "
+            "place.",
             on_click=_grow_turning_points, args=(trace, by, int(count)),
             disabled=runs.current().busy,
         )  # fmt: skip

@@ -21,7 +21,7 @@ from tokenscope_core.models.files.model_files import find
 from tokenscope_core.record.metric_registry import BY_NAME, NATS_PER_BIT
 from tokenscope_core.syntax.judging.validity import breaking_candidates
 from tokenscope_core.syntax.program import Program
-from tokenscope_ui.drawing import chart_files, code_box, files
+from tokenscope_ui.drawing import chart_files, code_box, definitions, files
 from tokenscope_ui.drawing.charts import BREAKS, REMOVED, candidate_chart, candidate_table
 from tokenscope_ui.drawing.icon_buttons import icon_button
 from tokenscope_ui.request import authors_view
@@ -106,7 +106,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
         _change_buttons(trace, position)
         st.text(f"Position {position:,} (0 to {len(trace) - 1:,})", width="content")
     code_box.show_code(on_one_line(data), key="token")
-    source = str(trace.source[position])
+    source = str(trace.source[position]) if not _only_scored(trace) else "scored"
     where = (
         "its bytes are not known"
         if token_id in trace.vocabulary.unknown_ids
@@ -114,7 +114,7 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
         if trace.special[position]
         else f"bytes {trace.byte_start[position]:,} to {trace.byte_end[position]:,}"
     )
-    st.caption(f"{source} · id {token_id:,} · {where}")
+    st.caption(f"{source} · token id {token_id:,} · {where}")
     if np.isnan(trace.logprob[position]):
         reason = trace.missing_reason("logprob", position)
         st.info(f"No figures here: {reason}.", icon=":material/info:")
@@ -132,12 +132,19 @@ def _token(trace: Trace, position: int, unit: LogUnit) -> DeltaGenerator:
     return code
 
 
+def _only_scored(trace: Trace) -> bool:
+    """Whether all of it was given to be scored, so that none of it is a prompt of anything."""
+    return not trace.request.max_new_tokens and len(trace) == trace.prompt_length
+
+
 def _figures(trace: Trace, position: int, unit: LogUnit) -> None:
     with st.container(horizontal=True, key="figures"):
         for name in _HEADLINE:
             value = float(to_screen(name, trace.column(name)[position : position + 1], unit)[0])
             st.metric(
-                BY_NAME[name].label, metric_text(name, value, unit), help=BY_NAME[name].meaning
+                BY_NAME[name].label,
+                metric_text(name, value, unit),
+                help=definitions.in_words(BY_NAME[name]),
             )
 
 
@@ -199,7 +206,8 @@ def _summary(
     """The trace in brief; returns the place for what its code says."""
     st.markdown("**The whole trace**")
     st.text(f"Model: {trace.model.name}")
-    spans = [("prompt", 0, trace.prompt_length), ("generated", trace.prompt_length, len(trace))]
+    given = "scored text" if _only_scored(trace) else "prompt"
+    spans = [(given, 0, trace.prompt_length), ("generated", trace.prompt_length, len(trace))]
     st.table(
         pd.DataFrame([_span_row(trace, *span, unit) for span in spans if span[2] > span[1]]),
         hide_index=True,

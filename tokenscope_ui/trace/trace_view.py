@@ -21,6 +21,7 @@ from tokenscope_ui.runs import runs
 from tokenscope_ui.trace import (
     code_panel,
     code_standing,
+    copying,
     go_on,
     healing_note,
     influence,
@@ -95,6 +96,7 @@ def show_trace(trace: Trace, *, run: str, running: bool, above: Callable[[], Non
             payload, key=STRIP_KEY, selected=selected, on_select=_take_pick, height="window",
             edges=() if selected is None else code_panel.edges(program, selected),
         )  # fmt: skip
+        copying.show_copy_buttons(trace)
         go_on.show_go_on(trace)
         healing_note.show_healing(trace)
     note = prompt_checks.reading_note(trace)

@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from tokenscope_core.display.scales import STRIP_METRICS, LogUnit
 from tokenscope_core.record.metric_registry import metric_named
 from tokenscope_ui.components.address import url_choices
+from tokenscope_ui.drawing import definitions
 
 _SCALES = ("absolute", "relative")
 _UNITS: tuple[LogUnit, ...] = ("bits", "nats")
@@ -27,6 +28,7 @@ def metric(label: str, options: Sequence[str] = STRIP_METRICS) -> str:
     chosen = str(
         st.selectbox(
             label, options, key="metric", width=220, persist_state="session",
+            help=definitions.in_words(metric_named(st.session_state["metric"])),
             format_func=lambda name: metric_named(name).label,
         )
     )  # fmt: skip

@@ -18,6 +18,7 @@ from tokenscope_core.jobs.generation_jobs import JobView
 from tokenscope_core.record.metric_registry import NATS_PER_BIT
 from tokenscope_ui.components.address import url_choices
 from tokenscope_ui.components.strip import mount, picked
+from tokenscope_ui.drawing import definitions
 from tokenscope_ui.pages import HOME, SHARE
 from tokenscope_ui.request import problems
 from tokenscope_ui.runs import progress, runs
@@ -31,6 +32,10 @@ from tokenscope_ui.two_models.state import Selection, Side, TwoModels
 STRIP_KEY = "two_models_strip"
 TINT_KEY = "two_models_tint"
 _STRIP_HEIGHT = 460
+_BITS_PER_BYTE = (
+    "Summed surprisal in bits over the bytes of the text: less is better, whichever tokenizer. "
+    f"{definitions.GLOSSARY}"
+)
 
 
 def show_two_models(views: tuple[JobView | None, JobView | None]) -> None:
@@ -105,7 +110,7 @@ def _one(name: str, trace: Trace) -> None:
     known = int((trace.byte_end - trace.byte_start)[~np.isnan(trace.surprisal)].sum())
     with st.container(horizontal=True, key=f"figures {name}"):
         per_byte = surprisal / NATS_PER_BIT / known if known else float("nan")
-        st.metric("bits per byte", _rate(per_byte))
+        st.metric("bits per byte", _rate(per_byte), help=_BITS_PER_BYTE)
         st.metric("tokens", f"{len(trace):,}")
     mount(
         strip_payload(
@@ -153,9 +158,12 @@ def _totals(comparison: ModelComparison) -> None:
     a, b = (summary.loc[side].to_dict() for side in state.SIDES)
     difference = a["bits_per_byte"] - b["bits_per_byte"]
     with st.container(horizontal=True, key="figures totals"):
-        st.metric("A, bits per byte", _rate(a["bits_per_byte"]))
-        st.metric("B, bits per byte", _rate(b["bits_per_byte"]))
-        st.metric(f"{DIFFERENCE}, bits per byte", _rate(difference, signed=True))
+        st.metric("A, bits per byte", _rate(a["bits_per_byte"]), help=_BITS_PER_BYTE)
+        st.metric("B, bits per byte", _rate(b["bits_per_byte"]), help=_BITS_PER_BYTE)
+        st.metric(
+            f"{DIFFERENCE}, bits per byte", _rate(difference, signed=True),
+            help=f"Above 0 where B expected the text more. {definitions.GLOSSARY}",
+        )  # fmt: skip
         st.metric("A, tokens", f"{a['tokens']:,}", help=_per_byte(a["tokens_per_byte"]))
         st.metric("B, tokens", f"{b['tokens']:,}", help=_per_byte(b["tokens_per_byte"]))
         st.metric("bytes", f"{a['bytes']:,}", help="For which both models have a probability.")

@@ -34,4 +34,4 @@ def test_a_click_in_the_row_of_a_candidate_grows_its_branch(open_app: Callable[.
     # title stand the rows of all others, and then candidates.
     chart.click(position={"x": 300, "y": height - 190})
     expect(page.get_by_text(re.compile("^Branch, of 2"))).to_be_visible(timeout=LOAD_MS)
-    expect(page.get_by_text("forced · id")).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_text("forced · token id")).to_be_visible(timeout=LOAD_MS)

@@ -38,7 +38,7 @@ def test_the_sources_are_those_of_the_row_that_predicts_the_token(
 def test_the_row_at_the_token_is_another_question(page: App, trace: ts.Trace) -> None:
     position = len(trace) - 2
     page.open(run=trace.key, view="token", layer="1", head="2", token=str(position), question="at")
-    settled(page, "row at it")
+    settled(page, "its own row")
     row = captured(trace).of(LAYER, 2)[position]
     assert sources(page)["at"].tolist()[0] == int(row.argmax())
 
@@ -85,7 +85,7 @@ def test_the_first_token_has_no_row_that_predicts_it(page: App, trace: ts.Trace)
     page.open(run=trace.key, view="token", layer="1", token="0")
     settled(page, "Nothing precedes the first token")
     page.open(run=trace.key, view="token", layer="1", token="0", question="at")
-    settled(page, "row at it")
+    settled(page, "its own row")
     assert sources(page)["weight"].tolist() == [100.0]
 
 

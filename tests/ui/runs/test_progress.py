@@ -31,7 +31,7 @@ MB = 10**6
             "Loading the model `tiny` … 1.0 of 2.0 GB",
             0.4995,
         ),
-        (LoadProgress("loading", MB, MB), "Trying out `tiny` …", 1.0),
+        (LoadProgress("loading", MB, MB), "Checking that `tiny` computes as it should …", 1.0),
         (LoadProgress("downloading"), "Asking the hub for `tiny` …", 0.0),
         (
             LoadProgress("downloading", 35 * MB, 100 * MB),

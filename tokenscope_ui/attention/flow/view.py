@@ -69,7 +69,7 @@ def show_flow(trace: Trace, flow: Flow, look: AttentionLook) -> None:
         return
     st.markdown(
         f"**From the part on the left to the part above**, read as {language}: of a token’s "
-        "attention, by the row at it, the share that goes there."
+        "attention, by its own row, the share that goes there."
     )
     grid = functools.partial(flow_chart, table, look.tint)
     chart_files.draw_chart(

@@ -1,25 +1,8 @@
 // A read-only field and the button that copies it. The text reaches the page as a value only.
 
-const COPIED_MS = 2000;
-
-function selectAll(field) {
-  field.focus();
-  field.select();
-}
-
-async function copy(field, button, status) {
-  try {
-    await navigator.clipboard.writeText(field.value);
-    status.textContent = "Copied";
-  } catch {
-    // Browsers give the clipboard to secure addresses only. The older way works on others, and
-    // where it does not either, the text is selected for the person to copy.
-    selectAll(field);
-    const copied = document.execCommand("copy");
-    status.textContent = copied ? "Copied" : "Selected: press Ctrl+C";
-  }
-  clearTimeout(button.timer);
-  button.timer = setTimeout(() => (status.textContent = ""), COPIED_MS);
+async function copy(field, status) {
+  const copied = await copyText(field.value, field);
+  say(status, copied ? "Copied" : "Selected: press Ctrl+C");
 }
 
 export default function copyField({ data, parentElement }) {
@@ -37,7 +20,7 @@ export default function copyField({ data, parentElement }) {
     button.textContent = "Copy";
     const status = document.createElement("span");
     status.setAttribute("role", "status");
-    button.addEventListener("click", () => copy(field, button, status));
+    button.addEventListener("click", () => copy(field, status));
     root.append(field, button, status);
     parentElement.append(root);
   }

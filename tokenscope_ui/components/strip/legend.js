@@ -26,7 +26,13 @@ function legendTicks(scale, values) {
   return ticks;
 }
 
-function legendKeys({ flags, values, text }) {
+// Whether the given and the written stand side by side; a text that was only scored is neither.
+function promptMarked({ flags, running }) {
+  return Boolean(running) || flags.some((flag) => !(flag & FLAG.prompt));
+}
+
+function legendKeys(payload) {
+  const { flags, values, text } = payload;
   const has = (bit) => flags.some((flag) => flag & bit);
   const keys = element("div", "keys");
   const add = (className, sample, label) => {
@@ -34,7 +40,7 @@ function legendKeys({ flags, values, text }) {
     key.append(element("span", `token ${className}`, sample), label);
     keys.append(key);
   };
-  if (has(FLAG.prompt)) add("prompt", "ab", "prompt");
+  if (has(FLAG.prompt) && promptMarked(payload)) add("prompt", "ab", "prompt");
   if (has(FLAG.forced)) add("forced", "ab", "forced");
   if (has(FLAG.notFavourite)) add("not-favourite", "ab", "drawn, not the favourite");
   if (has(FLAG.special) || text.includes("")) add("special", "<s>", "special");
@@ -48,6 +54,9 @@ function legendKeys({ flags, values, text }) {
   if (has(FLAG.marked)) add("marked", "ab", "remark: point at it");
   if (has(FLAG.broke)) add("broke", "ab", "the code breaks here");
   if (values.some((value) => !Number.isFinite(value))) add("missing", "ab", "not available");
+  // Shown while there are any.
+  add("edge", "ab", "what encloses the token begins or ends");
+  keys.lastChild.classList.add("edges-key");
   return keys;
 }
 

@@ -7,6 +7,19 @@ const FLAG = {
   seam: 8192,
 };
 const LINES_PER_BLOCK = 24;
+const TAB_COLUMNS = 4;
+
+// How many columns of white space a line begins with. Where it holds a tab, whole tab stops: they
+// are counted from where the line hangs.
+function indentOf(text) {
+  let columns = 0;
+  for (const character of text) {
+    if (character === " ") columns += 1;
+    else if (character === "\t") columns += TAB_COLUMNS - (columns % TAB_COLUMNS);
+    else break;
+  }
+  return text.includes("\t") ? columns - (columns % TAB_COLUMNS) : columns;
+}
 
 function commonPrefix(old, next) {
   const limit = Math.min(old.text.length, next.text.length);
@@ -46,7 +59,11 @@ class Painting {
     else if (kept < this.pieces.length) this.truncate(kept);
     this.source = payload;
     const added = document.createDocumentFragment();
+    this.changed = new Set(this.line ? [this.line] : []);
     for (let index = kept; index < payload.text.length; index += 1) this.addToken(index, added);
+    for (const line of this.changed) {
+      line.style.setProperty("--indent", `${indentOf(line.textContent)}ch`);
+    }
     this.host.append(added);
     this.tint(payload);
     return kept;
@@ -130,6 +147,7 @@ class Painting {
     this.line = element("div", "line");
     this.line.dataset.number = this.lines;
     this.block.append(this.line);
+    this.changed.add(this.line);
     return this.line;
   }
 

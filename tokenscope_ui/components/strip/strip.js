@@ -64,8 +64,7 @@ class Strip {
     this.describeAll(payload.running ? kept : 0);
     drawLegend(this.legend, payload);
     const count = payload.text.length;
-    const mixed = payload.flags.some((flag) => !(flag & FLAG.prompt));
-    this.frame.classList.toggle("mark-prompt", mixed || Boolean(payload.running));
+    this.frame.classList.toggle("mark-prompt", promptMarked(payload));
     this.frame.classList.toggle("running", Boolean(payload.running));
     this.frame.classList.toggle("show-invisibles", Boolean(payload.invisibles));
     this.frame.classList.toggle("no-tokens", count === 0);
@@ -102,6 +101,7 @@ class Strip {
     this.edges = edges;
     this.edged = edges.flatMap((at) => pieces[at] ?? []);
     for (const piece of this.edged) piece.classList.add("edge");
+    this.frame.classList.toggle("with-edges", this.edged.length > 0);
   }
 
   paintSelection(index, extent = 1) {
