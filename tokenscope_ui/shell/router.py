@@ -17,7 +17,7 @@ from streamlit.navigation.page import StreamlitPage
 from tokenscope_core import TokenScopeError
 from tokenscope_ui.branches import actions as branch_actions
 from tokenscope_ui.branches import saved_trees
-from tokenscope_ui.components import address, typed_text
+from tokenscope_ui.components import address, keys, typed_text
 from tokenscope_ui.guide import view as guide
 from tokenscope_ui.pages import BRANCHES, BY_NAME, HOME, MODELS, PAGES, SHARE
 from tokenscope_ui.runs import runs, sessions
@@ -41,6 +41,7 @@ def run_app() -> None:
     st.logo(str(LOGO), size="large")
     page_style.apply()
     typed_text.watch()
+    keys.mount()
     shown = [page for page in PAGES if visitors.is_operator() or not page.for_operator]
     page = st.navigation(
         [

@@ -32,6 +32,7 @@ _SCRIPTS = (
     "tooltip.js",
     "keyboard.js",
     "picks.js",
+    "find.js",
     "strip.js",
 )
 _STYLES = ("legend.css", "strip.css", "tooltip.css", "colours.css")

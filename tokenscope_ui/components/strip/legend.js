@@ -26,6 +26,9 @@ function legendTicks(scale, values) {
   return ticks;
 }
 
+// Hebrew, Arabic and their like, with their forms for presentation.
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
 // Whether the given and the written stand side by side; a text that was only scored is neither.
 function promptMarked({ flags, running }) {
   return Boolean(running) || flags.some((flag) => !(flag & FLAG.prompt));
@@ -54,6 +57,9 @@ function legendKeys(payload) {
   if (has(FLAG.marked)) add("marked", "ab", "remark: point at it");
   if (has(FLAG.broke)) add("broke", "ab", "the code breaks here");
   if (values.some((value) => !Number.isFinite(value))) add("missing", "ab", "not available");
+  if (text.some((one) => RIGHT_TO_LEFT.test(one))) {
+    keys.append(element("span", "key", "right-to-left text: tokens in the order they are read in"));
+  }
   // Shown while there are any.
   add("edge", "ab", "what encloses the token begins or ends");
   keys.lastChild.classList.add("edges-key");

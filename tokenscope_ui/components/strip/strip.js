@@ -12,7 +12,8 @@ class Strip {
     this.code.setAttribute("role", "listbox");
     this.code.setAttribute("aria-orientation", "horizontal");
     this.empty = element("div", "empty");
-    this.frame.append(this.legend, this.code, this.empty);
+    this.find = new Find(this);
+    this.frame.append(this.legend, this.find.bar, this.code, this.empty);
     root.append(this.frame);
     this.painting = new Painting(this.code);
     this.tooltip = new Tooltip(root);
@@ -223,6 +224,8 @@ export default function strip({ data, parentElement, setStateValue }) {
   shown.update(data);
   return () => {
     // Streamlit also calls this when newer data overtook the call: only a removed element counts.
-    if (!parentElement.isConnected) shown.picks.dispose();
+    if (parentElement.isConnected) return;
+    shown.picks.dispose();
+    shown.find.dispose();
   };
 }
