@@ -363,7 +363,7 @@ class TestStreaming:
 
 def edged(page: Page) -> list[int]:
     """Indices of the tokens shown as where something around the selected one begins and ends."""
-    pieces = strip_of(page).locator(".edge").all()
+    pieces = strip_of(page).locator(".code .edge").all()
     return sorted({int(piece.get_attribute("data-i") or -1) for piece in pieces})
 
 
@@ -375,9 +375,12 @@ def test_where_something_around_the_selected_token_begins_and_ends_is_outlined(
     expect_chosen(page, 50)
     expect(token(page, 48)).to_have_class(re.compile(r"\bedge\b"))
     assert edged(page) == [48, 53]
+    legend = strip_of(page).locator(".legend .edges-key")
+    expect(legend).to_contain_text("what encloses the token begins or ends")
     select_from_outside(page, 60)
     expect(token(page, 58)).to_have_class(re.compile(r"\bedge\b"))
     assert edged(page) == [58, 63]
+    expect(legend).to_be_visible()
 
 
 def test_the_token_that_broke_the_code_is_marked_and_explained(open_demo: Open) -> None:
