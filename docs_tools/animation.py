@@ -24,7 +24,7 @@ WIDTH, HEIGHT, CAPTION_PX = 960, 680, 44
 INK, PAPER = (255, 255, 255), (28, 31, 38)
 POINTER = ((0, 0), (0, 17), (4, 13), (7, 19), (10, 18), (7, 12), (12, 12))
 FONT = "DejaVuSans.ttf"
-SIDE_BAR = "[data-testid=stSidebar], [data-testid=stHeader]"
+NAVIGATION = "[data-testid=stHeader]"
 
 
 @dataclass
@@ -99,8 +99,8 @@ def _play(made: Stage) -> Film:
     code = page.locator(".strip .code")
     token = code.locator(f"[data-i='{made.fork}']").first
     expect(token).to_be_visible()
-    # As if folded away: the picture is small, and the side bar says nothing here.
-    page.add_style_tag(content=f"{SIDE_BAR} {{ display: none !important; }}")
+    # The picture is small, and the navigation says nothing here.
+    page.add_style_tag(content=f"{NAVIGATION} {{ display: none !important; }}")
     page.wait_for_timeout(1_000)
     _bring_up(page, page.locator(".strip").first)
 
@@ -149,7 +149,6 @@ def _play(made: Stage) -> Film:
     page.wait_for_timeout(1_500)
     film.caption = "3 · Compare: where both part and meet again, what it cost, token by token."
     film.show(2_800)
-    page.get_by_text("Hide the shared beginning").click()
     page.wait_for_timeout(1_500)
     _bring_up(page, page.locator(".strip").first, above=60)
     film.show(4_500)

@@ -21,7 +21,7 @@ from tests.browser.server import ROOT
 
 FOLDER = ROOT / "docs" / "pictures"
 DARK = ("decode", "branches", "attention")
-SETTLE_MS, SCALE, ABOVE_PX = 1_500, 1.5, 72
+SETTLE_MS, SCALE, ABOVE_PX = 1_500, 1.5, 58
 TEXT = '''\
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def _take(made: Stage, name: str, *, dark: bool) -> None:
     taken = page.screenshot() if part is None else part.screenshot()
     picture = Image.open(io.BytesIO(taken)).convert("RGB")
     if part is not None and picture.height == round(height * SCALE):
-        # The room that Streamlit leaves above a page, and the line beside the side bar.
+        # The navigation, which says nothing about the page.
         picture = picture.crop((2, round(ABOVE_PX * SCALE), picture.width, picture.height))
     file = FOLDER / f"{name}{'-dark' if dark else ''}.webp"
     picture.save(file, quality=82, method=6)
@@ -101,7 +101,6 @@ def compare(made: Stage, open_page: Callable[..., Page]) -> tuple[Page, Locator]
     if measure.count():
         measure.click()
     expect(heading).to_be_visible()
-    page.get_by_text("Hide the shared beginning").click()
     expect(page.get_by_test_id("stVegaLiteChart").last.locator("canvas, svg").first).to_be_visible()
     return page, body(page)
 
@@ -185,7 +184,7 @@ def look_at(made: Stage, open_page: Callable[..., Page], address: str) -> tuple[
 
 
 def body(page: Page) -> Locator:
-    """What is right of the side bar, as far as it is in the window."""
+    """What scrolls below the navigation, as far as it is in the window."""
     return page.get_by_test_id("stMain")
 
 
