@@ -218,11 +218,12 @@ def _tool_bar() -> tuple[str, bool, LogUnit, bool]:
             "Tint by surprisal of", TINTS, key=TINT_KEY, required=True, persist_state="session"
         )
         url_choices.tell("tint", str(tint), DIFFERENCE)
-        relative = view_controls.relative(
-            what="comparison", over="this one", key="two_models_scale"
-        )
-        unit = view_controls.unit()
-        invisibles = view_controls.invisibles()
+        with view_controls.seldom_changed():
+            relative = view_controls.relative(
+                what="comparison", over="this one", key="two_models_scale"
+            )
+            unit = view_controls.unit()
+            invisibles = view_controls.invisibles()
     return str(tint), relative, unit, invisibles
 
 
