@@ -15,7 +15,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from docs_tools import drawing, glossary, reference
+from docs_tools import calibrations, drawing, glossary, reference
 from tests.architecture.rooms import TABLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +99,7 @@ _MADE = {
     "metrics": glossary.metrics,
     "head statistics": glossary.head_statistics,
     "further measures": glossary.further_measures,
+    "calibrations": calibrations.calibrations,
     "rooms": lambda: TABLE.read_text(encoding="utf-8"),
     "drawing of the rooms": drawing.rooms,
 }

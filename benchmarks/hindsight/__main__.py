@@ -33,22 +33,24 @@ def main() -> None:
     parser.add_argument("--quixbugs", type=Path, default=os.environ.get("TOKENSCOPE_QUIXBUGS"))
     parser.add_argument("--seeded", type=int, default=150, help="how many bugs to put in")
     parser.add_argument("--thorough", type=int, default=60, help="functions read in full as well")
+    parser.add_argument("--most", type=int, help="functions read this time; default: all")
     parser.add_argument("--results", type=Path, required=True, help="a file of lines, kept")
     parser.add_argument("--table", type=Path, help="write the calibration table of these results")
     given = parser.parse_args()
     lm = load_model(given.model, dtype=getattr(torch, given.dtype))
     cases = list(seeded(given.human_eval, given.seeded, SEED))
-    cases += natural(given.quixbugs) if given.quixbugs else []
     random.Random(SEED).shuffle(cases)
+    cases = [*(natural(given.quixbugs) if given.quixbugs else ()), *cases]
     given.results.touch()
-    done = len(given.results.read_text().splitlines())
-    with given.results.open("a") as out:
-        for number, case in enumerate(cases[done:], done):
-            row = read(lm, case, thoroughly=number < given.thorough)
-            out.write(json.dumps(row) + "\n")
-            out.flush()
-            print(f"{number + 1} of {len(cases)}: {case.source} {case.function}", flush=True)
     rows = [json.loads(line) for line in given.results.read_text().splitlines()]
+    done = {(row["function"], row["text"]) for row in rows}
+    due = [case for case in cases if (case.function, case.text) not in done]
+    with given.results.open("a") as out:
+        for case in due[: given.most]:
+            rows.append(read(lm, case, thoroughly=len(rows) < given.thorough))
+            out.write(json.dumps(rows[-1]) + "\n")
+            out.flush()
+            print(f"{len(rows)} of {len(cases)}: {case.source} {case.function}", flush=True)
     table = table_of(rows, lm, given)
     print(json.dumps(table, indent=1))
     if given.table:

@@ -106,7 +106,10 @@ def _table(recall: list[float], half: list[float]) -> dict[str, object]:
     }
     return {
         "model": "m", "fingerprints": ["known"], "dtype": "float32", "command": "c",
-        "seeded": {"bugs": 150, "hindsight": [figures]},
+        "seeded": {
+            "bugs": 150, "hindsight": [figures],
+            "others": {"random": {"precision": {"2": [0.12, 0.0, 0.3]}}},
+        },
     }  # fmt: skip
 
 
@@ -122,7 +125,7 @@ def _table(recall: list[float], half: list[float]) -> dict[str, object]:
             "function in 31 has a bug.",
         ),
         ([0.01, 0.0, 0.02], [0.5, 0.0, 1.0], "This model finds no bugs this way: of 150"),
-        ([0.28, 0.2, 0.36], [0.2, 0.1, 0.3], "This model finds no bugs this way: of 150"),
+        ([0.28, 0.2, 0.36], [0.2, 0.12, 0.3], "This model finds no bugs this way: of 150"),
     ],
 )
 def test_the_calibration_of_a_model_in_words(

@@ -18,7 +18,7 @@ from tokenscope_core.record.trace_columns import ModelIdentity
 _FOLDER = Path(__file__).parent / "calibrations"
 # One function in so many has a bug.
 _SAID = (2, 6, 31)
-_LEAST_RECALL, _LEAST_PRECISION = 0.05, 0.25
+_LEAST_RECALL = 0.05
 
 Interval = tuple[float, float, float]
 """A share from 0 to 1, and the ends of its 95 % interval."""
@@ -29,23 +29,24 @@ class Rate:
     """How often marks from a threshold on, in nats, are right on one kind of bugs.
 
     `bugs`: how many it was measured on; `recall`: the share of them that is marked; `precision`, by
-    n: the share of marks on a line of a bug where one function in n has one. None where there was
-    no mark.
+    n: the share of marks on a line of a bug where one function in n has one; `chance`: that share
+    for marks at random, where every second function has one. None where there was no mark.
     """
 
     threshold: float
     bugs: int
     recall: Interval | None
     precision: Mapping[int, Interval | None]
+    chance: float | None
 
     @property
     def finds(self) -> bool:
-        """Whether the marks are anything to go by: they reach one bug in twenty, and are right one
-        time in four where every second function has one, by the lower ends."""
+        """Whether the marks are anything to go by: they reach one bug in twenty and are right more
+        often than marks at random, by the lower ends of the intervals."""
         half = self.precision.get(2)
         if half is None or self.recall is None:
             return False
-        return self.recall[1] >= _LEAST_RECALL and half[1] >= _LEAST_PRECISION
+        return self.recall[1] >= _LEAST_RECALL and half[1] > (self.chance or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +114,14 @@ def _calibrations() -> tuple[tuple[frozenset[str], Calibration], ...]:
 def _rates(measured: dict[str, Any] | None) -> dict[float, Rate]:
     if measured is None:
         return {}
+    chance = _interval(measured["others"]["random"]["precision"]["2"])
     return {
         row["threshold"]: Rate(
             threshold=row["threshold"],
             bugs=measured["bugs"],
             recall=_interval(row["recall"]),
             precision={int(n): _interval(share) for n, share in row["precision"].items()},
+            chance=None if chance is None else chance[0],
         )
         for row in measured["hindsight"]
     }

@@ -178,10 +178,10 @@ def _place(trace: Trace, mark: Mark, unit: LogUnit) -> None:
         st.button(
             sentence(trace, mark, unit), key=f"look at {mark.position}", type="tertiary",
             help=f"Select it, on line {mark.line:,}.",
-            on_click=runs.select, args=(mark.position,),
+            on_click=runs.select, args=(mark.position,), wrap=True, width="stretch",
         )  # fmt: skip
         st.button(
-            "Grow", key=f"grow mark {mark.position}", icon=":material/fork_right:",
+            "Grow", type="tertiary", key=f"grow mark {mark.position}", icon=":material/fork_right:",
             help="Put that token here and have the rest written anew: a branch.",
             on_click=_grow, args=(trace, (mark,)), disabled=runs.current().busy,
         )  # fmt: skip
