@@ -108,7 +108,10 @@ def _table(recall: list[float], half: list[float]) -> dict[str, object]:
         "model": "m", "fingerprints": ["known"], "dtype": "float32", "command": "c",
         "seeded": {
             "bugs": 150, "hindsight": [figures],
-            "others": {"random": {"precision": {"2": [0.12, 0.0, 0.3]}}},
+            "others": {
+                "random": {"precision": {"2": [0.1, 0.0, 0.3]}},
+                "line length": {"precision": {"2": [0.12, 0.0, 0.3]}},
+            },
         },
     }  # fmt: skip
 
@@ -143,3 +146,12 @@ def test_the_calibration_of_a_model_in_words(
             assert "was not measured for this model" in said
     finally:
         calibration._calibrations.cache_clear()
+
+
+def test_the_shipped_model_is_said_to_find_nothing_and_every_table_is_whole() -> None:
+    words = calibration.calibration_words(ts.load_model().identity, 8.0)
+    assert words.startswith("This model finds no bugs this way: of 150")
+    for names, found in calibration._calibrations():
+        assert names and found.command.startswith("python -m benchmarks.hindsight")
+        for rates in (found.seeded, found.natural):
+            assert 8.0 in rates and all(rate.bugs for rate in rates.values())

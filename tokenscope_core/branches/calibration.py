@@ -19,6 +19,8 @@ _FOLDER = Path(__file__).parent / "calibrations"
 # One function in so many has a bug.
 _SAID = (2, 6, 31)
 _LEAST_RECALL = 0.05
+# What knows nothing of the code.
+_BLIND = ("random", "line length")
 
 Interval = tuple[float, float, float]
 """A share from 0 to 1, and the ends of its 95 % interval."""
@@ -29,8 +31,9 @@ class Rate:
     """How often marks from a threshold on, in nats, are right on one kind of bugs.
 
     `bugs`: how many it was measured on; `recall`: the share of them that is marked; `precision`, by
-    n: the share of marks on a line of a bug where one function in n has one; `chance`: that share
-    for marks at random, where every second function has one. None where there was no mark.
+    n: the share of marks on a line of a bug where one function in n has one; `chance`: that
+    share, where every second function has one, for as many marks at random or on the longest lines,
+    whichever is more. None where there was no mark.
     """
 
     threshold: float
@@ -42,7 +45,7 @@ class Rate:
     @property
     def finds(self) -> bool:
         """Whether the marks are anything to go by: they reach one bug in twenty and are right more
-        often than marks at random, by the lower ends of the intervals."""
+        often than blind ones, by the lower ends of the intervals."""
         half = self.precision.get(2)
         if half is None or self.recall is None:
             return False
@@ -77,7 +80,8 @@ def calibration_words(model: ModelIdentity, threshold: float) -> str:
     if not rate.finds:
         return (
             f"This model finds no bugs this way: of {rate.bugs} put into working functions "
-            f"{_percent(rate.recall)} were marked. Its marks say what the rest fits, no more."
+            f"{_percent(rate.recall)} were marked, and as many marks on the longest lines or at "
+            "random are right about as often."
         )
     said = "; ".join(
         f"{_percent(rate.precision[n])} where one function in {n} has a bug" for n in _SAID
@@ -114,14 +118,15 @@ def _calibrations() -> tuple[tuple[frozenset[str], Calibration], ...]:
 def _rates(measured: dict[str, Any] | None) -> dict[float, Rate]:
     if measured is None:
         return {}
-    chance = _interval(measured["others"]["random"]["precision"]["2"])
+    blind = (measured["others"][name]["precision"]["2"] for name in _BLIND)
+    chance = max((known[0] for share in blind if (known := _interval(share))), default=None)
     return {
         row["threshold"]: Rate(
             threshold=row["threshold"],
             bugs=measured["bugs"],
             recall=_interval(row["recall"]),
             precision={int(n): _interval(share) for n, share in row["precision"].items()},
-            chance=None if chance is None else chance[0],
+            chance=chance,
         )
         for row in measured["hindsight"]
     }
