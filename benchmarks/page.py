@@ -92,7 +92,7 @@ def _measure(browser: Browser, url: str, model: str, length: int, repeat: int) -
     page.get_by_text("Score code", exact=True).click()
     box = page.get_by_label("Code to score")
     box.fill(_code(length))
-    box.press("Control+Enter")
+    box.blur()
     page.get_by_test_id("stBaseButton-primary").click()
     page.get_by_text("Most surprising tokens").wait_for(timeout=_WAIT_MS)
     address = page.url

@@ -149,7 +149,7 @@ class Visitor:
         box = self._page.get_by_role("textbox", name="Prompt", exact=True)
         if prompt is not None:
             box.fill(prompt)
-            box.press("Control+Enter")
+            box.blur()
         generate.first.click()
         self._awaited = Awaited(box.input_value().partition("\n")[0])
         self._page.wait_for_timeout(500)

@@ -147,7 +147,7 @@ def two_models(made: Stage, open_page: Callable[..., Page]) -> tuple[Page, Locat
     page = open_page("models")
     text = page.get_by_label("Text to score with both")
     text.fill(TEXT)
-    text.press("Control+Enter")
+    text.blur()
     page.get_by_test_id("stBaseButton-primary").filter(has_text="Compare").click()
     expect(page.get_by_text("Lines, where they differ most first")).to_be_visible(timeout=LOAD_MS)
     page.locator(".strip .code [data-i]").filter(has_text="encoding").first.click()

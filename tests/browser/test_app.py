@@ -77,7 +77,7 @@ def write_prompt(page: Page, text: str) -> None:
     unfold(page)
     box = page.get_by_label("Prompt", exact=True)
     box.fill(text)
-    box.press("Control+Enter")
+    box.blur()
 
 
 def set_new_tokens(page: Page, count: int) -> None:

@@ -25,6 +25,8 @@ def traces(tiny_folder: str) -> dict[str, ts.Trace]:
     store = ts.Store()
     for trace in made.values():
         store.put(trace)
+    session = ts.Session.start(made["scored"]).without_history()
+    store.put_session("reading", session.to_bytes())
     store.close()
     return made
 
@@ -75,6 +77,31 @@ def test_a_wrapped_line_keeps_its_indentation(
         assert len(starts) > 1
         # Tokens have a border of a pixel or two, and begin with the space before them.
         assert all(abs(start - columns) < 1.5 for start in starts), starts
+
+
+def test_the_code_of_a_branch_hangs_too(open_app: OpenApp, traces: dict[str, ts.Trace]) -> None:
+    assert traces
+    page = open_app(APP, "branches?session=reading")
+    line = page.get_by_role("region", name="The code of").locator(".row").nth(2)
+    expect(line).to_be_visible(timeout=LOAD_MS)
+    lefts, column = line.evaluate(
+        """line => {
+          const probe = document.createElement("span");
+          probe.style.cssText = "position: absolute; white-space: pre";
+          probe.textContent = "0".repeat(100);
+          line.append(probe);
+          const column = probe.getBoundingClientRect().width / 100;
+          probe.remove();
+          const rows = new Map();
+          for (const { top, left } of line.firstChild.getClientRects()) {
+            rows.set(top, Math.min(rows.get(top) ?? Infinity, left));
+          }
+          return [Array.from(rows.values()), column];
+        }"""
+    )
+    # The first row begins with the white space.
+    assert len(lefts) > 1
+    assert all(abs((left - lefts[0]) / column - 8) < 0.5 for left in lefts[1:]), (lefts, column)
 
 
 def test_what_was_generated_and_all_of_it_are_copied_verbatim(

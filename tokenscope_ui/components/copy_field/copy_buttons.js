@@ -4,7 +4,7 @@ export default function copyButtons({ data, parentElement }) {
   let root = parentElement.querySelector(".copy-field");
   if (!root) {
     root = document.createElement("div");
-    root.className = "copy-field";
+    root.className = "copy-field copy-texts";
     parentElement.append(root);
   }
   const status = document.createElement("span");

@@ -2,15 +2,23 @@
 
 const COPIED_MS = 1500;
 
-function passageNode([kind, text]) {
-  const node = element("span", kind);
-  const lines = text.split("\n");
-  lines.forEach((line, number) => {
-    const last = number === lines.length - 1;
-    if (line) appendVisible(node, line, false, !last);
-    if (!last) node.append("\n");
-  });
-  return node;
+// A block a line, which hangs at its own indentation where it is wrapped.
+function lineNodes(parts) {
+  const nodes = [element("div", "row")];
+  for (const [kind, text] of parts) {
+    const lines = text.split("\n");
+    lines.forEach((line, number) => {
+      const last = number === lines.length - 1;
+      if (!line && last) return;
+      const node = element("span", kind);
+      if (line) appendVisible(node, line, false, !last);
+      if (!last) node.append("\n");
+      nodes.at(-1).append(node);
+      if (!last) nodes.push(element("div", "row"));
+    });
+  }
+  for (const node of nodes) node.style.setProperty("--indent", `${indentOf(node.textContent)}ch`);
+  return nodes;
 }
 
 function copyButton(text, pre) {
@@ -38,7 +46,7 @@ export default function passages({ data, parentElement }) {
   pre.setAttribute("role", "region");
   pre.setAttribute("aria-label", label);
   pre.style.maxHeight = `${height}px`;
-  pre.append(...parts.map(passageNode));
+  pre.append(...lineNodes(parts));
   root.append(pre);
   if (copy !== null) root.append(copyButton(copy, pre));
   parentElement.querySelector(".passages")?.remove();

@@ -66,3 +66,17 @@ function appendVisible(target, text, invisibles, beforeNewline) {
   }
   if (done < text.length) target.append(text.slice(done));
 }
+
+const TAB_COLUMNS = 4;
+
+// How many columns of white space a line begins with. Where it holds a tab, whole tab stops: they
+// are counted from where the line hangs.
+function indentOf(text) {
+  let columns = 0;
+  for (const character of text) {
+    if (character === " ") columns += 1;
+    else if (character === "\t") columns += TAB_COLUMNS - (columns % TAB_COLUMNS);
+    else break;
+  }
+  return text.includes("\t") ? columns - (columns % TAB_COLUMNS) : columns;
+}

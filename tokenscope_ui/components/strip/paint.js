@@ -7,19 +7,6 @@ const FLAG = {
   seam: 8192,
 };
 const LINES_PER_BLOCK = 24;
-const TAB_COLUMNS = 4;
-
-// How many columns of white space a line begins with. Where it holds a tab, whole tab stops: they
-// are counted from where the line hangs.
-function indentOf(text) {
-  let columns = 0;
-  for (const character of text) {
-    if (character === " ") columns += 1;
-    else if (character === "\t") columns += TAB_COLUMNS - (columns % TAB_COLUMNS);
-    else break;
-  }
-  return text.includes("\t") ? columns - (columns % TAB_COLUMNS) : columns;
-}
 
 function commonPrefix(old, next) {
   const limit = Math.min(old.text.length, next.text.length);
