@@ -22,11 +22,17 @@ def calibrations() -> str:
 def _model(table: dict[str, Any]) -> str:
     cost = table["cost"]
     early, thoroughly = (cost[name] / cost["scoring_s"] for name in ("hindsight_s", "thorough_s"))
+    whole = ""
+    if table["read"] < table["of"]:
+        whole = (
+            f"It was stopped when {table['read']:,} of {table['of']:,} functions were read: those "
+            "of QuixBugs, then others in a random order. "
+        )
     parts = [
         f"### {table['model']}",
-        f"In {table['dtype']}, `{table['command']}`. {cost['functions']:,} of the functions were "
-        f"read to the horizon as well: hindsight took {early:.1f} times the CPU time of scoring "
-        f"them, without giving up {thoroughly:.1f} times, and the marks were the same in "
+        f"In {table['dtype']}, `{table['command']}`. {whole}{cost['functions']:,} of them "
+        f"were read to the horizon as well: hindsight took {early:.1f} times the CPU time of "
+        f"scoring them, without giving up {thoroughly:.1f} times, and the marks were the same in "
         f"{cost['same_marks']:,} of {cost['functions']:,}. On average "
         f"{100 * table['skipped']:.0f} % of the positions were passed over.",
     ]

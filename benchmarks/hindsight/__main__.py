@@ -51,7 +51,7 @@ def main() -> None:
             out.write(json.dumps(rows[-1]) + "\n")
             out.flush()
             print(f"{len(rows)} of {len(cases)}: {case.source} {case.function}", flush=True)
-    table = table_of(rows, lm, given)
+    table = table_of(rows, lm, given, of=len(cases))
     print(json.dumps(table, indent=1))
     if given.table:
         write_table(given.table, table)

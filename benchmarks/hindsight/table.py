@@ -34,8 +34,11 @@ Floats = NDArray[np.float64]
 Marker = Callable[[Row], list[tuple[int, float]]]
 
 
-def table_of(rows: Sequence[Row], lm: LanguageModel, given: Namespace) -> dict[str, Any]:
-    """The calibration of a model, as plain JSON values; figures as [value, low, high]."""
+def table_of(
+    rows: Sequence[Row], lm: LanguageModel, given: Namespace, *, of: int
+) -> dict[str, Any]:
+    """The calibration of a model by what was read of so many functions, as plain JSON values;
+    figures as [value, low, high]."""
     names = {lm.files.fingerprint_in(dtype) for dtype in ("float32", "bfloat16", "float16")}
     groups = {
         "seeded": [row for row in rows if row["source"] != _NATURAL],
@@ -47,6 +50,8 @@ def table_of(rows: Sequence[Row], lm: LanguageModel, given: Namespace) -> dict[s
         "fingerprints": sorted(name for name in names if name),
         "dtype": given.dtype,
         "command": _command(given),
+        "read": len(rows),
+        "of": of,
         "top": DEFAULT_TOP,
         "horizon": DEFAULT_HORIZON,
         "give_up": DEFAULT_GIVE_UP,

@@ -18,7 +18,6 @@ from tokenscope_core.record.trace_columns import ModelIdentity
 _FOLDER = Path(__file__).parent / "calibrations"
 # One function in so many has a bug.
 _SAID = (2, 6, 31)
-_LEAST_RECALL = 0.05
 # What knows nothing of the code.
 _BLIND = ("random", "line length")
 
@@ -31,37 +30,30 @@ class Rate:
     """How often marks from a threshold on, in nats, are right on one kind of bugs.
 
     `bugs`: how many it was measured on; `recall`: the share of them that is marked; `precision`, by
-    n: the share of marks on a line of a bug where one function in n has one; `chance`: that
-    share, where every second function has one, for as many marks at random or on the longest lines,
-    whichever is more. None where there was no mark.
+    n: the share of marks on a line of a bug where one function in n has one. None where there was
+    no mark.
     """
 
     threshold: float
     bugs: int
     recall: Interval | None
     precision: Mapping[int, Interval | None]
-    chance: float | None
-
-    @property
-    def finds(self) -> bool:
-        """Whether the marks are anything to go by: they reach one bug in twenty and are right more
-        often than blind ones, by the lower ends of the intervals."""
-        half = self.precision.get(2)
-        if half is None or self.recall is None:
-            return False
-        return self.recall[1] >= _LEAST_RECALL and half[1] > (self.chance or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What was measured for one model: rates by threshold, on bugs that were put into working
-    functions and on bugs that people wrote. `command` is what measured it."""
+    functions and on bugs that people wrote. `command` is what measured it. `finds`: whether the
+    line with the clearest place is that of a seeded bug more often than the longest line, or one
+    at random: their intervals do not meet.
+    """
 
     model: str
     dtype: str
     command: str
     seeded: Mapping[float, Rate]
     natural: Mapping[float, Rate]
+    finds: bool
 
 
 def calibration_of(model: ModelIdentity) -> Calibration | None:
@@ -77,11 +69,11 @@ def calibration_words(model: ModelIdentity, threshold: float) -> str:
     if found is None or rate is None:
         return "How often such marks are right was not measured for this model."
     on_seeded = f"Measured on {rate.bugs} bugs put into working functions"
-    if not rate.finds:
+    if not found.finds:
         return (
             f"This model finds no bugs this way: of {rate.bugs} put into working functions "
-            f"{_percent(rate.recall)} were marked, and as many marks on the longest lines or at "
-            "random are right about as often."
+            f"{_percent(rate.recall)} were marked, and its clearest place is on the line of a bug "
+            "no more often than the longest line is."
         )
     said = "; ".join(
         f"{_percent(rate.precision[n])} where one function in {n} has a bug" for n in _SAID
@@ -109,6 +101,7 @@ def _calibrations() -> tuple[tuple[frozenset[str], Calibration], ...]:
                 table["command"],
                 _rates(table.get("seeded")),
                 _rates(table.get("natural")),
+                _finds(table["seeded"]["first_line"]),
             ),
         )
         for table in tables
@@ -118,18 +111,21 @@ def _calibrations() -> tuple[tuple[frozenset[str], Calibration], ...]:
 def _rates(measured: dict[str, Any] | None) -> dict[float, Rate]:
     if measured is None:
         return {}
-    blind = (measured["others"][name]["precision"]["2"] for name in _BLIND)
-    chance = max((known[0] for share in blind if (known := _interval(share))), default=None)
     return {
         row["threshold"]: Rate(
             threshold=row["threshold"],
             bugs=measured["bugs"],
             recall=_interval(row["recall"]),
             precision={int(n): _interval(share) for n, share in row["precision"].items()},
-            chance=chance,
         )
         for row in measured["hindsight"]
     }
+
+
+def _finds(first_line: dict[str, list[float | None]]) -> bool:
+    own = _interval(first_line["hindsight"])
+    blind = [known[2] for name in _BLIND if (known := _interval(first_line[name]))]
+    return own is not None and own[1] > max(blind, default=0.0)
 
 
 def _interval(values: list[float | None]) -> Interval | None:
@@ -138,7 +134,7 @@ def _interval(values: list[float | None]) -> Interval | None:
 
 
 def _percent(share: Interval | None) -> str:
-    if share is None:
+    if share is None or not share[0]:
         return "none"
     value, low, high = (100 * part for part in share)
     return f"{value:.0f} % ({low:.0f} to {high:.0f})"
