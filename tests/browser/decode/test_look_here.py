@@ -32,7 +32,7 @@ def test_places_are_found_stepped_through_by_a_key_and_grown(open_app: Callable[
     page.get_by_text("Score code", exact=True).click(timeout=LOAD_MS)
     code = page.get_by_label("Code to score")
     code.fill(CODE)
-    code.press("Control+Enter")
+    code.blur()
     page.get_by_test_id("stBaseButton-primary").filter(has_text="Score").click()
     page.get_by_role("button", name="Look here").click(timeout=LOAD_MS)
     expect(page.get_by_text(re.compile("Looked at"))).to_be_visible(timeout=LOAD_MS)
