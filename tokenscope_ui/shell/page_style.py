@@ -5,6 +5,7 @@ own contrast falls short of WCAG 2.2 AA: captions, the primary button when dark,
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 _STYLE = r"""
 <style>
@@ -13,6 +14,9 @@ _STYLE = r"""
   [class*="st-key-turn-"] textarea {
     font-family: "Source Code Pro", monospace; font-size: 0.84rem; tab-size: 4;
   }
+  /* What is not seen takes no room, nor do the grey bars that stand for it while it loads. */
+  .st-key-unseen { position: absolute; width: 0; height: 0; }
+  .st-key-unseen [data-testid="stSkeleton"] { display: none; }
   [data-testid="stMainBlockContainer"] { padding: 3.4rem 2rem 3rem; }
   [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.6rem; }
   .st-key-page\ head, .st-key-page-head { min-height: 0; }
@@ -67,6 +71,10 @@ _STYLE = r"""
 """
 
 
-def apply() -> None:
-    """Add the style to the page."""
-    st.html(_STYLE)
+def apply() -> DeltaGenerator:
+    """Add the style to the page; returns the place for what is on the page and not seen."""
+    unseen = st.container(key="unseen")
+    # Streamlit loads what draws HTML when it is first needed, and Markdown with the page: until
+    # the style is there, the page stands elsewhere.
+    unseen.markdown(_STYLE, unsafe_allow_html=True)
+    return unseen

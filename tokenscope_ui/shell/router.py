@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from tokenscope_core import TokenScopeError
@@ -39,9 +40,10 @@ def run_app() -> None:
     """Configure the page, draw the navigation and run the page asked for."""
     st.set_page_config(page_title=NAME, page_icon=str(ICON), layout="wide")
     st.logo(str(LOGO), size="large")
-    page_style.apply()
-    typed_text.watch()
-    keys.mount()
+    unseen = page_style.apply()
+    with unseen:
+        typed_text.watch()
+        keys.mount()
     shown = [page for page in PAGES if visitors.is_operator() or not page.for_operator]
     page = st.navigation(
         [
@@ -64,16 +66,17 @@ def run_app() -> None:
             st.text(sentence)
     token = _routed.set(True)
     try:
-        _open_or_run(page)
+        _open_or_run(page, unseen)
     finally:
         _routed.reset(token)
     preloading.begin()
 
 
-def _open_or_run(page: StreamlitPage) -> None:
+def _open_or_run(page: StreamlitPage, unseen: DeltaGenerator) -> None:
     """Draw what the address shares, before it is opened; else the page itself."""
     comparing = page.url_path == MODELS.name
-    address.mount(provisional=(two_models if comparing else runs).in_progress())
+    with unseen:
+        address.mount(provisional=(two_models if comparing else runs).in_progress())
     shared = opening.take_up()
     there = opening.destination() or guide.destination()
     if there is not None:

@@ -28,6 +28,9 @@ def trace(tiny_folder: str) -> ts.Trace:
 def page(open_app: OpenApp, trace: ts.Trace) -> Page:
     page = open_app(APP, f"?run={trace.key}")
     expect(page.locator(".strip .code [data-i]").first).to_be_visible(timeout=LOAD_MS)
+    # What is still being drawn takes the focus from what is drawn anew.
+    running = page.locator("[data-testid='stApp'][data-test-script-state='running']")
+    expect(running).to_have_count(0, timeout=LOAD_MS)
     return page
 
 
