@@ -228,7 +228,7 @@ def test_what_a_view_is_drawn_by_stays_chosen_from_page_to_page(open_decode: Ope
     def on_syntax_is_chosen(scale: str, unit: str) -> None:
         page.get_by_role("link", name="Syntax", exact=True).click()
         expect(page.get_by_text("Statements, the least sure first")).to_be_visible()
-        button(page, "View").click()
+        page.get_by_role("button", name="View").first.click()
         for group, name in (("Scale", scale), ("Unit", unit)):
             radio = page.get_by_role("radiogroup", name=group).get_by_role("radio", name=name)
             expect(radio).to_be_checked()
@@ -240,7 +240,7 @@ def test_what_a_view_is_drawn_by_stays_chosen_from_page_to_page(open_decode: Ope
 
     on_syntax_is_chosen("absolute", "bits")
     page.get_by_role("link", name="Decode", exact=True).click()
-    button(page, "View").click()
+    page.get_by_role("button", name="View").first.click()
     page.get_by_role("radio", name="nats").click()
     expect(page).to_have_url(re.compile("unit=nats"))
     on_syntax_is_chosen("absolute", "nats")
